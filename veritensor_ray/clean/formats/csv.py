@@ -12,7 +12,8 @@ from typing import BinaryIO, NamedTuple
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError
 from veritensor_ray.clean.formats.common.splice import copy_range, encoding_of, lines_of, over_characters, spliced
-from veritensor_ray.clean.orders import DroppedRow, Edit, Order, Orders, Unit, applied
+from veritensor_ray.clean.orders import Edit, OrderedRange, Orders, Unit, applied
+from veritensor_ray.clean.spans import is_there
 from veritensor_ray.extract.readers.common.formulas import FIRST
 from veritensor_ray.extract.readers.data.table import delimiter_of, is_header
 from veritensor_ray.extract.source import Source
@@ -91,7 +92,7 @@ def rewrite_csv(source: Source, out: BinaryIO, orders: Orders) -> None:
         copy_range(source.file, out, 0, None, orders.pulse)
         return
     edits = list(_Table(source, orders).edits())
-    spliced(source, out, edits, Orders((), frozenset(), lambda *_: "", pulse=orders.pulse))  # orders over bytes became changes of cells
+    spliced(source, out, edits, orders.pulse)
 
 
 class _Table:
@@ -113,9 +114,9 @@ class _Table:
         for number, (text, start) in enumerate(self._tokenizer.records(self._lines())):
             if not number % _PULSE:
                 self._orders.pulse()
-            here: list[tuple[int, int, Order]] = []
+            here: list[OrderedRange] = []
             while at < len(ranges) and ranges[at][0] < start + len(text):
-                here.append((ranges[at][0] - start, ranges[at][1] - start, ranges[at][2]))
+                here.append(OrderedRange(ranges[at].start - start, ranges[at].end - start, ranges[at].order))
                 at += 1
             if not number:
                 first = [cell.value for cell in self._tokenizer.cells(text)]
@@ -135,15 +136,10 @@ class _Table:
             else:
                 yield from ((found[0], line.start + found.start()) for found in _LINES.finditer(line.text))
 
-    def _record(self, text: str, start: int, row: int | None, names: list[str], ranges: list[tuple[int, int, Order]]) -> Iterator[Edit]:
+    def _record(self, text: str, start: int, row: int | None, names: list[str], ranges: list[OrderedRange]) -> Iterator[Edit]:
         orders = self._orders
         if row is not None and (row in orders.rows or any(order.action is Action.DROP_ROW for _, _, order in ranges)):
-            orders.drop_row(row)
-            for _, last, order in ranges:
-                if last <= len(text):
-                    orders.tick(order)
-                    if order.action is Action.DROP_ROW:
-                        orders.account.rows.append(DroppedRow(orders.member, row, order.mark.rule))
+            orders.drop_row(row, [order for _, last, order in ranges if last <= len(text)])
             yield Edit(start, start + len(text), "")
             return
         cells = self._tokenizer.cells(text)
@@ -156,7 +152,7 @@ class _Table:
             raw = self._changed(text[cell.start : cell.end], cell, unit, within, is_alone=len(cells) == 1)
             yield from (Edit(start + cell.start + one.start, start + cell.start + one.end, one.text) for one in raw)
 
-    def _changed(self, raw: str, cell: RawCell, unit: Unit, ranges: list[tuple[int, int, Order]], is_alone: bool) -> list[Edit]:
+    def _changed(self, raw: str, cell: RawCell, unit: Unit, ranges: list[OrderedRange], is_alone: bool) -> list[Edit]:
         """Return the changes to the raw characters of a cell."""
         orders = self._orders
         if orders.drops_cell(unit) or any(order.action is Action.DROP_CELL for _, _, order in ranges):
@@ -164,14 +160,14 @@ class _Table:
                 orders.tick(order)
             return [Edit(0, len(raw), '""' if cell.has_quotes or is_alone else "")]
         place = _RawPlaces(raw, cell)
-        found = []
+        found: list[OrderedRange] = []
         for order in orders.units.get(unit, ()):
-            if order.action is not Action.DROP_ROW and _is_there(order, cell.value):
-                found.append((*orders.range_of(order, cell.value), order))
+            if order.action is not Action.DROP_ROW and is_there(order.mark, cell.value):
+                found += order.spans(cell.value)
         for first, last, order in ranges:
             if order.action is not Action.DROP_ROW:
                 begin, end = place.index_of(first - cell.start), place.index_of(last - cell.start)
-                found += [(begin, end, order)] if begin < end else []
+                found += order.spans(cell.value, (begin, end)) if begin < end else []
         edits = orders.merged(found, cell.value)
         if not edits:
             return []
@@ -218,11 +214,6 @@ class _RawPlaces:
         if not self._cell.has_quotes or raw >= self._after:
             return max(0, raw - self._after) + self._cell.quoted
         return min(self._cell.quoted, len(self._raw[1 : max(1, raw)].replace('""', '"')))
-
-
-def _is_there(order: Order, value: str) -> bool:
-    mark = order.mark
-    return 0 <= mark.start <= mark.end <= len(value) and (not mark.straight or value[mark.start : mark.end] == mark.text)
 
 
 def _guarded(old: str, new: str) -> str:

@@ -13,7 +13,7 @@ from veritensor_ray import bounds
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
 from veritensor_ray.clean.formats.common.splice import spliced, text_of
 from veritensor_ray.clean.formats.json import rewrite_json
-from veritensor_ray.clean.formats.json.literals import PLAIN, Finder, Items, Literal, is_ascii_only, without_bytes
+from veritensor_ray.clean.formats.json.literals import PLAIN, Finder, Items, Literal, is_ascii_only
 from veritensor_ray.clean.formats.json.tree import Node, Tree
 from veritensor_ray.clean.orders import Edit, Orders, Unit
 from veritensor_ray.extract.source import Source
@@ -36,7 +36,7 @@ def rewrite_notebook(source: Source, out: BinaryIO, orders: Orders) -> None:
     except RecursionError:
         raise CannotRewriteError("it is nested too deeply") from None
     source.file.seek(0)
-    spliced(source, out, edits, without_bytes(orders))
+    spliced(source, out, edits, orders.pulse)
 
 
 def _notebook(source: Source) -> Tree | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -42,13 +43,9 @@ def source(data: bytes, encoding: str = "utf-8", bom: int = 0) -> Source:
     return Source(io.BytesIO(data), Kind(PLAIN, encoding, bom), Limits())
 
 
-def no_orders() -> Orders:
-    return Orders([], frozenset(), lambda *_: "[X]")
-
-
-def spliced(data: bytes, edits: list[Edit], encoding: str = "utf-8", bom: int = 0, orders: Orders | None = None) -> bytes:
+def spliced(data: bytes, edits: list[Edit], encoding: str = "utf-8", bom: int = 0, pulse: Callable[[], None] = lambda: None) -> bytes:
     out = io.BytesIO()
-    splice.spliced(source(data, encoding, bom), out, edits, no_orders() if orders is None else orders)
+    splice.spliced(source(data, encoding, bom), out, edits, pulse)
     return out.getvalue()
 
 
@@ -128,19 +125,20 @@ def test_text_and_lines_are_what_readers_see(data: bytes, encoding: str) -> None
     ],
 )
 def test_orders_over_bytes_take_whole_characters(start: int, end: int, after: str) -> None:
+    data = "éab日cd".encode()
     orders = Orders([over_bytes(start, end)], frozenset(), lambda *_: "[X]")
-    assert spliced("éab日cd".encode(), [], orders=orders).decode() == after
-    assert not orders.undone
+    ((first, last, _),) = splice.over_characters(source(data), orders)
+    assert spliced(data, [Edit(first, last, "[X]")]).decode() == after
 
 
-def test_orders_that_no_byte_range_can_express_stay_undone() -> None:
+def test_orders_that_no_range_of_characters_can_express_are_left_out() -> None:
     orders = Orders(
         [over_bytes(0, 0), over_bytes(0, 99, number=1), over_bytes(0, 1, Action.DROP_ROW, 2), over_bytes(0, 1, Action.DROP_CELL, 3)],
         frozenset(),
         lambda *_: "[X]",
     )
-    assert spliced(b"text", [], orders=orders) == b"text"
-    assert [order.number for order in orders.undone] == [0, 1, 2, 3]
+    assert splice.over_characters(source(b"text"), orders) == []
+    assert [one.order.number for one in splice.over_characters(source(b"text"), orders, dropping=True)] == [2, 3]
 
 
 def test_characters_that_the_encoding_lacks_become_question_marks() -> None:
@@ -165,7 +163,6 @@ def test_a_text_that_is_too_long_is_refused() -> None:
 
 def test_memory_is_bounded_and_progress_is_reported() -> None:
     beats: list[int] = []
-    orders = Orders([], frozenset(), lambda *_: "", pulse=lambda: beats.append(1))
     data = b"a line of text\n" * 400_000
-    assert spliced(data, [Edit(len(data) - 5, len(data) - 1, "TEXT")], orders=orders).endswith(b"a line of TEXT\n")
+    assert spliced(data, [Edit(len(data) - 5, len(data) - 1, "TEXT")], pulse=lambda: beats.append(1)).endswith(b"a line of TEXT\n")
     assert len(beats) >= 10

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError
+from veritensor_ray.clean.formats.common.splice import spliced_value
 from veritensor_ray.clean.orders import Edit, Order, Orders, Unit, applied
 from veritensor_ray.extract.readers.common.paths import shorten
 from veritensor_ray.extract.readers.data.blobs import as_text, is_picture
@@ -121,34 +122,6 @@ def taken(column: pa.Array, at: Sequence[int] | np.ndarray[Any, Any]) -> pa.Arra
     return column.take(pa.array(at, pa.int64()))
 
 
-def spliced(raw: bytes, edits: Sequence[Edit]) -> bytes:
-    """Return UTF-8 text with changes to its characters, of which a sequence that cannot be decoded is one; those outside changes stay."""
-    begins = _begins(raw)
-    pieces, at = [], 0
-    for edit in edits:
-        pieces += [raw[at : begins[edit.start]], edit.text.encode("utf-8", "replace")]
-        at = begins[edit.end]
-    return b"".join([*pieces, raw[at:]])
-
-
-def _begins(raw: bytes) -> list[int]:
-    """Return where each character begins, and the length."""
-    begins: list[int] = []
-    at = 0
-    while at < len(raw):
-        try:
-            good, bad = raw[at:].decode(), 0
-        except UnicodeDecodeError as error:
-            good, bad = raw[at : at + error.start].decode(), error.end - error.start
-        for char in good:
-            begins.append(at)
-            at += len(char.encode())
-        if bad:
-            begins.append(at)
-            at += bad
-    return [*begins, len(raw)]
-
-
 class _LeafEditor:
     """Carries out the orders in arrays that consist of rows with orders.
 
@@ -255,7 +228,7 @@ class _LeafEditor:
         edits = orders.edits(unit, text)
         if not edits:
             return raw
-        new = spliced(raw, edits) if is_text else _again(raw, text, edits)
+        new = spliced_value(raw, edits) if is_text else _again(raw, text, edits)
         if new is None or (pa.types.is_fixed_size_binary(kind) and len(new) != len(raw)):
             raise CannotRewriteError(f"a binary value of the type {kind} cannot be changed")
         return new

@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError
 from veritensor_ray.clean.formats.common.splice import over_characters
-from veritensor_ray.clean.orders import INVISIBLE, Edit, Order, Orders, whole_run
+from veritensor_ray.clean.orders import Edit, Order, OrderedRange, Orders
+from veritensor_ray.clean.spans import UNSEEN_VIEWS, Range, Runs, invisible_runs, is_there
 from veritensor_ray.extract.source import Source
 
-HIDING = ("hidden", "comment", "metadata")
 _SYNTAX = "a finding lies in its syntax, where nothing can take its place"
-Range = tuple[int, int]
 
 
 class Slot(NamedTuple):
@@ -32,28 +31,22 @@ def placed(
     text: str,
     orders: Orders,
     whole: Callable[[Order], Sequence[Range]] | None = None,
-    unseen: re.Pattern[str] = INVISIBLE,
-    is_unseen: Callable[[str], bool] = bool,
+    runs: Runs = invisible_runs,
 ) -> list[Edit]:
     """Return the changes to the characters of a file that is one text: ascending, not overlapping. Their orders are ticked off.
 
     `whole` returns all of the hidden text, comment or value that an order to strip is about. In visible text such an order removes the
-    matches of `unseen` for which `is_unseen` is true, if there are any. Orders without characters stay undone.
+    `runs` of invisible characters, if there are any. Orders without characters stay undone.
     """
-    found = [(*whole_run(text, start, end), order) for start, end, order in over_characters(source, orders)]
+    found = [one for start, end, order in over_characters(source, orders) for one in order.spans(text, (start, end), runs)]
     for order in itertools.chain.from_iterable(orders.units.values()):
         mark = order.mark
-        if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start < mark.end <= len(text):
+        if order.action in (Action.DROP_ROW, Action.DROP_CELL) or mark.start == mark.end or not is_there(mark, text):
             continue
-        if mark.straight and text[mark.start : mark.end] != mark.text:
-            continue
-        if whole is not None and order.action is Action.STRIP and mark.view in HIDING:
-            found += [(start, end, order) for start, end in whole(order)]
-            continue
-        start, end = orders.range_of(order, text)
-        strips = order.action is Action.STRIP and mark.view == "visible"
-        hidden = [one.span() for one in unseen.finditer(text, start, end) if is_unseen(one.group())] if strips else []
-        found += [(first, last, order) for first, last in hidden or [(start, end)]]
+        if whole is not None and order.action is Action.STRIP and mark.view in UNSEEN_VIEWS:
+            found += [OrderedRange(start, end, order) for start, end in whole(order)]
+        else:
+            found += order.spans(text, runs=runs)
     return orders.merged(found, text)
 
 

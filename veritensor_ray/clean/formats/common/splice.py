@@ -7,12 +7,12 @@ import codecs
 import functools
 import io
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError
-from veritensor_ray.clean.orders import Edit, Order, Orders
+from veritensor_ray.clean.orders import Edit, OrderedRange, Orders
 from veritensor_ray.extract.source import Source
 
 _CHUNK = 1 << 20  # read at once
@@ -39,25 +39,50 @@ class _Change(NamedTuple):
     data: bytes
 
 
-def spliced(source: Source, out: BinaryIO, edits: Iterable[Edit], orders: Orders) -> None:
+def spliced(source: Source, out: BinaryIO, edits: Iterable[Edit], pulse: Callable[[], None]) -> None:
     """Copy a seekable text file with changes to characters of its decoded text, which are counted after the byte order mark.
 
-    The edits may come in any order; those that overlap become one, with the text of the longest. The orders over bytes of the file are
-    carried out too, except those that drop a row or a cell, and those already done. Raises CannotRewriteError for characters that do not exist.
+    The edits may come in any order; those that overlap become one, with the text of the longest. Raises CannotRewriteError for characters
+    that do not exist.
     """
     encoding = encoding_of(source)
-    places = _Places(source, encoding, orders.pulse)
-    changes = _in_bytes(places, edits, encoding)
-    changes += _over_bytes(source, places, orders, encoding)
-    _copy(source.file, out, _merged(changes), orders.pulse)
+    changes = _in_bytes(_Places(source, encoding, pulse), edits, encoding)
+    _copy(source.file, out, _merged(changes), pulse)
 
 
-def over_characters(source: Source, orders: Orders, dropping: bool = False) -> list[tuple[int, int, Order]]:
+def over_characters(source: Source, orders: Orders, dropping: bool = False) -> list[OrderedRange]:
     """Return the orders over bytes with the characters that they are about. One without a range, or with a very long one, is left out.
 
     Orders that drop a row or a cell are only included if `dropping`.
     """
-    return _ranges(source, _Places(source, encoding_of(source), orders.pulse), orders.over_bytes, dropping)
+    able = [
+        order
+        for order in orders.over_bytes
+        if (dropping or order.action not in (Action.DROP_ROW, Action.DROP_CELL))
+        and source.kind.bom <= order.mark.start < order.mark.end <= order.mark.start + bounds.HELD
+    ]
+    places = _Places(source, encoding_of(source), orders.pulse)
+    chars = places.chars_of(edge for order in able for edge in (order.mark.start, order.mark.end))
+    return [
+        OrderedRange(chars[order.mark.start][0], chars[order.mark.end][1], order)
+        for order in able
+        if order.mark.start in chars and order.mark.end in chars
+    ]
+
+
+def spliced_value(raw: bytes, edits: Sequence[Edit]) -> bytes:
+    """Return a value in UTF-8 with changes to characters of its decoded text: ascending, not overlapping. All other bytes stay."""
+    text = raw.decode("utf-8", _replaced())
+    edges = [edge for edit in edits for edge in (edit.start, edit.end)]
+    begins = [
+        *_bytes_of(raw, text, [edge for edge in edges if edge < len(text)], "utf-8"),
+        *(len(raw) for edge in edges if edge >= len(text)),
+    ]
+    pieces, at = [], 0
+    for edit, start, end in zip(edits, begins[::2], begins[1::2], strict=True):
+        pieces += [raw[at:start], encoded(edit.text, "utf-8")]
+        at = end
+    return b"".join([*pieces, raw[at:]])
 
 
 def lines_of(source: Source) -> Iterator[TextLine]:
@@ -271,34 +296,6 @@ def _in_bytes(places: _Places, edits: Iterable[Edit], encoding: str) -> list[_Ch
     asked = list(edits)
     byte = places.bytes_of(edge for edit in asked for edge in (edit.start, edit.end))
     return [_Change(byte[edit.start], byte[edit.end], encoded(edit.text, encoding)) for edit in asked]
-
-
-def _over_bytes(source: Source, places: _Places, orders: Orders, encoding: str) -> list[_Change]:
-    """Carry out the orders over bytes that are still to be done."""
-    changes = []
-    ranges = _ranges(source, places, [order for order in orders.over_bytes if order.number not in orders.account.done])
-    byte = places.bytes_of(edge for start, end, _ in ranges for edge in (start, end))
-    for start, end, order in ranges:
-        source.file.seek(byte[start])
-        original = source.file.read(byte[end] - byte[start]).decode(encoding, _replaced())
-        changes.append(_Change(byte[start], byte[end], encoded(orders.replacement(order, original), encoding)))
-        orders.tick(order)
-    return changes
-
-
-def _ranges(source: Source, places: _Places, over_bytes: Iterable[Order], dropping: bool = False) -> list[tuple[int, int, Order]]:
-    able = [
-        order
-        for order in over_bytes
-        if (dropping or order.action not in (Action.DROP_ROW, Action.DROP_CELL))
-        and source.kind.bom <= order.mark.start < order.mark.end <= order.mark.start + bounds.HELD
-    ]
-    chars = places.chars_of(edge for order in able for edge in (order.mark.start, order.mark.end))
-    return [
-        (chars[order.mark.start][0], chars[order.mark.end][1], order)
-        for order in able
-        if order.mark.start in chars and order.mark.end in chars
-    ]
 
 
 def _merged(changes: list[_Change]) -> list[_Change]:

@@ -8,8 +8,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from veritensor_ray.clean.formats.common.placing import HIDING, Range
 from veritensor_ray.clean.orders import Order
+from veritensor_ray.clean.spans import UNSEEN_VIEWS, Range
 from veritensor_ray.extract.source import Reader, Source
 from veritensor_ray.origins import Origin
 from veritensor_ray.segments import Block
@@ -26,7 +26,7 @@ class Views:
         found: dict[tuple[str, str | None], list[Sequence[Range]]] = {}
         self._source.file.seek(0)
         for item in self._reader(self._source):
-            if isinstance(item, Block) and item.view in HIDING and item.origins is not None:
+            if isinstance(item, Block) and item.view in UNSEEN_VIEWS and item.origins is not None:
                 for number, origins in enumerate(item.origins):
                     if ranges := _ranges(origins):
                         found.setdefault((item.view, _item(item.column, number)), []).append(ranges)

@@ -9,9 +9,9 @@ from veritensor_ray import bounds
 from veritensor_ray.clean.formats.common.splice import spliced, text_of
 from veritensor_ray.clean.formats.json.document import Document, is_json
 from veritensor_ray.clean.formats.json.lines import edits_of_lines
-from veritensor_ray.clean.formats.json.literals import Range, ranges_in, without_bytes
+from veritensor_ray.clean.formats.json.literals import ranges_in
 from veritensor_ray.clean.formats.text import rewrite_text
-from veritensor_ray.clean.orders import Orders, Unit
+from veritensor_ray.clean.orders import OrderedRange, Orders, Unit
 from veritensor_ray.extract.source import Source
 from veritensor_ray.media_types import PLAIN
 
@@ -22,7 +22,7 @@ def rewrite_json(source: Source, out: BinaryIO, orders: Orders) -> None:
     A document that is not valid JSON was read as plain text, and is rewritten as such. The reader also does so with a valid one that is
     nested too deeply, or has a number that its parser cannot hold: that stays valid.
     """
-    also: list[Range] = []
+    also: list[OrderedRange] = []
     if Unit() in orders.units:
         if not is_json(source):
             source.file.seek(0)
@@ -31,11 +31,11 @@ def rewrite_json(source: Source, out: BinaryIO, orders: Orders) -> None:
         also = ranges_in(text_of(source, bounds.HELD), orders)
     edits = Document(source, orders, also).edits()
     source.file.seek(0)
-    spliced(source, out, edits, without_bytes(orders))
+    spliced(source, out, edits, orders.pulse)
 
 
 def rewrite_jsonl(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Rewrite JSON lines. A row is a whole line with its end, whatever it holds."""
     edits = edits_of_lines(source, orders)
     source.file.seek(0)
-    spliced(source, out, edits, without_bytes(orders))
+    spliced(source, out, edits, orders.pulse)

@@ -15,13 +15,12 @@ from veritensor_ray.clean.formats.json.literals import (
     Finder,
     Items,
     Literal,
-    Range,
     drops,
     held,
     is_ascii_only,
     key_changes,
 )
-from veritensor_ray.clean.orders import Edit, Orders, Unit
+from veritensor_ray.clean.orders import Edit, OrderedRange, Orders, Unit
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 from veritensor_ray.extract.readers.data.json_tree import LONG_KEY
 from veritensor_ray.extract.source import Source
@@ -60,7 +59,7 @@ class Document:
     `row` is the item of the outermost array, or None if the document is not an array. `also` are orders for characters of the file.
     """
 
-    def __init__(self, source: Source, orders: Orders, also: Iterable[Range] = ()) -> None:
+    def __init__(self, source: Source, orders: Orders, also: Iterable[OrderedRange] = ()) -> None:
         self._orders = orders
         self._finder, self._ascii_only = Finder(source, orders, also), is_ascii_only(source)
         self._wanted = {unit.row for unit in orders.units}

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.clean.formats.common.splice import encoding_of, over_characters
-from veritensor_ray.clean.formats.text import UNSEEN
-from veritensor_ray.clean.orders import DroppedRow, Edit, Order, Orders, Unit, applied
+from veritensor_ray.clean.orders import Edit, Order, OrderedRange, Orders, Unit, applied
+from veritensor_ray.clean.spans import NEEDLESS, is_there
 from veritensor_ray.config import Limits
 from veritensor_ray.detection import Hit
 from veritensor_ray.errors import LimitExceeded
@@ -146,11 +146,10 @@ def is_ascii_only(source: Source) -> bool:
 class Finder:
     """Finds the orders for a value by its name, and by its text if several values have that name; and those for the bytes of a value."""
 
-    def __init__(self, source: Source, orders: Orders, also: Iterable[Range] = ()) -> None:
+    def __init__(self, source: Source, orders: Orders, also: Iterable[OrderedRange] = ()) -> None:
         self._orders = orders
         self._named: dict[Unit, _Named] = {}
-        ranges = (Range(*one) for one in over_characters(source, orders, dropping=True))
-        self._ranges = sorted([*ranges, *also], key=lambda one: one[:2])
+        self._ranges = sorted([*over_characters(source, orders, dropping=True), *also], key=lambda one: one[:2])
         self._firsts = [one.start for one in self._ranges]
         self._lasts = list(accumulate((one.end for one in self._ranges), max))
         self._strips = Strippable.HIDDEN_TEXT in orders.strip
@@ -167,7 +166,7 @@ class Finder:
         """Return whether hidden text may have to be removed from a JSON text."""
         return self._strips and not (text.isascii() and "\\u" not in text)
 
-    def over(self, start: int, end: int) -> list[Range]:
+    def over(self, start: int, end: int) -> list[OrderedRange]:
         """Return the orders over bytes that may touch a range of the file's characters."""
         first, last = bisect_right(self._lasts, start), bisect_left(self._firsts, end)
         return [one for one in self._ranges[first:last] if one.end > start]
@@ -187,7 +186,7 @@ class Finder:
             for order in some:
                 self._orders.tick(order)
             return [Edit(0, len(value), "")] if value else []
-        found = [(*self._orders.range_of(order, value), order) for order in some if order.action is not Action.DROP_ROW]
+        found = [one for order in some if order.action is not Action.DROP_ROW for one in order.spans(value)]
         edits = self._merged(found + self._in_bytes(literal), value)
         return edits + list(self._unseen(value, edits)) if self._strips else edits
 
@@ -195,19 +194,20 @@ class Finder:
         """Return the changes to a string that orders over bytes ask for, if it holds these bytes, and tick off their orders."""
         return self._merged(self._in_bytes(literal), literal.value) if self._ranges else []
 
-    def _in_bytes(self, literal: Literal) -> list[tuple[int, int, Order]]:
+    def _in_bytes(self, literal: Literal) -> list[OrderedRange]:
         return [
-            (*literal.within(start, end), order)
+            one
             for start, end, order in (self.over(literal.start, literal.end) if self._ranges else ())
             if literal.start <= start and end <= literal.end and order.action not in (Action.DROP_ROW, Action.DROP_CELL)
+            for one in order.spans(literal.value, literal.within(start, end))
         ]
 
-    def _merged(self, found: list[tuple[int, int, Order]], value: str) -> list[Edit]:
+    def _merged(self, found: list[OrderedRange], value: str) -> list[Edit]:
         return self._orders.merged(found, value) if found else []
 
     def _unseen(self, value: str, edits: Sequence[Edit]) -> Iterator[Edit]:
         """Remove invisible characters from the parts of a value that do not change."""
-        for found in () if value.isascii() else UNSEEN.finditer(value):
+        for found in () if value.isascii() else NEEDLESS.finditer(value):
             if not any(edit.start < found.end() and found.start() < edit.end for edit in edits):
                 self._orders.stripped(Strippable.HIDDEN_TEXT)
                 yield Edit(found.start(), found.end(), "")
@@ -222,15 +222,10 @@ class Finder:
         if not given:
             return []
         if alone:
-            return [order for order in given if is_in_place(order.mark, literal.value)]
+            return [order for order in given if is_there(order.mark, literal.value)]
         if unit not in self._named:
             self._named[unit] = _Named(given)
         return self._named[unit].of(literal.value)
-
-
-def is_in_place(mark: Mark, value: str) -> bool:
-    """Return whether a value has the characters of a mark, and its text if that stands in the file as it is."""
-    return mark.start <= mark.end <= len(value) and not (mark.straight and value[mark.start : mark.end] != mark.text)
 
 
 class _Named:
@@ -248,7 +243,7 @@ class _Named:
     def of(self, value: str) -> list[Order]:
         """Return the orders that are certainly for this value."""
         found = [order for place in self._places[: bisect_left(self._starts, len(value))] for order in place.of(value)]
-        return found + [order for order in self._derived if is_in_place(order.mark, value) and _is_decoded(value, order.mark)]
+        return found + [order for order in self._derived if is_there(order.mark, value) and _is_decoded(value, order.mark)]
 
 
 class _Place:
@@ -302,18 +297,10 @@ def _decodes_to(block: Block, mark: Mark) -> bool:
     return bool(found) and (mark.start, mark.end) in place.spans(found)
 
 
-class Range(NamedTuple):
-    """An order over bytes, or for a file that was read as one text, as characters of the file."""
-
-    start: int
-    end: int
-    order: Order
-
-
-def ranges_in(text: str, orders: Orders) -> list[Range]:
+def ranges_in(text: str, orders: Orders) -> list[OrderedRange]:
     """Return the orders for a file that was read as one text. Those that drop something are left out."""
     some = [order for order in orders.units.get(Unit(), ()) if order.action not in (Action.DROP_ROW, Action.DROP_CELL)]
-    return [Range(*orders.range_of(order, text), order) for order in some if is_in_place(order.mark, text)]
+    return [one for order in some if is_there(order.mark, text) for one in order.spans(text)]
 
 
 def key_changes(key: str, edits: list[Edit], names: dict[str, str], others: Iterable[str] = ()) -> list[Edit]:
@@ -331,15 +318,12 @@ def key_changes(key: str, edits: list[Edit], names: dict[str, str], others: Iter
     return [Edit(0, len(key), text + suffix)] if suffix else edits
 
 
-def drops(row: int, over_bytes: Iterable[Range], orders: Orders) -> bool:
+def drops(row: int, over_bytes: Iterable[OrderedRange], orders: Orders) -> bool:
     """Return whether a row is to be left out, and account for it if so. `over_bytes` are the orders that touch its bytes."""
     also = [one.order for one in over_bytes if one.order.action is Action.DROP_ROW]
     if row not in orders.rows and not also:
         return False
-    orders.drop_row(row)
-    for order in also:
-        orders.tick(order)
-        orders.account.rows.append(DroppedRow(orders.member, row, order.mark.rule))
+    orders.drop_row(row, also)
     return True
 
 
@@ -347,11 +331,6 @@ def held(size: int) -> None:
     """Raise CannotRewriteError if a string is longer than what may be in memory."""
     if size > bounds.HELD:
         raise CannotRewriteError(f"a string of it is longer than {bounds.HELD} characters (held_bytes)")
-
-
-def without_bytes(orders: Orders) -> Orders:
-    """Return orders that only report progress: the changes are known, and `spliced` is not to add any."""
-    return Orders((), frozenset(), lambda mark, action, keep, text: text, orders.account, orders.member, orders.pulse)
 
 
 class Items:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from veritensor_ray import bounds, media_types
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.common.placing import Range, Slot, combined, fitted, inside, joined, placed, removed, widened
+from veritensor_ray.clean.formats.common.placing import Slot, combined, fitted, inside, joined, placed, removed, widened
 from veritensor_ray.clean.formats.common.splice import encoding_of, spliced, text_of
 from veritensor_ray.clean.formats.common.views import Views
 from veritensor_ray.clean.formats.markup.slots import (
@@ -29,7 +29,8 @@ from veritensor_ray.clean.formats.markup.slots import (
     Removable,
     Twins,
 )
-from veritensor_ray.clean.orders import INVISIBLE, Edit, Orders, applied
+from veritensor_ray.clean.orders import Edit, Orders, applied
+from veritensor_ray.clean.spans import INVISIBLE, Range
 from veritensor_ray.extract.readers import reader_for
 from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.markup import tokens as t
@@ -44,7 +45,7 @@ _WITHOUT_END = "|".join(sorted((name for name in html5 if not name.endswith(";")
 _NUMBER = r"&(?:#\d+;?|#[xX][0-9A-Fa-f]+;?|[A-Za-z][A-Za-z0-9]{1,31};"
 _REFERENCE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END}))")
 _IN_VALUE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END})(?![=\w]))")  # in an address, `&copy=1` is an argument
-_UNSEEN = re.compile(rf"{INVISIBLE.pattern}|&#?\w{{1,31}};")  # if the reference is one of an invisible character
+_MAYBE_INVISIBLE = re.compile(rf"{INVISIBLE.pattern}|&#?\w{{1,31}};")
 _ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|u\{[0-9A-Fa-f]{1,6}\}|.)", re.DOTALL)
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _NAME = re.compile(r"<!\[CDATA\[|<[!?][^\s>]*\s")
@@ -66,7 +67,7 @@ def rewrite_xml(source: Source, out: BinaryIO, orders: Orders) -> None:
 def _rewrite(source: Source, out: BinaryIO, orders: Orders, xml: bool, page: bool) -> None:
     text = text_of(source, bounds.HELD)
     views = Views(source, reader_for(source.kind) or read_text)
-    edits = placed(source, text, orders, views.whole, _UNSEEN, lambda some: not INVISIBLE.sub("", html.unescape(some)))
+    edits = placed(source, text, orders, views.whole, _invisible)
     whole: list[Range] = []
     removable = Removable()
     if page and orders.strip:
@@ -92,7 +93,13 @@ def _rewrite(source: Source, out: BinaryIO, orders: Orders, xml: bool, page: boo
     _walk(source, applied(text, sorted(found)), after, xml, page)
     if after.structure.digest() != slots.structure.digest():
         raise CannotRewriteError("the changes would change its elements")
-    spliced(source, out, found, orders)
+    spliced(source, out, found, orders.pulse)
+
+
+def _invisible(text: str, start: int, end: int) -> Iterator[Range]:
+    """Yield the runs of invisible characters in a part of a text, and the references to such characters."""
+    found = _MAYBE_INVISIBLE.finditer(text, start, end)
+    return (one.span() for one in found if not INVISIBLE.sub("", html.unescape(one[0])))
 
 
 def _edited_values(text: str, slots: Sequence[Slot], edits: Sequence[Edit]) -> dict[str, list[Edit]]:

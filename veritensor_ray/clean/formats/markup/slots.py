@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from veritensor_ray.clean.formats.common.placing import Range, Slot, near
+from veritensor_ray.clean.formats.common.placing import Slot, near
 from veritensor_ray.clean.orders import Edit
+from veritensor_ray.clean.spans import Range
 from veritensor_ray.extract.readers.markup import tokens as t
 
 # Where characters can stand: each kind needs another way of escaping.

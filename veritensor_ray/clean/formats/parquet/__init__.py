@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.common.arrays import Places, kept, spliced
-from veritensor_ray.clean.formats.common.splice import copy_range
+from veritensor_ray.clean.formats.common.arrays import Places, kept
+from veritensor_ray.clean.formats.common.splice import copy_range, spliced_value
 from veritensor_ray.clean.formats.parquet.file import (
     CHILDREN,
     CODEC,
@@ -421,7 +421,7 @@ def changed_metadata(key: bytes, value: bytes, orders: Orders) -> bytes | None:
         return value
     if orders.drops_cell(unit):
         return None
-    new = spliced(value, orders.edits(unit, value.decode("utf-8", "replace")))
+    new = spliced_value(value, orders.edits(unit, value.decode("utf-8", "replace")))
     broken = new != value and (key == _PANDAS or (_is_json(value) and not _is_json(new)))  # pandas would look for columns that do not exist
     return None if broken or not new else new
 

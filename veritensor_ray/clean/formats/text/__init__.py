@@ -9,13 +9,14 @@ from typing import BinaryIO
 
 from veritensor_ray import bounds, media_types
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
-from veritensor_ray.clean.formats.common.placing import Range, combined, placed, removed
+from veritensor_ray.clean.formats.common.placing import combined, placed, removed
 from veritensor_ray.clean.formats.common.splice import spliced, text_of
 from veritensor_ray.clean.formats.common.views import Views
 from veritensor_ray.clean.formats.text.markdown import fit_markdown, markdown_comments
 from veritensor_ray.clean.formats.text.toml import fit_toml, toml_comments
 from veritensor_ray.clean.formats.text.yaml import fit_yaml, yaml_comments
-from veritensor_ray.clean.orders import INVISIBLE, Edit, Orders
+from veritensor_ray.clean.orders import Edit, Orders
+from veritensor_ray.clean.spans import NEEDLESS, Range
 from veritensor_ray.extract.readers import READERS, reader_for
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
@@ -23,12 +24,6 @@ from veritensor_ray.extract.source import Source
 _TOML = "application/toml"
 Fit = Callable[[str, Sequence[Edit], Callable[[], None]], list[Edit]]
 Comments = Callable[[str, Callable[[], None]], list[Range]]
-_LETTER = "[0-9A-Za-z\u00c0-\u024f\u0370-\u052f@._ -]"
-# Invisible characters that no script and no picture needs: between letters that take none, or more in a row than anything is written with.
-UNSEEN = re.compile(
-    f"(?<={_LETTER}){INVISIBLE.pattern}(?={_LETTER})|(?<!\U0001f3f4)(?<![\U000e0020-\U000e007f])[\U000e0020-\U000e007f]{{4,}}"
-    "|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}|[\u200b-\u200d\u2060-\u2064\ufeff]{16,}"
-)
 
 
 def rewrite_text(source: Source, out: BinaryIO, orders: Orders) -> None:
@@ -44,7 +39,7 @@ def rewrite_text(source: Source, out: BinaryIO, orders: Orders) -> None:
     kept = [edit for edit in combined(edits, removals) if edit not in removals]
     if kept and not source.first_part and fit in (fit_yaml, fit_toml):
         raise CannotRewriteError(f"files of type {media_type} that are read in parts are not rewritten")  # a part is not valid by itself
-    spliced(source, out, itertools.chain(fit(text, kept, orders.pulse) if fit else kept, removals), orders)
+    spliced(source, out, itertools.chain(fit(text, kept, orders.pulse) if fit else kept, removals), orders.pulse)
 
 
 def _strips(text: str, media_type: str, views: Views | None, orders: Orders) -> Iterator[Range]:
@@ -55,7 +50,7 @@ def _strips(text: str, media_type: str, views: Views | None, orders: Orders) -> 
         orders.stripped(Strippable.COMMENTS, len(found)) if found else None
         yield from found
     if Strippable.HIDDEN_TEXT in orders.strip:
-        unseen = [found.span() for found in UNSEEN.finditer(text)]
+        unseen = [found.span() for found in NEEDLESS.finditer(text)]
         unseen += [one for ranges in (views.all_of("hidden") if views else ()) for one in ranges]
         orders.stripped(Strippable.HIDDEN_TEXT, len(unseen)) if unseen else None
         yield from unseen

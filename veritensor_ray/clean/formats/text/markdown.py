@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from veritensor_ray.clean.formats.common.placing import Range
 from veritensor_ray.clean.formats.text.toml import fit_toml
 from veritensor_ray.clean.formats.text.yaml import fit_yaml
 from veritensor_ray.clean.orders import Edit
+from veritensor_ray.clean.spans import Range
 
 _FRONT = re.compile(r"\A(---|\+\+\+)[ \t]*\r?\n(.*?)^\1[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 _MARK = re.compile(r"^ {0,3}(?P<fence>`{3,}|~{3,})[^\n]*|(?P<code>`+)|(?P<comment><!--)", re.MULTILINE)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.formats.common.placing import Range, Slot, doubled, fitted, inside, joined, near, widened
+from veritensor_ray.clean.formats.common.placing import Slot, doubled, fitted, inside, joined, near, widened
 from veritensor_ray.clean.orders import Edit, applied
+from veritensor_ray.clean.spans import Range
 
 _TOKEN = re.compile(
     r'(?P<comment>\#[^\n\r]*)|(?P<long_basic>"""(?:[^\\]|\\.)*?"{3,5}(?!"))|(?P<long_literal>\'\'\'.*?\'{3,5}(?!\'))'

@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.formats.common.placing import Range, Slot, doubled, fitted, inside, joined, near, widened
+from veritensor_ray.clean.formats.common.placing import Slot, doubled, fitted, inside, joined, near, widened
 from veritensor_ray.clean.orders import Edit, applied
+from veritensor_ray.clean.spans import Range
 
 _LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)  # only scans and parses here; it constructs nothing
 _COMMENT = re.compile(r"(?:^|(?<=[ \t\n\r\ufeff]))#[^\n\r]*")
