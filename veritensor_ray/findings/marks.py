@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.detection import FileInfo, Hit
@@ -48,7 +48,7 @@ class Marks:
 
     def __init__(self, limit: int = bounds.MARKS) -> None:
         self.limit, self.lost = limit, 0
-        self._heads: dict[tuple[str | int | bool | None, ...], int] = {}  # everything but the numbers and the text
+        self._heads: dict[tuple[Any, ...], int] = {}  # everything but the numbers and the text
         self._which, self._rows, self._starts, self._ends, self._until = (array("q") for _ in range(5))
         self._texts = bytearray()
 
@@ -83,7 +83,7 @@ class Marks:
             at = until
             yield Mark(
                 rule, severity, member, part, page, None if no_row else row, column, view, via, start, end, text, straight, over_bytes
-            )  # type: ignore[arg-type]  # as `append` put them
+            )
 
 
 def text_mark(place: Place, hit: Hit, severity: str, start: int, end: int) -> Mark:
