@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from veritensor_ray.clean.actions import Action, Ruling, Strippable
+from veritensor_ray.clean.spans import UNSEEN_VIEWS
 from veritensor_ray.config import SEVERITIES, NamedSecret, Section, Severity
 from veritensor_ray.detection import CATEGORIES, Category, unknown_value
 from veritensor_ray.errors import UsageError
@@ -31,7 +32,6 @@ FILE = FileKind(
     "Match findings by globs",
 )
 View = Literal["visible", "hidden", "comment", "metadata", "ocr", "decoded"]
-_UNSEEN: tuple[View, ...] = ("hidden", "comment", "metadata")
 _INVISIBLE_VIAS = ("tag-characters", "variation-selectors", "zero-width")  # how messages in invisible characters are decoded
 _MOST_RULES = 1000
 _REMEMBERED = 1 << 16  # decisions
@@ -123,7 +123,7 @@ def _in(*categories: Category) -> Callable[[Mark, str], bool]:
 
 def _is_unseen(mark: Mark) -> bool:
     """Return whether people do not see the text: it is hidden, or written in invisible characters."""
-    return mark.view in _UNSEEN or any(via in (mark.decoded_via or "") for via in _INVISIBLE_VIAS)
+    return mark.view in UNSEEN_VIEWS or any(via in (mark.decoded_via or "") for via in _INVISIBLE_VIAS)
 
 
 _INSTRUCTIONS = _in("prompt-injection", "exfiltration")
