@@ -6,13 +6,13 @@ import os
 import time
 from typing import BinaryIO
 
-from veritensor_ray.clean import artifact
+from veritensor_ray.clean import artifact, formats
 from veritensor_ray.clean.actions import CannotRewriteError
 from veritensor_ray.clean.orders import Orders, Unit, applied
 from veritensor_ray.extract.source import Source
 from veritensor_ray.testing import Obedient
 
-_real = artifact.rewrite
+_real = formats.rewrite
 
 
 class Planted(Obedient):
@@ -41,4 +41,4 @@ def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
         _real(source, out, orders)
 
 
-artifact.rewrite = rewrite
+artifact.rewrite = rewrite  # type: ignore[attr-defined]  # what it imported

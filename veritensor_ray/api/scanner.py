@@ -295,7 +295,7 @@ def _groups(given: Sequence[str | None]) -> Iterator[list[int]]:
 
 def _marks(scanned: _Scanned, number: int) -> list[Mark]:
     recorded = scanned.results.recorded.get(number)
-    return recorded.marks if recorded else []
+    return list(recorded.marks) if recorded else []
 
 
 def _worst(scanned: _Scanned, number: int) -> int:

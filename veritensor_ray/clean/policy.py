@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from veritensor_ray.clean.actions import Action, Ruling, Strippable
+from veritensor_ray.clean.spans import UNSEEN_VIEWS
 from veritensor_ray.config import SEVERITIES, NamedSecret, Section, Severity
 from veritensor_ray.detection import CATEGORIES, Category, unknown_value
 from veritensor_ray.errors import UsageError
@@ -31,7 +32,7 @@ FILE = FileKind(
     "Match findings by globs",
 )
 View = Literal["visible", "hidden", "comment", "metadata", "ocr", "decoded"]
-_UNSEEN: tuple[View, ...] = ("hidden", "comment", "metadata")
+_INVISIBLE_VIAS = ("tag-characters", "variation-selectors", "zero-width")  # how messages in invisible characters are decoded
 _MOST_RULES = 1000
 _REMEMBERED = 1 << 16  # decisions
 
@@ -120,6 +121,11 @@ def _in(*categories: Category) -> Callable[[Mark, str], bool]:
     return lambda mark, category: category in categories
 
 
+def _is_unseen(mark: Mark) -> bool:
+    """Return whether people do not see the text: it is hidden, or written in invisible characters."""
+    return mark.view in UNSEEN_VIEWS or any(via in (mark.decoded_via or "") for via in _INVISIBLE_VIAS)
+
+
 _INSTRUCTIONS = _in("prompt-injection", "exfiltration")
 DEFAULTS = (  # the first that applies decides
     Default(lambda mark, _: mark.rule.startswith("structure.macro"), Action.STRIP, "Macros are removed from documents."),
@@ -131,9 +137,9 @@ DEFAULTS = (  # the first that applies decides
     Default(_in("secret", "pii"), Action.MASK, "Secrets and personal data are masked."),
     Default(_in("hidden-content"), Action.STRIP, "Hidden content is removed."),
     Default(
-        lambda mark, category: _INSTRUCTIONS(mark, category) and mark.view in _UNSEEN,
+        lambda mark, category: _INSTRUCTIONS(mark, category) and _is_unseen(mark),
         Action.STRIP,
-        "Prompt injections and exfiltration in hidden text, comments and metadata are removed.",
+        "Prompt injections and exfiltration in hidden text, invisible characters, comments and metadata are removed.",
     ),
     Default(
         lambda mark, category: _INSTRUCTIONS(mark, category) and mark.row is not None,
@@ -190,6 +196,7 @@ class CleanPolicy(Section):
     level: _Severity = Field("medium", description="lowest severity at which the defaults act")
     unsupported: _Held = Field("hold", description="a file with a finding that cannot be rewritten: hold it back or copy it")
     unchecked: _Held = Field("hold", description="a file that was not wholly checked: hold it back or copy it")
+    remaining: _Held = Field("hold", description="a file in whose copy the second audit finds something: hold it back or leave the copy")
     pseudonym_key: NamedSecret = Field(
         None, description="key of the pseudonyms as env:NAME or file:/path; default: derived from the site key"
     )
@@ -217,7 +224,7 @@ class CleanPolicy(Section):
 
     def decide(self, mark: Mark, category: str, artifact: str) -> Ruling:
         """Return what to do about a finding in a rule's category. Its text and place in the unit do not matter, so answers are remembered."""
-        key = mark.rule, mark.severity, mark.view, mark.column, mark.row is None, category, artifact
+        key = mark.rule, mark.severity, mark.view, mark.decoded_via, mark.column, mark.row is None, category, artifact
         verdict = self._known.get(key)
         if verdict is None:
             if len(self._known) >= _REMEMBERED:
@@ -272,6 +279,8 @@ class CleanPolicy(Section):
         yield from (default.words for default in DEFAULTS)
         yield f"A file with a finding that cannot be removed from it is {_HELD[self.unsupported]}."
         yield f"A file that could not be wholly checked is {_HELD[self.unchecked]}."
+        if self.remaining == "hold":
+            yield "A file in whose copy the second audit finds something is held back in the quarantine folder."
 
 
 _HELD = {"hold": "held back in the quarantine folder", "copy": "copied unchanged"}

@@ -6,8 +6,8 @@ A run keeps marks only while it cleans. They hold the matched text in clear, so 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.detection import FileInfo, Hit
@@ -48,7 +48,7 @@ class Marks:
 
     def __init__(self, limit: int = bounds.MARKS) -> None:
         self.limit, self.lost = limit, 0
-        self._heads: dict[tuple[str | int | bool | None, ...], int] = {}  # everything but the numbers and the text
+        self._heads: dict[tuple[Any, ...], int] = {}  # everything but the numbers and the text
         self._which, self._rows, self._starts, self._ends, self._until = (array("q") for _ in range(5))
         self._texts = bytearray()
 
@@ -83,7 +83,7 @@ class Marks:
             at = until
             yield Mark(
                 rule, severity, member, part, page, None if no_row else row, column, view, via, start, end, text, straight, over_bytes
-            )  # type: ignore[arg-type]  # as `append` put them
+            )
 
 
 def text_mark(place: Place, hit: Hit, severity: str, start: int, end: int) -> Mark:
@@ -103,6 +103,26 @@ def text_mark(place: Place, hit: Hit, severity: str, start: int, end: int) -> Ma
         end,
         None if hit.evidence is not None else place.text[hit.start : hit.end],
         straight=place.is_original and hit.evidence is None,
+    )
+
+
+def mark_of(finding: Mapping[str, Any]) -> Mark:
+    """Return the mark of a row of the findings table, at the place that it shows. The text is not known any more."""
+    at = finding["location"] or {}
+    return Mark(
+        finding["rule_id"],
+        finding["severity_original"],
+        finding.get("member"),
+        at.get("part"),
+        at.get("page"),
+        at.get("row"),
+        at.get("column"),
+        at.get("view") or "visible",
+        at.get("decoded_via"),
+        at.get("start") or 0,
+        at.get("end") or 0,
+        None,
+        straight=False,
     )
 
 

@@ -17,8 +17,8 @@ import lz4.frame
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.clean.files import opened
-from veritensor_ray.clean.formats import packing
-from veritensor_ray.clean.formats.members import copy, count_member, length, pieces, rewritten
+from veritensor_ray.clean.formats.common import packing
+from veritensor_ray.clean.formats.common.members import copy, count_member, length, pieces, rewritten
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.detection import FileInfo
 from veritensor_ray.errors import ReadError

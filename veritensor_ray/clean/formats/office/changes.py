@@ -64,7 +64,7 @@ class Changes:
             if self._remove(found):
                 self._orders.drops_cell(Unit(read.part, None, read.row, read.column))
             return
-        ranges = [(*self._orders.range_of(order, read.text), order) for order in orders if order.action is not Action.DROP_ROW]
+        ranges = [one for order in orders if order.action is not Action.DROP_ROW for one in order.spans(read.text)]
         if not ranges:
             return
         if cell is not None and cell.number and not found.in_formula:
