@@ -19,6 +19,7 @@ from veritensor_ray.extract.recognise import recognise
 from veritensor_ray.media_types import JSONL, PARQUET
 
 _SEARCH = 1 << 20
+_LONGEST_KEY = 16_384  # bytes of a PEM block
 
 
 def splitter(settings: Settings) -> Callable[[Listed, Root], list[tuple[str, int, int]]]:
@@ -60,10 +61,21 @@ def _lines(name: str, file: BinaryIO, size: int, target: int) -> list[tuple[str,
             continue
         file.seek(nominal)
         found = file.read(_SEARCH).find(b"\n")
-        if found >= 0:
-            cuts.append(nominal + found + 1)
+        if found >= 0 and (cut := _before_key(file, nominal + found + 1)) > cuts[-1]:
+            cuts.append(cut)
     ends = [*cuts[1:], size]
     return [(name, start, end) for start, end in zip(cuts, ends, strict=True)] if len(cuts) > 1 else []
+
+
+def _before_key(file: BinaryIO, cut: int) -> int:
+    """Return a cut that does not separate the lines of a private key, which nobody would recognize without the first one."""
+    start = max(0, cut - _LONGEST_KEY)
+    file.seek(start)
+    data = file.read(cut - start)
+    begin = data.rfind(b"-----BEGIN ")
+    if begin < 0 or data.find(b"-----END ", begin) >= 0 or b"PRIVATE KEY" not in data[begin : begin + 60]:
+        return cut
+    return start + data.rfind(b"\n", 0, begin) + 1
 
 
 def _row_groups(file: BinaryIO, target: int) -> list[tuple[str, int, int]]:

@@ -230,3 +230,12 @@ def test_real_engines() -> None:
     made = rewritten(arrow([pa.record_batch({"a": ["mail ann.smith@gmail.com", "none"]})], ARROW_FILE), "chats.arrow")
     assert made.data is not None
     assert rows_of(made.data, ARROW_FILE) == [{"a": "mail [EMAIL]"}, {"a": "none"}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_that_no_row_ever_had_leave_a_dictionary_that_changes(kind: str) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array([2, 0]), pa.array(["kept", "a secret that nobody checked", "secret"]))
+    data = arrow([pa.record_batch({"c": column})], kind)
+    made, told = clean(data, kind, [order(Unit(row=0, column="c"), 0, 6, "secret")])
+    assert not told.undone
+    assert b"secret" not in made

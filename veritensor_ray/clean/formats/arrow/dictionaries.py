@@ -27,7 +27,6 @@ class Dictionary:
         self._values: list[Any] = []
         self._known: dict[Any, int] = {}
         self._last: tuple[pa.Array, _Codes] | None = None
-        self._before: set[int] = set()
         self._after: set[int] = set()
         self._changes: list[tuple[_Codes, list[int], list[Any]]] = []  # of each batch: its codes, and the places and values that are new
         self._new: pa.Array = None
@@ -36,7 +35,6 @@ class Dictionary:
     def see(self, column: pa.DictionaryArray, at: Sequence[int], new: pa.Array | None, dropped: Sequence[int]) -> None:
         """Take note of a batch, in which the values at some places are replaced and those at others left out."""
         codes = self._coded(column)
-        self._before.update(np.unique(codes).tolist())
         stays = np.ones(len(codes), bool)
         stays[[*at, *dropped]] = False
         self._after.update(np.unique(codes[stays]).tolist())
@@ -65,7 +63,7 @@ class Dictionary:
 
     def settle(self) -> None:
         """Make the new dictionary."""
-        lost = self._before - self._after - {_NONE}
+        lost = set(range(len(self._values))) - self._after  # those that no row ever had too: nobody has checked them
         for number in lost:
             if self._known.get(self._values[number]) == number:
                 del self._known[self._values[number]]
