@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,6 +22,7 @@ from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.common.paths import shorten
 from veritensor_ray.extract.readers.common.utf8 import utf8
 from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
+from veritensor_ray.extract.readers.data.json_tree import is_text
 from veritensor_ray.extract.readers.data.parquet_pages import Shared
 from veritensor_ray.extract.source import Item, Source
 from veritensor_ray.segments import Block, Gap
@@ -94,8 +95,8 @@ def read_parquet(source: Source) -> Iterator[Item]:
             source.counts.rows += batch.num_rows
         if not columns:
             source.counts.rows += sum(file.metadata.row_group(g).num_rows for g in groups)
-        if source.first_part and file.schema_arrow.metadata:
-            yield from _metadata(file.schema_arrow.metadata)
+        if source.first_part:
+            yield from _metadata(file.schema_arrow)
     except (pa.ArrowException, OSError, ValueError) as error:
         yield from blobs.gaps()
         raise as_read_error(error, "not a complete Parquet file") from None
@@ -140,13 +141,13 @@ def read_arrow_stream(source: Source) -> Iterator[Item]:
         yield Gap(f"{rest} bytes after the end of the stream were not read")
 
 
-def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | dict[bytes, bytes]]) -> Iterator[Item]:
+def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | pa.Schema]) -> Iterator[Item]:
     """Read batches of rows, and the file's metadata if there is any."""
     blobs = _Values(source)
     row = 0
     try:
         for batch in batches:
-            if isinstance(batch, dict):
+            if isinstance(batch, pa.Schema):
                 yield from _metadata(batch)
                 continue
             yield from _read_batch(batch, row, blobs)
@@ -158,15 +159,14 @@ def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | dict[bytes,
     yield from blobs.gaps()
 
 
-def _ipc_batches(opener: Any, source: Source) -> Iterator[pa.RecordBatch | dict[bytes, bytes]]:
+def _ipc_batches(opener: Any, source: Source) -> Iterator[pa.RecordBatch | pa.Schema]:
     reader = opener(source.file)
     for batch in (reader.get_batch(i) for i in range(reader.num_record_batches)) if hasattr(reader, "get_batch") else reader:
         batch.validate()
         for column in batch.columns:
             validate_column(column)  # an attacker controls the offsets in a file
         yield batch
-    if reader.schema.metadata:
-        yield reader.schema.metadata
+    yield reader.schema
 
 
 def validate_column(column: pa.Array) -> None:
@@ -222,11 +222,26 @@ def _is_binary(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
-def _metadata(metadata: dict[bytes, bytes]) -> Iterator[Block]:
-    texts = {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in metadata.items()}
+def _metadata(schema: pa.Schema) -> Iterator[Block]:
+    texts = {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in (schema.metadata or {}).items()}
     texts.pop("ARROW:schema", None)  # the schema itself, encoded
     if texts:
         yield Block(list(texts.values()), column=list(texts), view="metadata")
+    if names := list(dict.fromkeys([*filter(is_text, texts), *_of_fields(schema)])):
+        yield Block(names, column="schema", view="metadata")
+
+
+def _of_fields(fields: Iterable[pa.Field]) -> Iterator[str]:
+    """Yield the names of fields that may be more than names, and their metadata, in any depth."""
+    for field in fields:
+        if is_text(field.name):
+            yield field.name
+        for key, value in (field.metadata or {}).items():
+            if not key.startswith(b"PARQUET:"):  # numbers that pyarrow puts there
+                name, text = key.decode("utf-8", "replace"), value.decode("utf-8", "replace")
+                yield from (one for one in (name if is_text(name) else "", text) if one)
+        kind = field.type
+        yield from _of_fields(kind.field(i) for i in range(kind.num_fields))
 
 
 def _read_batch(batch: pa.RecordBatch, row: int, blobs: _Values) -> Iterator[Item]:
