@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
+from veritensor_ray.clean.files import copy_range
 from veritensor_ray.clean.formats.arrow.dictionaries import Dictionary, is_rewritable
 from veritensor_ray.clean.formats.common.arrays import Places, kept, taken
-from veritensor_ray.clean.formats.common.splice import copy_range
 from veritensor_ray.clean.formats.parquet import STRUCTURE, changed_metadata, is_stripped, shorter_index
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.errors import as_read_error

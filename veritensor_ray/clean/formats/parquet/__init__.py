@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
+from veritensor_ray.clean.files import copy_range
 from veritensor_ray.clean.formats.common.arrays import Places, kept
-from veritensor_ray.clean.formats.common.splice import copy_range, spliced_value
+from veritensor_ray.clean.formats.common.splice import spliced_value
 from veritensor_ray.clean.formats.parquet.file import (
     CHILDREN,
     CODEC,

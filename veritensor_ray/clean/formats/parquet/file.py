@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray.clean.actions import CannotRewriteError
+from veritensor_ray.clean.files import pieces
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.readers.data.parquet_pages import footer
 from veritensor_ray.formats.thrift import BINARY, I32, I64, List, Struct, Thrift, encoded
@@ -39,7 +40,6 @@ _OF_ELEMENT = dict.fromkeys((ELEMENT_TYPE, LENGTH, REPETITION, CHILDREN, CONVERT
     LOGICAL: dict,
 }
 _OF_PAIR = {1: bytes, 2: bytes}
-_PIECE = 1 << 20
 _PAGE_HEADER = 64 << 10
 _BLOOM_HEADER = 64
 _REPEATED = 2
@@ -210,13 +210,9 @@ class ParquetWriter:
 
     def _column(self, chunk: Chunk) -> Struct:
         start = self._at
-        chunk.data.seek(chunk.start)
-        left = chunk.size
-        while left and (piece := chunk.data.read(min(_PIECE, left))):
+        for piece in pieces(chunk.data, chunk.start, chunk.start + chunk.size, self._pulse):
             self._write(piece)
-            left -= len(piece)
-            self._pulse()
-        if left:
+        if self._at < start + chunk.size:
             raise as_read_error(EOFError(), _WHAT)
         made = chunk.chunk.copy() if chunk.chunk else Struct()
         meta = chunk.meta.copy()
