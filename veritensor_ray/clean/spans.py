@@ -11,8 +11,8 @@ from veritensor_ray.findings.marks import Mark
 Range = tuple[int, int]
 Runs = Callable[[str, int, int], Iterator[Range]]  # the runs of invisible characters in a part of a text
 UNSEEN_VIEWS = ("hidden", "comment", "metadata")  # texts that people do not see
-_ENCODED = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]+")
-_RUN_ENCODINGS = ("base64", "hex", "url", "percent", "quoted", "escape", "entit", "base32", "base85", "ascii85")
+ENCODED = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]+")
+_RUN_ENCODINGS = ("base64", "hex", "url", "percent", "quoted", "escape", "entities", "base32", "base85", "ascii85")
 # Characters that nobody sees: format and control characters, tags, fillers and variation selectors.
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
@@ -55,7 +55,7 @@ def spans(
     if action is Action.STRIP and mark.view in UNSEEN_VIEWS and mark.column is not None:
         return [(0, len(value))]
     if mark.view == "decoded" and any(name in (mark.decoded_via or "").lower() for name in _RUN_ENCODINGS):
-        start, end = _widened(value, start, end, _ENCODED)
+        start, end = _widened(value, start, end, ENCODED)
     if start < end:  # a run of invisible characters is not cut in two
         start = _widened(value, start, start, INVISIBLE)[0] if INVISIBLE.match(value[start]) else start
         end = _widened(value, end, end, INVISIBLE)[1] if INVISIBLE.match(value[end - 1]) else end

@@ -1,6 +1,6 @@
 """Rewrites CSV and TSV: the raw characters of cells are changed where they are, and all others are copied.
 
-Cells are found by a tokenizer of its own, because Python's csv module does not say where a cell is. Both agree on every text.
+Python's csv module does not say where a cell is, so a tokenizer finds the cells here. Both agree on every text.
 """
 
 from __future__ import annotations

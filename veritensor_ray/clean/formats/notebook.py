@@ -138,7 +138,7 @@ class _Notebook:
             number += 1
 
     def _replace(self, node: Node, text: str, kind: Strippable) -> bool:
-        """Replace a value whatever it holds. Returns whether it was another one."""
+        """Replace a value whatever it holds. Returns whether the value was a different one."""
         if self._tree.raw(node).replace(" ", "") == text:
             return False
         self._edits.append(Edit(node.start, node.end, text))
