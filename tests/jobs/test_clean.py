@@ -109,6 +109,23 @@ def test_a_destination_behind_a_link_overlaps_too(tmp_path: Path) -> None:
         clean(load_settings(flags={"sources": ["/elsewhere", str(tmp_path / "corpus")], "output": str(tmp_path / "link/new")}, environ={}))
 
 
+@pytest.mark.ray
+def test_a_copy_in_which_the_second_audit_finds_something_is_held_back(case: Case) -> None:
+    write(case.corpus, {"again.txt": "FINDFINDMEME", "kept.txt": "FINDME", "aside.txt": ""})
+    keeping = '  - {path: "*kept*", action: keep}'
+    case.policy.write_text(POLICY.replace("rules:", f"rules:\n{keeping}"))
+    run = case.clean()
+    assert (run["verdict"], run["left"], run["results"]["held"]) == ("clean", {}, 1)
+    assert case.manifest()["again.txt"] == ("held", "quarantine/again.txt")
+    assert case.files("quarantine")["again.txt"] == "FINDME"
+    assert case.files()["kept.txt"] == "FINDME"
+    verify_copy(OutputStore(str(case.dest)), None)
+    case.policy.write_text(f"remaining: copy\n{case.policy.read_text()}")
+    run = case.clean(fresh=True)
+    assert (run["verdict"], run["left"]) == ("findings-left", {"medium": 1})
+    assert case.manifest()["again.txt"] == ("cleaned", "corpus/again.txt")
+
+
 @pytest.mark.parametrize("there", ["mine.txt", "corpus/a.txt", "run.json"])
 def test_a_folder_with_something_else_is_left_alone(case: Case, there: str) -> None:
     write(case.dest, {there: "mine"})

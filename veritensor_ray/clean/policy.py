@@ -183,6 +183,7 @@ class CleanPolicy(Section):
     level: _Severity = Field("medium", description="lowest severity at which the defaults act")
     unsupported: _Held = Field("hold", description="a file with a finding that cannot be rewritten: hold it back or copy it")
     unchecked: _Held = Field("hold", description="a file that was not wholly checked: hold it back or copy it")
+    remaining: _Held = Field("hold", description="a file in whose copy the second audit finds something: hold it back or leave the copy")
     pseudonym_key: NamedSecret = Field(
         None, description="key of the pseudonyms as env:NAME or file:/path; default: derived from the site key"
     )

@@ -6,7 +6,7 @@ A run keeps marks only while it cleans. They hold the matched text in clear, so 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from veritensor_ray import bounds
@@ -103,6 +103,26 @@ def text_mark(place: Place, hit: Hit, severity: str, start: int, end: int) -> Ma
         end,
         None if hit.evidence is not None else place.text[hit.start : hit.end],
         straight=place.is_original and hit.evidence is None,
+    )
+
+
+def mark_of(finding: Mapping[str, Any]) -> Mark:
+    """Return the mark of a row of the findings table, at the place that it shows. The text is not known any more."""
+    at = finding["location"] or {}
+    return Mark(
+        finding["rule_id"],
+        finding["severity_original"],
+        finding.get("member"),
+        at.get("part"),
+        at.get("page"),
+        at.get("row"),
+        at.get("column"),
+        at.get("view") or "visible",
+        at.get("decoded_via"),
+        at.get("start") or 0,
+        at.get("end") or 0,
+        None,
+        straight=False,
     )
 
 
