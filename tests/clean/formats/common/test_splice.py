@@ -32,7 +32,6 @@ ENCODINGS = [
     "euc_jp",
     "euc_kr",
     "cp949",
-    "cp037",
     "koi8-r",
 ]
 MOST = 1 << 20
