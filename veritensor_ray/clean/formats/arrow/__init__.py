@@ -12,7 +12,7 @@ from veritensor_ray.clean.actions import CannotRewriteError, Strippable
 from veritensor_ray.clean.files import copy_range
 from veritensor_ray.clean.formats.arrow.dictionaries import Dictionary, is_rewritable
 from veritensor_ray.clean.formats.common.arrays import Places, kept, taken
-from veritensor_ray.clean.formats.parquet import STRUCTURE, changed_metadata, is_stripped, shorter_index
+from veritensor_ray.clean.formats.common.table_metadata import STRUCTURE, changed_metadata, is_stripped, shorter_index
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.readers.data.arrow import has_text, validate_column
