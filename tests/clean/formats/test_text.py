@@ -240,6 +240,21 @@ def test_a_run_of_invisible_characters_goes_as_a_whole(action: Action) -> None:
     assert not orders.undone
 
 
+@pytest.mark.parametrize(
+    ("media_type", "text", "kinds"),
+    [
+        (media_types.MARKDOWN, "a <scr\u200bipt>f()</script> b", [Strippable.HIDDEN_TEXT]),
+        (media_types.MARKDOWN, "a <scr<!-- x -->ipt>f()</script> b", [Strippable.COMMENTS]),
+        (media_types.MARKDOWN, "a [b](java\u200bscript:f())", [Strippable.HIDDEN_TEXT]),
+        (media_types.TEX, "\\inp\u200but{/etc/passwd}", [Strippable.HIDDEN_TEXT]),
+        (media_types.SUBRIP, "1\n00:00:01,000 --> 00:00:02,000\n<scr\u200bipt>\n", [Strippable.HIDDEN_TEXT]),
+    ],
+)
+def test_a_removal_that_would_make_active_content_is_refused(media_type: str, text: str, kinds: list[Strippable]) -> None:
+    with pytest.raises(CannotRewriteError, match="would join characters"):
+        stripped(text, media_type, *kinds)
+
+
 def test_a_part_of_a_large_yaml_file_is_refused() -> None:
     """A part by itself may be invalid, so that nobody could see whether a change keeps the whole valid."""
     source = Source(io.BytesIO(b"  a: jo"), Kind(media_types.YAML, "utf-8"), Limits(), first_part=False)

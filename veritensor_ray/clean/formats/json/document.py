@@ -22,7 +22,7 @@ from veritensor_ray.clean.formats.json.literals import (
 )
 from veritensor_ray.clean.orders import Edit, OrderedRange, Orders, Unit
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
-from veritensor_ray.extract.readers.data.json_tree import LONG_KEY
+from veritensor_ray.extract.readers.data.json_tree import is_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import decoded
 
@@ -203,7 +203,7 @@ class JsonDocument:
             return
         base = self._around[-1]
         key = Literal(raw, start, STREAM).value if "\\" in raw else raw
-        if len(key) > LONG_KEY and (base in self._columns or self._finder):
+        if is_text(key) and (base in self._columns or self._finder):
             self._change(Literal(raw, start, STREAM), base, is_key=True)
         self._here = f"{base}.{key}" if base else key
         if len(self._here) > LONGEST_PATH:

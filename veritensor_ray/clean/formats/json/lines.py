@@ -11,7 +11,7 @@ from veritensor_ray.clean.formats.json.literals import PLAIN, JsonFinder, Litera
 from veritensor_ray.clean.formats.json.tree import Node, Tree
 from veritensor_ray.clean.orders import Edit, Orders, Unit
 from veritensor_ray.extract.readers.common.paths import shorten
-from veritensor_ray.extract.readers.data.json_tree import LONG_KEY, value_of
+from veritensor_ray.extract.readers.data.json_tree import is_text, value_of
 from veritensor_ray.extract.source import Source
 
 _BEAT = 1 << 20
@@ -88,7 +88,7 @@ class _Line:
             return
         for key, name, value in self._tree.pairs(node):
             inner = f"{path}.{key}" if path else key
-            if len(key) > LONG_KEY:
+            if is_text(key):
                 yield _Found(self._unit(f"{inner[:40]}<key>"), name, node)
             yield from self._walk(value, shorten(inner), depth - 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
@@ -15,7 +16,7 @@ from veritensor_ray.clean.formats.common.views import Views
 from veritensor_ray.clean.formats.text.markdown import fit_markdown, markdown_comments
 from veritensor_ray.clean.formats.text.toml import fit_toml, toml_comments
 from veritensor_ray.clean.formats.text.yaml import fit_yaml, yaml_comments
-from veritensor_ray.clean.orders import Edit, Orders
+from veritensor_ray.clean.orders import Edit, Orders, applied
 from veritensor_ray.clean.spans import NEEDLESS, Range
 from veritensor_ray.extract.readers import READERS, reader_for
 from veritensor_ray.extract.readers.text import read_text
@@ -39,7 +40,16 @@ def rewrite_text(source: Source, out: BinaryIO, orders: Orders) -> None:
     kept = [edit for edit in combined(edits, removals) if edit not in removals]
     if kept and not source.first_part and fit in (fit_yaml, fit_toml):
         raise CannotRewriteError(f"files of type {media_type} that are read in parts are not rewritten")  # a part is not valid by itself
+    if (kept or removals) and (active := _ACTIVE.get(media_type)):
+        _check_inert(active, text, applied(text, combined(kept, removals)))
     spliced(source, out, itertools.chain(fit(text, kept, orders.pulse) if fit else kept, removals), orders.pulse)
+
+
+def _check_inert(active: re.Pattern[str], before: str, after: str) -> None:
+    """Raise CannotRewriteError if a removal joined characters to something that programs execute or follow."""
+    known, now = (Counter(found.lower() for found in active.findall(text)) for text in (before, after))
+    if now - known:
+        raise CannotRewriteError("the changes would join characters to a tag, a link or a command that was not there")
 
 
 def _strips(text: str, media_type: str, views: Views | None, orders: Orders) -> Iterator[Range]:
@@ -95,6 +105,13 @@ def _fit_cues(text: str, edits: Sequence[Edit], pulse: Callable[[], None]) -> li
 
 
 _CUES = (media_types.SUBRIP, media_types.VTT, media_types.SSA, media_types.MICRODVD)
+_TAGS = r"</?[A-Za-z!?][^\s/>]*"
+# What a viewer of the format may execute or follow: `<scr` and `ipt>` around removed characters would make a script.
+_ACTIVE: dict[str, re.Pattern[str]] = {
+    media_types.MARKDOWN: re.compile(rf"{_TAGS}|(?:javascript|vbscript|data|file)\s*:", re.IGNORECASE),
+    media_types.TEX: re.compile(r"\\[A-Za-z@]+"),
+    **dict.fromkeys(_CUES, re.compile(_TAGS)),
+}
 _READ_AGAIN = (media_types.TEX, *_CUES)  # their readers find hidden texts and comments
 _FITS: dict[str, Fit] = {
     media_types.MARKDOWN: fit_markdown,
