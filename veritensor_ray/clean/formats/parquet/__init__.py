@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
 from veritensor_ray.clean.files import copy_range
-from veritensor_ray.clean.formats.common.arrays import Places, kept
+from veritensor_ray.clean.formats.common.arrays import TableOrders, kept
 from veritensor_ray.clean.formats.common.table_metadata import ARROW_SCHEMA, PANDAS, STRUCTURE, changed_metadata, is_stripped, shorter_index
 from veritensor_ray.clean.formats.parquet.encoder import DECODING, FieldEncoder, is_text
 from veritensor_ray.clean.formats.parquet.file import (
@@ -99,7 +99,7 @@ class _GroupRewriter:
 
     def __init__(self, file: ParquetFile, source: Source, orders: Orders) -> None:
         self._file, self._orders = file, orders
-        self._places = Places(orders, [field.name for field in file.fields])
+        self._ordered = TableOrders(orders, [field.name for field in file.fields])
         self._shared = Shared(source.file)
         self._copies = Copies(source.budget, max(bounds.COLUMNS, file.size))
 
@@ -108,12 +108,12 @@ class _GroupRewriter:
         group = self._file.groups[number]
         first = self._file.first_row(number)
         last = first + group[GROUP_ROWS]
-        dropped, rows = self._places.dropped(first, last), self._places.edited(first, last)
+        dropped, rows = self._ordered.dropped(first, last), self._ordered.edited(first, last)
         for row in dropped:
-            self._places.drop(row)
+            self._ordered.drop(row)
         if dropped and len(dropped) == last - first:
             return
-        touched = self._places.touched(rows)
+        touched = self._ordered.touched(rows)
         made = group.copy()
         if any(self._leaf_of(one[1]) in touched for one in group.get(SORTED, ()) if 1 in one):
             made.pop(SORTED)
@@ -126,7 +126,7 @@ class _GroupRewriter:
     def _chunks(self, group: int, first: int, dropped: list[int], rows: list[int], touched: set[int]) -> Iterator[Chunk]:
         for number, field in enumerate(self._file.fields):
             if dropped or number in touched:
-                tables = self._tables(group, number, first, dropped, self._places.rows_of(number, rows))
+                tables = self._tables(group, number, first, dropped, self._ordered.rows_of(number, rows))
                 yield from FieldEncoder(self._file, group, field).chunks(tables)
             else:
                 yield from (self._file.chunk(group, field.first + leaf) for leaf in range(len(field.leaves)))
@@ -138,7 +138,7 @@ class _GroupRewriter:
         for batch in self._batches(group, self._file.fields[number]):
             column, last = batch.column(0), row + batch.num_rows
             if here := [one for one in rows if row <= one < last]:
-                column = self._places.changed(column, number, batch.schema.field(0).nullable, row, here)
+                column = self._ordered.changed(column, number, batch.schema.field(0).nullable, row, here)
             column = kept(column, row, [one for one in dropped if row <= one < last])
             row = last
             waiting.append(pa.record_batch([column], schema=batch.schema))
