@@ -42,6 +42,12 @@ def test_what_an_order_changes(value: str, orders: list[tuple[int, int, Action]]
     assert changed(value, *((mark(start, end, value[start:end]), action) for start, end, action in orders)) == expected
 
 
+def test_a_key_of_which_engines_saw_the_beginning_goes_as_a_whole() -> None:
+    key = "\n".join(["-----BEGIN PRIVATE KEY-----", *["MIIE" * 16] * 20, "AbC=", "-----END PRIVATE KEY-----"])
+    for seen in (27, 60, 500):
+        assert changed(f"a {key} b", (mark(2, 2 + seen, key[:seen]), Action.MASK)) == "a [X] b"
+
+
 def test_a_hidden_value_is_stripped_as_a_whole() -> None:
     assert changed("see a@b.c", (mark(4, 9, "a@b.c", "metadata", "title"), Action.STRIP)) == ""
 

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 
 from veritensor_ray.clean.actions import Action
 from veritensor_ray.findings.marks import Mark
+from veritensor_ray.secret_kinds.shapes import KEY_REST
 
+_KEY, _KEY_END = "-----BEGIN", "-----END"
+_LONGEST_KEY = 16_384
 Range = tuple[int, int]
 Runs = Callable[[str, int, int], Iterator[Range]]  # the runs of invisible characters in a part of a text
 UNSEEN_VIEWS = ("hidden", "comment", "metadata")  # texts that people do not see
@@ -56,6 +59,10 @@ def spans(
         return [(0, len(value))]
     if mark.view == "decoded" and any(name in (mark.decoded_via or "").lower() for name in _RUN_ENCODINGS):
         start, end = _widened(value, start, end, ENCODED)
+    if mark.text is not None and mark.text.startswith(_KEY) and _KEY_END not in mark.text:
+        # engines see a long text in pieces, and the key may go on in the next one
+        rest = KEY_REST.match(value, end, end + _LONGEST_KEY)
+        end = rest.end() if rest else end
     if start < end:  # a run of invisible characters is not cut in two
         start = _widened(value, start, start, INVISIBLE)[0] if INVISIBLE.match(value[start]) else start
         end = _widened(value, end, end, INVISIBLE)[1] if INVISIBLE.match(value[end - 1]) else end
