@@ -187,7 +187,7 @@ class _Cleaning:
             return None
 
     def _publish_pending(self, held: Lease) -> None:
-        """Publish the copies of a sweep that was interrupted after it was complete; copies of one that was not are made again or go on."""
+        """Publish the copies of a sweep that was interrupted after it was complete; those of one that was not are made again or resumed."""
         last = self._last()
         for name in self._store.names("_work"):
             if last is None or name == _LEASE:

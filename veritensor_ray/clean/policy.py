@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -110,11 +110,10 @@ class StripRule(Section):
 
 
 class Default(NamedTuple):
-    """What happens to findings that no rule matches: the condition, the action, and both in words."""
+    """What happens to findings that no rule matches."""
 
     applies: Callable[[Mark, str], bool]
     action: Action
-    words: str
 
 
 def _in(*categories: Category) -> Callable[[Mark, str], bool]:
@@ -127,26 +126,14 @@ def _is_unseen(mark: Mark) -> bool:
 
 
 _INSTRUCTIONS = _in("prompt-injection", "exfiltration")
-DEFAULTS = (  # the first that applies decides
-    Default(lambda mark, _: mark.rule.startswith("structure.macro"), Action.STRIP, "Macros are removed from documents."),
-    Default(
-        _in("unsafe-deserialization", "unsafe-model", "malware", "malicious-package", "archive-hazard"),
-        Action.QUARANTINE,
-        "Unsafe models, malware, malicious packages and hazardous archives are quarantined.",
-    ),
-    Default(_in("secret", "pii"), Action.MASK, "Secrets and personal data are masked."),
-    Default(_in("hidden-content"), Action.STRIP, "Hidden content is removed."),
-    Default(
-        lambda mark, category: _INSTRUCTIONS(mark, category) and _is_unseen(mark),
-        Action.STRIP,
-        "Prompt injections and exfiltration in hidden text, invisible characters, comments and metadata are removed.",
-    ),
-    Default(
-        lambda mark, category: _INSTRUCTIONS(mark, category) and mark.row is not None,
-        Action.DROP_ROW,
-        "Rows with other prompt injections or exfiltration are dropped.",
-    ),
-    Default(lambda *_: True, Action.QUARANTINE, "Files with any other finding are quarantined."),
+DEFAULTS = (  # the first that applies decides; docs/clean.md lists them
+    Default(lambda mark, _: mark.rule.startswith("structure.macro"), Action.STRIP),
+    Default(_in("unsafe-deserialization", "unsafe-model", "malware", "malicious-package", "archive-hazard"), Action.QUARANTINE),
+    Default(_in("secret", "pii"), Action.MASK),
+    Default(_in("hidden-content"), Action.STRIP),
+    Default(lambda mark, category: _INSTRUCTIONS(mark, category) and _is_unseen(mark), Action.STRIP),
+    Default(lambda mark, category: _INSTRUCTIONS(mark, category) and mark.row is not None, Action.DROP_ROW),
+    Default(lambda *_: True, Action.QUARANTINE),
 )
 
 
@@ -263,27 +250,6 @@ class CleanPolicy(Section):
         """A short SHA-256 of everything the file says except reasons; comments and layout do not count."""
         values = self.model_dump(mode="json", exclude_none=True, exclude={"rules": {"__all__": {"reason"}}})
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-
-    def sentences(self) -> Iterator[str]:
-        """Yield the policy in force in words: what is removed everywhere, the rules in order, the defaults, and held files."""
-        for strip in self.strip:
-            kinds = ", ".join(kind.value for kind in strip.kinds)
-            yield visible(f"From {f'files {strip.path}' if strip.path else 'every file'}: remove {kinds}.")
-        for number, rule in enumerate(self.rules, 1):
-            given = ", ".join(
-                f"{name} {value if isinstance(value, str) else ' or '.join(value)}{' or higher' if name == 'severity' else ''}"
-                for name, value in rule.conditions.items()
-            )
-            yield visible(f"Rule {number}: findings with {given}: {rule.action.value}{', same length' if rule.keep_length else ''}.")
-        yield f"The following defaults act on findings of severity {self.level} or higher that match no rule. Others are kept."
-        yield from (default.words for default in DEFAULTS)
-        yield f"A file with a finding that cannot be removed from it is {_HELD[self.unsupported]}."
-        yield f"A file that could not be wholly checked is {_HELD[self.unchecked]}."
-        if self.remaining == "hold":
-            yield "A file in whose copy the second audit finds something is held back in the quarantine folder."
-
-
-_HELD = {"hold": "held back in the quarantine folder", "copy": "copied unchanged"}
 
 
 def load_clean_policy(path: str | None) -> CleanPolicy:

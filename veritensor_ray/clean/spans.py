@@ -14,8 +14,8 @@ _LONGEST_KEY = 16_384
 Range = tuple[int, int]
 Runs = Callable[[str, int, int], Iterator[Range]]  # the runs of invisible characters in a part of a text
 UNSEEN_VIEWS = ("hidden", "comment", "metadata")  # texts that people do not see
-_ENCODED = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]+")
-_RUN_ENCODINGS = ("base64", "hex", "url", "percent", "quoted", "escape", "entit", "base32", "base85", "ascii85")
+ENCODED = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]+")
+_RUN_ENCODINGS = ("base64", "hex", "url", "percent", "quoted", "escape", "entities", "base32", "base85", "ascii85")
 # Characters that nobody sees: format and control characters, tags, fillers and variation selectors.
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
@@ -58,7 +58,7 @@ def spans(
     if action is Action.STRIP and mark.view in UNSEEN_VIEWS and mark.column is not None:
         return [(0, len(value))]
     if mark.view == "decoded" and any(name in (mark.decoded_via or "").lower() for name in _RUN_ENCODINGS):
-        start, end = _widened(value, start, end, _ENCODED)
+        start, end = _widened(value, start, end, ENCODED)
     if mark.text is not None and mark.text.startswith(_KEY) and _KEY_END not in mark.text:
         # engines see a long text in pieces, and the key may go on in the next one
         rest = KEY_REST.match(value, end, end + _LONGEST_KEY)

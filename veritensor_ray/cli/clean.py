@@ -233,7 +233,7 @@ def _samples(out: Any, samples: list[Mapping[str, str]]) -> None:
 
 
 def _verdict(run: Mapping[str, Any]) -> str:
-    """Returns the verdict as a sentence."""
+    """Return the verdict as a sentence."""
     if run["verdict"] == "clean":
         if run["after"] is None:
             return "Clean: no file is left in the copy"

@@ -1,4 +1,6 @@
-"""Rewriters, one module per format: each reads a file and writes it again with the ordered changes, and nothing else changed.
+"""Rewriters, one module or folder for each format: each reads a file and writes it again with the ordered changes, and nothing else changed.
+
+`common` holds what several formats share.
 
 A rewriter is a function of a source (an open file at its beginning), a binary file to write to, and the orders. It raises
 CannotRewriteError if the format cannot express an order. Orders that it leaves undone make the caller hold the file back. A rewriter is

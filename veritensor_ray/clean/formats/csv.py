@@ -1,6 +1,6 @@
 """Rewrites CSV and TSV: the raw characters of cells are changed where they are, and all others are copied.
 
-Cells are found by a tokenizer of its own, because Python's csv module does not say where a cell is. Both agree on every text.
+Python's csv module does not say where a cell is, so a tokenizer finds the cells here. Both agree on every text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError
-from veritensor_ray.clean.formats.common.splice import copy_range, encoding_of, lines_of, over_characters, spliced
+from veritensor_ray.clean.files import copy_range
+from veritensor_ray.clean.formats.common.splice import encoding_of, lines_of, over_characters, spliced
 from veritensor_ray.clean.orders import Edit, OrderedRange, Orders, Unit, applied
 from veritensor_ray.clean.spans import is_there
 from veritensor_ray.extract.readers.common.formulas import FIRST

@@ -13,7 +13,7 @@ from veritensor_ray import bounds
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
 from veritensor_ray.clean.formats.common.splice import spliced, text_of
 from veritensor_ray.clean.formats.json import rewrite_json
-from veritensor_ray.clean.formats.json.literals import PLAIN, Finder, Items, Literal, is_ascii_only
+from veritensor_ray.clean.formats.json.literals import PLAIN, Items, JsonFinder, Literal, is_ascii_only
 from veritensor_ray.clean.formats.json.tree import Node, Tree
 from veritensor_ray.clean.orders import Edit, Orders, Unit
 from veritensor_ray.extract.source import Source
@@ -67,7 +67,7 @@ class _Piece(NamedTuple):
     escapes: Literal | None = None
 
 
-class _Text(NamedTuple):
+class _CellText(NamedTuple):
     """A text that the reader yields. `pieces` is empty for an image. `gone` says that it is taken out with what is around it."""
 
     unit: Unit
@@ -80,7 +80,7 @@ class _Notebook:
 
     def __init__(self, tree: Tree, source: Source, orders: Orders) -> None:
         self._tree, self._orders = tree, orders
-        self._finder, self._ascii_only = Finder(source, orders), is_ascii_only(source)
+        self._finder, self._ascii_only = JsonFinder(source, orders), is_ascii_only(source)
         self._edits: list[Edit] = []
         self._strips_outputs = Strippable.NOTEBOOK_OUTPUTS in orders.strip
         self._strips_metadata = Strippable.METADATA in orders.strip
@@ -95,7 +95,7 @@ class _Notebook:
 
     # What happens to a text
 
-    def _change(self, text: _Text, alone: bool) -> None:
+    def _change(self, text: _CellText, alone: bool) -> None:
         if not text.pieces:
             if text.gone and alone:
                 self._orders.account.done.update(order.number for order in self._orders.units.get(text.unit, ()))
@@ -138,7 +138,7 @@ class _Notebook:
             number += 1
 
     def _replace(self, node: Node, text: str, kind: Strippable) -> bool:
-        """Replace a value whatever it holds. Returns whether it was another one."""
+        """Replace a value whatever it holds. Returns whether the value was a different one."""
         if self._tree.raw(node).replace(" ", "") == text:
             return False
         self._edits.append(Edit(node.start, node.end, text))
@@ -147,7 +147,7 @@ class _Notebook:
 
     # What the reader yields
 
-    def _notebook(self) -> Iterator[_Text]:
+    def _notebook(self) -> Iterator[_CellText]:
         for key, _, value in self._tree.pairs(self._tree.root):
             if key == "cells":
                 for number, cell in enumerate(value.items):
@@ -158,7 +158,7 @@ class _Notebook:
             else:
                 yield from self._metadata(value, key, None)
 
-    def _own_metadata(self, node: Node) -> Iterator[_Text]:
+    def _own_metadata(self, node: Node) -> Iterator[_CellText]:
         """Take out the notebook's metadata, except what programs need to run it."""
         items = Items()
         for key, name, value in self._tree.pairs(node):
@@ -173,7 +173,7 @@ class _Notebook:
         items.close()
         self._edits += items.edits
 
-    def _cell(self, cell: Node, part: str) -> Iterator[_Text]:
+    def _cell(self, cell: Node, part: str) -> Iterator[_CellText]:
         for key, _, value in self._tree.pairs(cell):
             if key == "source":
                 yield from self._text(value, part, "source")
@@ -196,7 +196,7 @@ class _Notebook:
         wanted = key == "metadata" and value.kind == "{" and self._strips_metadata
         return wanted and self._replace(value, "{}", Strippable.METADATA)
 
-    def _output(self, output: Node, part: str, column: str, gone: bool) -> Iterator[_Text]:
+    def _output(self, output: Node, part: str, column: str, gone: bool) -> Iterator[_CellText]:
         if output.kind != "{":
             yield from self._metadata(output, column, part, gone)
             return
@@ -208,7 +208,7 @@ class _Notebook:
             elif key not in ("output_type", "execution_count") and self._tree.raw(value) not in ('"stdout"', '"stderr"'):
                 yield from self._metadata(value, f"{column}.{key}", part, gone or self._is_emptied(key, value))
 
-    def _bundle(self, bundle: Node, part: str, column: str, gone: bool) -> Iterator[_Text]:
+    def _bundle(self, bundle: Node, part: str, column: str, gone: bool) -> Iterator[_CellText]:
         """Yield the texts of a MIME bundle. Images cannot be rewritten, so that orders about them are left undone."""
         if bundle.kind != "{":
             yield from self._text(bundle, part, column, gone)
@@ -216,11 +216,11 @@ class _Notebook:
         for media_type, _, value in self._tree.pairs(bundle):
             name = f"{column}.{media_type}"
             if media_type.startswith("image/") and media_type != SVG:
-                yield _Text(Unit(part=part, column=name), [], gone)
+                yield _CellText(Unit(part=part, column=name), [], gone)
             elif value.kind in '"[':
                 yield from self._text(value, part, name, gone)
             else:
-                yield _Text(Unit(part=part, column=name), list(self._written(value)), gone)
+                yield _CellText(Unit(part=part, column=name), list(self._written(value)), gone)
 
     def _written(self, node: Node) -> Iterator[_Piece]:
         """Yield a value as Python writes it, which is what the reader makes of one that is neither a string nor a list."""
@@ -239,12 +239,12 @@ class _Notebook:
         else:
             yield _Piece(json.dumps(json.loads(self._tree.raw(node))))
 
-    def _text(self, node: Node, part: str | None, column: str, gone: bool = False) -> Iterator[_Text]:
+    def _text(self, node: Node, part: str | None, column: str, gone: bool = False) -> Iterator[_CellText]:
         if node.kind == "{":  # in a place where the format expects text
             yield from self._metadata(node, column, part, gone)
         elif node.kind in '"[':
             nodes = [node] if node.kind == '"' else node.items
-            yield _Text(Unit(part=part, column=column), [self._piece(one) for one in nodes], gone)
+            yield _CellText(Unit(part=part, column=column), [self._piece(one) for one in nodes], gone)
 
     def _piece(self, node: Node) -> _Piece:
         if node.kind != '"':
@@ -252,7 +252,7 @@ class _Notebook:
         literal = self._tree.literal(node)
         return _Piece(literal.value, literal)
 
-    def _metadata(self, node: Node, path: str, part: str | None, gone: bool = False) -> Iterator[_Text]:
+    def _metadata(self, node: Node, path: str, part: str | None, gone: bool = False) -> Iterator[_CellText]:
         if node.kind == "{":
             for key, _, value in self._tree.pairs(node):
                 yield from self._metadata(value, f"{path}.{key}", part, gone)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
 from veritensor_ray.clean.actions import CannotRewriteError
+from veritensor_ray.clean.files import copy_range, length
 from veritensor_ray.clean.formats.common.archive_comments import changed_comment
-from veritensor_ray.clean.formats.common.members import ambiguous, copy, length, member
+from veritensor_ray.clean.formats.common.members import ambiguous, member
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.extract.readers.containers.tar import EXTENDED, TarArchive, TarEntry
 from veritensor_ray.extract.readers.containers.tar_format import BLOCK, number
@@ -38,15 +39,15 @@ def rewrite_tar(source: Source, out: BinaryIO, orders: Orders) -> None:
                 changed = _header(source.file, header, size if header is entry or header.kind == "x" else None, orders)
                 if changed is None:
                     continue
-                copy(source.file, out, at, header.at, orders)
+                copy_range(source.file, out, at, header.at, orders.pulse)
                 out.write(changed)
                 at = header.start if header is entry else _end(header)
             if new is not None and size is not None:
-                copy(new, out, 0, size, orders)
+                copy_range(new, out, 0, size, orders.pulse)
                 out.write(bytes(-size % BLOCK))
                 at = _end(entry)
         orders.pulse()
-    copy(source.file, out, at, length(source.file), orders)
+    copy_range(source.file, out, at, None, orders.pulse)
 
 
 def _groups(archive: TarArchive) -> Iterator[list[TarEntry]]:

@@ -9,10 +9,10 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 
 from veritensor_ray.clean.actions import CannotRewriteError, Strippable
+from veritensor_ray.clean.files import copy_range
 from veritensor_ray.clean.formats.arrow.dictionaries import Dictionary, is_rewritable
-from veritensor_ray.clean.formats.common.arrays import Places, kept, taken
-from veritensor_ray.clean.formats.common.splice import copy_range
-from veritensor_ray.clean.formats.parquet import STRUCTURE, changed_metadata, is_stripped, shorter_index
+from veritensor_ray.clean.formats.common.arrays import TableOrders, kept, taken
+from veritensor_ray.clean.formats.common.table_metadata import STRUCTURE, changed_metadata, is_stripped, shorter_index
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.readers.data.arrow import has_text, validate_column
@@ -55,8 +55,8 @@ class _BatchRewriter:
             raise as_read_error(error, _WHAT) from None
         self._is_file = hasattr(reader, "get_batch")
         self._file_metadata = reader.metadata if self._is_file else None
-        self._places = Places(orders, names)
-        self._touched = self._places.touched(self._places.edited(0, 1 << 62))
+        self._ordered = TableOrders(orders, names)
+        self._touched = self._ordered.touched(self._ordered.edited(0, 1 << 62))
         self._dictionaries = self._dictionaries_to_change()
 
     def _opened(self) -> Any:
@@ -107,7 +107,7 @@ class _BatchRewriter:
             copy_range(self._source.file, out, 0, None, self._orders.pulse)
             return
         rows = self._count() if self._dictionaries or self._orders.rows else 0
-        dropped = len(self._places.dropped(0, rows))
+        dropped = len(self._ordered.dropped(0, rows))
         schema = self._schema.with_metadata(self._metadata(rows, rows - dropped))
         options = self._options()
         try:
@@ -127,17 +127,17 @@ class _BatchRewriter:
         rows = 0
         for one in self._batches():
             last = one.first + one.batch.num_rows
-            dropped = [row - one.first for row in self._places.dropped(one.first, last)]
-            edited = self._places.edited(one.first, last)
+            dropped = [row - one.first for row in self._ordered.dropped(one.first, last)]
+            edited = self._ordered.edited(one.first, last)
             for number, dictionary in self._dictionaries.items():
                 column = one.batch.column(number)
-                here = self._places.rows_of(number, edited)
+                here = self._ordered.rows_of(number, edited)
                 at = [row - one.first for row in here]
                 new = None
                 if here:
                     plain = taken(column, at).dictionary_decode()
                     nullable = self._schema.field(number).nullable
-                    new = self._places.values(plain, number, nullable, here)
+                    new = self._ordered.values(plain, number, nullable, here)
                 dictionary.see(column, at, new, dropped)
             rows = last
         for dictionary in self._dictionaries.values():
@@ -147,9 +147,9 @@ class _BatchRewriter:
     def _changed(self, one: _Batch, schema: pa.Schema) -> pa.RecordBatch | None:
         """Return a batch with its changes, or None if none of its rows is left."""
         last = one.first + one.batch.num_rows
-        dropped, edited = self._places.dropped(one.first, last), self._places.edited(one.first, last)
+        dropped, edited = self._ordered.dropped(one.first, last), self._ordered.edited(one.first, last)
         for row in dropped:
-            self._places.drop(row)
+            self._ordered.drop(row)
         if dropped and len(dropped) == one.batch.num_rows:
             return None
         columns = []
@@ -157,8 +157,8 @@ class _BatchRewriter:
             column = one.batch.column(number)
             if number in self._dictionaries:
                 column = self._dictionaries[number].column(one.number)
-            elif here := self._places.rows_of(number, edited) if number in self._touched else []:
-                column = self._places.changed(column, number, field.nullable, one.first, here)
+            elif here := self._ordered.rows_of(number, edited) if number in self._touched else []:
+                column = self._ordered.changed(column, number, field.nullable, one.first, here)
             columns.append(kept(column, one.first, dropped))
         return pa.record_batch(columns, schema=schema)
 

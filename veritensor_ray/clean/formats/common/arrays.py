@@ -24,7 +24,7 @@ _MEMBER = re.compile(r"row (\d{1,18}) ")  # as the reader names them
 _CODECS = (("utf-8", b""), ("utf-16-le", b""), ("utf-16-be", b""), ("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff"))
 
 
-class Places:
+class TableOrders:
     """The orders for the texts of one table, by row and column."""
 
     def __init__(self, orders: Orders, names: Sequence[str]) -> None:

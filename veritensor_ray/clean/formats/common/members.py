@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from typing import BinaryIO, cast
 
 from veritensor_ray.clean.actions import CannotRewriteError
-from veritensor_ray.clean.files import opened
+from veritensor_ray.clean.files import length, opened
 from veritensor_ray.clean.formats import rewrite
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.errors import ReadError
@@ -67,29 +67,6 @@ def member(name: str, stream: BinaryIO, source: Source, orders: Orders) -> Binar
 def count_member(source: Source, orders: Orders) -> None:
     """Count a file inside `source` against the limits on members and their depth, as the scan did. Raises LimitExceeded."""
     source.budget.member((orders.member or "").count("!/") + 1)
-
-
-def pieces(file: BinaryIO, start: int, end: int, orders: Orders) -> Iterator[bytes]:
-    """Yield the bytes of a file from `start` to `end`."""
-    while start < end:
-        file.seek(start)
-        data = file.read(min(CHUNK, end - start))
-        if not data:
-            return
-        start += len(data)
-        orders.pulse()
-        yield data
-
-
-def copy(file: BinaryIO, out: BinaryIO, start: int, end: int, orders: Orders) -> None:
-    """Copy the bytes of a file from `start` to `end`."""
-    for piece in pieces(file, start, end, orders):
-        out.write(piece)
-
-
-def length(file: BinaryIO) -> int:
-    """Return the size of a seekable file in bytes."""
-    return file.seek(0, 2)
 
 
 def _equal(one: BinaryIO, other: BinaryIO) -> bool:

@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import Action, CannotRewriteError
+from veritensor_ray.clean.files import copy_range
 from veritensor_ray.clean.orders import Edit, OrderedRange, Orders
 from veritensor_ray.extract.source import Source
 
@@ -322,13 +323,3 @@ def _copy(file: BinaryIO, out: BinaryIO, changes: list[_Change], pulse: Callable
         out.write(change.data)
         at = change.end
     copy_range(file, out, at, None, pulse)
-
-
-def copy_range(file: BinaryIO, out: BinaryIO, start: int, end: int | None, pulse: Callable[[], None]) -> None:
-    """Copy the bytes of a file from `start` to `end`, or to its end if that is None."""
-    file.seek(start)
-    while data := file.read(_CHUNK if end is None else min(_CHUNK, end - start)):
-        out.write(data)
-        start += len(data)
-        if len(data) == _CHUNK:
-            pulse()

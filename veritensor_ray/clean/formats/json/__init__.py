@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.formats.common.splice import spliced, text_of
-from veritensor_ray.clean.formats.json.document import Document, is_json
+from veritensor_ray.clean.formats.json.document import JsonDocument, is_json
 from veritensor_ray.clean.formats.json.lines import edits_of_lines
 from veritensor_ray.clean.formats.json.literals import ranges_in
 from veritensor_ray.clean.formats.text import rewrite_text
@@ -29,7 +29,7 @@ def rewrite_json(source: Source, out: BinaryIO, orders: Orders) -> None:
             rewrite_text(replace(source, kind=replace(source.kind, media_type=PLAIN)), out, orders)
             return
         also = ranges_in(text_of(source, bounds.HELD), orders)
-    edits = Document(source, orders, also).edits()
+    edits = JsonDocument(source, orders, also).edits()
     source.file.seek(0)
     spliced(source, out, edits, orders.pulse)
 

@@ -12,8 +12,8 @@ from veritensor_ray.clean.formats.common.splice import encoding_of
 from veritensor_ray.clean.formats.json.literals import (
     STREAM,
     STRING,
-    Finder,
     Items,
+    JsonFinder,
     Literal,
     drops,
     held,
@@ -53,7 +53,7 @@ def is_json(source: Source) -> bool:
     return True
 
 
-class Document:
+class JsonDocument:
     """A pass over the text of a document in pieces. It follows the streaming reader, so that strings get the same names.
 
     `row` is the item of the outermost array, or None if the document is not an array. `also` are orders for characters of the file.
@@ -61,7 +61,7 @@ class Document:
 
     def __init__(self, source: Source, orders: Orders, also: Iterable[OrderedRange] = ()) -> None:
         self._orders = orders
-        self._finder, self._ascii_only = Finder(source, orders, also), is_ascii_only(source)
+        self._finder, self._ascii_only = JsonFinder(source, orders, also), is_ascii_only(source)
         self._wanted = {unit.row for unit in orders.units}
         self._columns = {unit.column for unit in orders.units}
         self._drops_rows = bool(orders.rows) or any(order.action is Action.DROP_ROW for order in orders.over_bytes)

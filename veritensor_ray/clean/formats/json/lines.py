@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from veritensor_ray.clean.formats.common.splice import TextLine, lines_of
-from veritensor_ray.clean.formats.json.literals import PLAIN, Finder, Literal, drops, is_ascii_only, key_changes
+from veritensor_ray.clean.formats.json.literals import PLAIN, JsonFinder, Literal, drops, is_ascii_only, key_changes
 from veritensor_ray.clean.formats.json.tree import Node, Tree
 from veritensor_ray.clean.orders import Edit, Orders, Unit
 from veritensor_ray.extract.readers.common.paths import shorten
@@ -19,7 +19,7 @@ _BEAT = 1 << 20
 
 def edits_of_lines(source: Source, orders: Orders) -> list[Edit]:
     """Return the changes to a file of JSON lines, as characters of the file. A row that is dropped goes with its line end."""
-    finder, ascii_only = Finder(source, orders), is_ascii_only(source)
+    finder, ascii_only = JsonFinder(source, orders), is_ascii_only(source)
     wanted = {unit.row for unit in orders.units}
     edits: list[Edit] = []
     beat = 0
@@ -47,7 +47,7 @@ class _Found(NamedTuple):
 class _Line:
     """The changes to one line."""
 
-    def __init__(self, line: TextLine, finder: Finder, depth: int, ascii_only: bool) -> None:
+    def __init__(self, line: TextLine, finder: JsonFinder, depth: int, ascii_only: bool) -> None:
         self._text = line.text.removesuffix("\n")
         self._start, self._row = line.start, line.number
         self._finder, self._depth, self._ascii_only = finder, depth, ascii_only

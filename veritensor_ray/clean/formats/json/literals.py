@@ -143,7 +143,7 @@ def is_ascii_only(source: Source) -> bool:
     return not encoding_of(source).startswith("utf")
 
 
-class Finder:
+class JsonFinder:
     """Finds the orders for a value by its name, and by its text if several values have that name; and those for the bytes of a value."""
 
     def __init__(self, source: Source, orders: Orders, also: Iterable[OrderedRange] = ()) -> None:

@@ -20,7 +20,7 @@ class Node:
         self.items: list[Node] = []
 
 
-class Pair(NamedTuple):
+class JsonPair(NamedTuple):
     """A key of an object, its node, and the value."""
 
     key: str
@@ -51,10 +51,10 @@ class Tree:
         """Return the string of a node."""
         return Literal(self.text[node.start + 1 : node.end - 1], self._base + node.start + 1)
 
-    def pairs(self, node: Node) -> list[Pair]:
+    def pairs(self, node: Node) -> list[JsonPair]:
         """Return the keys and values of an object, including all values of duplicate keys."""
         items = iter(node.items)
-        return [Pair(self._key(name), name, value) for name, value in zip(items, items, strict=True)]
+        return [JsonPair(self._key(name), name, value) for name, value in zip(items, items, strict=True)]
 
     def _key(self, name: Node) -> str:
         raw = self.text[name.start + 1 : name.end - 1]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray.clean.actions import CannotRewriteError
+from veritensor_ray.clean.files import pieces
 from veritensor_ray.errors import as_read_error
 from veritensor_ray.extract.readers.data.parquet_pages import footer
 from veritensor_ray.formats.thrift import BINARY, I32, I64, List, Struct, Thrift, encoded
@@ -24,6 +25,7 @@ FILE_PATH, CHUNK_OFFSET, META, OFFSET_INDEX, OFFSET_INDEX_SIZE, COLUMN_INDEX, CO
 TYPE, ENCODINGS, PATH, CODEC, VALUES, FULL, PACKED, META_PAIRS, DATA_PAGE, INDEX_PAGE, DICTIONARY_PAGE, STATISTICS = range(1, 13)  # META
 PAGE_STATISTICS, BLOOM, BLOOM_SIZE, SIZE_STATISTICS, GEO_STATISTICS = range(13, 18)
 ELEMENT_TYPE, LENGTH, REPETITION, NAME, CHILDREN, CONVERTED, SCALE, PRECISION, FIELD_ID, LOGICAL = range(1, 11)  # of the schema
+BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTES, FIXED = range(8)  # physical types
 _ENCRYPTION = (8, 9)  # of the footer
 _OF_FOOTER = {SCHEMA: list, ROWS: int, GROUPS: list, PAIRS: list}
 _OF_GROUP = {COLUMNS: list, SIZE: int, GROUP_ROWS: int, SORTED: list, OFFSET: int, PACKED_SIZE: int, ORDINAL: int}
@@ -39,12 +41,11 @@ _OF_ELEMENT = dict.fromkeys((ELEMENT_TYPE, LENGTH, REPETITION, CHILDREN, CONVERT
     LOGICAL: dict,
 }
 _OF_PAIR = {1: bytes, 2: bytes}
-_PIECE = 1 << 20
 _PAGE_HEADER = 64 << 10
 _BLOOM_HEADER = 64
 _REPEATED = 2
 _DAMAGE = (ValueError, IndexError, KeyError, TypeError, AttributeError)
-_WHAT = "not a complete Parquet file"
+WHAT = "not a complete Parquet file"
 
 
 class Leaf(NamedTuple):
@@ -100,7 +101,7 @@ class ParquetFile:
             self.fields = list(_fields(self.footer[SCHEMA]))
             self._check(magic)
         except _DAMAGE as error:
-            raise as_read_error(error, _WHAT) from None
+            raise as_read_error(error, WHAT) from None
 
     def _check(self, magic: bytes) -> None:
         leaves = sum(len(field.leaves) for field in self.fields)
@@ -154,7 +155,7 @@ class ParquetFile:
             column_index = self._bytes(chunk[COLUMN_INDEX], chunk[COLUMN_INDEX_SIZE]) if index and COLUMN_INDEX in chunk else None
             bloom = self._bloom(meta) if BLOOM in meta else None
         except _DAMAGE as error:
-            raise as_read_error(error, _WHAT) from None
+            raise as_read_error(error, WHAT) from None
         return Chunk(meta, self.file, start, size, index, column_index, bloom, chunk)
 
     def _bytes(self, start: int, size: int) -> bytes:
@@ -210,14 +211,10 @@ class ParquetWriter:
 
     def _column(self, chunk: Chunk) -> Struct:
         start = self._at
-        chunk.data.seek(chunk.start)
-        left = chunk.size
-        while left and (piece := chunk.data.read(min(_PIECE, left))):
+        for piece in pieces(chunk.data, chunk.start, chunk.start + chunk.size, self._pulse):
             self._write(piece)
-            left -= len(piece)
-            self._pulse()
-        if left:
-            raise as_read_error(EOFError(), _WHAT)
+        if self._at < start + chunk.size:
+            raise as_read_error(EOFError(), WHAT)
         made = chunk.chunk.copy() if chunk.chunk else Struct()
         meta = chunk.meta.copy()
         for number in (DATA_PAGE, DICTIONARY_PAGE, INDEX_PAGE):
