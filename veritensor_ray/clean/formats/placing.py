@@ -34,12 +34,17 @@ def placed(
     whole: Callable[[Order], Sequence[Range]] | None = None,
     unseen: re.Pattern[str] = INVISIBLE,
     is_unseen: Callable[[str], bool] = bool,
+    comments: Sequence[Range] = (),
 ) -> list[Edit]:
     """Return the changes to the characters of a file that is one text: ascending, not overlapping. Their orders are ticked off.
 
     `whole` returns all of the hidden text, comment or value that an order to strip is about. In visible text such an order removes the
     matches of `unseen` for which `is_unseen` is true, if there are any. Orders without characters stay undone.
+
+    `comments` are those that the reader does not separate from visible text: an order to strip something in one removes all of it, and an
+    order to quarantine the file because of something in it is done by that.
     """
+    aside, gone = list[Order](), list[Range]()
     found = [(*whole_run(text, start, end), order) for start, end, order in over_characters(source, orders)]
     for order in itertools.chain.from_iterable(orders.units.values()):
         mark = order.mark
@@ -50,11 +55,28 @@ def placed(
         if whole is not None and order.action is Action.STRIP and mark.view in HIDING:
             found += [(start, end, order) for start, end in whole(order)]
             continue
+        around = _around(comments, mark.start)
+        if order.action is Action.QUARANTINE:
+            aside += [order] if around else []
+            continue
+        if around and order.action is Action.STRIP:
+            gone.append(around)
+            found.append((*around, order._replace(mark=mark._replace(view="comment"))))
+            continue
         start, end = orders.range_of(order, text)
         strips = order.action is Action.STRIP and mark.view == "visible"
         hidden = [one.span() for one in unseen.finditer(text, start, end) if is_unseen(one.group())] if strips else []
         found += [(first, last, order) for first, last in hidden or [(start, end)]]
+    for order in aside:
+        if any(start <= order.mark.start and order.mark.end <= end for start, end in gone):
+            orders.tick(order._replace(action=Action.STRIP))
     return orders.merged(found, text)
+
+
+def _around(comments: Sequence[Range], at: int) -> Range | None:
+    """Return the comment that a character lies in; comments ascend."""
+    number = bisect.bisect_right(comments, at, key=lambda one: one[0]) - 1
+    return comments[number] if number >= 0 and at < comments[number][1] else None
 
 
 def removed(ranges: Iterable[Range]) -> list[Edit]:

@@ -6,6 +6,7 @@ References are to APPNOTE.TXT, the specification of the format.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import stat
 import zlib
 from collections import Counter
@@ -13,10 +14,12 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import BinaryIO, NamedTuple, cast
 
+from veritensor_ray import bounds
 from veritensor_ray.clean.actions import CannotRewriteError
 from veritensor_ray.clean.formats import packing
 from veritensor_ray.clean.formats.comments import changed_comment
 from veritensor_ray.clean.formats.members import ambiguous, copy, length, member, pieces, scratch
+from veritensor_ray.clean.formats.wheels import Listed, is_record, updated
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.containers.zip_archive import ZipArchive
@@ -85,6 +88,8 @@ class _Writer:
         self._reach = 0  # where the entries so far end, going by what they say
         self._places: dict[int, int] = {}  # the new offset of each entry, by its number in the directory
         self._new: dict[int, ZipEntry] = {}  # entries with new data, likewise
+        self._record = next((entry.name for entry in archive.entries if is_record(entry.name)), None)
+        self._changed: dict[str, Listed] = {}  # if this is a wheel: the files with new data
 
     def write(self, out: BinaryIO) -> None:
         """Write the archive. The bytes of an entry that changes must not belong to another one."""
@@ -95,7 +100,10 @@ class _Writer:
         for number, following in zip_longest(order, order[1:]):
             entry = entries[number]
             self._places[number] = entry.offset + self._shift
-            if (found := self._content(entry, counts)) is not None:
+            found = self._content(entry, counts)
+            if entry.name == self._record:
+                found = self._recorded(entry, found)
+            if found is not None:
                 with contextlib.closing(found):
                     limit = self._directory.start if following is None else entries[following].offset
                     extent = self._extent(entry, self._reach, min(limit, self._directory.start))
@@ -128,6 +136,22 @@ class _Writer:
             raise _refusal(entry, "its data contradicts its headers")
         return found
 
+    def _recorded(self, entry: ZipEntry, found: BinaryIO | None) -> BinaryIO | None:
+        """Return the RECORD of a wheel with what changed so far; a file that changes after it is refused."""
+        self._record = ""
+        if not self._changed:
+            return found
+        if entry.size > bounds.HELD:
+            raise _refusal(entry, "it is too large")
+        with contextlib.closing(found or scratch()) as record:
+            if found is None:
+                for piece in self._archive.data(entry).counted(self._archive.copies):
+                    record.write(piece)
+            record.seek(0)
+            made = scratch()
+            made.write(updated(record.read(), self._changed))
+        return made
+
     def _local(self, entry: ZipEntry) -> Local:
         local = local_header(self._file, entry.offset)
         if local is None or entry.encrypted or contradiction(entry, local):
@@ -154,8 +178,14 @@ class _Writer:
         """Write an entry with new content. Returns how many bytes it takes."""
         entry, size = self._archive.entries[number], length(content)
         crc = packed = 0
+        digest = hashlib.sha256()
         for piece in pieces(content, 0, size, self._orders):
             crc = zlib.crc32(piece, crc)
+            digest.update(piece)
+        if self._record == "" and not is_record(entry.name):
+            raise _refusal(entry, "it stands after the RECORD of the wheel, which lists its digest")
+        if self._record:
+            self._changed[entry.name] = Listed(digest.digest(), size)
         with contextlib.closing(scratch()) as data:
             for piece in self._packed(entry, extent, content, size):
                 data.write(piece)
