@@ -28,6 +28,7 @@ from bench.reopened_programs import Seen, faithful, libreoffice, see
 
 _STATIC = "signatures,structure,secrets,pii"
 _OFFICE = ("docx", "xlsx", "pptx")
+_SHOWN = 30  # findings in files into which nothing was written
 
 
 @dataclass
@@ -60,7 +61,9 @@ def _clean(base: Path, engines: str) -> None:
     (base / "config.yaml").write_text(json.dumps({"pii": {"free_text": "pii-model" in engines}}))
     command = [sys.executable, "-m", "veritensor_ray", "clean", str(base / "corpus"), "--to", str(base / "copy"), "--engines"]
     command += [engines.replace(",pii-model", ""), "--config", str(base / "config.yaml")]
-    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode not in (0, 1, 3):
         raise SystemExit(f"clean ended with {done.returncode}: {done.stderr[-2000:]}")
 
@@ -90,7 +93,9 @@ class Comparison:
         run = json.loads((self._base / "copy" / "run.json").read_text())
         print(f"\nLeft in the copy, by severity: {run['left'] or 'nothing'}; {run['changes']:,} changes")
         written = sum(len(one.values) for one in self._built)
-        print(f"{self._left:,} of {written:,} values written are left; the engines rate addresses beside a licence or an author below medium.")
+        print(
+            f"{self._left:,} of {written:,} values written are left; the engines rate addresses beside a licence or an author below medium."
+        )
         for line in [*self._notes, *(f"FAILED {line}" for line in self._failures)]:
             print(line)
         return int(bool(self._failures or run["left"]))
@@ -155,13 +160,16 @@ class Comparison:
     def _unplanted(self) -> None:
         """Print what was found in real files into which nothing was written, at the level that changes files."""
         names = {one.name for one in self._built if not one.values}
-        table = pq.read_table(self._base / "copy" / "before" / "findings", columns=["artifact", "rule", "severity", "evidence"])
+        table = pq.read_table(self._base / "copy" / "before" / "findings", columns=["artifact", "rule_id", "severity", "evidence"])
         found = [one for one in table.to_pylist() if one["artifact"] in names and one["severity"] in ("medium", "high", "critical")]
         files = len({one["artifact"] for one in found})
         print(f"\n{len(names)} files are as they were on this system. {files} of them have findings of medium severity or worse:\n")
         print("| findings | rule |\n| --- | --- |")
-        for rule, count in Counter(one["rule"] for one in found).most_common():
+        for rule, count in Counter(one["rule_id"] for one in found).most_common():
             print(f"| {count} | {rule} |")
+        print("\n| artifact | rule | evidence |\n| --- | --- | --- |")
+        for one in found[:: max(1, len(found) // _SHOWN)]:
+            print(f"| {one['artifact']} | {one['rule_id']} | {' '.join((one['evidence'] or '').split())[:90].replace('|', ' ')} |")
 
 
 def _difference(old: Seen, new: Seen, row: dict[str, Any]) -> str | None:

@@ -6,8 +6,6 @@ files and on what is installed, so a second build on the same machine gives the 
 
 from __future__ import annotations
 
-import csv
-import gzip
 import html
 import json
 import random
@@ -173,7 +171,11 @@ class Builder:
         if picture is not None:
             shutil.copyfile(picture, base / "deep" / picture.name)
         level = ("-6", "-9", "-0", "-1")[number % 4]
-        options = {"zip": ["zip", "-q", "-r", level, str(path), "."], "tar": ["tar", "-cf", str(path), "."], "tar.gz": ["tar", "-czf", str(path), "."]}
+        options = {
+            "zip": ["zip", "-q", "-r", level, str(path), "."],
+            "tar": ["tar", "-cf", str(path), "."],
+            "tar.gz": ["tar", "-czf", str(path), "."],
+        }
         if format_ == "tar":
             options["tar"].insert(1, ("--format=gnu", "--format=pax", "--format=ustar")[number % 3])
         subprocess.run(options[format_], cwd=base, check=True)
@@ -191,11 +193,13 @@ class Builder:
             pages = {"data_page_version": "2.0"} if number % 4 == 1 else {}
             options: dict[str, Any] = {"row_group_size": (1000, 17)[number % 2], "use_dictionary": number % 5 != 0, **pages}
             if number % 7 == 2:
-                table.drop_columns(["tags", "about"]).to_pandas().to_parquet(path, compression=None if compression == "none" else compression)
+                table.drop_columns(["tags", "about"]).to_pandas().to_parquet(
+                    path, compression=None if compression == "none" else compression
+                )
             else:
                 pq.write_table(table, path, compression=compression, write_page_checksum=number % 3 == 1, **options)
         elif format_ == "feather":
-            feather.write_feather(table, str(path), compression=("zstd", "lz4", "uncompressed")[number % 3], version=2)  # type: ignore[arg-type]
+            feather.write_feather(table, str(path), compression=("zstd", "lz4", "uncompressed")[number % 3], version=2)
         else:
             options = {"compression": ("zstd", "lz4", None)[number % 3]}
             make = pa.ipc.new_file if format_ == "arrow" else pa.ipc.new_stream
@@ -255,7 +259,9 @@ def _toml(text: str, plant: Planter) -> str:
         tomllib.loads(text)
     except ValueError:  # text, because there are too few real files
         text = "\n".join(f"line-{number} = {json.dumps(line, ensure_ascii=False)}" for number, line in enumerate(text.splitlines()[:40]))
-    return f'{text}\n\n[planted]\ncontact = "{plant.sentence()}"  # {plant.email()}\nmore = [\'{plant.card()}\', """{plant.sentence()}"""]\n'
+    return (
+        f'{text}\n\n[planted]\ncontact = "{plant.sentence()}"  # {plant.email()}\nmore = [\'{plant.card()}\', """{plant.sentence()}"""]\n'
+    )
 
 
 def _html(text: str, plant: Planter) -> str:
@@ -271,7 +277,7 @@ def _xml(text: str, plant: Planter) -> str:
     if at < 0:
         return text
     prefix = re.match(r"</(\w+:)?", text[at:])
-    name = f"{prefix and prefix.group(1) or ''}note"
+    name = f"{(prefix and prefix.group(1)) or ''}note"
     hidden = f"<!-- {ORDER} {plant.email()} -->"
     return f'{text[:at]}<{name} address="{plant.email()}">{plant.sentence()} &lt;<![CDATA[{plant.sentence()}]]></{name}>{hidden}{text[at:]}'
 

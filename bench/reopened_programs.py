@@ -71,8 +71,8 @@ def _yaml(path: Path) -> Seen:
     class Loose(yaml.SafeLoader):
         """Accepts the tags of any program."""
 
-    Loose.add_multi_constructor("", lambda loader, suffix, node: node.tag)  # type: ignore[no-untyped-call]
-    return _tree(list(yaml.load_all(path.read_text("utf-8"), Loose)))  # noqa: S506  # a SafeLoader
+    Loose.add_multi_constructor("", lambda loader, suffix, node: node.tag)
+    return _tree(list(yaml.load_all(path.read_text("utf-8"), Loose)))  # a SafeLoader
 
 
 def _tree(value: Any) -> Seen:
@@ -225,7 +225,9 @@ def _zip(path: Path) -> Seen:
     _run("unzip", "-t", "-qq", str(path))
     with zipfile.ZipFile(path) as archive:
         names = [(one.filename, one.compress_type, one.date_time, one.external_attr, one.flag_bits & 0x800) for one in archive.infolist()]
-        same = {one.filename: archive.read(one) for one in archive.infolist() if "untouched" in one.filename or one.filename.endswith(".png")}
+        same = {
+            one.filename: archive.read(one) for one in archive.infolist() if "untouched" in one.filename or one.filename.endswith(".png")
+        }
         _record(archive)
     return Seen((names, archive.comment, same))
 
@@ -297,7 +299,9 @@ def _parts(path: Path) -> list[str]:
     with zipfile.ZipFile(path) as archive:
         if archive.testzip() is not None:
             raise ValueError("a part of the document is damaged")
-        return [name for name in archive.namelist() if not name.startswith("docProps/thumbnail")]  # a picture of the first page; cleaning removes it
+        return [
+            name for name in archive.namelist() if not name.startswith("docProps/thumbnail")
+        ]  # a picture of the first page; cleaning removes it
 
 
 def _pdf(path: Path) -> Seen:
@@ -338,7 +342,16 @@ def libreoffice(paths: list[Path], format_: str, folder: Path) -> dict[Path, lis
     folder.mkdir(parents=True)
     profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
     for at in range(0, len(paths), 25):
-        command = [program, profile, "--headless", "--convert-to", _CONVERTED[format_], "--outdir", str(folder), *map(str, paths[at : at + 25])]
+        command = [
+            program,
+            profile,
+            "--headless",
+            "--convert-to",
+            _CONVERTED[format_],
+            "--outdir",
+            str(folder),
+            *map(str, paths[at : at + 25]),
+        ]
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(command, capture_output=True, check=False, timeout=180)
     written = {path: folder / f"{path.stem}.{_CONVERTED[format_]}" for path in paths}
