@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-MASK = re.compile(r"\[[A-Z][A-Z0-9_]*\]")
+MASK = re.compile(r"\{?\\?\[[A-Z](?:[A-Z0-9]|\\?_)*\\?\]\}?")  # also as Markdown and TeX escape it
 _PACKERS = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "zstd"}
 
 
