@@ -15,7 +15,7 @@ import ray
 from veritensor_ray.clean.assembly import Assembler
 from veritensor_ray.clean.cleaning import Cleaning
 from veritensor_ray.clean.manifest import Cleaned
-from veritensor_ray.clean.publish import publish
+from veritensor_ray.clean.publish import hold_back, publish
 from veritensor_ray.clean.shard import Care, clean_shard, leave
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.corpus.planning import PlanRow
@@ -221,6 +221,12 @@ def publish_copy(assembler: Assembler, ledger: OutputStore) -> dict[str, Any]:
     """Put the copies of a complete run in their places, and write the tables about them."""
     release_memory()
     return publish(assembler, ledger, _assembled)
+
+
+@ray.remote(num_cpus=0, max_retries=2)
+def hold_copies_back(assembler: Assembler, ledger: OutputStore, reasons: Mapping[str, str]) -> dict[str, Any]:
+    """Move files of a published copy to the quarantine."""
+    return hold_back(assembler, ledger, reasons)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

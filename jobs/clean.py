@@ -10,13 +10,17 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from veritensor_ray.bundle.active import activate
+from veritensor_ray.clean.actions import Action
 from veritensor_ray.clean.assembly import Assembler
 from veritensor_ray.clean.cleaning import Cleaning, pseudonym_key
 from veritensor_ray.clean.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME, Result
@@ -27,9 +31,10 @@ from veritensor_ray.corpus.listing import roots
 from veritensor_ray.engines.registry import available, rules_of
 from veritensor_ray.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, UsageError, VeritensorError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
+from veritensor_ray.findings.marks import mark_of
 from veritensor_ray.findings.run_file import CLEAN_KIND
+from veritensor_ray.findings.schema import FINDINGS
 from veritensor_ray.findings.state import SWEEPS, results
-from veritensor_ray.findings.summary import all_severities
 from veritensor_ray.imports import Guard
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.audit import audit
@@ -48,6 +53,7 @@ _LEASE = ".lease"
 _INCOMPLETE = ("partial", "quarantined", "unreadable", "unlisted")
 _WILD = re.compile(r"[*?\[]")
 _OURS = frozenset((BEFORE, AFTER, CORPUS, QUARANTINE, MANIFEST_NAME, ROWS_NAME, RUN, ATTESTATION, "_work"))
+_OF_FINDINGS = ["artifact", "rule_id", "category", "severity_original", "location", "count"]
 # What the first audit left out is not in the copy, so the second one reads everything there.
 _EVERYTHING: dict[str, Any] = {"include": [], "exclude": [], "max_size": None, "since": None, "sample": None}
 
@@ -70,11 +76,6 @@ def clean(
             return _Cleaning(settings, rules, report).run()
         with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
             return _Cleaning(settings.model_copy(update={"output": folder, "job": "audit", "sign_key": None}), rules, report, True).run()
-
-
-def verdict(severity: Mapping[str, int], level: str) -> dict[str, int]:
-    """Return the counts of findings at or above the level."""
-    return {name: count for name, count in severity.items() if count and SEVERITIES.index(name) >= SEVERITIES.index(level)}
 
 
 class _Cleaning:
@@ -105,6 +106,9 @@ class _Cleaning:
         if self._dry_run:
             return self._result(before, None, summary)
         after = self._second(summary)
+        if after is not None and self._policy.remaining == "hold" and (changed := self._hold_back(before["scan_id"], held)):
+            summary = changed
+            after = self._second(summary)
         result = self._result(before, after, summary)
         held.check()
         self._finish(result)
@@ -183,7 +187,7 @@ class _Cleaning:
             return None
 
     def _publish_pending(self, held: Lease) -> None:
-        """Publish the copies of a sweep that was interrupted after it was complete; copies of one that was not are made again or go on."""
+        """Publish the copies of a sweep that was interrupted after it was complete; those of one that was not are made again or resumed."""
         last = self._last()
         for name in self._store.names("_work"):
             if last is None or name == _LEASE:
@@ -194,17 +198,24 @@ class _Cleaning:
                 self._store.delete(f"_work/{name}")
 
     def _publish(self, run: str, held: Lease) -> dict[str, Any]:
+        """Put the copies of a run in their places; returns counts for run.json."""
+        self._report.stage("publish")
+        return self._published(run, held)
+
+    def _published(self, run: str, held: Lease, reasons: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Publish a run, or move files of its published copy to the quarantine, with the reasons by path."""
         import ray
 
-        from veritensor_ray.actors.tasks import publish_copy
+        from veritensor_ray.actors.tasks import hold_copies_back, publish_copy
 
         held.check()
-        self._report.stage("publish")
         where = self._store.under(BEFORE)
         ledger = where.under(f"{SWEEPS}/{run}") if self._sweeps else where
         starts = tuple(roots(self._settings.sources, self._settings.stores))
+        assembler = Assembler(self._cleaning, self._settings, starts, run)
         try:
-            summary: dict[str, Any] = ray.get(publish_copy.remote(Assembler(self._cleaning, self._settings, starts, run), ledger))
+            task = publish_copy.remote(assembler, ledger) if reasons is None else hold_copies_back.remote(assembler, ledger, reasons)
+            summary: dict[str, Any] = ray.get(task)
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, VeritensorError):
                 raise error.cause from None
@@ -215,17 +226,42 @@ class _Cleaning:
             ) from None
         return summary
 
+    def _left(self) -> list[dict[str, Any]]:
+        """Return the findings in the copy at or above the level, except those that a rule of the policy keeps."""
+        levels = SEVERITIES[SEVERITIES.index(self._policy.level) :]
+        table = results(self._store.under(AFTER))[0].dataset("findings", FINDINGS)
+        found = table.to_table(columns=_OF_FINDINGS, filter=pc.field("severity_original").isin(levels)).to_pylist()
+        return [one for one in found if self._policy.decide(mark_of(one), one["category"], one["artifact"]).action is not Action.KEEP]
+
+    def _hold_back(self, run: str, held: Lease) -> dict[str, Any] | None:
+        """Hold back the files in whose copies the second audit found something; returns the new counts, or None if there are none."""
+        rules: dict[str, set[str]] = {}
+        for one in self._left():
+            rules.setdefault(f"{CORPUS}/{one['artifact']}", set()).add(one["rule_id"])
+        if not rules:
+            return None
+        self._report.note(f"{len(rules):,} of the copies still have findings and are held back")
+        reasons = {path: f"the audit of its copy still found {', '.join(sorted(some)[:3])}" for path, some in rules.items()}
+        return self._published(run, held, reasons)
+
     def _second(self, summary: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Audit the copy; None if it has no file."""
+        """Audit the copy; None if it has no file. This audit is a sweep, so that it reads only what changed when it is repeated."""
         if not any(summary["results"].get(name) for name in (Result.COPIED, Result.CLEANED)):
             return None
         self._report.note("auditing the copy")
-        second = {"sources": [f"{self._store.uri}/{CORPUS}"], "output": f"{self._store.uri}/{AFTER}", "fail_on": None, "policy": None}
-        job = sweep if self._sweeps else audit
-        return job(self._settings.model_copy(update=_EVERYTHING | second), self._report)
+        second = {
+            "sources": [f"{self._store.uri}/{CORPUS}"],
+            "output": f"{self._store.uri}/{AFTER}",
+            "job": "sweep",
+            "fail_on": None,
+            "policy": None,
+        }
+        return sweep(self._settings.model_copy(update=_EVERYTHING | second), self._report)
 
     def _result(self, before: Mapping[str, Any], after: Mapping[str, Any] | None, summary: Mapping[str, Any]) -> dict[str, Any]:
-        left = verdict(all_severities(results(self._store.under(AFTER))[0]), self._policy.level) if after else {}
+        left: Counter[str] = Counter()
+        for one in self._left() if after else ():
+            left[one["severity_original"]] += 1 if one["location"] else one["count"]
         missed = {name: after["status"][name] for name in _INCOMPLETE if after["status"].get(name)} if after else {}
         return {
             "kind": CLEAN_KIND,
@@ -241,7 +277,7 @@ class _Cleaning:
             "after": _of_run(after) if after else None,
             **summary,
             "level": self._policy.level,
-            "left": left,
+            "left": {name: left[name] for name in reversed(SEVERITIES) if left[name]},
             "not_checked": missed,
             "verdict": "dry-run"
             if self._dry_run
@@ -301,4 +337,4 @@ def _check_destination(store: OutputStore) -> None:
         raise UsageError(f"the destination {store.uri} holds something else ({other!r}); choose an empty folder with --to")
 
 
-__all__ = ["AFTER", "BEFORE", "check_clean", "clean", "verdict"]
+__all__ = ["AFTER", "BEFORE", "check_clean", "clean"]

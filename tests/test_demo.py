@@ -136,6 +136,25 @@ def test_the_summary_says_first_what_was_not_covered(demo: Demo) -> None:
     assert out.splitlines()[-1].endswith("profile embedded")
 
 
+def test_a_cleaned_copy_accounts_for_every_file_and_ends_with_zero(demo: Demo) -> None:
+    folder = demo.output.parent / "clean"
+    command = [sys.executable, "-m", "veritensor_ray", "clean", str(demo.corpus), "--to", str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=demo.environment, cwd=folder.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {row["artifact"]: row for row in ds.dataset(folder / "manifest.parquet").to_table().to_pylist()}
+    on_disk = {path.relative_to(demo.corpus).as_posix(): path for path in demo.corpus.rglob("*") if path.is_symlink() or path.is_file()}
+    assert rows.keys() == on_disk.keys()
+    for name, row in rows.items():
+        copied = None if row["path"] is None else (folder / row["path"]).read_bytes()
+        assert (copied is None) == (row["result"] in ("dropped", "left-out")), row
+        assert (copied == on_disk[name].read_bytes()) == (row["result"] in ("copied", "quarantined", "held")), row
+    found = {one["artifact"] for one in serious(demo)}
+    assert not [name for name in found if rows[name]["result"] == "copied"]
+    results = {rows[one["artifact"]]["result"] for one in demo.expected["planted"] if one["artifact"].startswith("datasets/")}
+    assert results == {"cleaned"}
+    assert rows["models/ranker.pkl"]["result"] == "quarantined"
+
+
 def test_exit_codes(demo: Demo) -> None:
     """Asking again scans nothing, but answers with the code that the flags ask for."""
     assert demo.first.returncode == 3, "not complete: some files cannot be read"

@@ -167,6 +167,7 @@ VALUES = _fixed(
 )
 VALUE = _fixed("value_chars", 4096, "characters", "characters remembered of a secret or of personal data; leaves no gap")
 PLACES = _fixed("places", 20, "places", "locations listed for one finding; any more are only counted; leaves no gap")
+MARKS = _fixed("marks", 2_000_000, "places", "places of findings in one artifact that `clean` changes; an artifact with more is held back")
 
 FIXED = tuple(_table.values())
 _CUTS = (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tests.clean import misbehaving  # noqa: F401  # texts are rewritten as it says
+from tests.clean import misbehaving  # noqa: F401  # files that say so are not rewritten
 from veritensor_ray.clean.assembly import Assembler
 from veritensor_ray.clean.cleaning import Cleaning
 from veritensor_ray.clean.policy import CleanPolicy, parse

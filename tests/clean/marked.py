@@ -56,7 +56,7 @@ def rewritten(data: bytes, name: str, policy: CleanPolicy | None = None, engines
                 draft.content.seek(0)
                 content = draft.content.read()
                 draft.content.close()
-            return Rewritten(content, draft.cleaned, outcome.recorded.marks)
+            return Rewritten(content, draft.cleaned, list(outcome.recorded.marks))
     raise AssertionError("nothing was planned")
 
 

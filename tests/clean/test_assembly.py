@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,13 @@ def test_dropped_rows_are_numbered_from_the_beginning_of_the_file(tmp_path: Path
     write(tmp_path / "corpus", {"a.txt": "x"})
     run = InProcess(str(tmp_path / "corpus"), str(tmp_path / "dest"))
     info = (tmp_path / "corpus/a.txt").stat()
-    about = {"source_path": bytes(tmp_path / "corpus/a.txt"), "size": 1, "mtime": info.st_mtime, "parts": 3, "kind": "jsonl"}
+    about: dict[str, Any] = {
+        "source_path": bytes(tmp_path / "corpus/a.txt"),
+        "size": 1,
+        "mtime": info.st_mtime,
+        "parts": 3,
+        "kind": "jsonl",
+    }
     parts = [
         Cleaned("a.txt", Result.COPIED, part=0, row_count=10, **about),
         Cleaned("a.txt", Result.COPIED, part=1, row_count=5, rows=[{"member": None, "row": 2, "rule": "r"}], rows_dropped=1, **about),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from veritensor_ray.clean.actions import Action, Ruling, Strippable
-from veritensor_ray.clean.policy import DEFAULTS, CleanPolicy, load_clean_policy, parse
+from veritensor_ray.clean.policy import CleanPolicy, load_clean_policy, parse
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.detection import CATEGORIES
 from veritensor_ray.errors import UsageError
@@ -155,7 +155,7 @@ def test_what_to_strip_adds_up_over_the_entries_that_match() -> None:
         ("rules: &x []\nstrip: *x", "anchors and aliases are not allowed (line 1)"),
         ("level: high\nlevel: low", "the key level appears twice"),
         ("rules: !!python/object/apply:os.system ['true']", "docs/clean.md"),
-        ("- rules", "the top level must be a mapping with the keys level, unsupported, unchecked, pseudonym_key, rules, strip"),
+        ("- rules", "the top level must be a mapping with the keys level, unsupported, unchecked, remaining, pseudonym_key, rules, strip"),
     ],
 )
 def test_mistakes_and_tricks_are_refused(text: str, says: str) -> None:
@@ -227,27 +227,3 @@ def test_a_decision_is_made_once_for_findings_that_differ_only_in_place(monkeypa
     for number in range(100):
         policy.decide(mark("pii.email", row=number)._replace(start=number, end=number + 4, text=str(number)), "pii", "a.csv")
     assert calls == {"decided": 1}
-
-
-def test_the_policy_in_force_is_put_in_words() -> None:
-    text = """
-strip: [comments, {path: "*.docx", kinds: [macros]}]
-level: high
-unsupported: copy
-rules:
-  - {category: secret, path: "*.md", action: mask, keep_length: true}
-  - {severity: high, view: [hidden, comment], action: quarantine}
-  - {rule: "pii.\\e[31m", action: keep}
-"""
-    sentences = [*parse(text).sentences()]
-    assert sentences == [
-        "From files *.docx: remove macros.",
-        "From every file: remove comments.",
-        "Rule 1: findings with category secret, path *.md: mask, same length.",
-        "Rule 2: findings with severity high or higher, view hidden or comment: quarantine.",
-        "Rule 3: findings with rule pii.\\x1b[31m: keep.",
-        "The following defaults act on findings of severity high or higher that match no rule. Others are kept.",
-        *(default.words for default in DEFAULTS),
-        "A file with a finding that cannot be removed from it is copied unchanged.",
-        "A file that could not be wholly checked is held back in the quarantine folder.",
-    ]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 
@@ -207,6 +206,8 @@ ODD = ["plus+space &.txt", "star*.txt", "q?[1].txt", "ü/ñ.txt", "100%25.txt", 
 
 @pytest.fixture
 def client(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    import boto3
+
     httpx.post(f"{endpoint}/moto-api/reset")
     monkeypatch.setenv("CLEAN_K", "k")
     made = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="k")

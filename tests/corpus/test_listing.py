@@ -89,6 +89,15 @@ def test_links_that_are_followed(tmp_path: Path, target: str, status: str | None
     ]
 
 
+@pytest.mark.parametrize("target", ["out", "."])
+def test_the_output_is_one_entry_behind_a_link_too(tmp_path: Path, target: str) -> None:
+    """A link may lead to the output, or to a folder above it."""
+    tree(tmp_path, "corpus/x.txt", "above/out/results.txt")
+    (tmp_path / "corpus" / "link").symlink_to(tmp_path / "above" / target)
+    found = listed(tmp_path / "corpus", follow_links=True, own_output=str(tmp_path / "above/out"))
+    assert {entry.artifact: entry.status for entry in found} == {"x.txt": None, "link" if target == "out" else "link/out": "skipped"}
+
+
 def test_links_in_circles_end(tmp_path: Path) -> None:
     tree(tmp_path, "a/x.txt", "b/y.txt")
     (tmp_path / "a" / "to_b").symlink_to("../b")

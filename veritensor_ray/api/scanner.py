@@ -29,7 +29,6 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 T = TypeVar("T")
 _ROWS, _CHARS = 2048, 1 << 20  # texts and characters that are scanned at once
 _TURN = threading.Lock()  # engines, and the guard of the import path, serve one thread at a time
-_RUN = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]*")
 
 
 PolicyLike = str | os.PathLike[str] | Mapping[str, Any] | None  # the path of a cleaning policy, or its content; None means the defaults
@@ -293,9 +292,9 @@ def _groups(given: Sequence[str | None]) -> Iterator[list[int]]:
         yield group
 
 
-def _marks(scanned: _Scanned, number: int) -> list[Mark]:
+def _marks(scanned: _Scanned, number: int) -> Iterable[Mark]:
     recorded = scanned.results.recorded.get(number)
-    return recorded.marks if recorded else []
+    return recorded.marks if recorded else ()
 
 
 def _worst(scanned: _Scanned, number: int) -> int:
@@ -323,7 +322,9 @@ def _rows(recorded: Recorded) -> list[dict[str, Any]]:
 
 def _end_of_run(text: str, at: int) -> int:
     """Return the end of the encoded characters that begin at `at`."""
-    found = _RUN.match(text, at)
+    from veritensor_ray.clean.spans import ENCODED
+
+    found = ENCODED.match(text, at)
     return found.end() if found else at
 
 

@@ -53,10 +53,17 @@ class ArtifactCleaner:
         `kind` is given for a part of a split artifact, `held` is why it must not be rewritten. Errors of the content end up in the result.
         """
         policy, result = self._cleaning.policy, blank(row, outcome)
-        orders, waiting = self._orders(outcome, row.artifact)
+        try:
+            orders, waiting = self._orders(outcome, row.artifact)
+        except MemoryError:
+            return self._aside(
+                result, Result.HELD, f"its {len(outcome.recorded.marks):,} findings need more memory than limits.worker_memory allows"
+            )
         for action, becomes in ((Action.QUARANTINE, Result.QUARANTINED), (Action.DROP_FILE, Result.DROPPED)):
             if chosen := [order for order in orders if order.action is action and order.number not in waiting]:
                 return self._aside(result, becomes, _because(chosen), chosen)
+        if outcome.recorded.marks.lost:
+            held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
         if outcome.status != "scanned" and policy.unchecked == "hold":
             return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.reason or outcome.status}")
         strip = policy.strips(row.artifact)
@@ -76,10 +83,11 @@ class ArtifactCleaner:
                 undone = carried.undone
                 if not undone:
                     return self._changed(result, content, account, outcome)
-                if chosen := [order for order in undone if order.number in waiting]:
-                    content.close()
-                    return self._aside(result, Result.QUARANTINED, _because(chosen), chosen)
+                content.close()
                 problem = f"{len(undone)} of {len(orders)} findings cannot be changed in this format: {_rules(undone)}"
+        if waiting:  # something visible, or a comment that could not be removed
+            chosen = [order for order in orders if order.number in waiting]
+            return self._aside(result, Result.QUARANTINED, _because(chosen), chosen)
         if not orders:  # only something to strip, from a file that cannot be rewritten: nothing was found in it
             result.reason = reason_safe(f"nothing was stripped: {problem}")
             return Draft(result)

@@ -73,7 +73,7 @@ class Assembler:
         hashing = _Hashing(out, pulse)
         with contextlib.ExitStack() as stack:
             if whole.kind == "rowgroups":
-                from veritensor_ray.clean.formats.columns import joined_parquet
+                from veritensor_ray.clean.formats.parquet import joined_parquet
 
                 pieces = [self._changed(part, stack) or self._same_groups(part, source, stack, pulse) for part in parts]
                 joined_parquet(pieces, source, cast("BinaryIO", hashing))
@@ -93,7 +93,7 @@ class Assembler:
 
     def _same_groups(self, part: Cleaned, source: BinaryIO, stack: contextlib.ExitStack, pulse: Pulse) -> BinaryIO:
         """Return unchanged row groups of a Parquet file as a file."""
-        from veritensor_ray.clean.formats.columns import rewrite_parquet
+        from veritensor_ray.clean.formats.parquet import rewrite_parquet
 
         source.seek(0)
         groups = opened(source, part.artifact, self.settings.limits)

@@ -1,7 +1,9 @@
-"""Opens a file for rewriters as the scan opened it, and makes members seekable."""
+"""Opens files for rewriters as the scan opened them, and copies bytes between files."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from veritensor_ray.config import Limits
@@ -10,6 +12,7 @@ from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.recognise import recognise
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.source import Source
+from veritensor_ray.extract.spool import CHUNK
 from veritensor_ray.media_types import declared_type
 
 
@@ -25,3 +28,27 @@ def opened(file: BinaryIO, name: str, limits: Limits, budget: Budget | None = No
     if budget is None:
         return Source(file, kind, limits, extension, name_says=declared_type(extension), name=base, directory=directory)
     return Source(file, kind, limits, extension, name_says=declared_type(extension), name=base, directory=directory, budget=budget)
+
+
+def pieces(file: BinaryIO, start: int, end: int | None, pulse: Callable[[], None]) -> Iterator[bytes]:
+    """Yield the bytes of a file from `start` to `end`, or to its end if that is None."""
+    while data := _read(file, start, CHUNK if end is None else min(CHUNK, end - start)):
+        start += len(data)
+        pulse()
+        yield data
+
+
+def _read(file: BinaryIO, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)
+
+
+def copy_range(file: BinaryIO, out: BinaryIO, start: int, end: int | None, pulse: Callable[[], None]) -> None:
+    """Copy the bytes of a file from `start` to `end`, or to its end if that is None."""
+    for piece in pieces(file, start, end, pulse):
+        out.write(piece)
+
+
+def length(file: BinaryIO) -> int:
+    """Return the size of a seekable file in bytes."""
+    return file.seek(0, io.SEEK_END)

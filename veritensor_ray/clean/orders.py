@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,17 +10,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 from veritensor_ray.clean.actions import Action, Strippable
+from veritensor_ray.clean.spans import Range, Runs, invisible_runs, is_there, spans
 from veritensor_ray.findings.marks import Mark
 
 Replace = Callable[[Mark, Action, bool, str], str]  # the mark, its action, whether to keep the length, and the text to be replaced
 _SAMPLES, _AROUND = 5, 40  # changes of an artifact that are shown, and characters on each side
-_ENCODED = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]+")
-_RUN_ENCODINGS = ("base64", "hex", "url", "percent", "quoted", "escape", "entit", "base32", "base85", "ascii85")
-# Characters that nobody sees: format and control characters, tags, fillers and variation selectors.
-INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
-)
 
 
 class Unit(NamedTuple):
@@ -40,6 +33,18 @@ class Order(NamedTuple):
     mark: Mark
     action: Action
     keep_length: bool
+
+    def spans(self, value: str, at: Range | None = None, runs: Runs = invisible_runs) -> list[OrderedRange]:
+        """Return the ranges of a text that are to be changed, each with this order; see `spans.spans`."""
+        return [OrderedRange(start, end, self) for start, end in spans(self.mark, self.action, value, at, runs)]
+
+
+class OrderedRange(NamedTuple):
+    """Characters of a text or of a file, and the order for them."""
+
+    start: int
+    end: int
+    order: Order
 
 
 class Edit(NamedTuple):
@@ -152,11 +157,15 @@ class Orders:
         inner = [order for order in self._orders if order.mark.member == self.member and not order.mark.over_bytes]
         return Orders(inner, self.strip, self._replace, self.account, self.member, self.pulse)
 
-    def drop_row(self, row: int) -> None:
-        """Account for a row that the caller has left out, and for everything else that was ordered in it."""
-        for order in self._rows.get(row, ()):
+    def drop_row(self, row: int, over_bytes: Iterable[Order] = ()) -> None:
+        """Account for a row that the caller has left out, and for everything else that was ordered in it.
+
+        `over_bytes` are orders for bytes of the row.
+        """
+        for order in (*self._rows.get(row, ()), *over_bytes):
             self.tick(order)
-            self.account.rows.append(DroppedRow(self.member, row, order.mark.rule))
+            if order.action is Action.DROP_ROW:
+                self.account.rows.append(DroppedRow(self.member, row, order.mark.rule))
         self.account.done.update(self._in_rows.get(row, ()))  # gone with the row
 
     def tick(self, order: Order) -> None:
@@ -175,35 +184,13 @@ class Orders:
         An order is left undone if the text is not what its engine saw: then the file is held back, rather than changed in a wrong place.
         Orders that drop a row or a cell are for the caller (`rows`, `drops_cell`).
         """
-        found: list[tuple[int, int, Order]] = []
+        found: list[OrderedRange] = []
         for order in self._units.get(unit, ()):
-            mark = order.mark
-            if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start <= mark.end <= len(value):
-                continue
-            if mark.straight and value[mark.start : mark.end] != mark.text:
-                continue
-            found.append((*self.range_of(order, value), order))
+            if order.action not in (Action.DROP_ROW, Action.DROP_CELL) and is_there(order.mark, value):
+                found += order.spans(value)
         return self.merged(found, value)
 
-    def range_of(self, order: Order, value: str) -> tuple[int, int]:
-        """Return the characters that an order is about: all of an encoded run or of hidden characters, and all of a hidden value."""
-        start, end = order.mark.start, order.mark.end
-        if order.action is Action.STRIP and order.mark.view == "visible":
-            while start > 0 and INVISIBLE.fullmatch(value[start - 1]):
-                start -= 1
-            while end < len(value) and INVISIBLE.fullmatch(value[end]):
-                end += 1
-        if order.action is Action.STRIP and order.mark.view in ("hidden", "comment", "metadata") and order.mark.column is not None:
-            return 0, len(value)
-        via = (order.mark.decoded_via or "").lower()
-        if order.mark.view == "decoded" and any(name in via for name in _RUN_ENCODINGS):
-            while start > 0 and _ENCODED.fullmatch(value[start - 1]):
-                start -= 1
-            while end < len(value) and _ENCODED.fullmatch(value[end]):
-                end += 1
-        return whole_run(value, start, end)
-
-    def merged(self, found: list[tuple[int, int, Order]], value: str) -> list[Edit]:
+    def merged(self, found: list[OrderedRange], value: str) -> list[Edit]:
         """Return the changes to ranges of a text: overlapping ones are joined, and the order with the longest says what takes their place.
 
         All orders are ticked off.
@@ -224,7 +211,8 @@ class Orders:
                     longest, chief = last - first, order
                 group.append(order)
                 at += 1
-            edits.append(Edit(start, end, self.replacement(chief, value[start:end])))
+            new = "" if chief.action is Action.STRIP else self._replace(chief.mark, chief.action, chief.keep_length, value[start:end])
+            edits.append(Edit(start, end, new))
             chiefs.append(chief)
             for order in group:
                 self.tick(order)
@@ -240,12 +228,6 @@ class Orders:
             left = applied(value[first : edit.start], _within(edits, first, edit.start))
             right = applied(value[edit.end : last], _within(edits, edit.end, last))
             self.account.samples.append(Sample(order.mark.rule, order.action.value, left, right, edit.text))
-
-    def replacement(self, order: Order, original: str) -> str:
-        """Return what takes the place of `original`. Hidden characters in visible text are removed, the visible ones stay."""
-        if order.action is Action.STRIP:
-            return INVISIBLE.sub("", original) if order.mark.view == "visible" and INVISIBLE.search(original) else ""
-        return self._replace(order.mark, order.action, order.keep_length, original)
 
     def drops_cell(self, unit: Unit) -> bool:
         """Return whether the whole value of a unit is to be emptied; if so, its orders are ticked off."""
@@ -266,16 +248,6 @@ class Orders:
     def undone(self) -> list[Order]:
         """Return the orders that nobody has carried out yet."""
         return [order for order in self._orders if order.number not in self.account.done]
-
-
-def whole_run(value: str, start: int, end: int) -> tuple[int, int]:
-    """Return a range with all of the invisible characters that it cuts: rules match only the beginning of a long run."""
-    if start < end:
-        while start > 0 and INVISIBLE.match(value[start]) and INVISIBLE.match(value[start - 1]):
-            start -= 1
-        if INVISIBLE.match(value[end - 1]) and (more := INVISIBLE.match(value, end)):
-            end = more.end()
-    return start, end
 
 
 def applied(value: str, edits: Iterable[Edit]) -> str:

@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from veritensor_ray.clean.actions import Action, Ruling, Strippable
+from veritensor_ray.clean.spans import UNSEEN_VIEWS
 from veritensor_ray.config import SEVERITIES, NamedSecret, Section, Severity
 from veritensor_ray.detection import CATEGORIES, Category, unknown_value
 from veritensor_ray.errors import UsageError
@@ -31,7 +32,7 @@ FILE = FileKind(
     "Match findings by globs",
 )
 View = Literal["visible", "hidden", "comment", "metadata", "ocr", "decoded"]
-_UNSEEN: tuple[View, ...] = ("hidden", "comment", "metadata")
+_INVISIBLE_VIAS = ("tag-characters", "variation-selectors", "zero-width")  # how messages in invisible characters are decoded
 _MOST_RULES = 1000
 _REMEMBERED = 1 << 16  # decisions
 
@@ -109,38 +110,30 @@ class StripRule(Section):
 
 
 class Default(NamedTuple):
-    """What happens to findings that no rule matches: the condition, the action, and both in words."""
+    """What happens to findings that no rule matches."""
 
     applies: Callable[[Mark, str], bool]
     action: Action
-    words: str
 
 
 def _in(*categories: Category) -> Callable[[Mark, str], bool]:
     return lambda mark, category: category in categories
 
 
+def _is_unseen(mark: Mark) -> bool:
+    """Return whether people do not see the text: it is hidden, or written in invisible characters."""
+    return mark.view in UNSEEN_VIEWS or any(via in (mark.decoded_via or "") for via in _INVISIBLE_VIAS)
+
+
 _INSTRUCTIONS = _in("prompt-injection", "exfiltration")
-DEFAULTS = (  # the first that applies decides
-    Default(lambda mark, _: mark.rule.startswith("structure.macro"), Action.STRIP, "Macros are removed from documents."),
-    Default(
-        _in("unsafe-deserialization", "unsafe-model", "malware", "malicious-package", "archive-hazard"),
-        Action.QUARANTINE,
-        "Unsafe models, malware, malicious packages and hazardous archives are quarantined.",
-    ),
-    Default(_in("secret", "pii"), Action.MASK, "Secrets and personal data are masked."),
-    Default(_in("hidden-content"), Action.STRIP, "Hidden content is removed."),
-    Default(
-        lambda mark, category: _INSTRUCTIONS(mark, category) and mark.view in _UNSEEN,
-        Action.STRIP,
-        "Prompt injections and exfiltration in hidden text, comments and metadata are removed.",
-    ),
-    Default(
-        lambda mark, category: _INSTRUCTIONS(mark, category) and mark.row is not None,
-        Action.DROP_ROW,
-        "Rows with other prompt injections or exfiltration are dropped.",
-    ),
-    Default(lambda *_: True, Action.QUARANTINE, "Files with any other finding are quarantined."),
+DEFAULTS = (  # the first that applies decides; docs/clean.md lists them
+    Default(lambda mark, _: mark.rule.startswith("structure.macro"), Action.STRIP),
+    Default(_in("unsafe-deserialization", "unsafe-model", "malware", "malicious-package", "archive-hazard"), Action.QUARANTINE),
+    Default(_in("secret", "pii"), Action.MASK),
+    Default(_in("hidden-content"), Action.STRIP),
+    Default(lambda mark, category: _INSTRUCTIONS(mark, category) and _is_unseen(mark), Action.STRIP),
+    Default(lambda mark, category: _INSTRUCTIONS(mark, category) and mark.row is not None, Action.DROP_ROW),
+    Default(lambda *_: True, Action.QUARANTINE),
 )
 
 
@@ -190,6 +183,7 @@ class CleanPolicy(Section):
     level: _Severity = Field("medium", description="lowest severity at which the defaults act")
     unsupported: _Held = Field("hold", description="a file with a finding that cannot be rewritten: hold it back or copy it")
     unchecked: _Held = Field("hold", description="a file that was not wholly checked: hold it back or copy it")
+    remaining: _Held = Field("hold", description="a file in whose copy the second audit finds something: hold it back or leave the copy")
     pseudonym_key: NamedSecret = Field(
         None, description="key of the pseudonyms as env:NAME or file:/path; default: derived from the site key"
     )
@@ -217,7 +211,7 @@ class CleanPolicy(Section):
 
     def decide(self, mark: Mark, category: str, artifact: str) -> Ruling:
         """Return what to do about a finding in a rule's category. Its text and place in the unit do not matter, so answers are remembered."""
-        key = mark.rule, mark.severity, mark.view, mark.column, mark.row is None, category, artifact
+        key = mark.rule, mark.severity, mark.view, mark.decoded_via, mark.column, mark.row is None, category, artifact
         verdict = self._known.get(key)
         if verdict is None:
             if len(self._known) >= _REMEMBERED:
@@ -257,25 +251,6 @@ class CleanPolicy(Section):
         """A short SHA-256 of everything the file says except reasons; comments and layout do not count."""
         values = self.model_dump(mode="json", exclude_none=True, exclude={"rules": {"__all__": {"reason"}}})
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-
-    def sentences(self) -> Iterator[str]:
-        """Yield the policy in force in words: what is removed everywhere, the rules in order, the defaults, and held files."""
-        for strip in self.strip:
-            kinds = ", ".join(kind.value for kind in strip.kinds)
-            yield visible(f"From {f'files {strip.path}' if strip.path else 'every file'}: remove {kinds}.")
-        for number, rule in enumerate(self.rules, 1):
-            given = ", ".join(
-                f"{name} {value if isinstance(value, str) else ' or '.join(value)}{' or higher' if name == 'severity' else ''}"
-                for name, value in rule.conditions.items()
-            )
-            yield visible(f"Rule {number}: findings with {given}: {rule.action.value}{', same length' if rule.keep_length else ''}.")
-        yield f"The following defaults act on findings of severity {self.level} or higher that match no rule. Others are kept."
-        yield from (default.words for default in DEFAULTS)
-        yield f"A file with a finding that cannot be removed from it is {_HELD[self.unsupported]}."
-        yield f"A file that could not be wholly checked is {_HELD[self.unchecked]}."
-
-
-_HELD = {"hold": "held back in the quarantine folder", "copy": "copied unchanged"}
 
 
 def load_clean_policy(path: str | None) -> CleanPolicy:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from itertools import groupby
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 
 from veritensor_ray.clean.assembly import Assembler
 from veritensor_ray.clean.manifest import CLEANED, CORPUS, MANIFEST, MANIFEST_NAME, QUARANTINE, ROWS, ROWS_NAME, Cleaned, Result
-from veritensor_ray.clean.places import check_way, clashing, object_name, paths_below, remove_empty
+from veritensor_ray.clean.places import check_way, clashing, object_name, paths_below, remove_empty, staged
 from veritensor_ray.errors import StoreError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.lifecycle import folders_above
@@ -36,6 +37,7 @@ from veritensor_ray.uris import is_local
 RUN = "run.json"
 SUMMARY = "summary.json"
 _MOVERS = 16
+_CHUNK = 8 << 20
 _SAMPLES = 20
 _OF_LEDGER = ["artifact", "size", "status", "reason", "reason_code", "media_type"]
 # What the plan or the listing decided: no shard has such an artifact.
@@ -62,6 +64,15 @@ def publish(assembler: Assembler, ledger: OutputStore, assemble: Assemble = one_
     `assemble` puts split artifacts together. Raises StoreError if copies are missing, and whatever the destination raises.
     """
     return _Publication(assembler, ledger, assemble).run()
+
+
+def hold_back(assembler: Assembler, ledger: OutputStore, reasons: Mapping[str, str]) -> dict[str, Any]:
+    """Move files of a published copy to the quarantine, and return new counts for run.json. `reasons` maps paths in the copy to reasons.
+
+    They are copied to where copies wait, then the manifest is changed, then everything is moved as when it was published. So it can be
+    repeated after an interruption, as publishing can.
+    """
+    return _Publication(assembler, ledger, one_by_one).hold_back(reasons)
 
 
 @dataclass
@@ -113,6 +124,39 @@ class _Publication:
         if not self._dry_run:
             self._move()
         return summary
+
+    def hold_back(self, reasons: Mapping[str, str]) -> dict[str, Any]:
+        store, counts = self._store, _Counts()
+        tables = []
+        for batch in pq.ParquetFile(io.BytesIO(store.read(f"{self._work}/{MANIFEST_NAME}") or b"")).iter_batches():
+            table = pa.Table.from_batches([batch])
+            if pc.any(pc.is_in(table["path"], pa.array(list(reasons), pa.string()))).as_py():
+                table = pa.Table.from_pylist([self._held(row, reasons) for row in table.to_pylist()], schema=MANIFEST)
+            counts.add(table)
+            tables.append(table)
+        manifest = io.BytesIO()
+        pq.write_table(pa.concat_tables(tables), manifest, compression="zstd")
+        summary = json.loads(store.read(f"{self._work}/{SUMMARY}") or b"{}")
+        summary |= {name: value for name, value in counts.summary().items() if name not in ("not_copied", "samples")}
+        store.put(f"{self._work}/{SUMMARY}", json.dumps(summary).encode())
+        store.put(f"{self._work}/{MANIFEST_NAME}", manifest.getvalue())
+        self._move()
+        return dict(summary)
+
+    def _held(self, row: dict[str, Any], reasons: Mapping[str, str]) -> dict[str, Any]:
+        """Return the row of an artifact whose copy waits to be moved to the quarantine, if there is a reason for that.
+
+        A copy with findings in it that the policy asks for (`unsupported: copy`) stays.
+        """
+        if row["path"] not in reasons or (row["result"] == Result.COPIED.value and row["reason"] is not None):
+            return row
+        path = f"{QUARANTINE}/{row['path'].removeprefix(f'{CORPUS}/')}"
+        with (
+            self._store.open(object_name(self._store, row["path"])) as copy,
+            staged(self._store, self._work, path, lambda: None) as out,
+        ):
+            shutil.copyfileobj(copy, out, _CHUNK)
+        return row | {"result": Result.HELD.value, "path": path, "reason": reasons[row["path"]]}
 
     def _write_tables(self) -> None:
         """Write both tables beside the copies; the manifest comes last."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from veritensor_ray.clean.actions import Action, Strippable
-from veritensor_ray.clean.formats.texts import UNSEEN
 from veritensor_ray.clean.orders import Order, Orders, Replace, applied
 from veritensor_ray.clean.policy import CleanPolicy
+from veritensor_ray.clean.spans import NEEDLESS
 from veritensor_ray.findings.marks import Mark
 
 _WHOLE = (Action.DROP_ROW, Action.DROP_FILE, Action.QUARANTINE)
@@ -31,7 +31,7 @@ def cleaned(
     changed = _changed(text, scanned, orders, replace)
     if changed is None:
         return text if policy.unsupported == "copy" else None
-    return UNSEEN.sub("", changed) if Strippable.HIDDEN_TEXT in policy.strips(name) else changed
+    return NEEDLESS.sub("", changed) if Strippable.HIDDEN_TEXT in policy.strips(name) else changed
 
 
 def _changed(text: str, scanned: str, given: list[Order], replace: Replace) -> str | None:

@@ -233,13 +233,20 @@ def _samples(out: Any, samples: list[Mapping[str, str]]) -> None:
 
 
 def _verdict(run: Mapping[str, Any]) -> str:
-    """Returns the verdict as a sentence."""
+    """Return the verdict as a sentence."""
     if run["verdict"] == "clean":
         if run["after"] is None:
             return "Clean: no file is left in the copy"
         return f"Clean: the audit of the copy found nothing of severity {run['level']} or worse"
     if run["verdict"] == "incomplete":
-        missed = ", ".join(f"{count:,} {name}" for name, count in run["not_checked"].items())
-        return f"Not proven: the audit of the copy was incomplete ({missed}); --allow-partial accepts that"
+        why = [
+            f"{what} ({', '.join(f'{count:,} {name}' for name, count in run[key].items())})"
+            for key, what in (
+                ("not_checked", "the audit of the copy was incomplete"),
+                ("not_copied", "not all of the corpus is in the copy"),
+            )
+            if run[key]
+        ]
+        return f"Not proven: {', and '.join(why)}; --allow-partial accepts that"
     left = ", ".join(f"{count:,} {name}" for name, count in run["left"].items())
     return f"Not clean: the audit of the copy found {left}; see FOLDER/after, and add rules for these findings to the policy"

@@ -143,10 +143,10 @@ def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Lis
         yield _local_entry(os.path.join(base, os.fsencode(root.single)), cut, link=False, follow_links=True)  # noqa: PTH118  # bytes
         return
     stack, seen, own = [base], {os.path.realpath(base)}, os.fsencode(own_output)
-    real = os.path.realpath(own) if own and follow_links else None  # a link may lead to the output, or to a folder above it
+    own_real = os.path.realpath(own) if own and follow_links else None  # a link may lead to the output, or to a folder above it
     while stack:
         folder = stack.pop()
-        if folder == own or (real is not None and os.path.realpath(folder) == real):
+        if folder == own or (own_real is not None and os.path.realpath(folder) == own_real):
             yield Listed(printable(folder[cut:]) or ".", folder, status="skipped", reason=OWN, reason_code=ReasonCode.OWN_OUTPUT)
             continue
         try:

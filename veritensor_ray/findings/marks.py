@@ -5,8 +5,11 @@ A run keeps marks only while it cleans. They hold the matched text in clear, so 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from array import array
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+from veritensor_ray import bounds
 from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.findings.positions import Place
 
@@ -35,6 +38,54 @@ class Mark(NamedTuple):
     over_bytes: bool = False
 
 
+class Marks:
+    """The marks of one artifact, in order. There may be a million, so they are kept in columns, and equal words once.
+
+    After `limit` marks, further ones are only counted, in `lost`.
+    """
+
+    __slots__ = ("_ends", "_heads", "_rows", "_starts", "_texts", "_until", "_which", "limit", "lost")
+
+    def __init__(self, limit: int = bounds.MARKS) -> None:
+        self.limit, self.lost = limit, 0
+        self._heads: dict[tuple[Any, ...], int] = {}  # everything but the numbers and the text
+        self._which, self._rows, self._starts, self._ends, self._until = (array("q") for _ in range(5))
+        self._texts = bytearray()
+
+    def append(self, mark: Mark) -> None:
+        """Add a mark."""
+        if len(self) >= self.limit:
+            self.lost += 1
+            return
+        rule, severity, member, part, page, row, column, view, decoded_via, start, end, text, straight, over_bytes = mark
+        head = (rule, severity, member, part, page, column, view, decoded_via, straight, over_bytes, row is None, text is None)
+        self._which.append(self._heads.setdefault(head, len(self._heads)))
+        self._rows.append(row or 0)
+        self._starts.append(start)
+        self._ends.append(end)
+        self._texts += (text or "").encode("utf-8", "surrogatepass")
+        self._until.append(len(self._texts))
+
+    def extend(self, marks: Marks) -> None:
+        """Add the marks of another stage."""
+        self.lost += marks.lost
+        for mark in marks:
+            self.append(mark)
+
+    def __len__(self) -> int:
+        return len(self._which)
+
+    def __iter__(self) -> Iterator[Mark]:
+        heads, at = list(self._heads), 0
+        for which, row, start, end, until in zip(self._which, self._rows, self._starts, self._ends, self._until, strict=True):
+            rule, severity, member, part, page, column, view, via, straight, over_bytes, no_row, no_text = heads[which]
+            text = None if no_text else self._texts[at:until].decode("utf-8", "surrogatepass")
+            at = until
+            yield Mark(
+                rule, severity, member, part, page, None if no_row else row, column, view, via, start, end, text, straight, over_bytes
+            )
+
+
 def text_mark(place: Place, hit: Hit, severity: str, start: int, end: int) -> Mark:
     """Return the mark of a hit in a text; `start` and `end` are the original's characters behind it."""
     values = place.values
@@ -52,6 +103,26 @@ def text_mark(place: Place, hit: Hit, severity: str, start: int, end: int) -> Ma
         end,
         None if hit.evidence is not None else place.text[hit.start : hit.end],
         straight=place.is_original and hit.evidence is None,
+    )
+
+
+def mark_of(finding: Mapping[str, Any]) -> Mark:
+    """Return the mark of a row of the findings table, at the place that it shows. The text is not known any more."""
+    at = finding["location"] or {}
+    return Mark(
+        finding["rule_id"],
+        finding["severity_original"],
+        finding.get("member"),
+        at.get("part"),
+        at.get("page"),
+        at.get("row"),
+        at.get("column"),
+        at.get("view") or "visible",
+        at.get("decoded_via"),
+        at.get("start") or 0,
+        at.get("end") or 0,
+        None,
+        straight=False,
     )
 
 

@@ -14,7 +14,7 @@ from veritensor_ray import bounds
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.detection import unknown_value
 from veritensor_ray.findings.concealment import Covered
-from veritensor_ray.findings.marks import Mark
+from veritensor_ray.findings.marks import Marks
 from veritensor_ray.findings.sensitive_values import Values
 
 RANK: dict[str, int] = {name: rank for rank, name in enumerate(SEVERITIES)}
@@ -46,7 +46,7 @@ class Recorded:
     tallies: dict[tuple[str | None, str, str], Tally] = field(default_factory=dict)
     values: Values = field(default_factory=Values)
     covered: Covered = field(default_factory=Covered)
-    marks: list[Mark] = field(default_factory=list)
+    marks: Marks = field(default_factory=Marks)
     _facts_of: dict[str, int] = field(default_factory=dict)
     _places_of: dict[str, int] = field(default_factory=dict)
 
@@ -70,7 +70,7 @@ class Recorded:
             self.keep(fact, row, limit)
         self.values.merge(other.values)
         self.covered.merge(other.covered, limit)
-        self.marks += other.marks
+        self.marks.extend(other.marks)
         for key, tally in other.tallies.items():
             self.tally(*key).add(tally.count, tally.keys)
 

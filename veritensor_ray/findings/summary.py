@@ -105,15 +105,8 @@ def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge
         }
 
 
-def all_severities(results: OutputStore) -> dict[str, int]:
-    """Return the number of findings of each severity as the engines reported them, whatever a policy says about them."""
-    with database() as connection:
-        connection.register("findings", results.dataset("findings", FINDINGS))
-        return _by_severity(connection, "true", "severity_original")
-
-
-def _by_severity(connection: Any, condition: str, column: str = "severity") -> dict[str, int]:
-    found = rows(connection, f"SELECT {column} AS severity, sum({NUMBER})::BIGINT AS n FROM findings WHERE {condition} GROUP BY ALL")  # noqa: S608  # constants
+def _by_severity(connection: Any, condition: str) -> dict[str, int]:
+    found = rows(connection, f"SELECT severity, sum({NUMBER})::BIGINT AS n FROM findings WHERE {condition} GROUP BY ALL")  # noqa: S608  # constants
     counts = {row["severity"]: row["n"] for row in found}
     return {name: counts[name] for name in reversed(SEVERITIES) if name in counts}
 

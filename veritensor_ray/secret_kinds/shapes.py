@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 
+_BETWEEN = r"""[\s>#*"'+,|;\\]"""  # between the lines of a key, which may be quoted, indented or a literal of source code
+# From within the content of a PEM block: its further lines, and its end if that follows.
+KEY_REST = re.compile(
+    rf"[A-Za-z0-9+/]*+={{0,2}}(?:{_BETWEEN}*+[A-Za-z0-9+/]{{16,}}+={{0,2}})*+"
+    rf"(?:(?:{_BETWEEN}*+[A-Za-z0-9+/]{{1,15}}={{0,2}})?{_BETWEEN}*+-----END [A-Z0-9 ]{{0,40}}PRIVATE KEY(?: BLOCK)?-----)?"
+)
 PUTTY_KEY = re.compile(r"PuTTY-User-Key-File-[123]: [\w.-]+\s[\s\S]{0,6000}?Private-Lines: \d+\s[A-Za-z0-9+/=\s]{20,8000}")
 _HASH = (
     r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}|\$1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}|\$5\$(?:rounds=\d{1,9}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clean.formats.packed import EMAIL, MASKED, TEXT, carried_out, emails, taped
-from tests.clean.formats.test_zips import MADE
+from tests.clean.formats.test_zip import MADE
 from veritensor_ray.clean.actions import CannotRewriteError
 from veritensor_ray.clean.files import opened
 from veritensor_ray.config import Limits

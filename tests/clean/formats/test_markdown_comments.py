@@ -32,3 +32,8 @@ def test_a_rule_that_quarantines_prevails() -> None:
     policy = parse("rules: [{category: prompt-injection, action: quarantine}]")
     made = rewritten(f"a <!-- {_ORDER} -->\n".encode(), "a.md", policy, ("signatures",))
     assert made.cleaned.result == "quarantined"
+
+
+def test_what_stays_visible_is_never_copied() -> None:
+    made = rewritten(f"a <!-- {_ORDER} -->\n\n{_ORDER}\n".encode(), "a.md", parse("unsupported: copy"), ("signatures",))
+    assert made.cleaned.result == "quarantined"

@@ -116,6 +116,10 @@ BODIES = {
         f"<w:p><w:r><w:t>{MAIL} </w:t></w:r><w:r><w:p><w:r><w:t>{MAIL}</w:t></w:r></w:p></w:r><w:r><w:t>or {MAIL}</w:t></w:r></w:p>",
         "<w:p><w:r><w:t>[EMAIL] </w:t></w:r><w:r><w:p><w:r><w:t>[EMAIL]</w:t></w:r></w:p></w:r><w:r><w:t>or [EMAIL]</w:t></w:r></w:p>",
     ),
+    "a hyphen that is an element": (
+        "<w:p><w:r><w:t>jane.doe@example</w:t><w:noBreakHyphen/><w:t>mail.de</w:t></w:r></w:p>",
+        "<w:p><w:r><w:t>[EMAIL]</w:t><w:noBreakHyphen/><w:t></w:t></w:r></w:p>",
+    ),
     "an XML comment": (f"<w:p><!-- ask {MAIL} --></w:p>", "<w:p><!-- ask [EMAIL] --></w:p>"),
 }
 
@@ -443,6 +447,14 @@ def test_a_signed_document_is_held() -> None:
     found = clean(data, "a.docx")
     assert (found.cleaned.result, found.data) == (Result.HELD, None)
     assert "digital signature" in (found.cleaned.reason or "")
+
+
+def test_a_value_of_symbols_is_not_half_changed() -> None:
+    """A symbol is an element, not a character of the XML."""
+    symbols = "".join(f'<w:sym w:font="Symbol" w:char="F0{ord(letter):02x}"/>' for letter in "jane.")
+    found = clean(building.docx(f"<w:p><w:r>{symbols}<w:t>doe@example-mail.de</w:t></w:r></w:p>"), "a.docx")
+    assert [mark.text for mark in found.marks] == [MAIL]
+    assert found.cleaned.result == Result.HELD
 
 
 def test_a_name_of_a_sheet_is_not_changed() -> None:

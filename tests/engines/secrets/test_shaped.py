@@ -27,6 +27,12 @@ def test_private_keys_are_found_whole(kind: str, newline: str) -> None:
     assert found(f'x "{key}" y') == [("private-key", key)]
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n", "\n> "])
+def test_a_private_key_that_is_cut_off_is_found_as_far_as_it_goes(newline: str) -> None:
+    key = pem("RSA PRIVATE KEY", newline=newline).rpartition("-----END")[0].removesuffix(newline)
+    assert found(f"{key}{newline}That was the key.") == [("private-key", key)]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,4 +1,6 @@
-"""Rewriters, one module per format: each reads a file and writes it again with the ordered changes, and nothing else changed.
+"""Rewriters, one module or folder for each format: each reads a file and writes it again with the ordered changes, and nothing else changed.
+
+`common` holds what several formats share.
 
 A rewriter is a function of a source (an open file at its beginning), a binary file to write to, and the orders. It raises
 CannotRewriteError if the format cannot express an order. Orders that it leaves undone make the caller hold the file back. A rewriter is
@@ -20,26 +22,26 @@ from veritensor_ray.extract.source import Source
 Rewriter = Callable[[Source, BinaryIO, Orders], None]
 
 REWRITERS: dict[str, str] = {  # media type to `module:function`, below this package
-    media_types.JSON: "json_files:rewrite_json",
-    media_types.JSONL: "json_files:rewrite_jsonl",
-    media_types.NOTEBOOK: "notebooks:rewrite_notebook",
-    media_types.CSV: "tables:rewrite_csv",
-    media_types.TSV: "tables:rewrite_csv",
-    media_types.PARQUET: "columns:rewrite_parquet",
-    media_types.ARROW_FILE: "arrow_files:rewrite_arrow_file",
-    media_types.ARROW_STREAM: "arrow_files:rewrite_arrow_stream",
+    media_types.JSON: "json:rewrite_json",
+    media_types.JSONL: "json:rewrite_jsonl",
+    media_types.NOTEBOOK: "notebook:rewrite_notebook",
+    media_types.CSV: "csv:rewrite_csv",
+    media_types.TSV: "csv:rewrite_csv",
+    media_types.PARQUET: "parquet:rewrite_parquet",
+    media_types.ARROW_FILE: "arrow:rewrite_arrow_file",
+    media_types.ARROW_STREAM: "arrow:rewrite_arrow_stream",
     media_types.HTML: "markup:rewrite_html",
     media_types.XHTML: "markup:rewrite_xml",
     media_types.SVG: "markup:rewrite_xml",
     media_types.XML: "markup:rewrite_xml",
-    media_types.ZIP: "zips:rewrite_zip",
-    media_types.TAR: "tars:rewrite_tar",
+    media_types.ZIP: "zip:rewrite_zip",
+    media_types.TAR: "tar:rewrite_tar",
     **dict.fromkeys(media_types.COMPRESSED, "compressed:rewrite_compressed"),
     media_types.DOCX: "office:rewrite_docx",
     media_types.XLSX: "office:rewrite_xlsx",
     media_types.PPTX: "office:rewrite_pptx",
 }
-_TEXT = "texts:rewrite_text"
+_TEXT = "text:rewrite_text"
 
 
 def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:

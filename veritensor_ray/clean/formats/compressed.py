@@ -16,9 +16,9 @@ from typing import BinaryIO, NamedTuple, cast
 import lz4.frame
 
 from veritensor_ray.clean.actions import Action, CannotRewriteError, Strippable
-from veritensor_ray.clean.files import opened
-from veritensor_ray.clean.formats import packing
-from veritensor_ray.clean.formats.members import copy, count_member, length, pieces, rewritten
+from veritensor_ray.clean.files import copy_range, length, opened, pieces
+from veritensor_ray.clean.formats.common import packing
+from veritensor_ray.clean.formats.common.members import count_member, rewritten
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.detection import FileInfo
 from veritensor_ray.errors import ReadError
@@ -221,12 +221,12 @@ class _Writer:
             self._pack(head, at, end, out)
 
     def _pack(self, head: bytes, at: int, end: int, out: BinaryIO) -> None:
-        for piece in self._codec.pack(head, pieces(self._new, at, end, self._orders), end - at):
+        for piece in self._codec.pack(head, pieces(self._new, at, end, self._orders.pulse), end - at):
             out.write(piece)
 
     def _block(self, head: bytes, at: int, end: int) -> bytes:
         """Return a block of bgzip, whose extra field holds its size."""
-        content = [*pieces(self._new, at, end, self._orders)]
+        content = [*pieces(self._new, at, end, self._orders.pulse)]
         body = b"".join(packing.gzip_body(head, content, end - at))
         place = 16  # of the size: after the fixed fields, the length of the extra field, and the head of its only subfield
         return b"".join((head[:place], (len(head) + len(body) - 1).to_bytes(2, "little"), head[place + 2 :], body))
@@ -291,4 +291,4 @@ class _Writer:
         return True
 
     def _copy(self, start: int, end: int, out: BinaryIO) -> None:
-        copy(self._file, out, start, end, self._orders)
+        copy_range(self._file, out, start, end, self._orders.pulse)

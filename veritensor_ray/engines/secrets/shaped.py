@@ -10,7 +10,7 @@ from veritensor_ray.config import Severity
 from veritensor_ray.engines.secrets import likelihood
 from veritensor_ray.engines.secrets.words import STAND_IN
 from veritensor_ray.secret_kinds import checks
-from veritensor_ray.secret_kinds.shapes import DISCORD, DISCORD_HEAD, PASSWORD_HASH, PUTTY_KEY
+from veritensor_ray.secret_kinds.shapes import DISCORD, DISCORD_HEAD, KEY_REST, PASSWORD_HASH, PUTTY_KEY
 
 
 class ShapedSecret(NamedTuple):
@@ -47,7 +47,8 @@ def private_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]
     if checks.entropy(body.group()) < 3.2 and len(body.group()) > 40:
         return  # filled with a single letter
     locked = "ENCRYPTED" in found[1] or "ENCRYPTED" in text[found.end() : found.end() + 80]
-    stop = ending.end() if ending else body.end()
+    rest = ending or KEY_REST.match(text, body.end(), limit)
+    stop = rest.end() if rest else body.end()
     yield ShapedSecret(
         "private-key",
         start,

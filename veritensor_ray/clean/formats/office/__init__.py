@@ -14,12 +14,13 @@ from typing import BinaryIO
 
 from veritensor_ray import bounds
 from veritensor_ray.clean.actions import CannotRewriteError
+from veritensor_ray.clean.formats.common.members import member
+from veritensor_ray.clean.formats.common.zip_writer import ZipRewriter
 from veritensor_ray.clean.formats.office.changes import Changes
 from veritensor_ray.clean.formats.office.links import Links
 from veritensor_ray.clean.formats.office.part import Part
 from veritensor_ray.clean.formats.office.plan import Plan
 from veritensor_ray.clean.formats.office.removal import Removal
-from veritensor_ray.clean.formats.office.repack import repacked
 from veritensor_ray.clean.formats.office.tracing import Collected
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.extract.budget import Budget
@@ -84,25 +85,14 @@ class _Document:
 
     def _members(self, gone: set[str]) -> dict[str, bytes]:
         """Rewrite the files inside the document."""
-        from veritensor_ray.clean.files import opened
-        from veritensor_ray.clean.formats import rewrite
-
         new: dict[str, bytes] = {}
         for name in self._names:
             inner = self._orders.member_orders(name)
             if name in gone or not inner or (not list(inner) and "embeddings/" not in name):
                 continue
-            target = io.BytesIO()
-            content = self._bytes(name)
-            with closing(io.BytesIO(content)) as file:
-                try:
-                    rewrite(opened(file, name, self._source.limits, self._source.budget), target, inner)
-                except CannotRewriteError:
-                    if list(inner):
-                        raise
-                    continue  # only something to strip, from a file that cannot be rewritten
-            if target.getvalue() != content:
-                new[name] = target.getvalue()
+            if (content := member(name, io.BytesIO(self._bytes(name)), self._source, inner)) is not None:
+                with closing(content):
+                    new[name] = content.read()
         return new
 
     def _bytes(self, name: str) -> bytes:
@@ -114,15 +104,10 @@ class _Document:
 
     def _write(self, new: dict[str, bytes], gone: set[str], out: BinaryIO) -> None:
         directory, entries = self._package.archive
-        numbers = {name: number for number, (name, _) in enumerate(entries)}
-        repacked(
-            directory,
-            [entry for _, entry in entries],
-            {numbers[name]: data for name, data in new.items()},
-            {numbers[name] for name in gone if name in numbers},
-            out,
-            self._orders.pulse,
-        )
+        names = [name for name, _ in entries]
+        removed = {number for number, name in enumerate(names) if name in gone}
+        writer = ZipRewriter(directory, [entry for _, entry in entries], self._orders.pulse)
+        writer.write(out, lambda number: io.BytesIO(new[names[number]]) if names[number] in new else None, removed)
 
 
 def _again(source: Source) -> Source:

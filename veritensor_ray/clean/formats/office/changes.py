@@ -18,6 +18,7 @@ _IDENTIFIERS = frozenset({("definedName", "name"), ("sheet", "name"), ("bookmark
 _TARGET = ("Relationship", "Target")
 _NOWHERE = "about:blank"  # a relationship needs a target, and its part needs the relationship
 _SHORTEST = 3  # characters of a changed text whose repeats are changed too
+_ELEMENTS = " \t\n-\u00ad"  # characters that stand in Word's XML as elements
 Make = Callable[[Part], Change]
 
 
@@ -63,7 +64,7 @@ class Changes:
             if self._remove(found):
                 self._orders.drops_cell(Unit(read.part, None, read.row, read.column))
             return
-        ranges = [(*self._orders.range_of(order, read.text), order) for order in orders if order.action is not Action.DROP_ROW]
+        ranges = [one for order in orders if order.action is not Action.DROP_ROW for one in order.spans(read.text)]
         if not ranges:
             return
         if cell is not None and cell.number and not found.in_formula:
@@ -76,14 +77,15 @@ class Changes:
             return
         if whole and cell is not None:
             self._orders.merged(ranges, str(read.text))
-        elif _is_placed(read.text):
+        else:
+            ranges = [one for one in ranges if _is_placed(read.text, one[0], one[1])]
             self._edit(read.text, self._orders.merged(ranges, str(read.text)), found)
 
     def _remove(self, found: Found) -> bool:
         """Remove a whole text. Returns False if that is impossible."""
         cell, text = found.cell, found.read.text
         if cell is None:
-            if not _is_placed(text):
+            if not _is_placed(text, 0, len(text)):
                 return False
             self._edit(text, [Edit(0, len(text), "")], found)
             return True
@@ -168,12 +170,12 @@ def _ambiguous(found: Iterable[Found]) -> set[int]:
     return {number for number, some in texts.items() if len(some) > 1}
 
 
-def _is_placed(text: str) -> bool:
-    """Return whether a text stands in the file where it may be changed."""
-    if not isinstance(text, Traced):
-        return False
-    spots = [run.spot for run in text.runs if not run.whole[run.first : run.last].isspace()]
-    return any(spots) and not any(spot is not None and (spot.tag, spot.key) in _IDENTIFIERS for spot in spots)
+def _is_placed(text: str, first: int, last: int) -> bool:
+    """Return whether characters of a text stand in the file where they may be changed. Elements such as tabs and hyphens may stay."""
+    runs = list(text.between(first, last)) if isinstance(text, Traced) else []
+    loose = "".join(run.whole[run.first : run.last] for run in runs if run.spot is None)
+    identifies = any(run.spot is not None and (run.spot.tag, run.spot.key) in _IDENTIFIERS for run in runs)
+    return not loose.strip(_ELEMENTS) and not identifies and any(run.spot is not None for run in runs)
 
 
 def _fitting(run: TextRun, new: str) -> str:

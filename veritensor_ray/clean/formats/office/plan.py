@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from veritensor_ray.clean.actions import Action, Strippable
 from veritensor_ray.clean.orders import Order, Orders
+from veritensor_ray.clean.spans import UNSEEN_VIEWS
 from veritensor_ray.origins import Origin
 
 _ANCHORS = frozenset({"commentRangeStart", "commentRangeEnd", "commentReference"})
-_UNSEEN = ("hidden", "comment", "metadata")
 _DRAWING = "legacyDrawing"
 
 
@@ -104,7 +104,7 @@ class _Ordered:
             known = self._known[start, end]
             for order in (*known.get(added.text[begin:stop], ()), *known.get(None, ())):
                 mark = order.mark
-                column = mark.column or ("" if mark.view in _UNSEEN else None)  # a text that readers do not see is stripped as a whole
+                column = mark.column or ("" if mark.view in UNSEEN_VIEWS else None)  # a text that readers do not see is stripped as a whole
                 straight = mark.text is not None and mark.view != "decoded"
                 yield order._replace(mark=mark._replace(start=begin, end=stop, straight=straight, column=column))
 

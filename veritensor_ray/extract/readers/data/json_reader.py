@@ -12,7 +12,7 @@ import ijson
 from veritensor_ray.errors import LimitExceeded, ReadError
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 from veritensor_ray.extract.readers.common.undecoded import undecoded
-from veritensor_ray.extract.readers.data.json_tree import LONG_KEY, NESTED, SMALL, Strings, value_of
+from veritensor_ray.extract.readers.data.json_tree import NESTED, SMALL, Strings, is_text, value_of
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import decoded
@@ -158,7 +158,7 @@ def _strings(source: Source) -> Iterator[Block]:
         for event, value in ijson.basic_parse(stream, buf_size=1 << 18, use_float=True):
             if event == "map_key":
                 base = around[-1]
-                if len(value) > LONG_KEY and collector.add(value, base, row if is_array else None):
+                if is_text(value) and collector.add(value, base, row if is_array else None):
                     yield from collector.take()
                 here = f"{base}.{value}" if base else value
                 if len(here) > LONGEST_PATH:
@@ -248,7 +248,7 @@ def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> 
             inner = f"{path}[{key}]"
             if kind is tuple:
                 inner = f"{path}.{key}" if path else key
-                if len(key) > LONG_KEY:
+                if is_text(key):
                     collector.add(key, f"{inner[:40]}<key>", row)
             if type(item) is str:
                 collector.add(item, inner, row)

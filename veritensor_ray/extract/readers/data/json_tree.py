@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 
 # In bytes. As objects, larger documents cost memory, and Python's garbage collector takes more time than parsing at once saves.
 SMALL = 1 << 16
-LONG_KEY = 24  # keys at least this long are read as text, since they can carry instructions as well as any value
+LONG_KEY = 24  # longer keys are read as text, since they can carry instructions as well as any value
+_VALUE = re.compile(r"@|\d(?:[ ().,/-]?\d){5}|^(?=.*\d)\S{16}")  # an address, a number or a token: objects are often keyed by them
 NESTED = frozenset({list, tuple})
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a surrogate pair, which the two parsers treat differently
+
+
+def is_text(key: str) -> bool:
+    """Return whether a key is read as text, as values are: it is long, or may be a value itself, such as an email address."""
+    return len(key) > LONG_KEY or _may_be_value(key)
+
+
+@lru_cache(1 << 12)  # most keys occur in every row
+def _may_be_value(key: str) -> bool:
+    return _VALUE.search(key) is not None
 
 
 def _refused(name: str) -> Any:
@@ -75,7 +87,7 @@ class Strings:
             if depth == 0:
                 raise ValueError("nested too deeply")
             for key, item in value:
-                if len(key) > LONG_KEY:
+                if is_text(key):
                     self._add(key, path, row)
                 inner = f"{path}.{key}" if path else key
                 if len(inner) > LONGEST_PATH:

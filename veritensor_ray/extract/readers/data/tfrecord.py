@@ -9,7 +9,7 @@ from veritensor_ray import bounds
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.readers.common.paths import shorten
 from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
-from veritensor_ray.extract.readers.data.json_tree import LONG_KEY
+from veritensor_ray.extract.readers.data.json_tree import is_text
 from veritensor_ray.extract.readers.data.protobuf import example_values
 from veritensor_ray.extract.record_head import is_record_head, masked_sum
 from veritensor_ray.extract.source import Item, Source
@@ -31,7 +31,7 @@ def read_tfrecord(source: Source) -> Iterator[Item]:
         for data in records.read():
             for name, value in _values(data):
                 waiting.append(BlobValue(value, records.number, shorten(name), f"{records.number}/{shorten(name)}"))
-                if len(name) > LONG_KEY and len(names) < _NAMES:
+                if is_text(name) and len(names) < _NAMES:
                     names[name] = None
             size += len(data)
             if len(waiting) >= _BATCH_VALUES or size > _BATCH_BYTES:

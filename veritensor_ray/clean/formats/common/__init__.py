@@ -1,0 +1,1 @@
+"""What the rewriters of several formats share."""
