@@ -32,10 +32,14 @@ class Strippable(StrEnum):
 
 
 class Ruling(NamedTuple):
-    """What a policy says about a finding. With `keep_length`, a mask is as long as the text that it replaces."""
+    """What a policy says about a finding. With `keep_length`, a mask is as long as the text that it replaces.
+
+    With `unless_stripped`, a file is quarantined only if the text of the finding is not removed together with a comment that is stripped.
+    """
 
     action: Action
     keep_length: bool = False
+    unless_stripped: bool = False
 
 
 class CannotRewriteError(VeritensorError):

@@ -17,12 +17,14 @@ from veritensor_ray.clean.manifest import Cleaned, Result, blank
 from veritensor_ray.clean.orders import Account, Order, Orders
 from veritensor_ray.config import Limits
 from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.detection import FileInfo
 from veritensor_ray.errors import ReadError, as_read_error
 from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.extract.source import Source
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.redact import mask, name_safe, reason_safe, visible
 from veritensor_ray.findings.sensitive_values import without_values
+from veritensor_ray.media_types import MARKDOWN, text_type
 
 _IN_MEMORY = 64 << 20
 _CHUNK = 8 << 20
@@ -52,13 +54,13 @@ class ArtifactCleaner:
         """
         policy, result = self._cleaning.policy, blank(row, outcome)
         try:
-            orders = self._orders(outcome, row.artifact)
+            orders, waiting = self._orders(outcome, row.artifact)
         except MemoryError:
             return self._aside(
                 result, Result.HELD, f"its {len(outcome.recorded.marks):,} findings need more memory than limits.worker_memory allows"
             )
         for action, becomes in ((Action.QUARANTINE, Result.QUARANTINED), (Action.DROP_FILE, Result.DROPPED)):
-            if chosen := [order for order in orders if order.action is action]:
+            if chosen := [order for order in orders if order.action is action and order.number not in waiting]:
                 return self._aside(result, becomes, _because(chosen), chosen)
         if outcome.recorded.marks.lost:
             held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
@@ -81,7 +83,11 @@ class ArtifactCleaner:
                 undone = carried.undone
                 if not undone:
                     return self._changed(result, content, account, outcome)
+                content.close()
                 problem = f"{len(undone)} of {len(orders)} findings cannot be changed in this format: {_rules(undone)}"
+        if waiting:  # something visible, or a comment that could not be removed
+            chosen = [order for order in orders if order.number in waiting]
+            return self._aside(result, Result.QUARANTINED, _because(chosen), chosen)
         if not orders:  # only something to strip, from a file that cannot be rewritten: nothing was found in it
             result.reason = reason_safe(f"nothing was stripped: {problem}")
             return Draft(result)
@@ -90,13 +96,22 @@ class ArtifactCleaner:
             return Draft(result)
         return self._aside(result, Result.HELD, problem, orders)
 
-    def _orders(self, outcome: Outcome, artifact: str) -> list[Order]:
+    def _orders(self, outcome: Outcome, artifact: str) -> tuple[list[Order], set[int]]:
+        """Return the orders, and the numbers of those that quarantine the file unless their text is stripped with the comment around it.
+
+        Only Markdown has comments that its reader does not separate from visible text.
+        """
         orders: list[Order] = []
+        waiting: set[int] = set()
         for mark in outcome.recorded.marks:
-            action, keep_length = self._cleaning.policy.decide(mark, self._categories.get(mark.rule, ""), artifact)
-            if action is not Action.KEEP:
-                orders.append(Order(len(orders), mark, action, keep_length))
-        return orders
+            action, keep_length, unless_stripped = self._cleaning.policy.decide(mark, self._categories.get(mark.rule, ""), artifact)
+            if action is Action.KEEP:
+                continue
+            if unless_stripped and not mark.over_bytes and _is_markdown(mark.member or artifact):
+                waiting.add(len(orders))
+            orders.append(Order(len(orders), mark, action, keep_length))
+        stripped = {order.mark.member for order in orders if order.action is Action.STRIP}
+        return orders, {number for number in waiting if orders[number].mark.member in stripped}
 
     def _aside(self, result: Cleaned, becomes: Result, reason: str, orders: list[Order] | None = None) -> Draft:
         result.result, result.reason = becomes, reason_safe(reason)
@@ -130,6 +145,10 @@ class ArtifactCleaner:
         result.rows_dropped = len({(one.member, one.row) for one in account.rows})
         result.samples = _shown(account, outcome)
         return Draft(result, content)
+
+
+def _is_markdown(name: str) -> bool:
+    return text_type(FileInfo(name, None, "").extension) == MARKDOWN
 
 
 def _because(orders: list[Order]) -> str:

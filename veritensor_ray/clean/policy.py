@@ -225,7 +225,8 @@ class CleanPolicy(Section):
                 return one.verdict
         if SEVERITIES.index(mark.severity) < SEVERITIES.index(self.level):
             return Ruling(Action.KEEP)
-        return Ruling(next(default.action for default in DEFAULTS if default.applies(mark, category)))
+        action = next(default.action for default in DEFAULTS if default.applies(mark, category))
+        return Ruling(action, unless_stripped=action is Action.QUARANTINE and _INSTRUCTIONS(mark, category))
 
     def strips(self, artifact: str) -> frozenset[Strippable]:
         """Return what to remove from an artifact whether or not anything was found there."""

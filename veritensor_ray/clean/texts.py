@@ -23,7 +23,7 @@ def cleaned(
     """
     orders = []
     for number, mark in enumerate(marks):
-        action, keep_length = policy.decide(mark, categories[mark.rule], name)
+        action, keep_length, _ = policy.decide(mark, categories[mark.rule], name)
         if action in _WHOLE:
             return None
         if action is not Action.KEEP:

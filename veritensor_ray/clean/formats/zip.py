@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import stat
 from collections import Counter
 from functools import partial
 from typing import BinaryIO, cast
 
+from veritensor_ray import bounds
 from veritensor_ray.clean.actions import CannotRewriteError
+from veritensor_ray.clean.files import length, pieces
 from veritensor_ray.clean.formats.common.archive_comments import changed_comment
-from veritensor_ray.clean.formats.common.members import ambiguous, member
+from veritensor_ray.clean.formats.common.members import ambiguous, member, scratch
+from veritensor_ray.clean.formats.common.wheels import Listed, is_record, updated
 from veritensor_ray.clean.formats.common.zip_writer import ZipRewriter, refusal
 from veritensor_ray.clean.orders import Orders
 from veritensor_ray.errors import ReadError
@@ -39,9 +44,49 @@ class _Contents:
     def __init__(self, source: Source, archive: ZipArchive, orders: Orders) -> None:
         self._source, self._archive, self._orders = source, archive, orders
         self._counts = Counter(entry.name for entry in archive.entries)
+        self._record = next((number for number, entry in enumerate(archive.entries) if is_record(entry.name)), None)
+        self._changed: dict[str, Listed] = {}  # the files of a wheel with new contents so far
+        self._recorded = False  # whether its RECORD has been written
 
     def content(self, number: int) -> BinaryIO | None:
         """Return the new content of an entry, or None if it stays as it is. Raises CannotRewriteError, ReadError."""
+        found = self._cleaned(number)
+        if number == self._record:
+            self._recorded = True
+            return self._new_record(number, found) if self._changed else found
+        if found is not None and self._record is not None:
+            entry = self._archive.entries[number]
+            if self._recorded:
+                found.close()
+                raise refusal(entry, "it stands after the RECORD of the wheel, which lists its digest")
+            size = length(found)
+            digest = hashlib.sha256()
+            for piece in pieces(found, 0, size, self._orders.pulse):
+                digest.update(piece)
+            self._changed[entry.name] = Listed(digest.digest(), size)
+            found.seek(0)
+        return found
+
+    def _new_record(self, number: int, found: BinaryIO | None) -> BinaryIO:
+        """Return the RECORD of a wheel, in which `found` are the changes so far, with the digests of the new contents."""
+        entry = self._archive.entries[number]
+        if entry.size > bounds.HELD:
+            raise refusal(entry, f"it has more than {bounds.HELD:,} bytes")
+        with contextlib.closing(found or scratch()) as record:
+            if found is None:
+                data = self._archive.data(entry)
+                for piece in data.counted(self._archive.copies):
+                    record.write(piece)
+                if data.verdict():
+                    raise refusal(entry, "its data contradicts its headers")
+            record.seek(0)
+            made = scratch()
+            made.write(updated(record.read(), self._changed))
+        made.seek(0)
+        return made
+
+    def _cleaned(self, number: int) -> BinaryIO | None:
+        """Return the content of an entry with its orders carried out, or None if it stays as it is."""
         entry = self._archive.entries[number]
         inner = self._orders.member_orders(entry.name)
         if not inner or (entry.name.endswith("/") and not entry.size) or stat.S_ISLNK(entry.mode):

@@ -32,22 +32,42 @@ def placed(
     orders: Orders,
     whole: Callable[[Order], Sequence[Range]] | None = None,
     runs: Runs = invisible_runs,
+    comments: Sequence[Range] = (),
 ) -> list[Edit]:
     """Return the changes to the characters of a file that is one text: ascending, not overlapping. Their orders are ticked off.
 
     `whole` returns all of the hidden text, comment or value that an order to strip is about. In visible text such an order removes the
     `runs` of invisible characters, if there are any. Orders without characters stay undone.
+
+    `comments` are those that the reader does not separate from visible text: an order to strip something in one removes all of it, and an
+    order to quarantine the file because of something in it is done by that.
     """
+    aside, gone = list[Order](), list[Range]()
     found = [one for start, end, order in over_characters(source, orders) for one in order.spans(text, (start, end), runs)]
     for order in itertools.chain.from_iterable(orders.units.values()):
         mark = order.mark
         if order.action in (Action.DROP_ROW, Action.DROP_CELL) or mark.start == mark.end or not is_there(mark, text):
             continue
-        if whole is not None and order.action is Action.STRIP and mark.view in UNSEEN_VIEWS:
+        around = _around(comments, mark.start)
+        if order.action is Action.QUARANTINE:
+            aside += [order] if around else []
+        elif around and order.action is Action.STRIP:
+            gone.append(around)
+            found.append(OrderedRange(*around, order._replace(mark=mark._replace(view="comment"))))
+        elif whole is not None and order.action is Action.STRIP and mark.view in UNSEEN_VIEWS:
             found += [OrderedRange(start, end, order) for start, end in whole(order)]
         else:
             found += order.spans(text, runs=runs)
+    for order in aside:
+        if any(start <= order.mark.start and order.mark.end <= end for start, end in gone):
+            orders.tick(order._replace(action=Action.STRIP))
     return orders.merged(found, text)
+
+
+def _around(comments: Sequence[Range], at: int) -> Range | None:
+    """Return the comment that a character lies in; comments ascend."""
+    number = bisect.bisect_right(comments, at, key=lambda one: one[0]) - 1
+    return comments[number] if number >= 0 and at < comments[number][1] else None
 
 
 def removed(ranges: Iterable[Range]) -> list[Edit]:

@@ -34,7 +34,8 @@ def rewrite_text(source: Source, out: BinaryIO, orders: Orders) -> None:
         raise CannotRewriteError(f"files of type {media_type} are not rewritten")  # a mail, for example: its texts are decoded parts
     text = text_of(source, bounds.HELD)
     views = Views(source, reader_for(source.kind) or read_text) if media_type in _READ_AGAIN else None
-    edits = placed(source, text, orders, views.whole if views else None)
+    comments = markdown_comments(text, orders.pulse) if media_type == media_types.MARKDOWN and orders.units else ()
+    edits = placed(source, text, orders, views.whole if views else None, comments=comments)
     fit = _FITS.get(media_type)
     removals = removed(_strips(text, media_type, views, orders))
     kept = [edit for edit in combined(edits, removals) if edit not in removals]
