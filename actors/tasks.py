@@ -12,11 +12,11 @@ from typing import Any
 
 import ray
 
-from veritensor_ray.clean.assembly import Assembler
-from veritensor_ray.clean.cleaning import Cleaning
-from veritensor_ray.clean.manifest import Cleaned
-from veritensor_ray.clean.publish import hold_back, publish
-from veritensor_ray.clean.shard import Care, clean_shard, leave
+from veritensor_ray.cleaning.assembly import Assembler
+from veritensor_ray.cleaning.cleaning import Cleaning
+from veritensor_ray.cleaning.manifest import Cleaned
+from veritensor_ray.cleaning.publish import hold_back, publish
+from veritensor_ray.cleaning.shard import Care, clean_shard, leave
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.collect import collect

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from veritensor_ray.clean.cleaning import Cleaning
+from veritensor_ray.cleaning.cleaning import Cleaning
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import OutputConflict
 from veritensor_ray.findings.attestation import attest

@@ -20,12 +20,12 @@ from typing import Any
 import pyarrow.compute as pc
 
 from veritensor_ray.bundle.active import activate
-from veritensor_ray.clean.actions import Action
-from veritensor_ray.clean.assembly import Assembler
-from veritensor_ray.clean.cleaning import Cleaning, pseudonym_key
-from veritensor_ray.clean.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME, Result
-from veritensor_ray.clean.policy import CleanPolicy, load_clean_policy
-from veritensor_ray.clean.statement import attest_copy, run_of
+from veritensor_ray.cleaning.actions import Action
+from veritensor_ray.cleaning.assembly import Assembler
+from veritensor_ray.cleaning.cleaning import Cleaning, pseudonym_key
+from veritensor_ray.cleaning.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME, Result
+from veritensor_ray.cleaning.policy import CleanPolicy, load_clean_policy
+from veritensor_ray.cleaning.statement import attest_copy, run_of
 from veritensor_ray.config import SEVERITIES, Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.engines.registry import available, rules_of

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from veritensor_ray.bundle.active import activate
-from veritensor_ray.clean.cleaning import Cleaning
+from veritensor_ray.cleaning.cleaning import Cleaning
 from veritensor_ray.config import Settings, check_apart
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.errors import CannotRunError, OutputConflict, StoreError, UsageError

@@ -27,7 +27,7 @@ from ray.exceptions import (
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from veritensor_ray.actors.tasks import Pass, Step, commit, extract
-from veritensor_ray.clean.shard import Care, crumb_key
+from veritensor_ray.cleaning.shard import Care, crumb_key
 from veritensor_ray.corpus.planning import PlanRow, Shard
 from veritensor_ray.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.findings.outcome import Outcome

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from veritensor_ray.clean.cleaning import Cleaning
+from veritensor_ray.cleaning.cleaning import Cleaning
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.engines.base import Transcriber, Volatile

@@ -86,7 +86,7 @@ def test_a_wrong_call_says_what_to_do(name: str, corpus: Path) -> None:
         call(corpus)
 
 
-@pytest.mark.parametrize("first", ["pass", "import veritensor_ray.clean.orders", "vr.Scanner"])
+@pytest.mark.parametrize("first", ["pass", "import veritensor_ray.cleaning.orders", "vr.Scanner"])
 def test_the_function_can_be_called_whatever_was_imported_before(first: str) -> None:
     code = f"import veritensor_ray as vr\n{first}\ntry:\n    vr.clean({{}})\nexcept Exception as error:\n    print(error)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.clean.in_process import InProcess
+from tests.cleaning.in_process import InProcess
 from tests.engines.secrets.building import ALNUM, letters
 from tests.engines.secrets.test_shaped import LINES, pem
 from tests.engines.secrets.test_tokens import EXAMPLES

@@ -15,7 +15,7 @@ import yaml
 from tests.cli.test_cli import call
 from tests.deploy.manifests import DEPLOY, ROOT
 from tests.docs.blocks import blocks
-from veritensor_ray.clean.policy import CleanPolicy
+from veritensor_ray.cleaning.policy import CleanPolicy
 from veritensor_ray.config import Section, Settings
 from veritensor_ray.findings.policy_file import Policy
 

@@ -17,9 +17,9 @@ from pydantic import BaseModel
 from tests.docs.blocks import COMMANDS, ROOT
 from veritensor_ray.announce import message
 from veritensor_ray.announce.metrics import write_metrics
-from veritensor_ray.clean.actions import Action, Strippable
-from veritensor_ray.clean.policy import CleanPolicy, CleanRule, StripRule, View
-from veritensor_ray.clean.pseudonyms import PSEUDONYMS
+from veritensor_ray.cleaning.actions import Action, Strippable
+from veritensor_ray.cleaning.policy import CleanPolicy, CleanRule, StripRule, View
+from veritensor_ray.cleaning.pseudonyms import PSEUDONYMS
 from veritensor_ray.config import Settings
 from veritensor_ray.detection import CATEGORIES
 from veritensor_ray.exports import FORMATS

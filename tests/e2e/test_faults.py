@@ -49,7 +49,7 @@ BAD_TO_CLEAN = {  # the same for a cleaning: content, and what becomes of it
 }
 CLEAN_CONFIG = CONFIG | {
     "engines": ["fake-local"],
-    "plugins": ["tests.clean.misbehaving:Planted"],
+    "plugins": ["tests.cleaning.misbehaving:Planted"],
     "plugin_folder": str(Path(__file__).parents[2]),
     "limits": {"shard_artifacts": 10, "artifact_seconds": 3, "worker_memory": "300MB", "split_bytes": "30kB"},
 }

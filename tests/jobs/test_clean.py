@@ -12,9 +12,9 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tests.clean.in_process import FAKE, tree, write
-from veritensor_ray.clean.policy import parse
-from veritensor_ray.clean.statement import verify_copy
+from tests.cleaning.in_process import FAKE, tree, write
+from veritensor_ray.cleaning.policy import parse
+from veritensor_ray.cleaning.statement import verify_copy
 from veritensor_ray.config import load_settings
 from veritensor_ray.errors import IncompleteOutput, LeaseHeld, OutputConflict, SignatureError, UsageError
 from veritensor_ray.jobs import clean as cleaning

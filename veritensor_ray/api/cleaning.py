@@ -85,13 +85,13 @@ class CleanedCopy:
 
     def manifest(self) -> pa.Table:
         """Return a table with one row per artifact: its result, digests, the reason, and the number of changes by rule and action."""
-        from veritensor_ray.clean.manifest import MANIFEST_NAME
+        from veritensor_ray.cleaning.manifest import MANIFEST_NAME
 
         return self._table(MANIFEST_NAME)
 
     def rows(self) -> pa.Table:
         """Return a table with one row per row that was left out: artifact, member, row (counted from 0) and rule."""
-        from veritensor_ray.clean.manifest import ROWS_NAME
+        from veritensor_ray.cleaning.manifest import ROWS_NAME
 
         return self._table(ROWS_NAME)
 

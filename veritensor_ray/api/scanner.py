@@ -19,8 +19,8 @@ from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.imports import Guard
 
 if TYPE_CHECKING:
-    from veritensor_ray.clean.policy import CleanPolicy
-    from veritensor_ray.clean.replacements import Replacements
+    from veritensor_ray.cleaning.policy import CleanPolicy
+    from veritensor_ray.cleaning.replacements import Replacements
     from veritensor_ray.findings.marks import Mark
     from veritensor_ray.pipeline.context import Workbench
     from veritensor_ray.pipeline.texts import EncodedFile, TextResults
@@ -220,7 +220,7 @@ class Scanner:
 
     def _clean_one(self, scanned: _Scanned, number: int, column: str | None) -> str | None:
         """Return one text as the policy wants it, or None."""
-        from veritensor_ray.clean.texts import cleaned
+        from veritensor_ray.cleaning.texts import cleaned
         from veritensor_ray.pipeline.texts import NAME
 
         text = scanned.texts[number]
@@ -234,7 +234,7 @@ class Scanner:
 
 def clean_policy(given: object) -> CleanPolicy:
     """Return a cleaning policy from a file, or from the same content as a mapping. Raises UsageError."""
-    from veritensor_ray.clean.policy import CleanPolicy, load_clean_policy, parse
+    from veritensor_ray.cleaning.policy import CleanPolicy, load_clean_policy, parse
 
     if isinstance(given, CleanPolicy):
         return given
@@ -261,9 +261,9 @@ def _check_rules(policy: CleanPolicy, settings: Settings) -> None:
 
 def _replacements(policy: CleanPolicy, settings: Settings) -> Replacements:
     """Return what takes the place of findings. The key is read only if there are pseudonyms: it may have to be created first."""
-    from veritensor_ray.clean.actions import Action
-    from veritensor_ray.clean.cleaning import pseudonym_key
-    from veritensor_ray.clean.replacements import Replacements
+    from veritensor_ray.cleaning.actions import Action
+    from veritensor_ray.cleaning.cleaning import pseudonym_key
+    from veritensor_ray.cleaning.replacements import Replacements
 
     if not any(rule.action is Action.PSEUDONYM for rule in policy.rules):
         return Replacements(b"")
@@ -322,7 +322,7 @@ def _rows(recorded: Recorded) -> list[dict[str, Any]]:
 
 def _end_of_run(text: str, at: int) -> int:
     """Return the end of the encoded characters that begin at `at`."""
-    from veritensor_ray.clean.spans import ENCODED
+    from veritensor_ray.cleaning.spans import ENCODED
 
     found = ENCODED.match(text, at)
     return found.end() if found else at

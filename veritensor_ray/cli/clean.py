@@ -17,7 +17,7 @@ from veritensor_ray.cli.signals import ending
 from veritensor_ray.cli.verify import Trusted
 
 if TYPE_CHECKING:
-    from veritensor_ray.clean.statement import VerifiedCopy
+    from veritensor_ray.cleaning.statement import VerifiedCopy
 
 _RUN = "corpus"
 _NOT_SETTINGS = ("source", "to", "policy", "dry_run", "config", "wait", "settings_json")
@@ -148,7 +148,7 @@ def verify(
     Exit codes: 0 all files are as they were written, and the copy had no finding at or above the level; 1 it had; 3 its audit was
     incomplete; 4 something differs.
     """
-    from veritensor_ray.clean.statement import verify_copy
+    from veritensor_ray.cleaning.statement import verify_copy
     from veritensor_ray.config import load_settings
     from veritensor_ray.errors import VeritensorError
     from veritensor_ray.signing import trust_list

@@ -42,7 +42,7 @@ def schema(
     clean: Annotated[bool, typer.Option("--clean", help="Print the schema of the cleaning policy instead.")] = False,
 ) -> None:
     """Print the JSON Schema of the configuration file, for editors that complete and check YAML."""
-    from veritensor_ray.clean.policy import CleanPolicy
+    from veritensor_ray.cleaning.policy import CleanPolicy
     from veritensor_ray.config import Settings
     from veritensor_ray.errors import UsageError
     from veritensor_ray.findings.policy_file import Policy

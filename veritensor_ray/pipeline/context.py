@@ -7,7 +7,7 @@ import platform
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from veritensor_ray.clean.cleaning import Cleaning
+from veritensor_ray.cleaning.cleaning import Cleaning
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.detection import Rule

@@ -1,0 +1,114 @@
+"""A whole cleaning in this process, without Ray: what a cluster composes over many processes, up to the published copy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tests.cleaning import misbehaving  # noqa: F401  # files that say so are not rewritten
+from veritensor_ray.cleaning.assembly import Assembler
+from veritensor_ray.cleaning.cleaning import Cleaning
+from veritensor_ray.cleaning.policy import CleanPolicy, parse
+from veritensor_ray.cleaning.publish import publish
+from veritensor_ray.cleaning.shard import clean_shard, leave
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.listing import roots
+from veritensor_ray.corpus.planning import Shard, plan_rows, read_plan, shards_of, write_plan
+from veritensor_ray.engines.registry import create
+from veritensor_ray.findings.collect import collect
+from veritensor_ray.findings.commit import commit_table, write_commit
+from veritensor_ray.findings.policy import Judge, load_policy
+from veritensor_ray.findings.summary import RunInfo
+from veritensor_ray.pipeline.context import Context, workbench
+from veritensor_ray.pipeline.extract import Extraction
+from veritensor_ray.pipeline.shard import split_engines
+from veritensor_ray.pipeline.splitting import splitter
+from veritensor_ray.stores.outputs import OutputStore
+
+KEY = b"k" * 32
+FAKE = {"engines": ["fake-local"], "plugins": ["tests.cleaning.misbehaving:Planted"], "plugin_folder": str(Path(__file__).parents[2])}
+STRIP = "rules: [{rule: fake-local.findme, action: strip}]"
+Files = dict[str, str | bytes]
+
+
+def write(folder: Path, files: Files) -> None:
+    """Write files; a name may be bytes in disguise (surrogates)."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@dataclass
+class InProcess:
+    """Cleans a source to a destination. `scan` may be followed by `publish` as often as one likes."""
+
+    source: str
+    destination: str
+    policy: CleanPolicy | str = STRIP
+    options: dict[str, Any] = field(default_factory=lambda: dict(FAKE))
+    run: str = "run"
+
+    def __post_init__(self) -> None:
+        self.settings = Settings.model_validate({"sources": [self.source], "output": self.destination} | self.options)
+        policy = parse(self.policy) if isinstance(self.policy, str) else self.policy
+        self.store = OutputStore(self.destination, self.settings.stores)
+        self.cleaning = Cleaning(policy, self.store, KEY)
+        self.roots = tuple(roots(self.settings.sources, self.settings.stores))
+        self.before = self.store.under("before")
+
+    def scan(self, between: Callable[[Shard], None] = lambda shard: None) -> InProcess:
+        """Plan, scan and rewrite every shard; `between` is called before each."""
+        settings, before, engines = self.settings, self.before, tuple(self.settings.engines or ())
+        made = {engine.name: engine for engine in create(settings, engines)}
+        categories = {rule.id: rule.category for engine in made.values() for rule in engine.rules()}
+        prints = {name: engine.fingerprint() for name, engine in made.items()}
+        context = Context(settings, self.roots, engines, KEY, f"in-process-{engines}", cleaning=self.cleaning)
+        with before.writer(f"_work/{self.run}/plan.parquet") as file:
+            write_plan(plan_rows(settings, engines, splitter(settings), own_output=self.store.uri), file)
+        with before.open(f"_work/{self.run}/plan.parquet") as plan:
+            for shard in shards_of(read_plan(plan)):
+                if isinstance(shard, Shard):
+                    between(shard)
+                    local, models = split_engines(context)
+                    extraction = Extraction(context, shard.rows, workbench(context, (*local, *models)), ())
+                    for _ in extraction.batches():
+                        pass
+                    outcomes = extraction.outcomes
+                    done = clean_shard(self.cleaning, settings, self.roots, categories, self.run, shard.rows, outcomes)
+                    leave(self.store, self.run, shard.id, done)
+                    write_commit(before, self.run, shard.id, commit_table(shard.rows, outcomes, prints, KEY))
+        rules = {rule.id: rule for engine in made.values() for rule in engine.rules()}
+        described = {name: {"version": engine.version, "fingerprint": prints[name]} for name, engine in made.items()}
+        info = RunInfo(self.run, "f", self.roots, rules, described, {"sources": settings.sources}, settings.limits.hits_per_rule)
+        collect(before, info, KEY, Judge(load_policy(None), date(2026, 1, 1)))
+        return self
+
+    def publish(self) -> dict[str, Any]:
+        """Publish the copies; returns the summary."""
+        return publish(Assembler(self.cleaning, self.settings, self.roots, self.run), self.before)
+
+    def manifest(self) -> dict[str, dict[str, Any]]:
+        """The manifest by artifact."""
+        with self.store.open("manifest.parquet") as file:
+            return {row["artifact"]: row for row in pq.read_table(file).to_pylist()}
+
+    def rows(self) -> list[tuple[str, int]]:
+        """The rows that were dropped."""
+        with self.store.open("rows.parquet") as file:
+            return [(row["artifact"], row["row"]) for row in pq.read_table(file).to_pylist()]
+
+
+def tree(folder: Path) -> dict[bytes, bytes]:
+    """Every file below a folder, with its content; folders too, with nothing."""
+    base = bytes(folder)
+    return {
+        bytes(path)[len(base) + 1 :]: path.read_bytes() if path.is_file() else b"(folder)"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() or path.is_dir()
+    }

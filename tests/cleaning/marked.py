@@ -1,0 +1,79 @@
+"""Cleans one file in this process as a run would: the real reader, real engines, then the rewriter."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from veritensor_ray.cleaning.artifact import ArtifactCleaner, Draft
+from veritensor_ray.cleaning.cleaning import Cleaning
+from veritensor_ray.cleaning.manifest import Cleaned
+from veritensor_ray.cleaning.policy import CleanPolicy
+from veritensor_ray.config import Settings
+from veritensor_ray.corpus.fetch import OpenArtifact
+from veritensor_ray.corpus.listing import roots
+from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
+from veritensor_ray.findings.marks import Mark
+from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.pipeline.context import Context, workbench
+from veritensor_ray.pipeline.extract import Extraction
+from veritensor_ray.pipeline.shard import split_engines
+from veritensor_ray.stores.outputs import OutputStore
+
+KEY = b"k" * 32
+PATTERNS = ("secrets", "pii")
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """The new bytes (None if the file was not rewritten), what became of it, and the marks that its engines left."""
+
+    data: bytes | None
+    cleaned: Cleaned
+    marks: list[Mark]
+
+
+def rewritten(data: bytes, name: str, policy: CleanPolicy | None = None, engines: tuple[str, ...] = PATTERNS) -> Rewritten:
+    """Scan and clean a file of that name and content. Engines with a model only run their patterns."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / name).write_bytes(data)
+        settings = Settings(sources=[folder], engines=list(engines), pii={"free_text": False})
+        starts = tuple(roots(settings.sources, {}))
+        cleaning = Cleaning(policy or CleanPolicy(), OutputStore(f"{folder}/unused"), KEY)
+        context = Context(settings, starts, engines, KEY, f"clean-{engines}", cleaning=cleaning)
+        for entry in shards_of(plan_rows(settings, engines, lambda *_: [], starts=starts)):
+            assert isinstance(entry, Shard)
+            outcome = _scanned(context, entry)
+            row = entry.rows[0]
+            artifact = OpenArtifact(row, starts[0], {})
+            draft: Draft = ArtifactCleaner(cleaning, _categories(engines), settings.limits).clean(row, outcome, artifact.file(), None)
+            artifact.close()
+            content = None
+            if draft.content is not None:
+                draft.content.seek(0)
+                content = draft.content.read()
+                draft.content.close()
+            return Rewritten(content, draft.cleaned, list(outcome.recorded.marks))
+    raise AssertionError("nothing was planned")
+
+
+def _scanned(context: Context, shard: Shard) -> Outcome:
+    local, models = split_engines(context)
+    names = (*local, *models)  # without the model of pii, its patterns run where the bytes are
+    extraction = Extraction(context, shard.rows, workbench(context, names), ())
+    for _ in extraction.batches():
+        pass
+    outcome = extraction.outcomes[0]
+    outcome.settle()
+    return outcome
+
+
+@cache
+def _categories(engines: tuple[str, ...]) -> dict[str, str]:
+    from veritensor_ray.engines.registry import create
+
+    made: Any = create(Settings(), engines)
+    return {rule.id: rule.category for engine in made for rule in engine.rules()}

@@ -1,0 +1,187 @@
+"""One artifact on its way into the copy: decides what becomes of it as a whole, and has it rewritten if need be."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
+
+from veritensor_ray.cleaning.actions import Action, CannotRewriteError
+from veritensor_ray.cleaning.cleaning import Cleaning
+from veritensor_ray.cleaning.files import opened
+from veritensor_ray.cleaning.formats import rewrite
+from veritensor_ray.cleaning.manifest import Cleaned, Result, blank
+from veritensor_ray.cleaning.orders import Account, Order, Orders
+from veritensor_ray.config import Limits
+from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.detection import FileInfo
+from veritensor_ray.errors import ReadError, as_read_error
+from veritensor_ray.extract.sniff import Kind
+from veritensor_ray.extract.source import Source
+from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.findings.redact import mask, name_safe, reason_safe, visible
+from veritensor_ray.findings.sensitive_values import without_values
+from veritensor_ray.media_types import MARKDOWN, text_type
+
+_IN_MEMORY = 64 << 20
+_CHUNK = 8 << 20
+_DOTS = "•••"
+_NAMED = 3  # rules that a reason names
+Pulse = Callable[[], None]
+
+
+@dataclass
+class Draft:
+    """An artifact's manifest row, and its new content; None means that the source's bytes are copied, or nothing at all."""
+
+    cleaned: Cleaned
+    content: BinaryIO | None = None
+
+
+class ArtifactCleaner:
+    """Carries a policy to single artifacts. `categories` maps the rules of this run to their categories."""
+
+    def __init__(self, cleaning: Cleaning, categories: Mapping[str, str], limits: Limits, pulse: Pulse = lambda: None) -> None:
+        self._cleaning, self._categories, self._limits, self._pulse = cleaning, categories, limits, pulse
+
+    def clean(self, row: PlanRow, outcome: Outcome, file: BinaryIO, kind: Kind | None, held: str | None = None) -> Draft:
+        """Decide about an artifact that was scanned, and rewrite it. `file` is open at its beginning.
+
+        `kind` is given for a part of a split artifact, `held` is why it must not be rewritten. Errors of the content end up in the result.
+        """
+        policy, result = self._cleaning.policy, blank(row, outcome)
+        try:
+            orders, waiting = self._orders(outcome, row.artifact)
+        except MemoryError:
+            return self._aside(
+                result, Result.HELD, f"its {len(outcome.recorded.marks):,} findings need more memory than limits.worker_memory allows"
+            )
+        for action, becomes in ((Action.QUARANTINE, Result.QUARANTINED), (Action.DROP_FILE, Result.DROPPED)):
+            if chosen := [order for order in orders if order.action is action and order.number not in waiting]:
+                return self._aside(result, becomes, _because(chosen), chosen)
+        if outcome.recorded.marks.lost:
+            held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
+        if outcome.status != "scanned" and policy.unchecked == "hold":
+            return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.reason or outcome.status}")
+        strip = policy.strips(row.artifact)
+        if not orders and not strip:
+            return Draft(result)
+        problem = held
+        if problem is None:
+            account = Account()
+            carried = Orders(orders, strip, self._cleaning.replace, account, None, self._pulse)
+            try:
+                content = self._rewritten(row, outcome, file, kind, carried)
+            except (CannotRewriteError, ReadError) as error:
+                problem = str(error)
+            except Exception as error:  # noqa: BLE001  # the boundary of an artifact: hostile input may raise anything in any library
+                problem = str(as_read_error(error, "it cannot be rewritten"))
+            else:
+                undone = carried.undone
+                if not undone:
+                    return self._changed(result, content, account, outcome)
+                content.close()
+                problem = f"{len(undone)} of {len(orders)} findings cannot be changed in this format: {_rules(undone)}"
+        if waiting:  # something visible, or a comment that could not be removed
+            chosen = [order for order in orders if order.number in waiting]
+            return self._aside(result, Result.QUARANTINED, _because(chosen), chosen)
+        if not orders:  # only something to strip, from a file that cannot be rewritten: nothing was found in it
+            result.reason = reason_safe(f"nothing was stripped: {problem}")
+            return Draft(result)
+        if policy.unsupported == "copy":
+            result.reason = reason_safe(f"copied with {len(orders)} findings in it, as the policy says: {problem}")
+            return Draft(result)
+        return self._aside(result, Result.HELD, problem, orders)
+
+    def _orders(self, outcome: Outcome, artifact: str) -> tuple[list[Order], set[int]]:
+        """Return the orders, and the numbers of those that quarantine the file unless their text is stripped with the comment around it.
+
+        Only Markdown has comments that its reader does not separate from visible text.
+        """
+        orders: list[Order] = []
+        waiting: set[int] = set()
+        for mark in outcome.recorded.marks:
+            action, keep_length, unless_stripped = self._cleaning.policy.decide(mark, self._categories.get(mark.rule, ""), artifact)
+            if action is Action.KEEP:
+                continue
+            if unless_stripped and not mark.over_bytes and _is_markdown(mark.member or artifact):
+                waiting.add(len(orders))
+            orders.append(Order(len(orders), mark, action, keep_length))
+        stripped = {order.mark.member for order in orders if order.action is Action.STRIP}
+        return orders, {number for number in waiting if orders[number].mark.member in stripped}
+
+    def _aside(self, result: Cleaned, becomes: Result, reason: str, orders: list[Order] | None = None) -> Draft:
+        result.result, result.reason = becomes, reason_safe(reason)
+        counts = Counter(order.mark.rule for order in orders or ())
+        action = {Result.DROPPED: Action.DROP_FILE.value}.get(becomes, Action.QUARANTINE.value)
+        result.actions = [{"rule": rule, "action": action, "count": count} for rule, count in sorted(counts.items())]
+        return Draft(result)
+
+    def _rewritten(self, row: PlanRow, outcome: Outcome, file: BinaryIO, kind: Kind | None, orders: Orders) -> BinaryIO:
+        source: Source = opened(file, row.artifact, self._limits, kind=kind)
+        groups = (row.start or 0, row.end or 0) if row.kind == "rowgroups" else None
+        source = replace(source, row_groups=groups, first_part=row.part == 0)
+        target = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  # closed by the caller, or here
+        try:
+            rewrite(source, target, orders)
+        except BaseException:
+            target.close()
+            raise
+        return target
+
+    def _changed(self, result: Cleaned, content: BinaryIO, account: Account, outcome: Outcome) -> Draft:
+        if not account.counts:
+            content.close()  # nothing to strip was there
+            return Draft(result)
+        result.result = Result.CLEANED
+        result.actions = [{"rule": rule, "action": action, "count": count} for (rule, action), count in sorted(account.counts.items())]
+        result.changes = sum(account.counts.values())
+        result.rows = [
+            {"member": one.member and name_safe(one.member), "row": one.row, "rule": one.rule} for one in dict.fromkeys(account.rows)
+        ]
+        result.rows_dropped = len({(one.member, one.row) for one in account.rows})
+        result.samples = _shown(account, outcome)
+        return Draft(result, content)
+
+
+def _is_markdown(name: str) -> bool:
+    return text_type(FileInfo(name, None, "").extension) == MARKDOWN
+
+
+def _because(orders: list[Order]) -> str:
+    return f"{len(orders)} finding{'s' * (len(orders) != 1)}: {_rules(orders)}"
+
+
+def _rules(orders: list[Order]) -> str:
+    """Name the most frequent rules, with the number of the others."""
+    rules = [rule for rule, _ in Counter(order.mark.rule for order in orders).most_common()]
+    more = f" and {len(rules) - _NAMED} more rules" if len(rules) > _NAMED else ""
+    return ", ".join(rules[:_NAMED]) + more
+
+
+def _shown(account: Account, outcome: Outcome) -> list[dict[str, str]]:
+    """Return the samples as texts before and after, with nothing secret in them: neither known forms nor other values of the artifact."""
+    around = [mask(text) for one in account.samples for text in (one.left, one.right)]
+    safe = without_values(around, outcome.recorded.values)
+    texts = iter([visible(safe.get(text, text)) for text in around])
+    shown = []
+    for one in account.samples:
+        left, right = next(texts), next(texts)
+        after = f"{left}{visible(one.new)}{right}"
+        shown.append({"rule": one.rule, "action": one.action, "before": f"{left}{_DOTS}{right}", "after": after})
+    return shown
+
+
+def copied(file: BinaryIO, out: BinaryIO, pulse: Pulse = lambda: None) -> tuple[int, str]:
+    """Copy a file from its beginning. Returns the number of bytes and their SHA-256."""
+    file.seek(0)
+    digest, size = hashlib.sha256(), 0
+    while data := file.read(_CHUNK):
+        digest.update(data)
+        out.write(data)
+        size += len(data)
+        pulse()
+    return size, digest.hexdigest()
