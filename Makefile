@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope
-QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/test_architecture.py tests/test_segments.py tests/test_testing.py \
+QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/cleaning tests/test_architecture.py tests/test_segments.py tests/test_testing.py \
 	tests/test_bounds.py tests/test_examples.py tests/test_media_types.py tests/docs/test_results.py
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
