@@ -32,7 +32,6 @@ def test_a_data_frame(tmp_path: Path) -> None:
 
 
 def test_a_hugging_face_dataset(tmp_path: Path) -> None:
-    pytest.importorskip("datasets", reason="datasets is not installed: pip install datasets")
     shown = run("clean_dataset.py", tmp_path)
     assert "It was paid by the customer." in shown
     assert "What is the password?" not in shown, "its row was dropped"
