@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _RUN = "corpus"
 _NOT_SETTINGS = ("source", "to", "policy", "dry_run", "config", "wait", "settings_json")
 _CODES = {"clean": 0, "findings-left": 1, "incomplete": 3, "dry-run": 0}
-_SHOWN = 12  # kinds of changes
+_WHOLE_FILES = ("quarantine", "drop-file")
+_SHOWN = 10  # kinds of changes
 
 
 class _CorpusByDefault(TyperGroup):
@@ -193,11 +194,8 @@ def _show(run: Mapping[str, Any], folder: str) -> None:
     out.print(
         table(("artifacts", "result", "meaning"), [(f"{n:,}", name, _MEANING[name]) for name, n in results.items()], right=("artifacts",))
     )
-    out.print(f"\nChanges ({run['changes']:,})", style="bold")
-    rows = [(f"{one['count']:,}", one["action"], one["rule"]) for one in run["actions"][:_SHOWN]]
-    out.print(table(("count", "action", "rule"), rows, right=("count",)) if rows else "  none")
-    if len(run["actions"]) > _SHOWN:
-        out.print(f"  and {len(run['actions']) - _SHOWN} more kinds")
+    _actions(out, f"Changes ({run['changes']:,})", [one for one in run["actions"] if one["action"] not in _WHOLE_FILES])
+    _actions(out, "Findings in files that are not in the copy", [one for one in run["actions"] if one["action"] in _WHOLE_FILES])
     if run["verdict"] == "dry-run":
         _samples(out, run["samples"])
         out.print("\nDry run: nothing was written")
@@ -220,6 +218,17 @@ _MEANING = {
     "dropped": "left out because of a finding",
     "left-out": "not part of the copy: excluded, not a file, or unreadable",
 }
+
+
+def _actions(out: Any, heading: str, actions: list[Mapping[str, Any]]) -> None:
+    """Print the most frequent of some actions."""
+    from veritensor_ray.cli.render import table
+
+    out.print(f"\n{heading}", style="bold")
+    rows = [(f"{one['count']:,}", one["action"], one["rule"]) for one in actions[:_SHOWN]]
+    out.print(table(("count", "action", "rule"), rows, right=("count",)) if rows else "  none")
+    if len(actions) > _SHOWN:
+        out.print(f"  and {len(actions) - _SHOWN} more kinds")
 
 
 def _samples(out: Any, samples: list[Mapping[str, str]]) -> None:
