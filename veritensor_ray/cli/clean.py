@@ -11,7 +11,27 @@ import typer
 from typer.core import TyperGroup
 
 from veritensor_ray.cli import completion
-from veritensor_ray.cli.options import AsJson, Config, Engines, Exclude, Include, Iocs, MaxSize, Profile, RuleDirs, Sample, Since, Sources
+from veritensor_ray.cli.options import (
+    Address,
+    AllowMissing,
+    AsJson,
+    Config,
+    Deadline,
+    Engines,
+    Exclude,
+    Include,
+    Iocs,
+    LogFormat,
+    MaxSize,
+    Profile,
+    RuleDirs,
+    Sample,
+    SettingsJson,
+    Since,
+    Sources,
+    Verbose,
+    Wait,
+)
 from veritensor_ray.cli.running import files_found, hand_over, reporter_for
 from veritensor_ray.cli.signals import ending
 from veritensor_ray.cli.verify import Trusted
@@ -70,33 +90,18 @@ def corpus(
     since: Since = None,
     sample: Sample = None,
     config: Config = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            help="http://HEAD:8265 submits the run to a cluster; HOST:6379 joins a cluster; auto joins the one that this machine belongs to. Default: an embedded Ray on this machine."
-        ),
-    ] = None,
-    wait: Annotated[
-        bool | None, typer.Option("--wait", help="With an http:// address: follow the run and exit with its exit code.")
-    ] = None,
-    settings_json: Annotated[str | None, typer.Option("--settings", hidden=True, help="Configuration as JSON, from a client.")] = None,
-    deadline: Annotated[
-        str | None,
-        typer.Option(help="HH:MM, an ISO time, or a span such as 90m. No shard begins after it; the run exits with 3 and can be resumed."),
-    ] = None,
+    address: Address = None,
+    wait: Wait = None,
+    settings_json: SettingsJson = None,
+    deadline: Deadline = None,
     sign_key: Annotated[str | None, typer.Option(help="Private key that signs the copy and both audits: env:NAME or file:/path.")] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Replace the copy and clean everything again.")] = None,
     allow_partial: Annotated[
         bool | None, typer.Option("--allow-partial", help="Exit with 0 even if the audit of the copy could not read everything.")
     ] = None,
-    allow_missing_engines: Annotated[
-        bool | None,
-        typer.Option("--allow-missing-engines", help="Run even if the model of an engine is missing. Every artifact counts as partial."),
-    ] = None,
-    verbose: Annotated[bool | None, typer.Option("--verbose", "-v", help="Print more lines, including the workers' logs.")] = None,
-    log_format: Annotated[
-        str | None, typer.Option(autocompletion=completion.one_of("text", "json"), help="text or json. Default: text.")
-    ] = None,
+    allow_missing_engines: AllowMissing = None,
+    verbose: Verbose = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Write a copy of a corpus without its findings, and audit the copy.
 

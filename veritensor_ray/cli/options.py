@@ -54,6 +54,27 @@ Since = Annotated[str | None, typer.Option(help="Read only artifacts changed sin
 Sample = Annotated[
     str | None, typer.Option(help="Read only this many artifacts, or a share such as 1%. The same ones are chosen every time.")
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="http://HEAD:8265 submits the run to a cluster; HOST:6379 joins a cluster; auto joins the one that this machine belongs to. Default: an embedded Ray on this machine."
+    ),
+]
+Wait = Annotated[bool | None, typer.Option("--wait", help="With an http:// address: follow the run and exit with its exit code.")]
+Deadline = Annotated[
+    str | None,
+    typer.Option(help="HH:MM, an ISO time, or a span such as 90m. No shard begins after it; the run exits with 3 and can be resumed."),
+]
+SettingsJson = Annotated[str | None, typer.Option("--settings", hidden=True, help="Configuration as JSON, from a client.")]
+AllowMissing = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-missing-engines",
+        help="Run even if the model of an engine is missing. The engine is left out, and every artifact counts as partial.",
+    ),
+]
+Verbose = Annotated[bool | None, typer.Option("--verbose", "-v", help="Print more lines, including the workers' logs.")]
+LogFormat = Annotated[str | None, typer.Option(autocompletion=completion.one_of("text", "json"), help="text or json. Default: text.")]
 Config = Annotated[str | None, typer.Option(help="YAML file. Default: veritensor-ray.yaml in the working directory, if it exists.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Format = Annotated[

@@ -10,7 +10,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from veritensor_ray.cli import completion
-from veritensor_ray.cli.options import Config, Engines, Exclude, Include, Iocs, MaxSize, Output, Profile, RuleDirs, Sample, Since, Sources
+from veritensor_ray.cli.options import (
+    Address,
+    AllowMissing,
+    Config,
+    Deadline,
+    Engines,
+    Exclude,
+    Include,
+    Iocs,
+    LogFormat,
+    MaxSize,
+    Output,
+    Profile,
+    RuleDirs,
+    Sample,
+    SettingsJson,
+    Since,
+    Sources,
+    Verbose,
+    Wait,
+)
 from veritensor_ray.cli.running import files_found, hand_over, reporter_for
 from veritensor_ray.cli.signals import ending
 from veritensor_ray.reasons import ReasonCode
@@ -42,15 +62,8 @@ def submit(
             help="on or off. With off, the injection transformer reads all text, not only what a faster model finds suspicious; this is slow. Default: on.",
         ),
     ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            help="http://HEAD:8265 submits the run to a cluster; HOST:6379 joins a cluster; auto joins the one that this machine belongs to. Default: an embedded Ray on this machine."
-        ),
-    ] = None,
-    wait: Annotated[
-        bool | None, typer.Option("--wait", help="With an http:// address: follow the run and exit with its exit code.")
-    ] = None,
+    address: Address = None,
+    wait: Wait = None,
     wait_resources: Annotated[
         str | None, typer.Option(help="How long to wait for CPUs and GPUs that other work holds, such as 30m.")
     ] = None,
@@ -59,12 +72,9 @@ def submit(
     read_rate: Annotated[
         str | None, typer.Option(help="Maximum bytes per second that all workers together read from the corpus, such as 200MB.")
     ] = None,
-    deadline: Annotated[
-        str | None,
-        typer.Option(help="HH:MM, an ISO time, or a span such as 90m. No shard begins after it; the run exits with 3 and can be resumed."),
-    ] = None,
+    deadline: Deadline = None,
     sign_key: Annotated[str | None, typer.Option(help="Private key that signs the results: env:NAME or file:/path.")] = None,
-    settings_json: Annotated[str | None, typer.Option("--settings", hidden=True, help="Configuration as JSON, from a client.")] = None,
+    settings_json: SettingsJson = None,
     job: Annotated[
         str | None,
         typer.Option(
@@ -96,13 +106,7 @@ def submit(
     metrics: Annotated[str | None, typer.Option(help="File to write for the textfile collector of Prometheus.")] = None,
     follow_links: Annotated[bool | None, typer.Option("--follow-links", help="Follow symbolic links.")] = None,
     allow_partial: Annotated[bool | None, typer.Option("--allow-partial", help="Exit with 0 even if something could not be read.")] = None,
-    allow_missing_engines: Annotated[
-        bool | None,
-        typer.Option(
-            "--allow-missing-engines",
-            help="Run even if the model of an engine is missing. The engine is left out, and every artifact counts as partial.",
-        ),
-    ] = None,
+    allow_missing_engines: AllowMissing = None,
     strict: Annotated[
         bool | None,
         typer.Option("--strict", help="Count content that has no reader, or whose engine is missing or not selected, as incomplete too."),
@@ -111,10 +115,8 @@ def submit(
         bool | None,
         typer.Option("--fresh", help="Replace the contents of the output. For a sweep: scan everything again, but keep the history."),
     ] = None,
-    verbose: Annotated[bool | None, typer.Option("--verbose", "-v", help="Print more lines, including the workers' logs.")] = None,
-    log_format: Annotated[
-        str | None, typer.Option(autocompletion=completion.one_of("text", "json"), help="text or json. Default: text.")
-    ] = None,
+    verbose: Verbose = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Audit a corpus, once or as a repeated sweep.
 
