@@ -14,7 +14,8 @@ Family = Literal["text", "document", "data", "model", "archive", "compressed", "
 UNKNOWN = "application/octet-stream"
 
 PLAIN, MARKDOWN, CSV, TSV = "text/plain", "text/markdown", "text/csv", "text/tab-separated-values"
-JSON, JSONL, NOTEBOOK, YAML = "application/json", "application/jsonl", "application/x-ipynb+json", "application/yaml"
+JSON, JSONL, NOTEBOOK = "application/json", "application/jsonl", "application/x-ipynb+json"
+YAML, TOML = "application/yaml", "application/toml"
 HTML, XHTML, SVG, XML, CSS, JAVASCRIPT = "text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "text/css", "text/javascript"
 TEX, SUBRIP, VTT, SSA, MICRODVD = "text/x-tex", "application/x-subrip", "text/vtt", "text/x-ssa", "text/x-microdvd"
 MESSAGE, MAILBOX, OUTLOOK = "message/rfc822", "application/mbox", "application/vnd.ms-outlook"
@@ -97,7 +98,7 @@ FORMATS: tuple[Format, ...] = (
     _text(XML, "XML, RSS, Atom, DocBook, XLIFF", ".xml .rss .atom .opf .ncx .xlf .xliff .dbk .xsd .xsl .xslt"),
     _text(SVG, "SVG", ".svg", r"(<\?xml[^>]*>\s*)?(<!doctype svg|<svg\b)"),
     _text(YAML, "YAML", ".yaml .yml"),
-    _text("application/toml", "TOML", ".toml"),
+    _text(TOML, "TOML", ".toml"),
     _text("text/x-python", "Python", ".py"),
     _text(JAVASCRIPT, "JavaScript", ".js"),
     _text(CSS, "style sheet", ".css"),

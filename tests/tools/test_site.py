@@ -207,8 +207,11 @@ def test_every_reason_code_is_there_with_a_meaning() -> None:
 
 def test_the_python_page_asks_for_public_names() -> None:
     asked = re.findall(r"^::: ([\w.]+)$", python_page(), re.MULTILINE)
-    functions, objects = ("inspect", "open", "scan"), ("Audit", "Decision", "Differences", "Inspection", "Passage", "Plots")
-    assert asked[:9] == [f"veritensor_ray.api.{name}" for name in (*functions, *objects)]
+    functions, objects = (
+        ("clean", "inspect", "open", "scan"),
+        ("Audit", "CleanedCopy", "Decision", "Differences", "Inspection", "Passage", "Plots"),
+    )
+    assert asked[:11] == [f"veritensor_ray.api.{name}" for name in (*functions, *objects)]
     assert {"veritensor_ray.engines.base.TextEngine", "veritensor_ray.testing.EngineContract"} <= set(asked)
 
 

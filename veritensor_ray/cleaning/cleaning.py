@@ -6,12 +6,14 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from veritensor_ray.cleaning.policy import CleanPolicy
-from veritensor_ray.cleaning.replacements import Replacements
 from veritensor_ray.findings.keys import given_key, site_key
 from veritensor_ray.stores.outputs import OutputStore
+
+if TYPE_CHECKING:
+    from veritensor_ray.cleaning.replacements import Replacements
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Cleaning:
     @cached_property
     def replace(self) -> Replacements:
         """What takes the place of a value."""
+        from veritensor_ray.cleaning.replacements import Replacements  # which every worker would load, and few runs need
+
         return Replacements(self.key)
 
     def describe(self) -> dict[str, Any]:

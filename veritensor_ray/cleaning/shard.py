@@ -29,7 +29,6 @@ from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.detection import FileInfo
 from veritensor_ray.errors import ReadError
 from veritensor_ray.extract.sniff import Kind
-from veritensor_ray.findings.marks import Marks
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.media_types import JSONL, text_type
@@ -93,7 +92,7 @@ def clean_shard(
             cleaning.store.put(crumb_key(run, row.shard), str(number).encode())
             held = care.held.get(number)
         done.append(_one(cleaning, settings, roots[row.root], run, row, outcome, cleaner, held, pulse))
-        outcome.recorded.marks = Marks()  # a shard may have many
+        outcome.recorded.forget_marks()  # a shard may have many
     return done
 
 

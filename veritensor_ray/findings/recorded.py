@@ -46,9 +46,20 @@ class Recorded:
     tallies: dict[tuple[str | None, str, str], Tally] = field(default_factory=dict)
     values: Values = field(default_factory=Values)
     covered: Covered = field(default_factory=Covered)
-    marks: Marks = field(default_factory=Marks)
+    _marks: Marks | None = None  # made when the first one comes, since most artifacts of most runs have none
     _facts_of: dict[str, int] = field(default_factory=dict)
     _places_of: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def marks(self) -> Marks:
+        """Return the marks, to which the recorder adds."""
+        if self._marks is None:
+            self._marks = Marks()
+        return self._marks
+
+    def forget_marks(self) -> None:
+        """Drop the marks once nobody needs them any more."""
+        self._marks = None
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -70,7 +81,8 @@ class Recorded:
             self.keep(fact, row, limit)
         self.values.merge(other.values)
         self.covered.merge(other.covered, limit)
-        self.marks.extend(other.marks)
+        if other._marks is not None:
+            self.marks.extend(other._marks)
         for key, tally in other.tallies.items():
             self.tally(*key).add(tally.count, tally.keys)
 

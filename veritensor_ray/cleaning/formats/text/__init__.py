@@ -22,7 +22,6 @@ from veritensor_ray.extract.readers import READERS, reader_for
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 
-_TOML = "application/toml"
 Fit = Callable[[str, Sequence[Edit], Callable[[], None]], list[Edit]]
 Comments = Callable[[str, Callable[[], None]], list[Range]]
 
@@ -117,8 +116,8 @@ _READ_AGAIN = (media_types.TEX, *_CUES)  # their readers find hidden texts and c
 _FITS: dict[str, Fit] = {
     media_types.MARKDOWN: fit_markdown,
     media_types.YAML: fit_yaml,
-    _TOML: fit_toml,
+    media_types.TOML: fit_toml,
     media_types.TEX: _fit_latex,
     **dict.fromkeys(_CUES, _fit_cues),
 }
-_COMMENTS: dict[str, Comments] = {media_types.MARKDOWN: markdown_comments, media_types.YAML: yaml_comments, _TOML: toml_comments}
+_COMMENTS: dict[str, Comments] = {media_types.MARKDOWN: markdown_comments, media_types.YAML: yaml_comments, media_types.TOML: toml_comments}
