@@ -65,7 +65,7 @@ class FileKind:
         """Return what a text says; `file` is used in messages. Raises UsageError that names the wrong key and the nearest known one."""
         try:
             _refuse_tricks(text)
-            data = yaml.load(text, Loader=Loader)  # noqa: S506  # a SafeLoader
+            root, data = _loaded(text)
         except yaml.MarkedYAMLError as error:
             at = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
             problem = ", ".join(filter(None, (error.context, error.problem)))
@@ -77,12 +77,21 @@ class FileKind:
         try:
             return model.model_validate(data or {})
         except ValidationError as error:
-            lines = islice(_explained(error, model, text), _EXPLAINED)
+            lines = islice(_explained(error, model, root), _EXPLAINED)
             raise UsageError("\n".join(f"{self.name} {file}: {line}" for line in lines)) from None
 
 
-def _explained(error: ValidationError, model: type[Section], text: str) -> Iterator[str]:
-    root = yaml.compose(text, Loader=Loader)
+def _loaded(text: str) -> tuple[Any, Any]:
+    """Return the tree of a text, which knows lines, and its content; both are None for an empty one. Raises what the loader raises."""
+    loader = Loader(text)
+    try:
+        root = loader.get_single_node()
+        return root, None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _explained(error: ValidationError, model: type[Section], root: Any) -> Iterator[str]:
     for problem, sentence in zip(error.errors(), explain(error, model, "key"), strict=True):
         yield f"line {_line(root, problem['loc'])}: {sentence}"
 
