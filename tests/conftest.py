@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 from tests.clock import AtMost
 from veritensor_ray.config import Settings
 
-hypothesis.settings.register_profile("steady", deadline=None)  # its deadline is a clock on the wall
+# Its deadline is a clock on the wall. Every run tries the same examples; with EXPLORE=1, it looks for new ones.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=not os.environ.get("EXPLORE"))
 hypothesis.settings.load_profile("steady")
 
 

@@ -192,6 +192,9 @@ class _Table:
                 made.append(Edit(place.tail(edit.start), place.tail(edit.end), edit.text))
         if not cell.has_quotes and (new[:1] == '"' or (is_alone and not new)):
             return None
+        behind = [Edit(one.start - cell.quoted, one.end - cell.quoted, one.text) for one in edits if one.start >= cell.quoted]
+        if cell.has_quotes and applied(cell.value[cell.quoted :], behind).startswith('"'):
+            return None  # a quote behind the closing one would escape it
         return made
 
 
