@@ -31,6 +31,7 @@ from veritensor_ray.corpus.listing import roots
 from veritensor_ray.engines.registry import available, rules_of
 from veritensor_ray.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, UsageError, VeritensorError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
+from veritensor_ray.findings.attestation import RUN
 from veritensor_ray.findings.marks import mark_of
 from veritensor_ray.findings.run_file import CLEAN_KIND
 from veritensor_ray.findings.schema import FINDINGS
@@ -48,7 +49,6 @@ from veritensor_ray.stores.outputs import OutputStore, make_folder
 from veritensor_ray.uris import is_local, local_path, real_base, real_bases
 
 BEFORE, AFTER = "before", "after"
-RUN = "run.json"
 _LEASE = ".lease"
 _INCOMPLETE = ("partial", "quarantined", "unreadable", "unlisted")
 _WILD = re.compile(r"[*?\[]")

@@ -7,7 +7,7 @@ import hashlib
 import io
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 from veritensor_ray.cleaning.actions import CannotRewriteError
 from veritensor_ray.cleaning.artifact import copied
 from veritensor_ray.cleaning.cleaning import Cleaning
-from veritensor_ray.cleaning.files import opened
+from veritensor_ray.cleaning.files import opened, pieces
 from veritensor_ray.cleaning.manifest import Cleaned, Result
 from veritensor_ray.cleaning.orders import Orders
 from veritensor_ray.cleaning.places import staged
@@ -28,7 +28,6 @@ from veritensor_ray.findings.redact import reason_safe
 
 # A part that changed during the run, then the worst of the others, decides about all of the artifact.
 _SEVERE = (Result.LEFT_OUT, Result.DROPPED, Result.QUARANTINED, Result.HELD)
-_PIECE = 8 << 20
 Pulse = Callable[[], None]
 
 
@@ -75,13 +74,13 @@ class Assembler:
             if whole.kind == "rowgroups":
                 from veritensor_ray.cleaning.formats.parquet import joined_parquet
 
-                pieces = [self._changed(part, stack) or self._same_groups(part, source, stack, pulse) for part in parts]
-                joined_parquet(pieces, source, cast("BinaryIO", hashing))
+                groups = [self._changed(part, stack) or self._same_groups(part, source, stack, pulse) for part in parts]
+                joined_parquet(groups, source, cast("BinaryIO", hashing))
             else:
                 for part in parts:
                     piece = self._changed(part, stack)
                     start, end = (part.start or 0, part.end or 0) if piece is None else (0, part.clean_size or 0)
-                    for data in _range(piece or source, start, end):
+                    for data in pieces(piece or source, start, end, pulse):
                         hashing.write(data)
         return hashing.size, hashing.digest.hexdigest()
 
@@ -152,12 +151,6 @@ class _Hashing(io.RawIOBase):
 
     def tell(self) -> int:
         return self.size
-
-
-def _range(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    file.seek(start)
-    while (left := end - file.tell()) > 0 and (data := file.read(min(left, _PIECE))):
-        yield data
 
 
 def _added(actions: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:

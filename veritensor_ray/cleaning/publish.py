@@ -27,6 +27,7 @@ from veritensor_ray.cleaning.manifest import CLEANED, CORPUS, MANIFEST, MANIFEST
 from veritensor_ray.cleaning.places import check_way, clashing, object_name, paths_below, remove_empty, staged
 from veritensor_ray.errors import StoreError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
+from veritensor_ray.findings.attestation import RUN
 from veritensor_ray.findings.lifecycle import folders_above
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.findings.schema import LEDGER
@@ -34,7 +35,6 @@ from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import is_local
 
-RUN = "run.json"
 SUMMARY = "summary.json"
 _MOVERS = 16
 _CHUNK = 8 << 20

@@ -63,7 +63,7 @@ def piece_key(run: str, artifact: str, part: int) -> str:
 
 
 def place_of(result: Result, artifact: str, root: Root, store: OutputStore) -> str | None:
-    """Return the path of an artifact's copy in the destination; None if there is no copy."""
+    """Return the path of an artifact's copy in the destination, or None if it has no copy."""
     place = PLACES.get(result)
     return None if place is None else f"{place}/{copy_path(artifact, not is_local(root.uri), store.local is None)}"
 

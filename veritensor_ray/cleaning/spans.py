@@ -1,4 +1,4 @@
-"""Which characters of a text a finding is about: a rule may match only the beginning of what has to go."""
+"""Finds the characters of a text that a finding concerns. A rule may match only the beginning of what has to be removed."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class OutputStore:
             fs.rm_file(f"{root}/{name}")
 
     def below(self, folder: str) -> Iterator[str]:
-        """Yield the names of all objects below a folder, relative to this store; none if there is no such folder.
+        """Yield the names of all objects below a folder, relative to this store. A folder that does not exist yields nothing.
 
         Links are not followed: they are names, like anything else that is not a folder.
         """

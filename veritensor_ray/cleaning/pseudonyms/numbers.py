@@ -65,7 +65,7 @@ def payment_card(key: bytes, text: str) -> str | None:
     """Make up a card of the same brand and length, with valid check digit, under an issuer number that is published for tests."""
     digits = re.sub(r"\D", "", text)
     if _CARD.fullmatch(text) and published_card(digits):
-        return text  # nobody's already, and cleaning a copy again must not change it
+        return text  # it belongs to nobody already, and cleaning a copy again must not change it
     brand = next((brand for brand, first in _PREFIXES if re.match(first, digits)), None)
     if brand is None or not _CARD.fullmatch(text) or not validators.payment_card(digits):
         return None

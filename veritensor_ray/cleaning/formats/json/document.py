@@ -108,7 +108,7 @@ class JsonDocument:
         return True
 
     def _token(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """Return the next token, whole; None at the end of the text or where it is not JSON."""
+        """Return the next whole token, or None at the end of the text and wherever the text is not JSON."""
         while True:
             found = pattern.match(self._text, self._at)
             if found and (self._ended or found.end() < len(self._text)):

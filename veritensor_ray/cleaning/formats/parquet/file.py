@@ -314,5 +314,5 @@ def _leaves(elements: list[Struct], at: int, definition: int, repetition: int, l
 
 
 def levels(elements: list[Struct]) -> list[tuple[int, int | None, int, int]]:
-    """Return what has to agree between two schemas so that the pages of one can be read with the other."""
+    """Return the properties that two schemas must share for the pages of one to be readable with the other."""
     return [leaf[:4] for field in _fields(elements) for leaf in field.leaves]
