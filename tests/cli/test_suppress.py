@@ -23,7 +23,6 @@ from veritensor_ray.findings.policy_edit import add_to_file, added
 from veritensor_ray.findings.policy_file import parse
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 
-TODAY = datetime.now(UTC).date()
 ODD = "notes[1]\x1b[2J\u202e*.md"
 SECRET = "evidence-7h4t-n0b0dy-5h0uld-c0py"
 ID = "1234567890abcdef1234567890abcdef"
@@ -89,7 +88,7 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def suppressed(policy: str = "policy.yaml") -> list[str]:
     """Ids of the findings that the policy suppresses, shortened."""
-    done = Judge(load_policy(policy), TODAY).apply(pa.Table.from_pylist(ROWS, schema=FINDINGS))
+    done = Judge(load_policy(policy), datetime.now(UTC).date()).apply(pa.Table.from_pylist(ROWS, schema=FINDINGS))
     return [row["finding_id"][:12] for row in done.to_pylist() if row["suppressed_by"]]
 
 

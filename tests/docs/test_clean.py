@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tests.corpus.emulators import S3App, s3_server
 from tests.docs.blocks import ROOT, blocks, wrong_commands
 from tests.docs.running import run
 
@@ -27,15 +27,14 @@ def test_commands() -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_chat_dataset_an_office_folder_and_a_bucket(tmp_path: Path) -> None:
+def test_a_chat_dataset_an_office_folder_and_a_bucket(endpoint: str, tmp_path: Path) -> None:
     work = tmp_path / "work"
     office(work / "office")
-    with s3_server(S3App()) as address:
-        fs = bucket(address)
-        store = {"endpoint": address, "region": "us-east-1", "path_style": True, "key": "env:KB_KEY", "secret": "env:KB_SECRET"}
-        (work / "site.yaml").write_text(json.dumps({"stores": {"s3://": store}}))
-        said = run(COMMANDS, tmp_path, {"KB_KEY": "key", "KB_SECRET": "secret"})
-        copied = {path.removeprefix("cleaned/kb/corpus/"): fs.cat_file(path) for path in fs.find("cleaned/kb/corpus")}
+    fs = bucket(endpoint)
+    store = {"endpoint": endpoint, "region": "us-east-1", "path_style": True, "key": "env:KB_KEY", "secret": "env:KB_SECRET"}
+    (work / "site.yaml").write_text(json.dumps({"stores": {"s3://": store}}))
+    said = run(COMMANDS, tmp_path, {"KB_KEY": "key", "KB_SECRET": "secret"})
+    copied = {path.removeprefix("cleaned/kb/corpus/"): fs.cat_file(path) for path in fs.find("cleaned/kb/corpus")}
     printed = {line.strip() for line in said.splitlines()}
     assert [line for block in SHOWN for line in block.text.splitlines() if line.strip() not in printed] == []
     assert copied == {"a.txt": b"Opening hours: 9 to 5\n", "b/c.csv": b"name,mail\nAda,[EMAIL]\n"}
@@ -101,10 +100,11 @@ def office(folder: Path) -> None:
     scan.save()
 
 
-def bucket(address: str) -> Any:
+def bucket(endpoint: str) -> Any:
     import fsspec
 
-    fs = fsspec.filesystem("s3", key="key", secret="secret", client_kwargs={"endpoint_url": address}, skip_instance_cache=True)
+    httpx.post(f"{endpoint}/moto-api/reset")
+    fs = fsspec.filesystem("s3", key="key", secret="secret", client_kwargs={"endpoint_url": endpoint}, skip_instance_cache=True)
     fs.mkdir("corpus", acl="")
     fs.mkdir("cleaned", acl="")
     fs.pipe_file("corpus/kb/a.txt", b"Opening hours: 9 to 5\n")
