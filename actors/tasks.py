@@ -243,7 +243,9 @@ def collect_audit(store: OutputStore, info: RunInfo, site_key: bytes, judge: Jud
 
 
 @ray.remote(num_cpus=0, max_retries=2)
-def collect_night(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None) -> dict[str, Any]:
+def collect_night(
+    store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None, elsewhere: OutputStore | None
+) -> dict[str, Any]:
     """Combine commits and the previous sweep into the tables and run.json of a sweep. This does not publish it."""
     release_memory()
-    return collect_sweep(store, info, site_key, judge, previous)
+    return collect_sweep(store, info, site_key, judge, previous, elsewhere)

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not given.folder:
             _corpus(corpus, given.megabytes * 1_000_000)
         audit = _run(["submit", str(corpus), "--output", str(base / "audit")], given.engines)
-        cleaned = _run(["clean", "corpus", str(corpus), "--to", str(base / "copy")], given.engines)
+        cleaned = _run(["clean", str(corpus), "--to", str(base / "copy")], given.engines)
         run = json.loads((base / "copy" / "run.json").read_text())
         first, second = (_seconds(cleaned["lines"], name) for name in ("before", "after"))
     alone = _seconds(audit["lines"], "before")

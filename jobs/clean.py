@@ -245,7 +245,10 @@ class _Cleaning:
         return self._published(run, held, reasons)
 
     def _second(self, summary: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Audit the copy; None if it has no file. This audit is a sweep, so that it reads only what changed when it is repeated."""
+        """Audit the copy; None if it has no file. This audit is a sweep, so that it reads only what changed when it is repeated.
+
+        Files that have the content of an original take over its results.
+        """
         if not any(summary["results"].get(name) for name in (Result.COPIED, Result.CLEANED)):
             return None
         self._report.note("auditing the copy")
@@ -256,7 +259,7 @@ class _Cleaning:
             "fail_on": None,
             "policy": None,
         }
-        return sweep(self._settings.model_copy(update=_EVERYTHING | second), self._report)
+        return sweep(self._settings.model_copy(update=_EVERYTHING | second), self._report, elsewhere=self._store.under(BEFORE))
 
     def _result(self, before: Mapping[str, Any], after: Mapping[str, Any] | None, summary: Mapping[str, Any]) -> dict[str, Any]:
         left: Counter[str] = Counter()

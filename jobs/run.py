@@ -40,7 +40,11 @@ _EVERY = 2.0  # seconds between reports of how far a run has come
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run with a plan. `previous` is the sweep that it was planned against, if any; `fresh` means that no earlier result is reused."""
+    """A run with a plan.
+
+    `previous` is the sweep that it was planned against, if any; `fresh` means that no earlier result is reused. `elsewhere` is the ID of
+    another run whose results are taken over where the content is the same.
+    """
 
     id: str
     totals: dict[str, int]
@@ -48,6 +52,7 @@ class Run:
     job: str
     previous: str | None = None
     fresh: bool = False
+    elsewhere: str | None = None
 
 
 def requests(store: OutputStore) -> Iterator[tuple[Run, dict[str, Any]]]:
@@ -56,11 +61,11 @@ def requests(store: OutputStore) -> Iterator[tuple[Run, dict[str, Any]]]:
         data = None if name.startswith(".") else store.read(f"_work/{name}/request.json")
         if data is not None:
             about = json.loads(data)
-            rest = about.get("job", "audit"), about.get("previous"), about.get("fresh", False)
+            rest = about.get("job", "audit"), about.get("previous"), about.get("fresh", False), about.get("elsewhere")
             yield Run(name, about["totals"], about["started_at"], *rest), about["fingerprint_parts"]
 
 
-def plan(ready: Ready, previous: str | None = None, decide: Decider | None = None) -> Run:
+def plan(ready: Ready, previous: str | None = None, decide: Decider | None = None, elsewhere: str | None = None) -> Run:
     """List the corpus, pack shards and write the plan. The request beside it, written last, makes it valid."""
     settings, store, parts, report = ready.settings, ready.store, ready.parts, ready.report
     check_output(store)
@@ -73,9 +78,9 @@ def plan(ready: Ready, previous: str | None = None, decide: Decider | None = Non
         rows = plan_rows(settings, parts["engines"], split, report.planned, own.uri, decide)
         totals = write_plan((row if row.reason is None else replace(row, reason=reason_safe(row.reason)) for row in rows), file)
     started = now.isoformat(timespec="seconds")
-    planned = Run(run, totals, started, settings.job, previous, settings.fresh)
+    planned = Run(run, totals, started, settings.job, previous, settings.fresh, elsewhere)
     request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "job": planned.job}
-    request |= {"previous": previous, "fresh": planned.fresh}
+    request |= {"previous": previous, "fresh": planned.fresh, "elsewhere": elsewhere}
     store.put(f"_work/{run}/request.json", json.dumps(request, indent=2).encode())
     return planned
 

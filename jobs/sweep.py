@@ -15,7 +15,7 @@ from veritensor_ray.errors import CannotRunError, OutputConflict, SignatureError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.attestation import attest, check_output
 from veritensor_ray.findings.publishing import link, prune, publish
-from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, missed, night, surplus
+from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, missed, night, results, surplus
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.ready import Ready, ready
 from veritensor_ray.jobs.reporting import Reporter, Silent
@@ -24,29 +24,38 @@ from veritensor_ray.pipeline.fingerprint import differences
 from veritensor_ray.pipeline.rescan import Known, Previous, Tonight, hiding_engines
 from veritensor_ray.signing import load_private_key, public_bytes, trust, trust_list
 from veritensor_ray.stores.filesystems import denied
+from veritensor_ray.stores.outputs import OutputStore
 
 
-def sweep(settings: Settings, reporter: Reporter | None = None, cleaning: Cleaning | None = None) -> dict[str, Any]:
+def sweep(
+    settings: Settings, reporter: Reporter | None = None, cleaning: Cleaning | None = None, elsewhere: OutputStore | None = None
+) -> dict[str, Any]:
     """Run or resume a sweep; returns the content of its run.json. Raises UsageError, CannotRunError, DeadlineReached and their subclasses.
 
-    `fresh` scans everything again, but keeps the history.
+    `fresh` scans everything again, but keeps the history. `elsewhere` is another output, made with the same settings: artifacts are read, and
+    not scanned if their content is in its ledger.
     """
     report = reporter or Silent()
     with ready(settings, report, cleaning) as prepared:
-        return _swept(prepared)
+        return _swept(prepared, elsewhere and _complete(elsewhere))
 
 
-def _swept(ready: Ready) -> dict[str, Any]:
+def _complete(output: OutputStore) -> Night:
+    folder, run = results(output)
+    return Night(run["scan_id"], folder, run)
+
+
+def _swept(ready: Ready, elsewhere: Night | None) -> dict[str, Any]:
     from veritensor_ray.actors.tasks import collect_night
 
     before = _last(ready)
-    run = _resumable(ready, before)
+    run = _resumable(ready, before, elsewhere)
     fresh = ready.settings.fresh if run is None else run.fresh
     if before is not None and ready.settings.sign_key and not fresh:
         _check_signed(ready, before, ready.settings.sign_key)
-    reading = _Reading(ready, None if fresh else before)
+    reading = _Reading(ready, None if fresh else before, elsewhere)
     if run is None:
-        run = plan(ready, before.id if before else None, reading.decide)
+        run = plan(ready, before.id if before else None, reading.decide, elsewhere.id if elsewhere else None)
         _say_planned(ready, run, before)
     else:
         ready.report.note(f"sweep {run.id} did not end: resuming its plan of {run.started}")
@@ -55,7 +64,8 @@ def _swept(ready: Ready) -> dict[str, Any]:
     with cluster.running(ready.settings):
         spent = scan(ready, run, reading.known)
         ready.lease.check()  # a run that took the lease over may have published this very sweep
-        result = collected(ready, collect_night, info(ready, run, spent), ready.context.site_key, ready.judge, run.previous)
+        taken = elsewhere.store if elsewhere else None
+        result = collected(ready, collect_night, info(ready, run, spent), ready.context.site_key, ready.judge, run.previous, taken)
     _conclude(ready, run, result)
     return result
 
@@ -102,14 +112,15 @@ def _check_signed(ready: Ready, before: Night, sign_key: str) -> None:
         raise SignatureError(f"nothing can be reused from the last sweep: {error}") from None
 
 
-def _resumable(ready: Ready, before: Night | None) -> Run | None:
+def _resumable(ready: Ready, before: Night | None, elsewhere: Night | None) -> Run | None:
     """Returns an interrupted sweep that can be resumed, or None; leftovers of other sweeps are removed."""
     found = None
     fresh = ready.settings.fresh
     for run, parts in requests(ready.store):
         if run.job != "sweep":
             raise OutputConflict(f"the output {ready.store.uri} holds an audit that did not end; choose another --output")
-        if run.previous == (before.id if before else None) and parts == ready.parts and (run.fresh or not fresh):
+        same = (run.previous, run.elsewhere) == (before.id if before else None, elsewhere.id if elsewhere else None)
+        if same and parts == ready.parts and (run.fresh or not fresh):
             found = run
             continue
         if before is None or run.id != before.id:
@@ -123,16 +134,18 @@ def _resumable(ready: Ready, before: Night | None) -> Run | None:
 
 
 class _Reading:
-    """The last complete sweep, read on first use."""
+    """The last complete sweep, read on first use, and the other run whose results are taken over."""
 
-    def __init__(self, ready: Ready, before: Night | None) -> None:
-        self._ready, self._before = ready, before
+    def __init__(self, ready: Ready, before: Night | None, elsewhere: Night | None) -> None:
+        self._ready, self._before, self._elsewhere = ready, before, elsewhere
         self._previous: Previous | None = None
         # with nothing to reuse, every engine runs on everything
         self.decide = self._decide if before else None
 
     def known(self) -> Known | None:
         """Returns the content that need not be scanned. A run that cleans has to see every artifact that changed."""
+        if self._elsewhere is not None:
+            return self._opened(self._elsewhere).known()
         return self._read().known() if self.decide and self._ready.context.cleaning is None else None
 
     def _decide(self, entry: Listed) -> tuple[tuple[str, ...], str | None]:
@@ -143,11 +156,12 @@ class _Reading:
     def _read(self) -> Previous:
         if self._previous is None:
             assert self._before is not None  # noqa: S101  # there is something to decide by
-            run = self._before.run
-            self._previous = Previous(
-                self._before.store, _tonight(self._ready, run), self._ready.settings.sweep.trust, _same_reading(self._ready.parts, run)
-            )
+            self._previous = self._opened(self._before)
         return self._previous
+
+    def _opened(self, night: Night) -> Previous:
+        trust = self._ready.settings.sweep.trust
+        return Previous(night.store, _tonight(self._ready, night.run), trust, _same_reading(self._ready.parts, night.run))
 
 
 def _same_reading(parts: Mapping[str, Any], before: Mapping[str, Any]) -> bool:

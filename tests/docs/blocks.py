@@ -47,9 +47,8 @@ def wrong_commands(text: str) -> Iterator[str]:
         command, name = _root(), "veritensor-ray"
         while words and hasattr(command, "commands"):
             name = f"{name} {words[0]}"
-            if words[0] not in command.commands and name.startswith("veritensor-ray clean "):
-                command = command.commands["corpus"]  # what `clean CORPUS` stands for
-                words.pop(0)
+            if words[0] != "verify" and name.startswith("veritensor-ray clean "):
+                command = command.commands["corpus"]  # the command `clean` itself, without a name of its own
                 continue
             if words[0] not in command.commands:
                 yield f"there is no command {name}"
@@ -68,6 +67,8 @@ def _root() -> Any:
 def _commands(command: Any, *name: str) -> Iterator[tuple[str, ...]]:
     yield name
     for word, inner in getattr(command, "commands", {}).items():
+        if inner.hidden:
+            continue
         yield from _commands(inner, *name, word)
 
 

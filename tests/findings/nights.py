@@ -74,9 +74,13 @@ class Nights:
         unlisted: str = "",
         trust: str = "etag",
         fresh: bool = False,
+        elsewhere: Nights | None = None,
         **options: Any,
     ) -> dict[str, Any]:
-        """A sweep; `change` happens between plan and scan, and the folder `unlisted` cannot be listed. Returns run.json."""
+        """A sweep; `change` happens between plan and scan, and the folder `unlisted` cannot be listed. Returns run.json.
+
+        Known content is that of the last night `elsewhere`, if given.
+        """
         self.number += 1
         settings = Settings.model_validate(
             {"sources": [str(self.corpus)], "plugins": PLUGINS, "sweep": {"trust": trust}, "pii": {"free_text": False}} | options
@@ -89,10 +93,18 @@ class Nights:
         rows = plan_rows(settings, names, splitter(settings), decide=previous.decide if previous else None)
         planned = _without(list(rows), unlisted) if unlisted else list(rows)
         change()
-        return self._finished(settings, names, planned, previous.known() if previous else None, before)
+        store = folder_of(elsewhere.state, latest(elsewhere.state) or "") if elsewhere else None
+        known = Previous(store, _tonight(settings, names), "etag") if store else previous
+        return self._finished(settings, names, planned, known.known() if known else None, before, store)
 
     def _finished(
-        self, settings: Settings, names: Sequence[str], planned: list[PlanRow], known: Known | None, before: str | None
+        self,
+        settings: Settings,
+        names: Sequence[str],
+        planned: list[PlanRow],
+        known: Known | None,
+        before: str | None,
+        elsewhere: OutputStore | None,
     ) -> dict[str, Any]:
         run, started = f"night-{self.number:03}", datetime(2026, 1, self.number, tzinfo=UTC)
         made = {engine.name: engine for engine in create(settings, names)}
@@ -110,7 +122,7 @@ class Nights:
         described = {name: {"version": engine.version, "fingerprint": prints[name]} for name, engine in made.items()}
         rules = {rule.id: rule for engine in made.values() for rule in engine.rules()}
         info = RunInfo(run, "f", context.roots, rules, described, about, settings.limits.hits_per_rule)
-        result = collect_sweep(self.state, info, KEY, Judge(load_policy(None), date(2026, 1, 1)), before)
+        result = collect_sweep(self.state, info, KEY, Judge(load_policy(None), date(2026, 1, 1)), before, elsewhere)
         publish(self.state, result)
         return result
 

@@ -572,6 +572,21 @@ def test_fresh_scans_everything_and_keeps_the_history(tmp_path: Path) -> None:
     assert row["last_seen"] - row["first_seen"] == timedelta(1)
 
 
+def test_known_content_of_another_run_is_taken_over_without_its_history(tmp_path: Path) -> None:
+    source, copy = Nights(tmp_path / "source", "signatures", "secrets"), Nights(tmp_path / "copy", "signatures", "secrets")
+    source.write(a_txt=EVIL, b_txt=EVIL + EVIL, c_md="Words.", gone_txt=EVIL)
+    copy.write(a_txt=EVIL, b_txt="Cleaned.", d__c_md="Words.", new_txt=EVIL + "!")
+    source.night()
+    first = copy.night(elsewhere=source)
+    assert (sorted(copy.read), copy.differences()) == (["b.txt", "new.txt"], [])
+    assert (first["elsewhere"]["artifacts"], first["previous"], first["states"]["new"], first["states"]["resolved"]) == (2, None, 2, 0)
+    copy.write(a_txt=EVIL + "?", e_txt=EVIL + EVIL)
+    copy.path("new_txt").unlink()
+    second = copy.night(elsewhere=source)
+    assert (copy.read, copy.differences()) == (["a.txt"], [])
+    assert (second["plan"]["unchanged"], second["states"]["new"], second["states"]["resolved"]) == (2, 1, 1)
+
+
 def test_equal_files_that_did_not_change_are_no_copies(tmp_path: Path) -> None:
     nights = Nights(tmp_path, "signatures")
     nights.write(a_txt=EVIL, b_txt=EVIL, c_txt=EVIL)

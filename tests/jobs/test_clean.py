@@ -176,6 +176,16 @@ class TestAudits:
             case.clean(fresh=True)
         assert (case.dest / "run.json").exists(), "whoever holds it, nothing was removed"
 
+    def test_the_audit_of_the_copy_scans_what_was_rewritten_or_tampered_with(self, case: Case) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            case.clean(Noting(lambda stage: stage == "auditing the copy"))
+        write(case.dest, {"corpus/d.txt": "x FINDME"})
+        assert case.clean()["results"] == {"copied": 1, "cleaned": 2, "quarantined": 1, "held": 1}
+        before = json.loads((case.dest / "before/run.json").read_text())
+        first, last = (json.loads((night / "run.json").read_text()) for night in sorted((case.dest / "after/sweeps").iterdir()))
+        assert first["elsewhere"] == {"scan_id": before["scan_id"], "artifacts": 1}
+        assert (last["elsewhere"]["artifacts"], last["plan"]["unchanged"]) == (0, 3), "the file was held back, the others are as they were"
+
     def test_what_is_signed_is_found_out_when_it_changes(self, case: Case, tmp_path: Path) -> None:
         new_key(tmp_path / "key", "ann")
         case.clean(sign_key=f"file:{tmp_path / 'key'}")

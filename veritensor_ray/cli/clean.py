@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import (
@@ -39,31 +39,40 @@ from veritensor_ray.cli.verify import Trusted
 if TYPE_CHECKING:
     from veritensor_ray.cleaning.statement import VerifiedCopy
 
-_RUN = "corpus"
+_ITSELF, _VERIFY = "corpus", "verify"
 _NOT_SETTINGS = ("source", "to", "policy", "dry_run", "config", "wait", "settings_json")
 _CODES = {"clean": 0, "findings-left": 1, "incomplete": 3, "dry-run": 0}
 _WHOLE_FILES = ("quarantine", "drop-file")
 _SHOWN = 10  # kinds of changes
 
 
-class _CorpusByDefault(TyperGroup):
-    """Runs the command `corpus` unless the first word is a command, so that `clean CORPUS --to FOLDER` works."""
+class _ItselfOrVerify(TyperGroup):
+    """Runs `verify` if that is the first word, and otherwise `clean` itself, whatever its corpus is called."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ("--help", *ctx.help_option_names):
-            args = [_RUN, *args]
-        return super().parse_args(ctx, args)
+        completing = ctx.resilient_parsing and not args
+        return super().parse_args(ctx, args if completing or args[:1] == [_VERIFY] else [_ITSELF, *args])
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        itself = self.commands[_ITSELF]
+        options = itself.shell_complete(itself.make_context(None, [], ctx, resilient_parsing=True), incomplete)
+        return [*super().shell_complete(ctx, incomplete), *options]
 
 
-app = typer.Typer(
-    cls=_CorpusByDefault,
-    no_args_is_help=True,
-    help="Write a copy of a corpus without its findings: `clean CORPUS --to FOLDER`. `clean corpus --help` lists the options.",
-    subcommand_metavar="CORPUS... --to FOLDER | verify FOLDER",
-)
+class _Itself(TyperCommand):
+    """The command without a name of its own: its help says `veritensor-ray clean`."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return super().make_context("", args, parent, **extra)
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        formatter.write_usage(ctx.command_path.strip(), " ".join(self.collect_usage_pieces(ctx)))
 
 
-@app.command(_RUN)
+app = typer.Typer(cls=_ItselfOrVerify, help="Write a copy of a corpus without its findings, and audit the copy.")
+
+
+@app.command(_ITSELF, cls=_Itself, hidden=True)
 def corpus(
     source: Sources = None,
     to: Annotated[
@@ -106,7 +115,7 @@ def corpus(
     """Write a copy of a corpus without its findings, and audit the copy.
 
     The copy is FOLDER/corpus; FOLDER/quarantine holds the files that were set aside, FOLDER/manifest.parquet says what became of every
-    artifact, and FOLDER/before and FOLDER/after are the two audits.
+    artifact, and FOLDER/before and FOLDER/after are the two audits. `veritensor-ray clean verify FOLDER` checks a copy later.
 
     Exit codes: 0 the copy has no finding at or above the policy's level; 1 it has; 2 usage or configuration error; 3 not everything in the
     copy could be checked; 4 could not run.
@@ -121,7 +130,7 @@ def corpus(
     settings = load_settings(config, flags)
     check_clean(settings, dry_run)
     if (settings.address or "").startswith(("http://", "https://")):
-        raise typer.Exit(hand_over(settings, f"clean {_RUN}", ["--policy", policy] if policy else []))
+        raise typer.Exit(hand_over(settings, "clean", ["--policy", policy] if policy else []))
     reporter, close = reporter_for(settings)
     reporter.note(" · ".join((f"profile {settings.profile}", *files_found(settings))))
     try:
@@ -140,7 +149,7 @@ def corpus(
     raise typer.Exit(0 if run["verdict"] == "incomplete" and settings.allow_partial else _CODES[run["verdict"]])
 
 
-@app.command()
+@app.command(_VERIFY)
 def verify(
     folder: Annotated[str, typer.Argument(help="The folder or URI that --to named.")],
     trusted_keys: Trusted = None,

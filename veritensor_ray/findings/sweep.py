@@ -1,6 +1,7 @@
 """Collect a sweep: merge what this run scanned with what is carried over, into one complete set of tables.
 
-DuckDB joins the tables of the last complete sweep with those of this run in bounded memory. For an unchanged artifact, only its position in
+DuckDB joins the tables of the last complete sweep with those of this run in bounded memory. Rows of artifacts whose content is known may
+come from another run instead, which has no part in the history. For an unchanged artifact, only its position in
 the new tables is computed. It does not depend on any engine.
 """
 
@@ -32,10 +33,14 @@ _REMEMBERED = "INTERVAL 365 DAY"  # how long a resolved finding is remembered, s
 _FOLDERS = 500  # in the trends of one sweep; smaller folders are counted together
 _CARRIED = """
     CREATE TEMP TABLE carried AS
-    SELECT artifact, carried_from, engines, size, etag, mtime, root, shard >= 0 AS beside FROM plan
+    SELECT artifact, carried_from, false AS elsewhere, engines, size, etag, mtime, root, shard >= 0 AS beside FROM plan
     WHERE carried_from IS NOT NULL AND part = 0
     AND (shard < 0 OR artifact IN (SELECT artifact FROM scanned_ledger WHERE status IN ('scanned', 'skipped')))
-    UNION ALL SELECT p.artifact, s.carried_from, []::VARCHAR[], p.size, p.etag, p.mtime, p.root, false FROM same s JOIN plan p USING (artifact)"""
+    UNION ALL SELECT p.artifact, s.carried_from, s.elsewhere, []::VARCHAR[], p.size, p.etag, p.mtime, p.root, false
+    FROM same s JOIN plan p USING (artifact)"""
+# What rows can be carried over from: the last complete sweep and, apart from it, the other run.
+_TAKEN = "CREATE TEMP VIEW taken_{name} AS SELECT *, false AS elsewhere FROM before_{name} UNION ALL SELECT *, true FROM elsewhere_{name}"
+_FROM = "ON {one}.artifact = c.carried_from AND {one}.elsewhere = c.elsewhere"
 # A row of schema 2 that is a further place of a fact of this run is not gone: the fact's row counts it.
 _BEFORE = """
     CREATE TEMP VIEW before_rows AS SELECT * FROM (SELECT * FROM before_findings UNION ALL SELECT * FROM before_unverified)
@@ -43,13 +48,13 @@ _BEFORE = """
 _STAYS = "{engine} IN (SELECT engine FROM engines) AND NOT list_contains(c.engines, {engine})"
 _ROLLUP = f"""
     CREATE TEMP VIEW all_rollup AS SELECT * FROM scanned_rollup
-    UNION ALL SELECT r.* REPLACE (c.artifact AS artifact) FROM carried c JOIN before_rollup r ON r.artifact = c.carried_from
+    UNION ALL SELECT r.* EXCLUDE (elsewhere) REPLACE (c.artifact AS artifact) FROM carried c JOIN taken_rollup r {_FROM.format(one="r")}
     WHERE {_STAYS.format(engine="split_part(r.rule_id, '.', 1)")}"""  # noqa: S608  # constants
 _FINDINGS = f"""
     CREATE TEMP VIEW all_findings AS SELECT * FROM scanned_findings
-    UNION ALL SELECT f.* REPLACE (c.artifact AS artifact,
+    UNION ALL SELECT f.* EXCLUDE (elsewhere) REPLACE (c.artifact AS artifact,
     CASE WHEN c.artifact = c.carried_from THEN f.finding_id ELSE renamed(c.artifact, f.content_fingerprint) END AS finding_id)
-    FROM carried c JOIN before_findings f ON f.artifact = c.carried_from WHERE {_STAYS.format(engine="f.engine")}"""  # noqa: S608  # constants
+    FROM carried c JOIN taken_findings f {_FROM.format(one="f")} WHERE {_STAYS.format(engine="f.engine")}"""  # noqa: S608  # constants
 _COVERAGE = """
     list_transform(list_filter(b.coverage, lambda x: CASE WHEN list_contains(selected, x.engine) THEN NOT list_contains(c.engines, x.engine)
     ELSE x.status = 'no-reader' AND x.fingerprint IS NULL AND len(c.engines) = 0 END),
@@ -59,10 +64,10 @@ _LEDGER = f"""
     CREATE TEMP VIEW ledger_rows AS
     SELECT s.* FROM scanned_ledger s WHERE s.artifact NOT IN (SELECT artifact FROM carried WHERE beside)
     UNION ALL SELECT s.* REPLACE (list_concat(s.coverage, {_COVERAGE}) AS coverage)
-    FROM carried c JOIN scanned_ledger s USING (artifact) JOIN taken b ON b.artifact = c.carried_from, tonight WHERE c.beside
-    UNION ALL SELECT b.* REPLACE (c.artifact AS artifact, r.base || substr(c.artifact, length(r.prefix) + 1) AS uri, c.size AS size,
+    FROM carried c JOIN scanned_ledger s USING (artifact) JOIN taken b {_FROM.format(one="b")}, tonight WHERE c.beside
+    UNION ALL SELECT b.* EXCLUDE (elsewhere) REPLACE (c.artifact AS artifact, r.base || substr(c.artifact, length(r.prefix) + 1) AS uri, c.size AS size,
     c.etag AS etag, c.mtime AS mtime, {_COVERAGE} AS coverage)
-    FROM carried c JOIN taken b ON b.artifact = c.carried_from JOIN roots r USING (root), tonight WHERE NOT c.beside"""  # noqa: S608  # constants
+    FROM carried c JOIN taken b {_FROM.format(one="b")} JOIN roots r USING (root), tonight WHERE NOT c.beside"""  # noqa: S608  # constants
 _RANKS = list(SEVERITIES)
 _LEDGER_OUT = f"""
     SELECT l.* REPLACE (coalesce(f.n, 0) AS findings, {_RANKS}[w.worst] AS max_severity)
@@ -80,7 +85,7 @@ _KNOWN_OUT = f"""
 _CHANGES = """
     WITH b AS (SELECT * FROM before_ledger WHERE NOT (status = 'unreadable' AND size IS NULL)),
     s AS (SELECT same.*, o.content_id, row_number() OVER (PARTITION BY carried_from ORDER BY same.artifact) AS nth
-    FROM same JOIN b o ON o.artifact = carried_from),
+    FROM same JOIN taken_ledger o ON o.artifact = carried_from AND o.elsewhere = same.elsewhere),
     kinds AS (SELECT s.carried_from AS known, CASE
     WHEN s.carried_from = p.artifact OR s.content_id = b.content_id THEN 'unchanged'
     WHEN s.nth > 1 OR s.carried_from IN (SELECT artifact FROM plan) THEN 'copied'
@@ -108,8 +113,12 @@ _TRENDS = f"""
     FROM counted, tonight GROUP BY ALL ORDER BY ALL"""  # noqa: S608  # constants
 
 
-def collect_sweep(state: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None) -> dict[str, Any]:
+def collect_sweep(
+    state: OutputStore, info: RunInfo, site_key: bytes, judge: Judge, previous: str | None, elsewhere: OutputStore | None = None
+) -> dict[str, Any]:
     """Write sweeps/<run>/ with all its tables and run.json, from the run's commits and the sweep `previous`. Returns run.json.
+
+    The rows of known content come from `previous`, unless there are results `elsewhere`.
 
     The sweep is not published yet: readers of the state still see `previous`. Raises LeaseHeld if another run has already published it.
     """
@@ -121,7 +130,7 @@ def collect_sweep(state: OutputStore, info: RunInfo, site_key: bytes, judge: Jud
     before = folder_of(state, previous) if previous else None
     assembly = assemble(state, scanned, info, site_key, repeats=before is not None and _has_repeats(before))
     with database() as connection:
-        _sources(connection, state, scanned, info, assembly, before)
+        _sources(connection, state, scanned, info, assembly, before, elsewhere)
         _join(connection, info, site_key)
         for name, query, schema in (
             ("rollup", "SELECT * FROM all_rollup", ROLLUP),
@@ -144,6 +153,8 @@ def collect_sweep(state: OutputStore, info: RunInfo, site_key: bytes, judge: Jud
         "plan": changes,
         "states": {name: states.get(name, 0) for name in ("new", "persisting", "reopened", "resolved", "unverified")},
     }
+    if elsewhere is not None:
+        result["elsewhere"] = {"scan_id": json.loads(elsewhere.read("run.json") or b"{}").get("scan_id"), "artifacts": len(assembly.same)}
     night.put("run.json", json.dumps(result, indent=2, ensure_ascii=True).encode())
     return result
 
@@ -155,18 +166,27 @@ def _has_repeats(before: OutputStore) -> bool:
 
 
 def _sources(
-    connection: Any, state: OutputStore, scanned: OutputStore, info: RunInfo, assembly: Assembly, before: OutputStore | None
+    connection: Any,
+    state: OutputStore,
+    scanned: OutputStore,
+    info: RunInfo,
+    assembly: Assembly,
+    before: OutputStore | None,
+    elsewhere: OutputStore | None,
 ) -> None:
     """Create views of everything that is read. Nothing is loaded here."""
     for name, schema in (("findings", FINDINGS), ("ledger", LEDGER), ("rollup", ROLLUP)):
         connection.register(f"scanned_{name}", scanned.dataset(name, schema))
+        connection.register(f"elsewhere_{name}", elsewhere.dataset(name, schema) if elsewhere else schema.empty_table())
     for name, schema in TABLES.items():
         connection.register(f"before_{name}", before.dataset(name, schema) if before else schema.empty_table())
     repeats = scanned.exists("repeats")
     connection.register("repeats", scanned.dataset("repeats", REPEATS) if repeats else REPEATS.empty_table())
     connection.register("plan", state.dataset(f"_work/{info.run}/plan.parquet"))
     same = list(zip(*assembly.same, strict=True)) or [(), ()]
-    connection.register("same", pa.table({"artifact": pa.array(same[0], pa.string()), "carried_from": pa.array(same[1], pa.string())}))
+    origin = pa.array([elsewhere is not None] * len(same[0]), pa.bool_())
+    names = {"artifact": pa.array(same[0], pa.string()), "carried_from": pa.array(same[1], pa.string())}
+    connection.register("same", pa.table(names | {"elsewhere": origin}))
     connection.register("roots", _roots(info))
     folders = [name.removesuffix(".") if name == "." or name.endswith("/.") else f"{name}/" for name in assembly.unlisted]
     connection.register("unlisted", pa.table({"prefix": pa.array(folders, pa.string())}))
@@ -193,8 +213,9 @@ def _join(connection: Any, info: RunInfo, site_key: bytes) -> None:
     )
     connection.create_function("renamed", _renamed(site_key), ["VARCHAR", "VARCHAR"], "VARCHAR", type="arrow")
     for statement in (
+        *(_TAKEN.format(name=name) for name in ("findings", "ledger", "rollup")),
         # nothing is carried over from an unreadable artifact; an unlisted prefix may have the name of an object
-        "CREATE TEMP VIEW taken AS SELECT * FROM before_ledger WHERE status <> 'unreadable'",
+        "CREATE TEMP VIEW taken AS SELECT * FROM taken_ledger WHERE status <> 'unreadable'",
         _CARRIED,
         _ROLLUP,
         _FINDINGS,
