@@ -12,10 +12,11 @@ from typing import Any
 
 import ray
 
+from veritensor_ray.cleaning.amend import amend
 from veritensor_ray.cleaning.assembly import Assembler
 from veritensor_ray.cleaning.cleaning import Cleaning
 from veritensor_ray.cleaning.manifest import Cleaned
-from veritensor_ray.cleaning.publish import hold_back, publish
+from veritensor_ray.cleaning.publish import publish
 from veritensor_ray.cleaning.shard import Care, clean_shard, leave
 from veritensor_ray.config import Limits, Settings
 from veritensor_ray.corpus.planning import PlanRow
@@ -166,7 +167,7 @@ def _clean(context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRo
     categories = {rule.id: rule.category for engine in engines for rule in engine.rules()}
     with _guarded(context.settings.limits) as pulse:
         done = clean_shard(cleaning, context.settings, context.roots, categories, run, rows, outcomes, care, pulse)
-    leave(cleaning.store, run, rows[0].shard, done)
+    leave(cleaning, run, rows[0].shard, done)
 
 
 @contextlib.contextmanager
@@ -224,9 +225,9 @@ def publish_copy(assembler: Assembler, ledger: OutputStore) -> dict[str, Any]:
 
 
 @ray.remote(num_cpus=0, max_retries=2)
-def hold_copies_back(assembler: Assembler, ledger: OutputStore, reasons: Mapping[str, str]) -> dict[str, Any]:
-    """Move files of a published copy to the quarantine."""
-    return hold_back(assembler, ledger, reasons)
+def amend_copy(assembler: Assembler, copies: Assembler, reasons: Mapping[str, str]) -> dict[str, Any] | None:
+    """Clean files of a published copy again, or hold them back."""
+    return amend(assembler, copies, reasons, _assembled)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,7 @@ import pyarrow.compute as pc
 from veritensor_ray.bundle.active import activate
 from veritensor_ray.cleaning.actions import Action
 from veritensor_ray.cleaning.assembly import Assembler
-from veritensor_ray.cleaning.cleaning import Cleaning, pseudonym_key
+from veritensor_ray.cleaning.cleaning import AGAIN, Cleaning, pseudonym_key
 from veritensor_ray.cleaning.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME, Result
 from veritensor_ray.cleaning.policy import CleanPolicy, load_clean_policy
 from veritensor_ray.cleaning.statement import attest_copy, run_of
@@ -84,6 +85,7 @@ class _Cleaning:
         self._sweeps = settings.job == "sweep"
         self._store = OutputStore(absolute(str(settings.output)), settings.stores)
         self._cleaning = Cleaning(policy, self._store, pseudonym_key(policy, settings.site_key), dry_run)
+        self._again = replace(self._cleaning, again=True)
 
     def run(self) -> dict[str, Any]:
         _check_destination(self._store)
@@ -106,7 +108,7 @@ class _Cleaning:
         if self._dry_run:
             return self._result(before, None, summary)
         after = self._second(summary)
-        if after is not None and self._policy.remaining == "hold" and (changed := self._hold_back(before["scan_id"], held)):
+        while after is not None and (changed := self._amended(before["scan_id"], held)):
             summary = changed
             after = self._second(summary)
         result = self._result(before, after, summary)
@@ -176,6 +178,10 @@ class _Cleaning:
                 self._report.note(
                     "the cleaning policy or its key has changed since the last sweep, or the manifest is gone: everything is cleaned again"
                 )
+        if fresh:
+            for name in self._store.names("_work"):
+                if name.startswith(AGAIN):
+                    self._store.delete(f"_work/{name}")
         first = {"output": f"{self._store.uri}/{BEFORE}", "fail_on": None, "fresh": fresh}
         job = sweep if self._sweeps else audit
         return job(self._settings.model_copy(update=first), self._report, self._cleaning)
@@ -199,23 +205,25 @@ class _Cleaning:
 
     def _publish(self, run: str, held: Lease) -> dict[str, Any]:
         """Put the copies of a run in their places; returns counts for run.json."""
-        self._report.stage("publish")
-        return self._published(run, held)
+        from veritensor_ray.actors.tasks import publish_copy
 
-    def _published(self, run: str, held: Lease, reasons: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Publish a run, or move files of its published copy to the quarantine, with the reasons by path."""
+        self._report.stage("publish")
+        where = self._store.under(BEFORE)
+        summary: dict[str, Any] = self._run(
+            publish_copy, held, self._assembler(run), where.under(f"{SWEEPS}/{run}") if self._sweeps else where
+        )
+        return summary
+
+    def _assembler(self, run: str) -> Assembler:
+        return Assembler(self._cleaning, self._settings, tuple(roots(self._settings.sources, self._settings.stores)), run)
+
+    def _run(self, task: Any, held: Lease, *arguments: Any) -> Any:
+        """Run a task that changes the copy. Raises CannotRunError and other VeritensorErrors."""
         import ray
 
-        from veritensor_ray.actors.tasks import hold_copies_back, publish_copy
-
         held.check()
-        where = self._store.under(BEFORE)
-        ledger = where.under(f"{SWEEPS}/{run}") if self._sweeps else where
-        starts = tuple(roots(self._settings.sources, self._settings.stores))
-        assembler = Assembler(self._cleaning, self._settings, starts, run)
         try:
-            task = publish_copy.remote(assembler, ledger) if reasons is None else hold_copies_back.remote(assembler, ledger, reasons)
-            summary: dict[str, Any] = ray.get(task)
+            return ray.get(task.remote(*arguments))
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, VeritensorError):
                 raise error.cause from None
@@ -224,7 +232,6 @@ class _Cleaning:
             raise CannotRunError(
                 f"the copy cannot be put together in {self._store.uri}: {type(error).__name__}; repeat the command, and check the logs of the nodes"
             ) from None
-        return summary
 
     def _left(self) -> list[dict[str, Any]]:
         """Return the findings in the copy at or above the level, except those that a rule of the policy keeps."""
@@ -233,25 +240,34 @@ class _Cleaning:
         found = table.to_table(columns=_OF_FINDINGS, filter=pc.field("severity_original").isin(levels)).to_pylist()
         return [one for one in found if self._policy.decide(mark_of(one), one["category"], one["artifact"]).action is not Action.KEEP]
 
-    def _hold_back(self, run: str, held: Lease) -> dict[str, Any] | None:
-        """Hold back the files in whose copies the second audit found something; returns the new counts, or None if there are none."""
+    def _amended(self, run: str, held: Lease) -> dict[str, Any] | None:
+        """Clean files again in whose copies the audit found something, or hold them back. Returns the new counts, or None if nothing is done."""
+        from veritensor_ray.actors.tasks import amend_copy
+
         rules: dict[str, set[str]] = {}
         for one in self._left():
             rules.setdefault(f"{CORPUS}/{one['artifact']}", set()).add(one["rule_id"])
         if not rules:
             return None
-        self._report.note(f"{len(rules):,} of the copies still have findings and are held back")
+        self._report.note(f"{len(rules):,} of the copies still have findings: they are cleaned again, or held back if that does not help")
         reasons = {path: f"the audit of its copy still found {', '.join(sorted(some)[:3])}" for path, some in rules.items()}
-        return self._published(run, held, reasons)
+        settings = self._settings_of_copy()
+        copies = Assembler(self._again, settings, tuple(roots(settings.sources, settings.stores)), "")
+        changed: dict[str, Any] | None = self._run(amend_copy, held, self._assembler(run), copies, reasons)
+        return changed
 
     def _second(self, summary: Mapping[str, Any]) -> dict[str, Any] | None:
         """Audit the copy; None if it has no file. This audit is a sweep, so that it reads only what changed when it is repeated.
 
-        Files that have the content of an original take over its results.
+        Files that have the content of an original take over its results. What is still to be removed from others is removed as well, but
+        only `_amended` puts that into the copy.
         """
         if not any(summary["results"].get(name) for name in (Result.COPIED, Result.CLEANED)):
             return None
         self._report.note("auditing the copy")
+        return sweep(self._settings_of_copy(), self._report, self._again, self._store.under(BEFORE))
+
+    def _settings_of_copy(self) -> Settings:
         second = {
             "sources": [f"{self._store.uri}/{CORPUS}"],
             "output": f"{self._store.uri}/{AFTER}",
@@ -259,7 +275,7 @@ class _Cleaning:
             "fail_on": None,
             "policy": None,
         }
-        return sweep(self._settings.model_copy(update=_EVERYTHING | second), self._report, elsewhere=self._store.under(BEFORE))
+        return self._settings.model_copy(update=_EVERYTHING | second)
 
     def _result(self, before: Mapping[str, Any], after: Mapping[str, Any] | None, summary: Mapping[str, Any]) -> dict[str, Any]:
         left: Counter[str] = Counter()

@@ -74,7 +74,8 @@ def plan(ready: Ready, previous: str | None = None, decide: Decider | None = Non
     report.stage("plan")
     run, now = _next_id(digest(parts)[:6], previous)
     with Splitter(settings) as split, store.writer(f"_work/{run}/plan.parquet") as file:
-        own = store if ready.context.cleaning is None else ready.context.cleaning.store
+        cleaning = ready.context.cleaning
+        own = store if cleaning is None or cleaning.again else cleaning.store
         rows = plan_rows(settings, parts["engines"], split, report.planned, own.uri, decide)
         totals = write_plan((row if row.reason is None else replace(row, reason=reason_safe(row.reason)) for row in rows), file)
     started = now.isoformat(timespec="seconds")

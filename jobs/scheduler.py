@@ -311,7 +311,7 @@ def _careful(work: Work, shard: Shard, care: Care | None, strikes: Counter[int],
     """Return how to try once more after a process died while it rewrote an artifact of a shard. Raises StageLost if none is to blame."""
     if care is None or work.context.cleaning is None:
         return Care({})
-    crumb = work.context.cleaning.store.read(crumb_key(work.run, shard.id))
+    crumb = work.context.cleaning.store.read(crumb_key(work.context.cleaning.work(work.run), shard.id))
     if crumb is None or sum(strikes.values()) >= _PATIENCE + _STRIKES * len(shard.rows):
         raise StageLost(CLEAN, lost.reason, strike=False)
     number = int(crumb)

@@ -37,7 +37,7 @@ def sweep(
     """
     report = reporter or Silent()
     with ready(settings, report, cleaning) as prepared:
-        return _swept(prepared, elsewhere and _complete(elsewhere))
+        return _swept(prepared, _complete(elsewhere) if elsewhere is not None else None)
 
 
 def _complete(output: OutputStore) -> Night:
@@ -143,10 +143,11 @@ class _Reading:
         self.decide = self._decide if before else None
 
     def known(self) -> Known | None:
-        """Returns the content that need not be scanned. A run that cleans has to see every artifact that changed."""
+        """Returns the content that need not be scanned. A run that cleans has to see every artifact from which it might remove something."""
+        cleaning = self._ready.context.cleaning
         if self._elsewhere is not None:
-            return self._opened(self._elsewhere).known()
-        return self._read().known() if self.decide and self._ready.context.cleaning is None else None
+            return self._opened(self._elsewhere).known(cleaning.policy.level if cleaning else None)
+        return self._read().known() if self.decide and cleaning is None else None
 
     def _decide(self, entry: Listed) -> tuple[tuple[str, ...], str | None]:
         """Returns the engines to run on an artifact. To clean it, all findings are needed, so either all engines run or none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,8 @@ class InProcess:
         prints = {name: engine.fingerprint() for name, engine in made.items()}
         context = Context(settings, self.roots, engines, KEY, f"in-process-{engines}", cleaning=self.cleaning)
         with before.writer(f"_work/{self.run}/plan.parquet") as file:
-            write_plan(plan_rows(settings, engines, splitter(settings), own_output=self.store.uri), file)
+            own = self.before.uri if self.cleaning.again else self.store.uri
+            write_plan(plan_rows(settings, engines, splitter(settings), own_output=own), file)
         with before.open(f"_work/{self.run}/plan.parquet") as plan:
             for shard in shards_of(read_plan(plan)):
                 if isinstance(shard, Shard):
@@ -81,7 +82,7 @@ class InProcess:
                         pass
                     outcomes = extraction.outcomes
                     done = clean_shard(self.cleaning, settings, self.roots, categories, self.run, shard.rows, outcomes)
-                    leave(self.store, self.run, shard.id, done)
+                    leave(self.cleaning, self.run, shard.id, done)
                     write_commit(before, self.run, shard.id, commit_table(shard.rows, outcomes, prints, KEY))
         rules = {rule.id: rule for engine in made.values() for rule in engine.rules()}
         described = {name: {"version": engine.version, "fingerprint": prints[name]} for name, engine in made.items()}
@@ -89,9 +90,20 @@ class InProcess:
         collect(before, info, KEY, Judge(load_policy(None), date(2026, 1, 1)))
         return self
 
+    @property
+    def assembler(self) -> Assembler:
+        return Assembler(self.cleaning, self.settings, self.roots, self.run)
+
     def publish(self) -> dict[str, Any]:
         """Publish the copies; returns the summary."""
-        return publish(Assembler(self.cleaning, self.settings, self.roots, self.run), self.before)
+        return publish(self.assembler, self.before)
+
+    def again(self, policy: str, run: str = "second") -> InProcess:
+        """Audit the copy, with another policy, which makes the engine find what the first one did not."""
+        options = {**self.options, "sources": [f"{self.destination}/corpus"]}
+        copies = InProcess(f"{self.destination}/corpus", self.destination, policy, options, run)
+        copies.cleaning, copies.before = replace(copies.cleaning, again=True), self.store.under(f"after-{run}")
+        return copies.scan()
 
     def manifest(self) -> dict[str, dict[str, Any]]:
         """The manifest by artifact."""

@@ -47,6 +47,11 @@ class Noting(Silent):
             raise KeyboardInterrupt
 
 
+def nested(times: int) -> str:
+    """A text that has to be stripped so many times."""
+    return "" if not times else f"FIND{nested(times - 1)}ME"
+
+
 class Case:
     """A corpus, its policy, and the destination."""
 
@@ -62,6 +67,11 @@ class Case:
         rows = pq.read_table(self.dest / "manifest.parquet").to_pylist()
         assert len({row["artifact"] for row in rows}) == len(rows)
         return {row["artifact"]: (row["result"], row["path"]) for row in rows}
+
+    def row(self, artifact: str) -> dict[str, Any]:
+        """A row of the manifest."""
+        (found,) = [row for row in pq.read_table(self.dest / "manifest.parquet").to_pylist() if row["artifact"] == artifact]
+        return dict(found)
 
     def files(self, place: str = "corpus") -> dict[str, str]:
         return {name.decode(): content.decode() for name, content in tree(self.dest / place).items() if content != b"(folder)"}
@@ -109,23 +119,6 @@ def test_a_destination_behind_a_link_overlaps_too(tmp_path: Path) -> None:
         clean(load_settings(flags={"sources": ["/elsewhere", str(tmp_path / "corpus")], "output": str(tmp_path / "link/new")}, environ={}))
 
 
-@pytest.mark.ray
-def test_a_copy_in_which_the_second_audit_finds_something_is_held_back(case: Case) -> None:
-    write(case.corpus, {"again.txt": "FINDFINDMEME", "kept.txt": "FINDME", "aside.txt": ""})
-    keeping = '  - {path: "*kept*", action: keep}'
-    case.policy.write_text(POLICY.replace("rules:", f"rules:\n{keeping}"))
-    run = case.clean()
-    assert (run["verdict"], run["left"], run["results"]["held"]) == ("clean", {}, 1)
-    assert case.manifest()["again.txt"] == ("held", "quarantine/again.txt")
-    assert case.files("quarantine")["again.txt"] == "FINDME"
-    assert case.files()["kept.txt"] == "FINDME"
-    verify_copy(OutputStore(str(case.dest)), None)
-    case.policy.write_text(f"remaining: copy\n{case.policy.read_text()}")
-    run = case.clean(fresh=True)
-    assert (run["verdict"], run["left"]) == ("findings-left", {"medium": 1})
-    assert case.manifest()["again.txt"] == ("cleaned", "corpus/again.txt")
-
-
 @pytest.mark.parametrize("there", ["mine.txt", "corpus/a.txt", "run.json"])
 def test_a_folder_with_something_else_is_left_alone(case: Case, there: str) -> None:
     write(case.dest, {there: "mine"})
@@ -139,6 +132,7 @@ def test_a_folder_with_something_else_is_left_alone(case: Case, there: str) -> N
 class TestAudits:
     def test_a_cleaning_that_is_interrupted_anywhere(self, case: Case, tmp_path: Path) -> None:
         """Before each stage and note of the whole run once; then the same command again, until nothing interrupts it."""
+        write(case.corpus, {"again.txt": nested(3), "twice.jsonl": f'{{"t": "{nested(2)}"}}\n'})
         undisturbed = Case(tmp_path)
         undisturbed.dest = tmp_path / "undisturbed"
         expected = undisturbed.clean()
@@ -160,7 +154,7 @@ class TestAudits:
                 with pytest.raises(IncompleteOutput):
                     verify_copy(OutputStore(str(case.dest)), None)
         assert times > 6
-        names = ("results", "actions", "changes", "left", "verdict", "not_copied")
+        names = ("results", "actions", "changes", "rounds", "left", "verdict", "not_copied")
         assert {name: found[name] for name in names} == {name: expected[name] for name in names}
         assert (case.files(), case.files("quarantine")) == (undisturbed.files(), undisturbed.files("quarantine"))
         assert case.manifest() == undisturbed.manifest()
@@ -175,6 +169,23 @@ class TestAudits:
         with lease(OutputStore(str(case.dest))), pytest.raises(LeaseHeld):
             case.clean(fresh=True)
         assert (case.dest / "run.json").exists(), "whoever holds it, nothing was removed"
+
+    def test_what_the_audit_of_the_copy_finds_is_removed_three_times_at_most(self, case: Case) -> None:
+        write(case.corpus, {"twice.txt": nested(2), "four.txt": nested(4), "five.txt": nested(5), "kept.txt": "FINDME", "aside.txt": ""})
+        keeping = '  - {path: "*kept*", action: keep}'
+        case.policy.write_text(POLICY.replace("rules:", f"rules:\n{keeping}"))
+        run = case.clean()
+        assert (run["verdict"], run["left"], run["rounds"], run["results"]["held"]) == ("clean", {}, 4, 1)
+        manifest = case.manifest()
+        assert (manifest["four.txt"], manifest["five.txt"]) == (("cleaned", "corpus/four.txt"), ("held", "quarantine/five.txt"))
+        assert (case.files("quarantine")["five.txt"], case.files()["kept.txt"]) == ("FINDME", "FINDME")
+        assert {name: case.files()[name] for name in ("twice.txt", "four.txt")} == {"twice.txt": "", "four.txt": ""}
+        assert case.row("four.txt")["actions"] == [{"rule": "fake-local.findme", "action": "strip", "count": 4}]
+        verify_copy(OutputStore(str(case.dest)), None)
+        case.policy.write_text(f"remaining: copy\n{case.policy.read_text()}")
+        run = case.clean(fresh=True)
+        assert (run["verdict"], run["left"], run["rounds"]) == ("findings-left", {"medium": 1}, 3)
+        assert case.manifest()["five.txt"] == ("cleaned", "corpus/five.txt")
 
     def test_the_audit_of_the_copy_scans_what_was_rewritten_or_tampered_with(self, case: Case) -> None:
         with pytest.raises(KeyboardInterrupt):

@@ -66,7 +66,7 @@ class ArtifactCleaner:
             held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
         if outcome.status != "scanned" and policy.unchecked == "hold":
             return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.reason or outcome.status}")
-        strip = policy.strips(row.artifact)
+        strip = self._cleaning.strips(row.artifact)
         if not orders and not strip:
             return Draft(result)
         problem = held
@@ -104,7 +104,7 @@ class ArtifactCleaner:
         orders: list[Order] = []
         waiting: set[int] = set()
         for mark in outcome.recorded.marks:
-            action, keep_length, unless_stripped = self._cleaning.policy.decide(mark, self._categories.get(mark.rule, ""), artifact)
+            action, keep_length, unless_stripped = self._cleaning.decide(mark, self._categories.get(mark.rule, ""), artifact)
             if action is Action.KEEP:
                 continue
             if unless_stripped and not mark.over_bytes and _is_markdown(mark.member or artifact):

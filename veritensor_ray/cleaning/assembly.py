@@ -40,6 +40,11 @@ class Assembler:
     roots: Sequence[Root]
     run: str
 
+    @property
+    def work(self) -> str:
+        """The folder where the copies of the run wait."""
+        return self.cleaning.work(self.run)
+
     def assembled(self, parts: Sequence[Cleaned], held: str | None = None, pulse: Pulse = lambda: None) -> Cleaned:
         """Write a split artifact to its place, and return its row. `held` is why it must not be put together from its parts."""
         whole = _whole(parts)
@@ -54,12 +59,12 @@ class Assembler:
 
     def _written(self, whole: Cleaned, parts: Sequence[Cleaned], pulse: Pulse) -> Cleaned:
         root = self.roots[whole.root]
-        path = place_of(whole.result, whole.artifact, root, self.cleaning.store)
+        path = place_of(whole.result, whole.artifact, root, self.cleaning)
         with closing(OpenArtifact(whole.planned(), root, self.settings.stores)) as artifact:
             source = artifact.file()
-            if path is not None and not self.cleaning.dry_run:
+            if path is not None:
                 whole.path = path
-                with staged(self.cleaning.store, f"_work/{self.run}", path, pulse) as out:
+                with staged(self.cleaning.store, self.work, path, pulse) as out:
                     if whole.result is Result.CLEANED:
                         whole.clean_size, whole.clean_sha256 = self._joined(whole, parts, source, out, pulse)
                     else:
@@ -88,7 +93,7 @@ class Assembler:
         """Return a part as its shard left it, or None if nothing was changed in it."""
         if part.result is not Result.CLEANED:
             return None
-        return stack.enter_context(self.cleaning.store.open(piece_key(self.run, part.artifact, part.part)))
+        return stack.enter_context(self.cleaning.store.open(piece_key(self.work, part.artifact, part.part)))
 
     def _same_groups(self, part: Cleaned, source: BinaryIO, stack: contextlib.ExitStack, pulse: Pulse) -> BinaryIO:
         """Return unchanged row groups of a Parquet file as a file."""
@@ -110,10 +115,10 @@ def _whole(parts: Sequence[Cleaned]) -> Cleaned:
     if worst is not None:
         whole = _aside(whole, worst.reason or "")
         whole.result = worst.result
-        whole.actions = _added(part.actions for part in parts if part.result is worst.result)
+        whole.actions = added(part.actions for part in parts if part.result is worst.result)
         return whole
     whole.result = Result.CLEANED if any(part.result is Result.CLEANED for part in parts) else Result.COPIED
-    whole.actions = _added(part.actions for part in parts)
+    whole.actions = added(part.actions for part in parts)
     whole.reason = next((part.reason for part in parts if part.reason), None)
     whole.changes = sum(part.changes for part in parts)
     whole.rows, first = [], 0
@@ -153,7 +158,8 @@ class _Hashing(io.RawIOBase):
         return self.size
 
 
-def _added(actions: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def added(actions: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the sum of several counts of actions by rule."""
     counts: Counter[tuple[str, str]] = Counter()
     for some in actions:
         for one in some:

@@ -8,25 +8,31 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from veritensor_ray.cleaning.actions import Action, Ruling, Strippable
 from veritensor_ray.cleaning.policy import CleanPolicy
 from veritensor_ray.findings.keys import given_key, site_key
+from veritensor_ray.findings.marks import Mark
 from veritensor_ray.stores.outputs import OutputStore
 
 if TYPE_CHECKING:
     from veritensor_ray.cleaning.replacements import Replacements
+
+AGAIN = "again-"
 
 
 @dataclass(frozen=True)
 class Cleaning:
     """The constants of a cleaning. `store` is the destination, with everything that belongs to it; `key` makes pseudonyms.
 
-    In a dry run, everything is done except writing the copies.
+    In a dry run, everything is done except writing the copies. With `again`, the corpus is the copy itself: findings that the policy's level
+    does not allow in it are removed, and nothing else is done or written.
     """
 
     policy: CleanPolicy
     store: OutputStore
     key: bytes = field(repr=False)
     dry_run: bool = False
+    again: bool = False
 
     @cached_property
     def replace(self) -> Replacements:
@@ -34,6 +40,20 @@ class Cleaning:
         from veritensor_ray.cleaning.replacements import Replacements  # which every worker would load, and few runs need
 
         return Replacements(self.key)
+
+    def decide(self, mark: Mark, category: str, artifact: str) -> Ruling:
+        """Return what to do about a finding in a rule's category."""
+        if self.again and not self.policy.counts(mark.severity):
+            return Ruling(Action.KEEP)
+        return self.policy.decide(mark, category, artifact)
+
+    def strips(self, artifact: str) -> frozenset[Strippable]:
+        """Return what to remove from an artifact whether or not anything was found there."""
+        return frozenset() if self.again else self.policy.strips(artifact)
+
+    def work(self, run: str) -> str:
+        """Return the folder where the copies of a run wait."""
+        return f"_work/{AGAIN if self.again else ''}{run}"
 
     def describe(self) -> dict[str, Any]:
         """Return what two runs must share to write the same copy, without anything secret."""

@@ -183,7 +183,7 @@ class CleanPolicy(Section):
     level: _Severity = Field("medium", description="lowest severity at which the defaults act")
     unsupported: _Held = Field("hold", description="a file with a finding that cannot be rewritten: hold it back or copy it")
     unchecked: _Held = Field("hold", description="a file that was not wholly checked: hold it back or copy it")
-    remaining: _Held = Field("hold", description="a file in whose copy the second audit finds something: hold it back or leave the copy")
+    remaining: _Held = Field("hold", description="a file with findings that further rounds did not remove: hold it back or leave the copy")
     pseudonym_key: NamedSecret = Field(
         None, description="key of the pseudonyms as env:NAME or file:/path; default: derived from the site key"
     )
@@ -223,10 +223,14 @@ class CleanPolicy(Section):
         for one in self._matchers:
             if one.matches(mark, category, artifact):
                 return one.verdict
-        if SEVERITIES.index(mark.severity) < SEVERITIES.index(self.level):
+        if not self.counts(mark.severity):
             return Ruling(Action.KEEP)
         action = next(default.action for default in DEFAULTS if default.applies(mark, category))
         return Ruling(action, unless_stripped=action is Action.QUARANTINE and _INSTRUCTIONS(mark, category))
+
+    def counts(self, severity: str) -> bool:
+        """Return whether the copy must have no finding of this severity."""
+        return SEVERITIES.index(severity) >= SEVERITIES.index(self.level)
 
     def strips(self, artifact: str) -> frozenset[Strippable]:
         """Return what to remove from an artifact whether or not anything was found there."""

@@ -1,6 +1,6 @@
 """The cleaning of one shard: opens its artifacts again, writes what becomes of them, and leaves a table for `publish`.
 
-Everything goes to `_work/RUN/` of the destination. It is written before the shard is committed, under names that depend only on the plan,
+Everything goes to a folder of the run below `_work/` of the destination. It is written before the shard is committed, under names that depend only on the plan,
 so that a shard that is repeated writes the same objects again.
 """
 
@@ -10,12 +10,14 @@ import codecs
 import hashlib
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import groupby
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from veritensor_ray.cleaning.artifact import ArtifactCleaner, Draft, copied
@@ -47,25 +49,22 @@ class Care:
     held: Mapping[int, str]
 
 
-def table_key(run: str, shard: int) -> str:
-    """Return the key of the table that a shard leaves."""
-    return f"_work/{run}/cleaned/{shard:07d}.parquet"
-
-
-def crumb_key(run: str, shard: int) -> str:
+def crumb_key(work: str, shard: int) -> str:
     """Return the key of the object that names the artifact being rewritten, while a shard is repeated with care."""
-    return f"_work/{run}/rewriting/{shard:07d}"
+    return f"{work}/rewriting/{shard:07d}"
 
 
-def piece_key(run: str, artifact: str, part: int) -> str:
+def piece_key(work: str, artifact: str, part: int) -> str:
     """Return the key of one part of a split artifact."""
-    return f"_work/{run}/{PIECES}/{hashlib.sha256(artifact.encode('utf-8', 'surrogatepass')).hexdigest()}/{part:05d}"
+    return f"{work}/{PIECES}/{hashlib.sha256(artifact.encode('utf-8', 'surrogatepass')).hexdigest()}/{part:05d}"
 
 
-def place_of(result: Result, artifact: str, root: Root, store: OutputStore) -> str | None:
-    """Return the path of an artifact's copy in the destination, or None if it has no copy."""
+def place_of(result: Result, artifact: str, root: Root, cleaning: Cleaning) -> str | None:
+    """Return the path of an artifact's copy in the destination, or None if no copy is to be written."""
     place = PLACES.get(result)
-    return None if place is None else f"{place}/{copy_path(artifact, not is_local(root.uri), store.local is None)}"
+    if place is None or cleaning.dry_run or (cleaning.again and result is not Result.CLEANED):
+        return None
+    return f"{place}/{copy_path(artifact, not is_local(root.uri), cleaning.store.local is None)}"
 
 
 def clean_shard(
@@ -89,21 +88,40 @@ def clean_shard(
         outcome.settle()
         held = None
         if care is not None:
-            cleaning.store.put(crumb_key(run, row.shard), str(number).encode())
+            cleaning.store.put(crumb_key(cleaning.work(run), row.shard), str(number).encode())
             held = care.held.get(number)
+        if cleaning.again and not outcome.recorded.marks:
+            done.append(blank(row, outcome))
+            continue
         done.append(_one(cleaning, settings, roots[row.root], run, row, outcome, cleaner, held, pulse))
         outcome.recorded.forget_marks()  # a shard may have many
     return done
 
 
-def leave(store: OutputStore, run: str, shard: int, done: Sequence[Cleaned]) -> None:
+def leave(cleaning: Cleaning, run: str, shard: int, done: Sequence[Cleaned]) -> None:
     """Write the table about a shard's artifacts, once their copies are sure to survive a loss of power."""
+    store, work = cleaning.store, cleaning.work(run)
     if store.local is not None:
         os.sync()  # once, instead of once for each file
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([one.as_row() for one in done], schema=CLEANED), buffer, compression="zstd")
-    store.put(table_key(run, shard), buffer.getvalue())
-    store.remove([crumb_key(run, shard)])
+    store.put(f"{work}/cleaned/{shard:07d}.parquet", buffer.getvalue())
+    store.remove([crumb_key(work, shard)])
+
+
+def left(store: OutputStore, work: str) -> Iterator[pa.Table]:
+    """Yield the tables that the shards of a run left, in order. `work` is the folder of the run."""
+    for name in store.names(f"{work}/cleaned"):
+        yield pq.read_table(io.BytesIO(store.read(f"{work}/cleaned/{name}") or b""), schema=CLEANED)
+
+
+def split(store: OutputStore, work: str) -> Iterator[list[Cleaned]]:
+    """Yield the parts of each split artifact, in order."""
+    names = [field.name for field in fields(Cleaned)]
+    rows = (row for table in left(store, work) for row in table.filter(pc.greater(table["parts"], 1)).to_pylist())
+    parts = (Cleaned(**{name: row[name] for name in names} | {"result": Result(row["result"])}) for row in rows)
+    for _, some in groupby(parts, key=lambda one: one.artifact):
+        yield sorted(some, key=lambda one: one.part)
 
 
 def _one(
@@ -122,6 +140,8 @@ def _one(
         with closing(OpenArtifact(row, root, settings.stores)) as artifact:
             file = artifact.file()
             draft = cleaner.clean(row, outcome, file, _kind(row, file), held)
+            if cleaning.again and draft.cleaned.result is not Result.CLEANED:
+                return draft.cleaned
             with closing(draft.content) if draft.content is not None else closing(artifact.file()) as content:
                 return _written(cleaning, root, run, row, outcome, artifact, draft, content, pulse)
     except ReadError as error:
@@ -153,16 +173,16 @@ def _written(
     if row.parts > 1:
         # what becomes of the artifact is known when all its parts are; a part without changes is read from the source then
         if cleaned.result is Result.CLEANED and not cleaning.dry_run:
-            with cleaning.store.writer(piece_key(run, row.artifact, row.part), sync=False, pulse=pulse) as out:
+            with cleaning.store.writer(piece_key(cleaning.work(run), row.artifact, row.part), sync=False, pulse=pulse) as out:
                 cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, pulse)
         artifact.check_unchanged()
         return cleaned
     cleaned.source_size, cleaned.source_sha256 = artifact.size, artifact.content_id()
     if outcome.content_id_kind == "sha256" and outcome.content_id != cleaned.source_sha256:
         return blank(row, outcome, Result.LEFT_OUT, "changed during the run")
-    cleaned.path = None if cleaning.dry_run else place_of(cleaned.result, row.artifact, root, cleaning.store)
+    cleaned.path = place_of(cleaned.result, row.artifact, root, cleaning)
     if cleaned.path is not None:
-        with staged(cleaning.store, f"_work/{run}", cleaned.path, pulse) as out:
+        with staged(cleaning.store, cleaning.work(run), cleaned.path, pulse) as out:
             cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, pulse)
     artifact.check_unchanged()
     return cleaned

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veritensor_ray.config import SEVERITIES
 from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.findings.outcome import MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, QUARANTINED
@@ -27,7 +28,7 @@ Trust = Literal["etag", "mtime", "content"]
 Engines = tuple[str, ...]
 Coverage = Mapping[str, tuple[str, str | None]]
 Numbers = npt.NDArray[np.int64]
-_COLUMNS = ["artifact", "size", "etag", "mtime", "status", "content_id", "content_id_kind", "coverage", "gaps"]
+_COLUMNS = ["artifact", "size", "etag", "mtime", "status", "content_id", "content_id_kind", "coverage", "gaps", "max_severity"]
 _TRIED_AGAIN = ("unreadable", "quarantined")  # the next sweep may succeed
 _OCR = "ocr"
 _MASKED = (SECRET, PERSONAL)
@@ -162,20 +163,21 @@ class Previous:
         self._engines: dict[str, int] = {}
         self._codes = _Codes()
         parts = [self._read(batch) for batch in night.dataset("ledger", LEDGER).to_batches(columns=_COLUMNS)]
-        kinds, size, mtime, etag, digest = zip(*parts, strict=True) if parts else ((), (), (), (), ())
+        kinds, size, mtime, etag, digest, worst = zip(*parts, strict=True) if parts else ((), (), (), (), (), ())
         self._size = np.concatenate([np.zeros(0, np.int64), *size])
         self._mtime = np.concatenate([np.zeros(0), *mtime])
         self._etag: pa.Array = pa.concat_arrays([pa.array([], pa.string()), *etag])
         self._digest: pa.Array = pa.concat_arrays([pa.array([], pa.string()), *digest])
+        self._worst = np.concatenate([np.zeros(0, np.int64), *worst])
         found, hiding = self._finders(night)
         table = np.concatenate([np.zeros((0, 4), np.int64), *kinds])
         self._kinds, self._run = self._decided(np.column_stack([table, found, hiding]))
 
-    def _read(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, npt.NDArray[np.float64], pa.Array, pa.Array]:
-        """Return five arrays for some rows of the ledger.
+    def _read(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, npt.NDArray[np.float64], pa.Array, pa.Array, Numbers]:
+        """Return six arrays for some rows of the ledger.
 
-        The first holds what decides (coverage, status, gaps, attributed gaps). The others are size, mtime, etag, and the SHA-256 where the
-        content ID is one.
+        The first holds what decides (coverage, status, gaps, attributed gaps). The others are size, mtime, etag, the SHA-256 where the
+        content ID is one, and the number of the worst severity, or -1.
         """
         for name, size in zip(batch.column("artifact").to_pylist(), batch.column("size").to_pylist(), strict=True):
             if size is not None or name not in self._by_name:  # a prefix that could not be listed may have the name of an object
@@ -194,6 +196,7 @@ class Previous:
             batch.column("mtime").to_numpy(zero_copy_only=False),
             batch.column("etag"),
             pc.if_else(is_digest, batch.column("content_id"), pa.scalar(None, pa.string())),
+            pc.index_in(batch.column("max_severity"), pa.array(SEVERITIES)).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64),
         )
 
     def decide(self, entry: Listed) -> tuple[Engines, str | None]:
@@ -216,9 +219,13 @@ class Previous:
             return False
         return etag is not None or bool(dated)
 
-    def known(self) -> Known:
-        """Return the contents that need no engine in this run, whatever their names are now."""
+    def known(self, below: str | None = None) -> Known:
+        """Return the contents that need no engine in this run, whatever their names are now; if given, without findings of that severity or
+        a worse one.
+        """
         complete = np.array([not engines for engines in self._run] or [False])[self._kinds] & self.reusable
+        if below is not None:
+            complete &= self._worst < SEVERITIES.index(below)
         usable = complete & self._digest.is_valid().to_numpy(zero_copy_only=False)
         named: list[str | None] = [None] * self._rows
         for name, row in self._by_name.items():

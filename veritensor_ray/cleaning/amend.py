@@ -1,0 +1,138 @@
+"""Changes a published copy after its audit: files that still have findings are replaced by what that audit made of them, or held back.
+
+The audit of the copy cleans too: it leaves rewritten files in `_work/again-RUN/`. A model may see more in a changed text than in the
+original, so this takes one round more, seldom two.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from veritensor_ray.cleaning.assembly import Assembler, added
+from veritensor_ray.cleaning.cleaning import AGAIN
+from veritensor_ray.cleaning.counts import CopyCounts
+from veritensor_ray.cleaning.manifest import CORPUS, MANIFEST, MANIFEST_NAME, QUARANTINE, ROWS, ROWS_NAME, Result
+from veritensor_ray.cleaning.places import object_name, staged
+from veritensor_ray.cleaning.publish import Assemble, one_by_one
+from veritensor_ray.cleaning.shard import left, split
+from veritensor_ray.cleaning.waiting import Waiting
+
+ROUNDS = 3
+_CHUNK = 8 << 20
+_Row = dict[str, Any]
+
+
+def amend(assembler: Assembler, copies: Assembler, reasons: Mapping[str, str], assemble: Assemble = one_by_one) -> dict[str, Any] | None:
+    """Clean files of a published copy again, and return new counts for run.json; None if nothing can be done.
+
+    `assembler` belongs to the run that was published, `copies` to the audits of the copy. `reasons` maps the paths of files with findings to
+    why they would be held back, which happens if they cannot be rewritten, or after `ROUNDS` rounds, unless the policy says to leave them.
+    """
+    return _Amendment(assembler, copies, reasons).run(assemble)
+
+
+class _Amendment:
+    def __init__(self, assembler: Assembler, copies: Assembler, reasons: Mapping[str, str]) -> None:
+        self._copies, self._reasons = copies, reasons
+        self._store, self._holding = assembler.cleaning.store, assembler.cleaning.policy.remaining == "hold"
+        self._waiting = Waiting(self._store, assembler.work)
+        self._number = (self._waiting.number or 0) + 1
+        self._changed = 0
+        self._dropped: list[_Row] = []
+
+    def run(self, assemble: Assemble) -> dict[str, Any] | None:
+        rewritten = self._rewritten(assemble) if self._number <= ROUNDS else {}
+        dropped = pq.read_table(io.BytesIO(self._waiting.read(ROWS_NAME)), schema=ROWS)
+        counts, tables = CopyCounts(), []
+        for batch in pq.ParquetFile(io.BytesIO(self._waiting.read(MANIFEST_NAME))).iter_batches():
+            table = pa.Table.from_batches([batch])
+            if pc.any(pc.is_in(table["path"], pa.array(list(self._reasons), pa.string()))).as_py():
+                rows = [self._amended(row, rewritten, dropped) for row in table.to_pylist()]
+                table = pa.Table.from_pylist(rows, schema=MANIFEST)
+            counts.add(table)
+            tables.append(table)
+        if not self._changed:
+            return None
+        data = io.BytesIO()
+        pq.write_table(pa.concat_tables([dropped, pa.Table.from_pylist(self._dropped, schema=ROWS)]), data, compression="zstd")
+        self._store.put(f"{self._waiting.tables(self._number)}/{ROWS_NAME}", data.getvalue())
+        manifest = io.BytesIO()
+        pq.write_table(pa.concat_tables(tables), manifest, compression="zstd")
+        fresh = {name: value for name, value in counts.summary().items() if name not in ("not_copied", "samples")}
+        self._waiting.complete(self._number, self._waiting.summary() | fresh | {"rounds": self._number}, manifest.getvalue())
+        self._waiting.move()
+        return self._waiting.summary()
+
+    def _rewritten(self, assemble: Assemble) -> dict[tuple[str, str], tuple[str, _Row]]:
+        """Return what the audits of the copy rewrote: the folder and the row for each path and digest of what was rewritten."""
+        found: dict[tuple[str, str], tuple[str, _Row]] = {}
+        for name in self._store.names("_work"):
+            if name.startswith(AGAIN):
+                for row in self._rows(replace(self._copies, run=name.removeprefix(AGAIN)), assemble):
+                    found[f"{CORPUS}/{row['artifact']}", row["source_sha256"]] = f"_work/{name}", row
+        return found
+
+    def _rows(self, copies: Assembler, assemble: Assemble) -> Iterator[_Row]:
+        """Yield the rows of the files that an audit of the copy rewrote, of those that have findings."""
+        for table in left(self._store, copies.work):
+            wanted = pc.and_(pc.equal(table["parts"], 1), pc.equal(table["result"], Result.CLEANED.value))
+            yield from (row for row in table.filter(wanted).to_pylist() if f"{CORPUS}/{row['artifact']}" in self._reasons)
+        parts = (some for some in split(self._store, copies.work) if f"{CORPUS}/{some[0].artifact}" in self._reasons)
+        wholes = (one.as_row() for one in assemble(copies, parts))
+        yield from (row for row in wholes if row["result"] == Result.CLEANED.value)
+
+    def _amended(self, row: _Row, rewritten: Mapping[tuple[str, str], tuple[str, _Row]], dropped: pa.Table) -> _Row:
+        """Return the new row of an artifact, whose new copy then waits to be moved.
+
+        A copy with findings in it that the policy asks for (`unsupported: copy`) stays.
+        """
+        path = row["path"]
+        if path not in self._reasons or (row["result"] == Result.COPIED.value and row["reason"] is not None):
+            return row
+        work, again = rewritten.get((path, row["clean_sha256"]), (None, None))
+        if work is None or again is None:
+            if not self._holding:
+                return row
+            aside = f"{QUARANTINE}/{path.removeprefix(f'{CORPUS}/')}"
+            self._stage(object_name(self._store, path), aside)
+            return row | {"result": Result.HELD.value, "path": aside, "reason": self._reasons[path]}
+        self._stage(f"{work}/{object_name(self._store, again['path'])}", path)
+        gone = dropped.filter(pc.equal(dropped["artifact"], row["artifact"])).to_pylist() if again["rows"] else []
+        self._dropped += [{"artifact": row["artifact"]} | one for one in _of_source(again["rows"], gone)]
+        return row | {
+            "result": Result.CLEANED.value,
+            "clean_size": again["clean_size"],
+            "clean_sha256": again["clean_sha256"],
+            "actions": added((row["actions"], again["actions"])),
+            "changes": row["changes"] + again["changes"],
+            "rows_dropped": row["rows_dropped"] + again["rows_dropped"],
+        }
+
+    def _stage(self, name: str, path: str) -> None:
+        """Copy an object to where the copies of this change wait, for `path`."""
+        self._changed += 1
+        with self._store.open(name) as copy, staged(self._store, self._waiting.stage(self._number), path, lambda: None) as out:
+            shutil.copyfileobj(copy, out, _CHUNK)
+
+
+def _of_source(rows: Iterable[_Row], gone: Iterable[_Row]) -> list[_Row]:
+    """Return rows of a copy with the numbers that they have in its source, of which the rows `gone` are not in the copy."""
+    before: dict[str | None, set[int]] = defaultdict(set)
+    for one in gone:
+        before[one["member"]].add(one["row"])
+    found = []
+    for one in rows:
+        number = one["row"]
+        for earlier in sorted(before[one["member"]]):
+            number += earlier <= number
+        found.append(one | {"row": number})
+    return found
