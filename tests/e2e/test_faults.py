@@ -45,6 +45,8 @@ BAD_TO_CLEAN = {  # the same for a cleaning: content, and what becomes of it
     "abort-extract.txt": ("ABORT-LOCAL", "held"),
     "quarantine.txt": ("FINDME", "quarantined"),
     "drop.txt": ("FINDME", "dropped"),
+    "again.txt": ("FINDFINDFINDMEMEME", "cleaned"),  # the audit of the copy finds it twice more
+    "big-again.txt": ("FINDFINDMEME in a long line that makes it big\n" * 3000, "cleaned"),
     "big.txt": ("FINDME and a long line that makes it big\n" * 3000, "cleaned"),
 }
 CLEAN_CONFIG = CONFIG | {
@@ -60,7 +62,15 @@ rules:
   - {rule: fake-local.findme, action: strip}
 """
 VICTIMS = ("driver", "worker", "actor")
-WORKERS = ("ray::extract", "ray::commit", "ray::assemble", "ray::publish_copy", "ray::collect_audit")
+WORKERS = (
+    "ray::extract",
+    "ray::commit",
+    "ray::assemble",
+    "ray::publish_copy",
+    "ray::amend_copy",
+    "ray::collect_audit",
+    "ray::collect_night",
+)
 PER_RUN = 5  # kills in one run
 
 
@@ -193,7 +203,8 @@ def copy_of(destination: Path) -> dict[str, Any]:
         "manifest": sorted(tables["manifest"], key=lambda row: str(row["artifact"])),
         "rows": tables["rows"],
         "run": {
-            name: run[name] for name in ("results", "not_copied", "actions", "changes", "rows_dropped", "left", "not_checked", "verdict")
+            name: run[name]
+            for name in ("results", "not_copied", "actions", "changes", "rows_dropped", "rounds", "left", "not_checked", "verdict")
         },
         "modes": {oct(path.stat().st_mode & 0o777) for path in destination.glob("*/**/*.txt")},
     }

@@ -86,13 +86,16 @@ def clean_shard(
         pulse()
         outcome = by_place[row.artifact, row.part]
         outcome.settle()
-        held = None
-        if care is not None:
-            cleaning.store.put(crumb_key(cleaning.work(run), row.shard), str(number).encode())
-            held = care.held.get(number)
         if cleaning.again and not outcome.recorded.marks:
             done.append(blank(row, outcome))
             continue
+        held = None
+        if care is not None:
+            # not synced: it has to outlive this process only, and a disk may take seconds to sync, which would count as no progress
+            with cleaning.store.writer(crumb_key(cleaning.work(run), row.shard), sync=False) as crumb:
+                crumb.write(str(number).encode())
+            pulse()
+            held = care.held.get(number)
         done.append(_one(cleaning, settings, roots[row.root], run, row, outcome, cleaner, held, pulse))
         outcome.recorded.forget_marks()  # a shard may have many
     return done
