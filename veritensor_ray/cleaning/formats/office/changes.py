@@ -62,7 +62,10 @@ class Changes:
         read, cell = found.read, found.cell
         if any(order.action is Action.DROP_CELL for order in orders):
             if self._remove(found):
-                self._orders.drops_cell(Unit(read.part, None, read.row, read.column))
+                if read.row is not None:
+                    self._orders.drops_cell(Unit(read.part, None, read.row, read.column))
+                for order in orders:  # other paragraphs of the unit stay, and so do their orders
+                    self._orders.tick(order)
             return
         ranges = [one for order in orders if order.action is not Action.DROP_ROW for one in order.spans(read.text)]
         if not ranges:
@@ -165,7 +168,7 @@ def _ambiguous(found: Iterable[Found]) -> set[int]:
     texts: dict[int, set[str]] = defaultdict(set)
     for one in found:
         for order in one.orders:
-            if not order.mark.straight and order.action is not Action.DROP_CELL:
+            if not order.mark.straight and (order.action is not Action.DROP_CELL or order.mark.row is None):
                 texts[order.number].add(str(one.read.text))
     return {number for number, some in texts.items() if len(some) > 1}
 
