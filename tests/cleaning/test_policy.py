@@ -108,11 +108,16 @@ def test_a_rule_acts_on_findings_that_meet_all_its_conditions_whatever_the_level
     [
         ("messages[].content", "messages[].content", True),
         ("*[].content", "messages[].content", True),
+        ("messages[].content", "messages[12].content", True),
+        ("messages[].parts[].text", "messages[12].parts[0].text", True),
+        ("messages[].content", "messages[x].content", False),
+        ("messages[1].content", "messages[1].content", True),
+        ("messages[1].content", "messages[12].content", False),
         ("[em]ail", "email", False),
         ("*", None, False),
     ],
 )
-def test_brackets_in_the_path_of_a_column_are_literal(pattern: str, column: str | None, matches: bool) -> None:
+def test_brackets_in_the_path_of_a_column_are_entries_of_lists(pattern: str, column: str | None, matches: bool) -> None:
     found = decided(f"rules: [{{column: '{pattern}', action: drop-cell}}]", mark("pii.email", "low", column=column), "pii")
     assert found == ("drop-cell" if matches else "keep")
 

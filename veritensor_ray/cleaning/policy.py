@@ -61,8 +61,11 @@ def _strip_rules(value: Any) -> Any:
 
 
 def _columns(pattern: str) -> re.Pattern[str]:
-    """Compile a glob for paths of columns, in which brackets have no special meaning, since paths contain them (`messages[].content`)."""
-    return re.compile(fnmatch.translate(re.sub(r"\[", "[[]", pattern)))
+    """Compile a glob for paths of columns. `[]` stands for any entry of a list: some readers number the entries, as in `messages[0].content`.
+
+    Other brackets have no special meaning.
+    """
+    return re.compile(fnmatch.translate(pattern.replace("[]", "\0").replace("[", "[[]")).replace("\0", r"\[\d*\]"))
 
 
 _Severity = Annotated[Severity, _one_of("severity", SEVERITIES)]
