@@ -214,12 +214,13 @@ def _show(run: Mapping[str, Any], folder: str) -> None:
         _samples(out, run["samples"])
         out.print("\nDry run: nothing was written")
         return
-    where = safe(folder)
+    where = safe(folder.rstrip("/"))
+    place = f"{where}/corpus" if run["after"] else "empty"
     dropped = f"; {counted(run['rows_dropped'], 'row')} dropped, see rows.parquet" if run["rows_dropped"] else ""
-    out.print(f"\nCopy:    {where}/corpus (manifest.parquet says what became of every artifact{dropped})")
+    out.print(f"\nCopy:    {place} (manifest.parquet says what became of every artifact{dropped})")
     if aside := results.get("quarantined", 0) + results.get("held", 0):
         out.print(f"Aside:   {where}/quarantine ({counted(aside, 'file')})")
-    out.print(f"Audits:  {where}/before and {where}/after")
+    out.print(f"Audits:  {where}/before and {where}/after" if run["after"] else f"Audit:   {where}/before")
     out.print(_verdict(run, where))
     out.print(f"Run {run['before']['scan_id']} complete · profile {run['profile']}")
 
