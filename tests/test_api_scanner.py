@@ -286,6 +286,14 @@ def test_a_batch_comes_back_in_kind_without_its_dropped_rows(kind: str, scanner:
         assert (result.dtypes.tolist(), result.index.tolist()) == (given.dtypes.tolist(), [7, 8, 9])
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_categories_become_those_of_the_clean_texts(ordered: bool, scanner: vr.Scanner) -> None:
+    texts = pd.Categorical(BATCH["text"], [f"to {EMAIL}", "unused", ATTACK, "fine"], ordered=ordered)
+    cleaned = scanner(pd.DataFrame({"text": texts}))["text"]
+    assert cleaned.dropna().tolist() == ["fine", "to [EMAIL]"]
+    assert (cleaned.cat.categories.tolist(), cleaned.cat.ordered, len(cleaned)) == (["to [EMAIL]", "fine"], ordered, 3)
+
+
 def test_several_columns_are_cleaned_and_the_policy_sees_their_names() -> None:
     policy = {"rules": [{"column": "contact", "action": "keep"}]}
     both = vr.Scanner(ENGINES, policy, column=["contact", "body"], **OPTIONS)
@@ -344,14 +352,16 @@ WRONG: dict[str, tuple[Any, str]] = {
     "mapping": (lambda s: s.texts(BATCH), "pass one of its columns"),
     "level": (lambda s: s.flags(["a"], at="highh"), "did you mean 'high'"),
     "list as batch": (lambda s: s(["a"]), r"for a list of texts, use clean\(\)"),
-    "no column": (lambda s: s({"txt": ["a"]}), "no column 'text'; did you mean 'txt'"),
+    "no column": (lambda s: s({"txt": ["a"]}), r"no column 'text'; did you mean 'txt'\? Set column="),
+    "unlike column": (lambda s: s({"other": ["a"]}), r"the columns are: other\. Set column="),
+    "row as batch": (lambda s: s({"text": "a"}), "a single text, so this is a row and not a batch; pass batches"),
     "nested": (lambda s: s({"text": [["a"]]}), r"column text: value 0 \(counted from 0\) is list, not text"),
     "engine": (lambda s: vr.Scanner(["secret"]), "unknown engine 'secret'; did you mean secrets"),
     "engines as text": (lambda s: vr.Scanner("secrets"), r"a list of names, not text; pass \['secrets'\]"),
     "option": (lambda s: vr.Scanner(enginess=["secrets"]), "engines"),
     "policy file": (lambda s: vr.Scanner(policy="/no/such/clean.yaml"), "/no/such/clean.yaml"),
-    "policy": (lambda s: vr.Scanner(policy={"levell": "high"}), "level"),
-    "policy rule": (lambda s: vr.Scanner(policy={"rules": [{"rule": "pii.mail", "action": "keep"}]}), "did you mean pii.email"),
+    "policy": (lambda s: vr.Scanner(policy={"levell": "high"}), "^the cleaning policy: unknown key levell; did you mean level"),
+    "policy rule": (lambda s: vr.Scanner(policy={"rules": [{"rule": "pii.mail", "action": "keep"}]}), "^the cleaning policy: key rules.1.rule: .*did you mean pii.email"),
     "policy type": (lambda s: vr.Scanner(policy=cast("Any", 5)), "its content as a mapping, not int"),
     "policy object": (lambda s: vr.Scanner(policy={"rules": [object()]}), "a mapping of texts"),
     "column": (lambda s: vr.Scanner(column=[]), "the name of a column or a list of names"),

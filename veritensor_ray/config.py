@@ -451,6 +451,13 @@ def _merge(base: dict[str, Any], layer: Mapping[str, Any]) -> None:
             base[key] = value
 
 
+_SAID = {  # where pydantic's own message is about Python
+    "missing": "this key is required",
+    "tuple_type": "must be a list",
+    "model_type": "must be a mapping of keys to values",
+}
+
+
 def explain(error: ValidationError, model: type[BaseModel] = Settings, kind: str = "configuration key") -> Iterator[str]:
     """Yields one sentence per problem in a file that `model` describes; for an unknown key, it suggests the nearest known one."""
     for problem in error.errors():
@@ -461,7 +468,7 @@ def explain(error: ValidationError, model: type[BaseModel] = Settings, kind: str
             hint = f"; did you mean {'.'.join([*place[:-1], near[0]])}?" if near else ""
             yield f"unknown {kind} {key}{hint}"
         else:
-            said = problem["msg"].removeprefix("Value error, ")
+            said = _SAID.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
             yield f"{kind} {key}: {said}" if key else said
 
 

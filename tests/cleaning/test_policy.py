@@ -108,11 +108,16 @@ def test_a_rule_acts_on_findings_that_meet_all_its_conditions_whatever_the_level
     [
         ("messages[].content", "messages[].content", True),
         ("*[].content", "messages[].content", True),
+        ("messages[].content", "messages[12].content", True),
+        ("messages[].parts[].text", "messages[12].parts[0].text", True),
+        ("messages[].content", "messages[x].content", False),
+        ("messages[1].content", "messages[1].content", True),
+        ("messages[1].content", "messages[12].content", False),
         ("[em]ail", "email", False),
         ("*", None, False),
     ],
 )
-def test_brackets_in_the_path_of_a_column_are_literal(pattern: str, column: str | None, matches: bool) -> None:
+def test_brackets_in_the_path_of_a_column_are_entries_of_lists(pattern: str, column: str | None, matches: bool) -> None:
     found = decided(f"rules: [{{column: '{pattern}', action: drop-cell}}]", mark("pii.email", "low", column=column), "pii")
     assert found == ("drop-cell" if matches else "keep")
 
@@ -140,7 +145,7 @@ def test_what_to_strip_adds_up_over_the_entries_that_match() -> None:
         ("rules:\n- {rule: a, action: mask}\n- rule: a\n  acton: mask", "line 4: unknown key rules.2.acton; did you mean rules.2.action?"),
         ("rules:\n- rule: a\n  action: musk", "line 3: key rules.1.action: action 'musk' is not one of keep, mask"),
         ("rules:\n- rule: a\n  action: musk", "did you mean 'mask'?"),
-        ("rules: [{rule: a}]", "rules.1.action: Field required"),
+        ("rules: [{rule: a}]", "rules.1.action: this key is required"),
         ("rules: [{action: mask}]", "rules.1: give at least one of rule, category, severity, path, column, view"),
         ("rules: [{rule: a, action: strip, keep_length: true}]", "keep_length is only for the action mask, and not for strip; remove it"),
         ("rules: [{category: secrets, action: mask}]", "category 'secrets' is not one of"),
@@ -149,7 +154,9 @@ def test_what_to_strip_adds_up_over_the_entries_that_match() -> None:
         ("level: hgh", "severity 'hgh' is not one of info, low, medium, high, critical; did you mean 'high'?"),
         ("unchecked: drop", "value 'drop' is not one of hold, copy"),
         ("strip: [macro]", "kind 'macro' is not one of hidden-text, comments, metadata, macros, notebook-outputs; did you mean 'macros'?"),
-        ("strip: [{path: '*.md'}]", "kinds: Field required"),
+        ("strip: [{path: '*.md'}]", "kinds: this key is required"),
+        ("rules: [pii]", "key rules.1: must be a mapping of keys to values"),
+        ("strip: comments", "key strip: must be a list"),
         ("pseudonym_key: swordfish", "secrets are referenced, never written into the configuration"),
         ("rules: [" + "{rule: a, action: mask}," * 1001 + "]", "more than 1000 rules are not allowed"),
         ("rules: &x []\nstrip: *x", "anchors and aliases are not allowed (line 1)"),
@@ -187,7 +194,7 @@ def test_a_file_is_read_and_a_missing_one_is_an_error(tmp_path: Path) -> None:
     file.write_text("level: high\n")
     assert (load_clean_policy(str(file)).level, load_clean_policy(str(file)).file) == ("high", str(file))
     assert load_clean_policy(None) == CleanPolicy()
-    with pytest.raises(UsageError, match=r"cleaning policy .*b\.yaml does not exist\. Correct --policy"):
+    with pytest.raises(UsageError, match=r"cleaning policy .*b\.yaml does not exist\. Correct its path"):
         load_clean_policy(str(tmp_path / "b.yaml"))
     file.write_bytes(b"#" * (1 << 20) + b"##")
     with pytest.raises(UsageError, match=r"is larger than 1 MiB\. Match findings by globs"):

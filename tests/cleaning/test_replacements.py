@@ -58,6 +58,7 @@ def test_a_mask_names_the_kind_and_has_the_length(rule: str, length: int | None,
         (mark("pii.passport", "C01X00T47"), Action.PSEUDONYM, False, "C01X00T47", "[PASSPORT]"),  # there is no pseudonym
         (mark("secrets.jwt", "eyJ"), Action.PSEUDONYM, False, "eyJ", "[JWT]"),
         (mark("pii.us-ssn", "536-22-8726", view="decoded", decoded_via="base64"), Action.PSEUDONYM, False, "NTM2LTIyLTg3MjY=", "[US_SSN]"),
+        (mark("pii.us-ssn", "536-22-8726", decoded_via="gzip+utf-16-le"), Action.PSEUDONYM, False, "536-22-8726", "000-"),
         (mark("pii.us-ssn", "536-22-8726", straight=False), Action.PSEUDONYM, False, "536&#45;22&#45;8726", "000-"),
         (mark("pii.us-ssn", "536-22-8726"), Action.PSEUDONYM, False, "536-22-8726 and more", "[US_SSN]"),  # joined with another finding
         (mark("pii.us-ssn", None, straight=False, over_bytes=True), Action.PSEUDONYM, False, "536-22-8726", "[US_SSN]"),

@@ -53,9 +53,12 @@ def column_of(batch: Any, name: str) -> Any:
     names = [str(one) for one in (batch.schema.names if _is_arrow(batch) else batch)]
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the columns are: {', '.join(names)}"
-        raise UsageError(f"the batch has no column {name!r}; {hint}. Set column= when you create the Scanner")
-    return batch.column(name) if _is_arrow(batch) else batch[name]
+        hint = f"did you mean {near[0]!r}?" if near else f"the columns are: {', '.join(names)}."
+        raise UsageError(f"the batch has no column {name!r}; {hint} Set column= when you create the Scanner")
+    column = batch.column(name) if _is_arrow(batch) else batch[name]
+    if isinstance(column, str):
+        raise UsageError(f"column {name} holds a single text, so this is a row and not a batch; pass batches, as map(scanner, batched=True) does")
+    return column
 
 
 def replaced(batch: Any, columns: Mapping[str, Sequence[str | None]], kept: Sequence[bool]) -> Any:
@@ -69,9 +72,18 @@ def replaced(batch: Any, columns: Mapping[str, Sequence[str | None]], kept: Sequ
     if hasattr(batch, "iloc"):
         batch = batch.copy(deep=False)
         for name, texts in columns.items():
-            batch[name] = type(batch[name])(list(texts), index=batch.index, dtype=batch[name].dtype)
+            batch[name] = type(batch[name])(list(texts), index=batch.index, dtype=_dtype_for(texts, batch[name]))
         return batch if mask.all() else batch[mask]
     return {name: _kept(_like(value, columns[name]) if name in columns else value, mask) for name, value in batch.items()}
+
+
+def _dtype_for(texts: Sequence[str | None], column: Any) -> Any:
+    """Return the type of a pandas column with other texts in it. Categories are the texts themselves, in the order of the old ones."""
+    dtype = column.dtype
+    if not hasattr(dtype, "categories"):
+        return dtype
+    ordered = (texts[row] for row in np.argsort(column.cat.codes, kind="stable"))
+    return type(dtype)([*dict.fromkeys(text for text in ordered if text is not None)], ordered=dtype.ordered)
 
 
 def _like(column: Any, texts: Sequence[str | None]) -> Any:

@@ -28,7 +28,7 @@ FILE = FileKind(
     "docs/clean.md",
     1 << 20,
     "Name one with --policy",
-    "Correct --policy, or create the file",
+    "Correct its path, or create the file",
     "Match findings by globs",
 )
 View = Literal["visible", "hidden", "comment", "metadata", "ocr", "decoded"]
@@ -61,8 +61,11 @@ def _strip_rules(value: Any) -> Any:
 
 
 def _columns(pattern: str) -> re.Pattern[str]:
-    """Compile a glob for paths of columns, in which brackets have no special meaning, since paths contain them (`messages[].content`)."""
-    return re.compile(fnmatch.translate(re.sub(r"\[", "[[]", pattern)))
+    """Compile a glob for paths of columns. `[]` stands for any entry of a list: some readers number the entries, as in `messages[0].content`.
+
+    Other brackets have no special meaning.
+    """
+    return re.compile(fnmatch.translate(pattern.replace("[]", "\0").replace("[", "[[]")).replace("\0", r"\[\d*\]"))
 
 
 _Severity = Annotated[Severity, _one_of("severity", SEVERITIES)]
@@ -249,7 +252,7 @@ class CleanPolicy(Section):
             if not any(map(compiled.match, known)):
                 near = get_close_matches(one.rule, sorted(known), n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
-                raise UsageError(f"{FILE.name} {self.file}: key rules.{number}.rule: no engine has a rule {visible(one.rule)}{hint}")
+                raise UsageError(f"{FILE.called(self.file)}: key rules.{number}.rule: no engine has a rule {visible(one.rule)}{hint}")
 
     def digest(self) -> str:
         """A short SHA-256 of everything the file says except reasons; comments and layout do not count."""

@@ -27,7 +27,7 @@ class Replacements:
         return mask(mark.rule, len(original) if keep_length else None)
 
     def _pseudonym(self, mark: Mark, original: str) -> str | None:
-        if mark.text is None or mark.decoded_via is not None:
+        if mark.text is None or mark.view == "decoded":
             return None  # the original is bytes or encoded, and nobody would read what takes its place as such a value
         if mark.straight and original != mark.text:
             return None  # the original is this value together with others

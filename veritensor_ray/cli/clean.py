@@ -193,9 +193,9 @@ def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
         return
     keys_said = " and ".join(f"key {key.id} ({safe(key.name)})" for key in verified.keys)
     signed = f"as {keys_said} signed them" if keys_said else "as the manifest says; the copy is not signed"
-    out = console()
-    out.print(f"verified: {counted(verified.files, 'file')} in {safe(folder)} are {signed}")
-    out.print(_verdict(run))
+    out, where = console(), safe(folder)
+    out.print(f"verified: {counted(verified.files, 'file')} in {where} are {signed}")
+    out.print(_verdict(run, where))
 
 
 def _show(run: Mapping[str, Any], folder: str) -> None:
@@ -214,13 +214,14 @@ def _show(run: Mapping[str, Any], folder: str) -> None:
         _samples(out, run["samples"])
         out.print("\nDry run: nothing was written")
         return
-    where = safe(folder)
+    where = safe(folder.rstrip("/"))
+    place = f"{where}/corpus" if run["after"] else "empty"
     dropped = f"; {counted(run['rows_dropped'], 'row')} dropped, see rows.parquet" if run["rows_dropped"] else ""
-    out.print(f"\nCopy:    {where}/corpus (manifest.parquet says what became of every artifact{dropped})")
+    out.print(f"\nCopy:    {place} (manifest.parquet says what became of every artifact{dropped})")
     if aside := results.get("quarantined", 0) + results.get("held", 0):
         out.print(f"Aside:   {where}/quarantine ({counted(aside, 'file')})")
-    out.print(f"Audits:  {where}/before and {where}/after")
-    out.print(_verdict(run))
+    out.print(f"Audits:  {where}/before and {where}/after" if run["after"] else f"Audit:   {where}/before")
+    out.print(_verdict(run, where))
     out.print(f"Run {run['before']['scan_id']} complete · profile {run['profile']}")
 
 
@@ -255,8 +256,8 @@ def _samples(out: Any, samples: list[Mapping[str, str]]) -> None:
         out.print(f"  + {safe(one['after'])}", style="green")
 
 
-def _verdict(run: Mapping[str, Any]) -> str:
-    """Return the verdict as a sentence."""
+def _verdict(run: Mapping[str, Any], folder: str) -> str:
+    """Return the verdict on the copy in a folder as a sentence."""
     if run["verdict"] == "clean":
         if run["after"] is None:
             return "Clean: no file is left in the copy"
@@ -272,4 +273,4 @@ def _verdict(run: Mapping[str, Any]) -> str:
         ]
         return f"Not proven: {', and '.join(why)}; --allow-partial accepts that"
     left = ", ".join(f"{count:,} {name}" for name, count in run["left"].items())
-    return f"Not clean: the audit of the copy found {left}; see FOLDER/after, and add rules for these findings to the policy"
+    return f"Not clean: the audit of the copy found {left}; see {folder}/after, and add rules for these findings to the policy"

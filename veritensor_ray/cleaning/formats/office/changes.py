@@ -16,6 +16,7 @@ from veritensor_ray.extract.readers.office.traced import Spot, TextRun, Traced
 
 _IDENTIFIERS = frozenset({("definedName", "name"), ("sheet", "name"), ("bookmarkStart", "name")})  # other parts refer to them
 _TARGET = ("Relationship", "Target")
+_FORMULAS = ("formula", "formula1", "formula2")  # columns of conditional formats and of rules for input
 _NOWHERE = "about:blank"  # a relationship needs a target, and its part needs the relationship
 _SHORTEST = 3  # characters of a changed text whose repeats are changed too
 _ELEMENTS = " \t\n-\u00ad"  # characters that stand in Word's XML as elements
@@ -62,7 +63,10 @@ class Changes:
         read, cell = found.read, found.cell
         if any(order.action is Action.DROP_CELL for order in orders):
             if self._remove(found):
-                self._orders.drops_cell(Unit(read.part, None, read.row, read.column))
+                if read.row is not None:
+                    self._orders.drops_cell(Unit(read.part, None, read.row, read.column))
+                for order in orders:  # other paragraphs of the unit stay, and so do their orders
+                    self._orders.tick(order)
             return
         ranges = [one for order in orders if order.action is not Action.DROP_ROW for one in order.spans(read.text)]
         if not ranges:
@@ -73,10 +77,9 @@ class Changes:
             return
         unseen = [(start, end) for start, end, order in ranges if order.action is Action.STRIP and order.mark.view != "visible"]
         whole = (0, len(read.text)) in unseen
-        if whole and cell is not None and not self._remove(found):
-            return
-        if whole and cell is not None:
-            self._orders.merged(ranges, str(read.text))
+        if whole:
+            if self._remove(found):
+                self._orders.merged(ranges, str(read.text))
         else:
             ranges = [one for one in ranges if _is_placed(read.text, one[0], one[1])]
             self._edit(read.text, self._orders.merged(ranges, str(read.text)), found)
@@ -87,7 +90,8 @@ class Changes:
         if cell is None:
             if not _is_placed(text, 0, len(text)):
                 return False
-            self._edit(text, [Edit(0, len(text), "")], found)
+            nothing = '""' if found.read.column in _FORMULAS else ""  # programs take an empty formula for damage
+            self._edit(text, [Edit(0, len(text), nothing)], found)
             return True
         if found.in_formula:
             return cell.formula is not None and self._without_formula(cell)
@@ -165,7 +169,7 @@ def _ambiguous(found: Iterable[Found]) -> set[int]:
     texts: dict[int, set[str]] = defaultdict(set)
     for one in found:
         for order in one.orders:
-            if not order.mark.straight and order.action is not Action.DROP_CELL:
+            if not order.mark.straight and (order.action is not Action.DROP_CELL or order.mark.row is None):
                 texts[order.number].add(str(one.read.text))
     return {number for number, some in texts.items() if len(some) > 1}
 

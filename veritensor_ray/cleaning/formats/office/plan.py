@@ -72,14 +72,14 @@ class Plan:
 
 
 class _Ordered:
-    """The orders of one unit, by the characters that they are about. A unit may be many texts: the paragraphs of a part, or its links."""
+    """The orders of one unit, by the characters that they are about. A unit without a row may be many texts: paragraphs, or links."""
 
     def __init__(self, orders: Iterable[Order]) -> None:
         self._cells: list[Order] = []
         self._known: dict[tuple[int, int], dict[str | None, list[Order]]] = {}
         for order in orders:
             mark = order.mark
-            if order.action is Action.DROP_CELL:
+            if order.action is Action.DROP_CELL and mark.row is not None:
                 self._cells.append(order)
             elif mark.start >= 0 and mark.start <= mark.end:
                 text = None if mark.view == "decoded" else mark.text
