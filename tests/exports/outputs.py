@@ -100,7 +100,7 @@ def entry(artifact: str = "models/a.pkl", **about: Any) -> dict[str, Any]:
 
 def output(folder: Path, findings: Rows = (), ledger: Sequence[Mapping[str, Any]] = (entry(),), **about: Any) -> Results:
     """An audit with these rows. `about` are fields of run.json."""
-    return written(folder, findings, ledger, **RUN | about)
+    return written(folder, findings, ledger, **RUN | {"status": {"scanned": len(ledger)}} | about)
 
 
 def not_covered(*reasons: str) -> list[dict[str, Any]]:
