@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import call
 from tests.cleaning.in_process import write
+from tests.cli.test_cli import call
 
 
 @pytest.mark.parametrize(
