@@ -10,6 +10,8 @@ from typing import Any
 from tests.findings.outputs import Rows, written
 from veritensor_ray.detection import Rule
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.decisions import Scope
+from veritensor_ray.findings.labels import put_labels
 from veritensor_ray.findings.results import Results
 from veritensor_ray.findings.schema import LOCATION, TABLES
 
@@ -101,6 +103,12 @@ def entry(artifact: str = "models/a.pkl", **about: Any) -> dict[str, Any]:
 def output(folder: Path, findings: Rows = (), ledger: Sequence[Mapping[str, Any]] = (entry(),), **about: Any) -> Results:
     """An audit with these rows. `about` are fields of run.json."""
     return written(folder, findings, ledger, **RUN | {"status": {"scanned": len(ledger)}} | about)
+
+
+def labelled(results: Results, label: bool) -> Results:
+    """The same audit, whose findings somebody has labelled."""
+    put_labels(results, Scope("filter", where="true"), label)
+    return results
 
 
 def not_covered(*reasons: str) -> list[dict[str, Any]]:
