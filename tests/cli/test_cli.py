@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from tests.docs.blocks import COMMANDS
+from tests.findings.outputs import finding, written
 from veritensor_ray.cli import main
 from veritensor_ray.cli.options import PLAIN
 from veritensor_ray.cli.render import console, summary, table
@@ -506,6 +508,19 @@ def test_sigterm_ends_a_run_in_order(tmp_path: Path) -> None:
         assert run.wait() == 143, said
     assert said.splitlines()[-1] == "veritensor-ray: terminated; the same command resumes where this one stopped"
     assert "***" not in said, "Ray's handler in C++ prints a trace and aborts"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [("rules",), ("findings", "out"), ("findings", "out", "--format", "csv"), ("--version",)])
+def test_a_command_whose_output_nobody_reads_ends_quietly(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """As in `veritensor-ray rules | head -1`. Exit code 1 would mean findings, and 0 that there are none."""
+    written(tmp_path / "out", [finding(1)])
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-P", "-m", "veritensor_ray", *arguments]
+    with os.fdopen(write, "wb") as unread:
+        done = subprocess.run(command, cwd=tmp_path, stdout=unread, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

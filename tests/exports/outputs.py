@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from tests.findings.outputs import Rows, written
 from veritensor_ray.detection import Rule
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.decisions import Scope
+from veritensor_ray.findings.labels import put_labels
 from veritensor_ray.findings.results import Results
 from veritensor_ray.findings.schema import LOCATION, TABLES
-from veritensor_ray.stores.outputs import OutputStore
 
 WHEN = datetime(2026, 3, 1, 22, tzinfo=UTC)
 SHA = "ab" * 32
@@ -33,6 +31,15 @@ RULES = {
     )
 }
 ENTRY = {"id": "S-1", "reason": "our own fixture", "owner": "ml@example.com", "expires": "2027-01-01", "expired": False, "findings": 1}
+RUN: dict[str, Any] = {
+    "schema_version": "3",
+    "package_version": "1.2.3",
+    "sources": ["s3://user:hunter2@bucket/corpus"],
+    "started_at": "2026-03-01T22:00:00+00:00",
+    "finished_at": "2026-03-01T22:05:00+00:00",
+    "engines": {"modelfiles": {"version": "7", "fingerprint": "1", "model": None}},
+    "policy": {"file": "/etc/policy.yaml", "digest": "d", "day": "2026-03-01", "rules": 0, "turned_off": 0, "suppressions": [ENTRY]},
+}
 # What somebody can put into a name or a text of the corpus.
 HOSTILE = {
     "formula": '=cmd|"/c calc"!A1',
@@ -93,38 +100,15 @@ def entry(artifact: str = "models/a.pkl", **about: Any) -> dict[str, Any]:
     } | about
 
 
-def output(
-    folder: Path, findings: Sequence[Mapping[str, Any]] = (), ledger: Sequence[Mapping[str, Any]] = (entry(),), **about: Any
-) -> Results:
+def output(folder: Path, findings: Rows = (), ledger: Sequence[Mapping[str, Any]] = (entry(),), **about: Any) -> Results:
     """An audit with these rows. `about` are fields of run.json."""
-    tables: dict[str, Sequence[Mapping[str, Any]]] = {"findings": findings, "ledger": ledger, "rollup": []}
-    for name, rows in ((dict.fromkeys(TABLES, ()) if about.get("job") == "sweep" else {}) | tables).items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(list(rows), TABLES[name]), folder / name / "part-00000.parquet")
-    counting = [one for one in findings if one["suppressed_by"] is None]
-    run: dict[str, Any] = {
-        "schema_version": "3",
-        "scan_id": "run-1",
-        "job": "audit",
-        "package_version": "1.2.3",
-        "profile": "embedded",
-        "sources": ["s3://user:hunter2@bucket/corpus"],
-        "started_at": "2026-03-01T22:00:00+00:00",
-        "finished_at": "2026-03-01T22:05:00+00:00",
-        "engines": {"modelfiles": {"version": "7", "fingerprint": "1", "model": None}},
-        "totals": {"artifacts": len(ledger), "bytes": 58, "bytes_scanned": 58, "segments": 1, "gaps": 0},
-        "status": {"scanned": len(ledger)},
-        "severity": {"critical": len(counting)} if counting else {},
-        "severity_new": {},
-        "suppressed": len(findings) - len(counting),
-        "rules": [],
-        "not_covered": [],
-        "reason_codes": {},
-        "coverage": {"modelfiles": {"complete": len(ledger)}},
-        "policy": {"file": "/etc/policy.yaml", "digest": "d", "day": "2026-03-01", "rules": 0, "turned_off": 0, "suppressions": [ENTRY]},
-    } | about
-    (folder / "run.json").write_text(json.dumps(run))
-    return Results(OutputStore(str(folder)), run)
+    return written(folder, findings, ledger, **RUN | {"status": {"scanned": len(ledger)}} | about)
+
+
+def labelled(results: Results, label: bool) -> Results:
+    """The same audit, whose findings somebody has labelled."""
+    put_labels(results, Scope("filter", where="true"), label)
+    return results
 
 
 def not_covered(*reasons: str) -> list[dict[str, Any]]:

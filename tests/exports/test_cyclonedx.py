@@ -96,6 +96,21 @@ def test_a_component_has_digest_type_size_and_status(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "label", "state"),
+    [
+        ({}, True, "exploitable"),
+        ({}, False, "false_positive"),
+        ({"suppressed_by": "S-1"}, True, "not_affected"),
+        ({"suppressed_by": "S-1"}, False, "false_positive"),
+        ({"state": "resolved"}, True, "resolved"),
+    ],
+)
+def test_the_state_of_a_vulnerability_with_a_label(row: dict[str, Any], label: bool, state: str, tmp_path: Path) -> None:
+    (found,) = exported(outputs.labelled(outputs.output(tmp_path, [outputs.finding(**row)]), label))["vulnerabilities"]
+    assert found["analysis"]["state"] == state
+
+
+@pytest.mark.parametrize(
     ("row", "state"),
     [
         ({}, {"state": "in_triage"}),

@@ -19,7 +19,7 @@ from veritensor_ray.findings.results import Results
 REQUIRED = {"title": str, "severity": str, "description": str}
 FIELDS: dict[str, type] = REQUIRED | {
     "mitigation": str, "references": str, "severity_justification": str, "cwe": int, "file_path": str, "line": int, "component_name": str,
-    "component_version": str, "vulnerability_ids": list, "date": str, "active": bool, "verified": bool, "risk_accepted": bool,
+    "component_version": str, "vulnerability_ids": list, "date": str, "active": bool, "verified": bool, "false_p": bool, "risk_accepted": bool,
     "out_of_scope": bool, "is_mitigated": bool, "mitigated": str, "static_finding": bool, "dynamic_finding": bool, "scanner_confidence": int,
     "unique_id_from_tool": str, "vuln_id_from_tool": str, "nb_occurences": int, "tags": list,
 }  # fmt: skip
@@ -60,7 +60,15 @@ def exported(results: Results) -> dict[str, Any]:
         ),
         (
             {},
-            {"active": True, "verified": False, "risk_accepted": False, "out_of_scope": False, "is_mitigated": False, "date": "2026-03-01"},
+            {
+                "active": True,
+                "verified": False,
+                "false_p": False,
+                "risk_accepted": False,
+                "out_of_scope": False,
+                "is_mitigated": False,
+                "date": "2026-03-01",
+            },
         ),
         ({"suppressed_by": "S-1"}, {"active": False, "risk_accepted": True, "out_of_scope": False}),
         ({"suppressed_by": "policy:2"}, {"active": False, "risk_accepted": False, "out_of_scope": True}),
@@ -83,6 +91,18 @@ def exported(results: Results) -> dict[str, Any]:
 def test_a_finding(row: dict[str, Any], expected: dict[str, Any], tmp_path: Path) -> None:
     (found,) = exported(outputs.output(tmp_path, [outputs.finding(**row)]))["findings"]
     assert {name: found.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        (True, {"active": True, "verified": True, "false_p": False}),
+        (False, {"active": False, "verified": False, "false_p": True}),
+    ],
+)
+def test_a_finding_with_a_label(label: bool, expected: dict[str, Any], tmp_path: Path) -> None:
+    (found,) = exported(outputs.labelled(outputs.output(tmp_path, [outputs.finding()]), label))["findings"]
+    assert {name: found[name] for name in expected} == expected
 
 
 def test_what_was_not_checked_comes_first(tmp_path: Path) -> None:

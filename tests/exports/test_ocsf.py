@@ -24,7 +24,11 @@ CLASSES = {2004: "detection_finding", 6007: "scan_activity"}
 def exported() -> Export:
     """Returns the events of an export, each of them valid."""
     schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version=ocsf.VERSION))
-    validators = {uid: jsonschema.Draft202012Validator(schema.get_class_schema(name)) for uid, name in CLASSES.items()}
+    validators = {
+        (uid, profiles): jsonschema.Draft202012Validator(schema.get_class_schema(name, profiles=list(profiles)))
+        for uid, name in CLASSES.items()
+        for profiles in ((), ("incident",))
+    }
 
     def export(results: Results) -> list[dict[str, Any]]:
         file = io.BytesIO()
@@ -32,7 +36,8 @@ def exported() -> Export:
         assert file.getvalue().isascii()
         events: list[dict[str, Any]] = [json.loads(line) for line in file.getvalue().splitlines()]
         for event in events:
-            assert [error.message for error in validators[event["class_uid"]].iter_errors(event)] == []
+            validator = validators[event["class_uid"], tuple(event["metadata"].get("profiles", ()))]
+            assert [error.message for error in validator.iter_errors(event)] == []
         return events
 
     return export
@@ -67,6 +72,13 @@ def test_a_finding(row: dict[str, Any], expected: dict[str, Any], exported: Expo
     scan, event = exported(outputs.output(tmp_path, [outputs.finding(**row)]))
     assert (scan["class_uid"], event["class_uid"]) == (6007, 2004)
     assert {name: event.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(("label", "verdict"), [(True, (2, "True Positive")), (False, (1, "False Positive"))])
+def test_a_label_is_a_verdict(label: bool, verdict: tuple[int, str], exported: Export, tmp_path: Path) -> None:
+    event = exported(outputs.labelled(outputs.output(tmp_path, [outputs.finding()]), label))[1]
+    assert (event["verdict_id"], event["verdict"]) == verdict
+    assert event["status"] == "New"
 
 
 def test_finding_info_file_and_evidence(exported: Export, tmp_path: Path) -> None:

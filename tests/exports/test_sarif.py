@@ -187,7 +187,7 @@ def test_what_was_not_checked_is_a_notification(status: str, level: str, code: i
     (one,) = run["toolExecutionNotifications"]
     assert (one["level"], one["message"]["text"]) == (level, f"Not checked: {status}: why (9 artifacts)")
     assert one["descriptor"] == {"id": "not-checked/damaged"}
-    assert len(one["locations"]) == 5
+    assert len(one["locations"]) == 3
 
 
 def test_the_worst_results_are_kept_and_the_rest_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 
 from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.results import Results, find
-from veritensor_ray.findings.schema import FINDINGS, LEDGER, LOCATION, ROLLUP
+from veritensor_ray.findings.schema import LOCATION, TABLES
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.stores.outputs import OutputStore
 
 from .building import INFO, RULE
 
+Rows = Sequence[Mapping[str, Any]]
 WHEN = datetime(2026, 1, 31, 22, tzinfo=UTC)
 
 
@@ -55,12 +56,18 @@ def checked(artifact: str, status: str = "scanned", **about: Any) -> dict[str, A
     return known | size | about
 
 
-def written(folder: Path, findings: Sequence[dict[str, Any]], ledger: Sequence[dict[str, Any]] | None = None, **about: Any) -> Results:
-    """An audit with these rows; without a ledger, every artifact with a finding was scanned completely. `about` changes its run.json."""
-    rows = list(ledger) if ledger is not None else [checked(name) for name in dict.fromkeys(row["artifact"] for row in findings)]
-    for name, schema, values in (("findings", FINDINGS, list(findings)), ("ledger", LEDGER, rows), ("rollup", ROLLUP, [])):
+def written(folder: Path, findings: Rows, ledger: Rows | None = None, trends: Rows = (), **about: Any) -> Results:
+    """An audit or, if `about` says so, a sweep with these rows. `about` changes its run.json.
+
+    Without a ledger, every artifact with a finding was scanned completely.
+    """
+    rows = ledger if ledger is not None else [checked(name) for name in dict.fromkeys(row["artifact"] for row in findings)]
+    tables: dict[str, Rows] = {"findings": findings, "ledger": rows, "rollup": ()}
+    if about.get("job") == "sweep":
+        tables = dict.fromkeys(TABLES, ()) | tables | {"trends": trends}
+    for name, values in tables.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(values, schema), folder / name / "part-00000.parquet")
+        pq.write_table(pa.Table.from_pylist(list(values), TABLES[name]), folder / name / "part-00000.parquet")
     info = RunInfo(
         INFO.run, INFO.fingerprint, INFO.roots, INFO.rules, {"test": INFO.engines["test"]}, {"sources": ["/data"], **INFO.about}, 10
     )

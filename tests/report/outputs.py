@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from tests.findings.outputs import checked, finding, written
+from tests.findings.outputs import Rows, checked, finding, written
 from veritensor_ray.detection import Rule
 from veritensor_ray.findings.results import Results, find
-from veritensor_ray.findings.schema import TABLES
 
 RULES = {
     rule.id: rule
@@ -43,7 +38,7 @@ RULES = {
 }
 
 
-def mixed(folder: Path) -> Results:
+def mixed(folder: Path, trends: Rows = (), **about: Any) -> Results:
     """Findings of every severity, in folders and members, suppressed and only counted, and a ledger with every kind of gap."""
     at = iter(range(1, 100))
 
@@ -91,13 +86,11 @@ def mixed(folder: Path) -> Results:
     ]
     policy = {"file": "/site/policy.yaml", "digest": "d", "day": "2026-02-01", "rules": 0, "turned_off": 0}
     kept = [{"id": "S-1", "reason": "public address", "owner": "sec", "expires": "2026-12-31", "expired": False, "findings": 1}]
-    return written(folder, findings, ledger, policy=policy | {"suppressions": kept})
+    return written(folder, findings, ledger, trends, policy=policy | {"suppressions": kept}, **about)
 
 
 def swept(folder: Path, nights: int = 5) -> Results:
     """A sweep with a history, whose last night has the findings of `mixed`."""
-    state = folder / "sweeps" / "sweep-00009"
-    run = dict(mixed(state).run)
     trends = []
     for night in range(nights):
         about = {
@@ -113,12 +106,7 @@ def swept(folder: Path, nights: int = 5) -> Results:
             about | {"severity": "high", "state": "resolved", "findings": 2, "suppressed": 0},
             about | {"severity": "high", "state": "unverified", "findings": 1, "suppressed": 0},
         ]
-    for name in ("resolved", "unverified", "known", "trends"):
-        (state / name).mkdir()
-        rows: Sequence[dict[str, Any]] = trends if name == "trends" else []
-        pq.write_table(pa.Table.from_pylist(list(rows), TABLES[name]), state / name / "part-00000.parquet")
-    run |= {"job": "sweep", "scan_id": "sweep-00009", "previous": "sweep-00003", "plan": {}, "states": {}}
-    (state / "run.json").write_text(json.dumps(run))
+    mixed(folder / "sweeps" / "sweep-00009", trends, job="sweep", scan_id="sweep-00009", previous="sweep-00003", plan={}, states={})
     (folder / "latest.json").write_text(json.dumps({"sweep": "sweep-00009"}))
     return Results(*find(str(folder), {}))
 

@@ -141,6 +141,18 @@ def test_what_was_not_checked(results: Results, tables: Shown) -> None:
         assert (f"and {count - 3} more" in row[3]) == (count > 3)
 
 
+def test_reasons_that_run_json_does_not_list_have_a_line(tmp_path: Path) -> None:
+    """The same reasons have the same examples as in exports, also where a reason has two statuses."""
+    ledger = [checked("a", "skipped", reason="link"), checked("b", "partial", reason="link"), checked("c", "partial", reason="rare")]
+    listed = [{"status": status, "reason": "link", "reason_code": None, "artifacts": 1} for status in ("skipped", "partial")]
+    shown = data.missing(written(tmp_path, [], ledger, not_covered=listed))
+    assert [(one["status"], one["artifacts"], one["examples"]) for one in shown] == [
+        ("skipped", 1, ("a",)),
+        ("partial", 1, ("b",)),
+        ("other", 1, ("c",)),
+    ]
+
+
 def test_coverage(results: Results, tables: Shown) -> None:
     shown = {row[0]: [number(cell) for cell in row[1:4]] for row in tables["missing"][-1]} if results.run["coverage"] else {}
     statuses = sql(results, "SELECT one.engine, one.status, count(*) FROM (SELECT unnest(coverage) AS one FROM ledger) GROUP BY ALL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -31,7 +32,7 @@ from veritensor_ray.cli import (
     verify,
     view,
 )
-from veritensor_ray.cli.signals import ending, sigterm_as_interrupt
+from veritensor_ray.cli.signals import UNREAD, ending, sigterm_as_interrupt
 from veritensor_ray.errors import VeritensorError, not_installed
 from veritensor_ray.imports import Guard
 
@@ -97,9 +98,15 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        sys.exit(
-            app(standalone_mode=False, prog_name="veritensor-ray") or 0
-        )  # the exit code that typer.Exit carried is returned as a number
+        code = app(standalone_mode=False, prog_name="veritensor-ray") or 0  # the exit code that typer.Exit carried is returned as a number
+        sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:
+        _unread()
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # click and rich exit with 1 for it, which would mean findings
+            _unread()
+        raise
     except VeritensorError as error:
         _fail(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
@@ -113,6 +120,16 @@ def _run() -> None:
         if usage is not None:
             _usage(usage())
         _fail(f"{traceback.format_exc()}this is a bug, or a store gave an unexpected answer; the lines above show where", 4)
+
+
+def _unread() -> NoReturn:
+    """End quietly because the reader of the output is gone, as in `findings OUT | head -1`.
+
+    The exit code is that of a program that SIGPIPE ended. SIGPIPE itself stays ignored, because a connection that is closed must not end
+    a command, and 0 would mean that nothing was found.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python complains when it flushes the rest
+    sys.exit(UNREAD)
 
 
 def _usage(message: str) -> NoReturn:

@@ -142,20 +142,21 @@ def _component(row: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _vulnerabilities(selection: Selection, packages: dict[str, described.FoundPackage]) -> Iterator[dict[str, Any]]:
-    entries = described.suppressions(selection.results.run)
+    entries, labels = described.suppressions(selection.results.run), selection.labels()
     for row in selection.rows():
         package = described.package_of(row)
         affected = [_reference("artifact", row["artifact"])]
         if package is not None:
             affected.append(_reference("package", f"{package.name}\0{package.version}"))
             packages.setdefault(affected[-1], package)
-        yield _vulnerability(row, selection.rules.get(row["rule_id"]), entries, package, affected)
+        analysis = _analysis(row, described.suppression_of(row, entries), labels.of(row))
+        yield _vulnerability(row, selection.rules.get(row["rule_id"]), analysis, package, affected)
 
 
 def _vulnerability(
     row: Mapping[str, Any],
     rule: Rule | None,
-    entries: Mapping[str, Mapping[str, Any]],
+    analysis: Mapping[str, str],
     package: described.FoundPackage | None,
     affected: Sequence[str],
 ) -> dict[str, Any]:
@@ -175,7 +176,7 @@ def _vulnerability(
         **({"advisories": [{"url": one} for one in addresses]} if addresses else {}),
         "created": row["first_seen"].isoformat(),
         "updated": (row["last_seen"] or row["first_seen"]).isoformat(),  # the first version of results has no last_seen
-        "analysis": _analysis(row, described.suppression_of(row, entries)),
+        "analysis": analysis,
         "affects": [{"ref": one} for one in affected],
         "properties": _properties(
             [(name, row[name]) for name in ("rule_id", "engine", "category", "state", "count", "confidence", "content_fingerprint")]
@@ -183,13 +184,18 @@ def _vulnerability(
     }
 
 
-def _analysis(row: Mapping[str, Any], suppression: described.WhySuppressed | None) -> dict[str, Any]:
-    """Return the state of a finding. CycloneDX has none for an accepted risk: a suppressed finding is `not_affected`, with the reason."""
+def _analysis(row: Mapping[str, Any], suppression: described.WhySuppressed | None, label: bool | None) -> dict[str, str]:
+    """Return the state of a finding. CycloneDX has none for an accepted risk: a suppressed finding is `not_affected`, with the reason.
+
+    What somebody labelled true is `exploitable`, the only state of a finding that is confirmed and still there.
+    """
     if row["state"] == "resolved":
         return {"state": "resolved"}
+    if label is False:
+        return {"state": "false_positive", "detail": suppression.words if suppression else "Somebody labelled it false."}
     if suppression is not None:
         return {"state": "not_affected", "detail": suppression.words}
-    return {"state": "in_triage"}
+    return {"state": "exploitable", "detail": "Somebody labelled it true."} if label else {"state": "in_triage"}
 
 
 def _reference(kind: str, name: str) -> str:

@@ -38,9 +38,9 @@ def write(selection: Selection, file: BinaryIO) -> None:
 def _findings(selection: Selection, run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     day = str(run["finished_at"])[:10]
     yield from (_missing(one, day) for one in missing(selection.results))
-    entries = described.suppressions(run)
+    entries, labels = described.suppressions(run), selection.labels()
     for row in selection.rows():
-        yield _finding(row, selection.rules.get(row["rule_id"]), entries, str(run["finished_at"]))
+        yield _finding(row, selection.rules.get(row["rule_id"]), entries, str(run["finished_at"]), labels.of(row))
 
 
 def _missing(one: Missing, day: str) -> dict[str, Any]:
@@ -64,7 +64,9 @@ def _missing(one: Missing, day: str) -> dict[str, Any]:
     }
 
 
-def _finding(row: Mapping[str, Any], rule: Rule | None, entries: Mapping[str, Mapping[str, Any]], finished: str) -> dict[str, Any]:
+def _finding(
+    row: Mapping[str, Any], rule: Rule | None, entries: Mapping[str, Mapping[str, Any]], finished: str, label: bool | None
+) -> dict[str, Any]:
     suppression, package, numbers = described.suppression_of(row, entries), described.package_of(row), described.cwes(row)
     resolved = row["state"] == "resolved"
     found: dict[str, Any] = {
@@ -81,8 +83,9 @@ def _finding(row: Mapping[str, Any], rule: Rule | None, entries: Mapping[str, Ma
         "component_version": _cut(package.version, _VERSION) if package and package.version else None,
         "vulnerability_ids": [package.advisory] if package and package.advisory else None,
         "date": row["first_seen"].date().isoformat(),
-        "active": suppression is None and not resolved,
-        "verified": False,
+        "active": suppression is None and not resolved and label is not False,  # DefectDojo has no active false positives
+        "verified": label is True,
+        "false_p": label is False,
         "risk_accepted": suppression is not None and suppression.accepted,
         "out_of_scope": suppression is not None and not suppression.accepted,
         "is_mitigated": resolved,

@@ -1,4 +1,4 @@
-"""What an audit did not check, with examples, for formats that list problems of the tool beside findings."""
+"""What an audit did not check, with examples: for the report, and for formats that list problems of the tool beside findings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from veritensor_ray.exports.described import uncovered_words
 from veritensor_ray.findings.results import Results
 from veritensor_ray.findings.run_text import Uncovered, nothing_matched, uncovered
 
-_EXAMPLES = 5
+_EXAMPLES = 3
 # With these, or if nothing was scanned, `submit` exits with 3; anything else was left out on purpose, or nothing can read it.
 _FAILED = frozenset({"partial", "quarantined", "unreadable", "unlisted"})
 _ARTIFACTS = f"""SELECT status, coalesce(reason, '') AS reason, min(artifact, {_EXAMPLES}) AS artifacts, count(*) AS number FROM ledger

@@ -12,6 +12,7 @@ from veritensor_ray.exports import described
 from veritensor_ray.exports.described import as_json, milliseconds, shown
 from veritensor_ray.exports.missing import Missing, missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.labels import Labels
 from veritensor_ray.secret_kinds.uris import without_credentials
 
 VERSION = "1.6.0"
@@ -19,6 +20,7 @@ _SEVERITIES = {"info": (1, "Informational"), "low": (2, "Low"), "medium": (3, "M
 _CONFIDENCES = ((0.9, 3, "High"), (0.5, 2, "Medium"), (0.0, 1, "Low"))
 _ACTIVITIES = {"new": (1, "Create"), "resolved": (3, "Close")}  # other states: the finding was reported before
 _UPDATED = (2, "Update")
+_VERDICTS = {False: (1, "False Positive"), True: (2, "True Positive")}
 _SHA256 = re.compile("[0-9a-f]{64}")
 # Digests of split artifacts are not digests of their bytes.
 _SPLIT = "SELECT artifact FROM ledger WHERE content_id IS NOT NULL AND content_id_kind <> 'sha256'"
@@ -30,6 +32,7 @@ class _Export:
 
     run: Mapping[str, Any]
     entries: Mapping[str, Mapping[str, Any]]
+    labels: Labels
     split: frozenset[str]
     finished: int
 
@@ -52,7 +55,7 @@ def write(selection: Selection, file: BinaryIO) -> None:
     """Write one event on each line: the run, then (if there is any) what it did not cover, then the findings."""
     run = selection.results.run
     split = frozenset(row["artifact"] for row in selection.results.records(_SPLIT))
-    export = _Export(run, described.suppressions(run), split, milliseconds(run["finished_at"]) or 0)
+    export = _Export(run, described.suppressions(run), selection.labels(), split, milliseconds(run["finished_at"]) or 0)
     gaps = missing(selection.results)
     _line(file, _scan(export, gaps))
     if gaps:
@@ -149,16 +152,18 @@ def _finding(export: _Export, row: Mapping[str, Any], rule: Rule | None) -> dict
     number, name = _SEVERITIES[row["severity"]]
     state = row["state"]
     status = _status(row, described.suppression_of(row, export.entries))
+    metadata, verdict = export.metadata(row["finding_id"], "findings"), _verdict(export.labels.of(row))
     return {
         **_class(2004, "Detection Finding", 2, "Findings", _ACTIVITIES.get(state, _UPDATED)),
         "time": milliseconds(row["detected_at"]) if state == "new" else export.finished,
         "severity_id": number,
         "severity": name,
         **status,
+        **verdict,
         **_confidence(row["confidence"]),
         "count": row["count"],
         "message": shown(row["message"]),
-        "metadata": export.metadata(row["finding_id"], "findings"),
+        "metadata": metadata | ({"profiles": ["incident"]} if verdict else {}),  # which has the verdict
         "finding_info": _info(row, rule, export.run),
         "resources": [{"uid": shown(row["artifact"]), "name": shown(row["artifact"]), "type": "File"}],
         "evidences": [{"file": _file(export, row), "data": _evidence(row)}],
@@ -178,6 +183,10 @@ def _status(row: Mapping[str, Any], suppression: described.WhySuppressed | None)
     if suppression is not None:
         return {"status_id": 3, "status": "Suppressed", "status_detail": suppression.words}
     return {"status_id": 1, "status": "New", "status_detail": shown(row["state"])}
+
+
+def _verdict(label: bool | None) -> dict[str, Any]:
+    return {} if label is None else dict(zip(("verdict_id", "verdict"), _VERDICTS[label], strict=True))
 
 
 def _confidence(value: float | None) -> dict[str, Any]:

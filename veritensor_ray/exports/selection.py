@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from veritensor_ray.detection import Rule
+from veritensor_ray.findings.labels import Labels, labels
 from veritensor_ray.findings.results import Results
 
 _WORST = "suppressed_by IS NOT NULL, severity_rank(severity) DESC, artifact, rule_id, finding_id"
@@ -36,6 +37,10 @@ class Selection:
         """Yields the findings one by one."""
         for batch in self.batches():
             yield from batch.to_pylist()
+
+    def labels(self) -> Labels:
+        """Returns what people have said of findings so far."""
+        return labels(self.results.store)
 
     def worst(self, most: int) -> tuple[str, int]:
         """Returns a query with the `most` worst findings, worst first and suppressed ones last, and the number of rows that it leaves out."""

@@ -35,6 +35,11 @@ class Labels:
     by_finding: dict[str, Judgment] = field(default_factory=dict)
     by_content: dict[str, bool] = field(default_factory=dict)
 
+    def of(self, finding: Mapping[str, Any]) -> bool | None:
+        """Return the label of a row of findings: its own, else that of equal content, or None."""
+        judged = self.by_finding.get(finding["finding_id"])
+        return judged.label if judged else self.by_content.get(finding["content_fingerprint"])
+
     def take(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Add the entries of a log, oldest first. A label of null removes the earlier one; a damaged entry is skipped."""
         for entry in entries:

@@ -66,7 +66,7 @@ class Place:
         self._counted = self._bytes = 0
 
     @functools.cached_property
-    def _number(self) -> int:
+    def number(self) -> int:
         """The number of a derived text."""
         return crc32(self.text.encode("utf-8", "replace"))
 
@@ -79,6 +79,11 @@ class Place:
         """Whether characters are counted from the beginning of a file of lines."""
         line = self._origins[0].line if self._origins else self.values["line"]
         return line is not None and self.values["row"] is None
+
+    @property
+    def first(self) -> int:
+        """The first character of the original that the text stands for."""
+        return self.span(Hit("", 0, 0))[0]
 
     @property
     def is_original(self) -> bool:
@@ -106,7 +111,7 @@ class Place:
         shown = min(hit.end, hit.start + EVIDENCE)
         edges = (max(0, hit.start - CONTEXT), hit.start, shown, min(len(self.text), shown + CONTEXT))
         fields = tuple(self._extent(origins, first, last) for first, last in pairwise(edges))
-        return {"text": self._number, "start": hit.start, "end": hit.end, "fields": fields}
+        return {"text": self.number, "start": hit.start, "end": hit.end, "fields": fields}
 
     def location(self, hit: Hit) -> dict[str, Any]:
         """Return the location of a hit in the original: lines, characters and bytes counted from the beginning of its unit."""

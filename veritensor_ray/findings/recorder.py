@@ -251,13 +251,27 @@ class _KeyCounts:
 
     def __init__(self) -> None:
         self._spans: dict[tuple[Any, ...], _DisjointSpans] = {}
+        self._decoded: dict[tuple[Any, ...], dict[int, int]] = {}
 
     def of(self, artifact: int, place: Place) -> _Seen:
         """Return what is known about the text of a place."""
         values = place.values
         # characters of a file with lines are counted from its beginning, those of a cell from the cell's
         names = ("member", "part", "row", "page", *(() if place.of_file else ("column",)))
-        return _Seen(self, (artifact, *(values[name] for name in names)), place)
+        unit = (artifact, *(values[name] for name in names))
+        return _Seen(self, (*unit, self._namesake(unit, place)), place)
+
+    def _namesake(self, unit: tuple[Any, ...], place: Place) -> int:
+        """Return the number of a decoded text among different ones that were decoded in the same way and begin at the same character.
+
+        They are of different items of a JSON array, which share a name, and in which characters are counted from the item's beginning.
+        """
+        if place.values["view"] != "decoded":
+            return 0
+        if len(self._decoded) > self._MOST:
+            self._decoded.clear()
+        known = self._decoded.setdefault((*unit, place.values["decoded_via"], place.first), {})
+        return known.setdefault(place.number, len(known))
 
     def spans(self, unit: tuple[Any, ...], rule: str) -> _DisjointSpans:
         """Return where hits of a rule were."""

@@ -8,11 +8,11 @@ from typing import Any
 
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.detection import Rule
+from veritensor_ray.exports.missing import missing as not_checked
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.grouping import key_of
 from veritensor_ray.findings.locations import within
 from veritensor_ray.findings.results import Results
-from veritensor_ray.findings.run_text import uncovered
 from veritensor_ray.findings.summary import NUMBER
 
 Rows = list[dict[str, Any]]
@@ -20,7 +20,7 @@ Rows = list[dict[str, Any]]
 WORST_FIRST = tuple(reversed(SEVERITIES))
 _OPEN = "suppressed_by IS NULL"
 _FOLDERS = 25  # listed one by one
-_EXAMPLES, _FILES = 3, 5  # of a rule, or of a reason
+_EXAMPLES, _FILES = 3, 5  # of a rule
 _LOOKED_AT = 50  # findings of a rule, from which its examples are chosen
 _BY_SEVERITY = ", ".join(f"coalesce(sum({NUMBER}) FILTER ({_OPEN} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in WORST_FIRST)
 _COUNTS = f"""{_BY_SEVERITY}, coalesce(sum({NUMBER}) FILTER ({_OPEN}), 0)::BIGINT AS findings,
@@ -110,14 +110,7 @@ def about_artifacts(results: Results) -> dict[str, int]:
 
 def missing(results: Results) -> Rows:
     """Return what was not checked, each reason with examples of artifacts."""
-    named = {
-        row["reason"]: row["artifacts"]
-        for row in results.records(
-            f"""SELECT coalesce(reason, '') AS reason, min(artifact, {_EXAMPLES}) AS artifacts
-            FROM ledger WHERE status <> 'scanned' OR reason IS NOT NULL GROUP BY reason"""  # noqa: S608  # a constant
-        )
-    }
-    return [asdict(one) | {"examples": named.get(one.reason, []) if one.artifacts else []} for one in uncovered(results.run)]
+    return [asdict(one.reason) | {"examples": one.artifacts} for one in not_checked(results)]
 
 
 def coverage(results: Results) -> Rows:

@@ -100,9 +100,8 @@ class Queries:
         return [rows[n] for n in numbers]
 
     def _row(self, row: dict[str, Any]) -> dict[str, Any]:
-        n, fingerprint = row.pop("n"), row.pop("content_fingerprint")
-        judged = self._labels.by_finding.get(row["finding_id"])
-        label = judged.label if judged else self._labels.by_content.get(fingerprint)
+        label = self._labels.of(row)
+        n, _ = row.pop("n"), row.pop("content_fingerprint")
         return row | {
             "location": within(row["location"]),
             "only_counted": row["location"] is None,

@@ -69,6 +69,7 @@ Expected = list[tuple[str, str]]
         ("+14155552671", [("phone", "+14155552671")]),
         ("(415) 555-2671", [("phone", "(415) 555-2671")]),
         ("415-555-2671 ext. 22", [("phone", "415-555-2671 ext. 22")]),
+        ("Tel. 021 013 029", [("phone", "021 013 029")]),  # not numbers of regions
         ("Tel. 030 901820", [("phone", "030 901820")]),
         ("teléfono 612 34 56 78", [("phone", "612 34 56 78")]),
         ("mein Handy: 0151 23456789", [("phone", "0151 23456789")]),
@@ -127,6 +128,8 @@ def test_finds(text: str, expected: Expected) -> None:
         # no telephone
         "2024-01-15 10:32:11",
         "15.01.2024",
+        "the regions 001 019 419 of UN M.49",
+        "the regions 002 015 011 017 014 018 of UN M.49",
         "* fix httpsession close call\n\n2.1.1 (2022-02-10)",
         "vms=67608576, text=2310144",
         "types-setuptools ==67.2.0.1",

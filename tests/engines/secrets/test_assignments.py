@@ -233,6 +233,12 @@ def test_a_literal_under_a_telling_name_is_found(path: str, text: str) -> None:
         ("a.sh", "export ACCESS_TOKEN=deadbeefdeadbeefdeadbeefdeadbeefdeadbeef"),
         ("a.go", "SPF_HELO_NONE=0.001, SPF_PASS=-0.001"),
         ("a.sh", "docker run -it --rm -v $PWD:/mnt bash"),
+        ("control", "Depends: golang-github-miekg-pkcs11-dev, golang-github-jcmturner-gokrb5.v8 (= 8.4.3-2)"),
+        ("control", "Ghc-Package: crypto-pubkey-types-0.4.3-5Whum5SbTvJ5HRaEh4CHpx"),
+        ("control", "Provides: libghc-keys-dev-3.12.3-c2a8d"),
+        ("a.1", "# public key: age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z"),
+        ("curl.1", "curl --pinnedpubkey 'sha256//ce118b51897f4452dc' https://example.com"),
+        ("a.1", "--change-token=TOKEN"),
         ("a.eml", "Received: from github-lowworker-bf9f1da.ash1-iad.github.net"),
     ],
 )

@@ -23,6 +23,8 @@ _DAY = re.compile(r"(?:1[89]|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _YEAR = re.compile(r"\(?(?:19|20)\d\d\)?\Z")
 _SINGLE = re.compile(r"(?<!\d)\d(?!\d)")
 _ZIP = re.compile(r"\d{5}-\d{4}")
+_REGION = r"(?:0\d\d|1(?:4[235]|5[0145])|202|419)"  # a number of a part of the world in UN M.49, as CLDR lists them
+_REGIONS = re.compile(rf"{_REGION}(?: {_REGION}){{2,}}")
 _REPEATED = re.compile(r"(\d)\1{5,}")
 
 
@@ -46,6 +48,8 @@ def score(text: str, near: int | None, prose: bool, regions: tuple[str, ...], su
 
     `near` is the distance of a word that indicates a phone number, and `sure` is whether that word is unambiguous.
     """
+    if near is None and _REGIONS.fullmatch(text):
+        return 0.0
     digits = re.sub(r"\D", "", text)
     if _INTERNATIONAL.match(text):
         if len(digits) >= 8 and _valid("+" + digits if text[0] == "+" else "+" + digits[2:], None):

@@ -27,7 +27,7 @@ class Secrets:
     """Searches joined segments once for words that hint at a secret, and then confirms each match by its surroundings."""
 
     name = "secrets"
-    version = "2"
+    version = "3"
     needs = Needs()
 
     def __init__(self, settings: Settings) -> None:

@@ -76,6 +76,7 @@ _PUBLIC = re.compile(r"\b(?:rsa|dsa|gpg|pgp|ed25519|signing) key", re.IGNORECASE
 _OPTION = re.compile(r"-[A-Za-z]{4,}\Z")  # of PowerShell
 _HOST = re.compile(r"[a-z0-9-]\.[a-z]{2,6}\Z")
 _CALL = re.compile(r"\w\(|^[*&]\w")
+_VERSIONED = re.compile(r"(?:\A|-)\d+(?:\.\d+)+(?:-|\Z)")  # part of a package's name
 _SYMBOL = re.compile(r"[^\w\s.\-]")
 
 
@@ -306,6 +307,7 @@ def loosely_judged(name: str, value: AssignedValue, extension: str) -> Verdict |
         or likelihood.is_code(text)
         or sum(c.isdigit() for c in text) < 2
         or "/" in text[:1]
+        or _VERSIONED.search(text)
         or _HOST.search(text)
     ):
         return None

@@ -23,10 +23,10 @@ _CODE = re.compile(
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.\->:]{1,2}[A-Za-z_$][\w$]*)*\Z")
 _BASE64 = re.compile(r"(?=\D*\d)/?[A-Za-z0-9+/]{24,}={0,2}\Z")
 _DATE = re.compile(r"\d{4}[-/.]\d{2}[-/.]\d{2}|^[-+]?\d+(?:\.\d+){1,3}\Z|^v?\d+\.\d+\.\d+|^\d+:\d")
-# Public identifiers: YouTube channels, Google Analytics accounts, keys in web pages, hashes in lock files.
+# Public identifiers: YouTube channels, Google Analytics accounts, keys in web pages, recipients of age, hashes in lock files and of keys.
 _PUBLIC_ID = re.compile(
     r"(?:UC[A-Za-z0-9_-]{22}|UA-\d{4,10}-\d{1,4}|G-[A-Z0-9]{8,12}|GTM-[A-Z0-9]{4,9}|ca-pub-\d{10,20}|6L[a-z][A-Za-z0-9_-]{5}AAAAA[A-Za-z0-9_-]{27}"
-    r"|pk_(?:live|test)_\w{10,120}|pk\.eyJ[\w.-]{20,400}|phc_\w{30,60}|1:\d{8,14}:(?:web|ios|android):[0-9a-f]{16,40}|sha(?:1|256|384|512)[-:=][\w+/=:-]{20,120})\Z",
+    r"|pk_(?:live|test)_\w{10,120}|pk\.eyJ[\w.-]{20,400}|phc_\w{30,60}|1:\d{8,14}:(?:web|ios|android):[0-9a-f]{16,40}|age1[02-9ac-hj-np-z]{58}|sha(?:1|256|384|512)(?:[-:=]|//)[\w+/=:-]{16,120})\Z",
     re.ASCII,
 )
 _MASKED = re.compile(r"([^\w\s/])\1{3,}|^/{4,}|[xX]{4,}|([.*•#?])\2{2,}|^(.)\3*\Z")

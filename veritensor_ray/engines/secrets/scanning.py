@@ -235,13 +235,18 @@ def _by_vendor(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[Sha
         end = place
         while end < len(text) and text[end].isalnum() and end < place + 20:
             end += 1
-        value = assignments.vendor_value(text, end)
+        value = None if _is_in_name(text, place, end) else assignments.vendor_value(text, end)
         if value and value.end <= joined.ends[joined.index(place)]:
             verdict = assignments.loosely_judged("", value, where.extension(joined.first + joined.index(place)))
             if verdict:
                 yield ShapedSecret(
                     verdict.rule, value.start, value.end, verdict.score * 0.9, verdict.severity, "Random value next to a service name"
                 )
+
+
+def _is_in_name(text: str, start: int, end: int) -> bool:
+    """Return whether a word stands between hyphens, as in the name of a package such as `golang-github-miekg-pkcs11-dev`."""
+    return text[start - 1 : start] == "-" == text[end : end + 1] and text[start - 2 : start - 1].isalpha()
 
 
 def _cells(joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
