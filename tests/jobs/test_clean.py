@@ -262,6 +262,21 @@ class TestSweeps:
         assert set(case.files()) == {"d.txt", "deep/er/aside.txt"}
         assert set(case.files("quarantine")) == {"a.txt", "c-aside.txt", "new/e.txt"}
 
+    def test_old_nights_are_removed_and_another_key_cleans_everything_again(self, case: Case, tmp_path: Path) -> None:
+        key = tmp_path / "key"
+        key.touch(mode=0o600)
+        case.policy.write_text(f"pseudonym_key: file:{key}\n{POLICY}")
+        for night in range(4):
+            key.write_text("k" * 32 if night < 3 else "another key of 32 characters at least")
+            write(case.corpus, {"a.txt": f"{night} FINDME"})
+            said = Noting()
+            run = case.clean(said, job="sweep", sweep={"keep": 2})
+            assert (run["verdict"], run["results"]) == ("clean", {"copied": 2, "cleaned": 2, "quarantined": 1})
+            assert any("everything is cleaned again" in note for note in said.notes) == (night == 3)
+        assert [len(list((case.dest / audit / "sweeps").iterdir())) for audit in ("before", "after")] == [2, 2]
+        assert verify_copy(OutputStore(str(case.dest)), None).files == 5
+        assert case.files()["a.txt"] == "3 "
+
     def test_a_night_that_is_interrupted_before_its_copies_are_published(self, case: Case) -> None:
         case.clean(job="sweep")
         write(case.corpus, {"a.txt": "second FINDME", "new.txt": "FINDME"})
