@@ -271,6 +271,8 @@ class _KeyCounts:
         if len(self._decoded) > self._MOST:
             self._decoded.clear()
         known = self._decoded.setdefault((*unit, place.values["decoded_via"], place.first), {})
+        if len(known) > self._MOST:
+            known.clear()
         return known.setdefault(place.number, len(known))
 
     def spans(self, unit: tuple[Any, ...], rule: str) -> _DisjointSpans:
