@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_cli import call
 from tests.cleaning.in_process import write
+from tests.cli.test_cli import call
 from veritensor_ray.cli.clean import _show
 
 

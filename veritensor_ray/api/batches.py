@@ -57,7 +57,9 @@ def column_of(batch: Any, name: str) -> Any:
         raise UsageError(f"the batch has no column {name!r}; {hint} Set column= when you create the Scanner")
     column = batch.column(name) if _is_arrow(batch) else batch[name]
     if isinstance(column, str):
-        raise UsageError(f"column {name} holds a single text, so this is a row and not a batch; pass batches, as map(scanner, batched=True) does")
+        raise UsageError(
+            f"column {name} holds a single text, so this is a row and not a batch; pass batches, as map(scanner, batched=True) does"
+        )
     return column
 
 
