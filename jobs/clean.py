@@ -143,9 +143,11 @@ class _Cleaning:
         if data is None:
             return None
         run = run_of(data, self._store.uri)
+        if run.get("job") != self._settings.job:
+            raise OutputConflict(f"{self._store.uri} holds a copy that sweeps made; add --job sweep, or choose another --to")
         mine = self._cleaning.describe()
         sources = [without_credentials(absolute(source)) for source in self._settings.sources]
-        if (run.get("clean"), run.get("sources"), run.get("job")) != (mine, sources, self._settings.job):
+        if (run.get("clean"), run.get("sources")) != (mine, sources):
             raise OutputConflict(
                 f"{self._store.uri} holds the copy of another corpus, or one made with another policy or key; choose another --to, or replace "
                 "it with --fresh"
@@ -184,7 +186,10 @@ class _Cleaning:
                     self._store.delete(f"_work/{name}")
         first = {"output": f"{self._store.uri}/{BEFORE}", "fail_on": None, "fresh": fresh}
         job = sweep if self._sweeps else audit
-        return job(self._settings.model_copy(update=first), self._report, self._cleaning)
+        try:
+            return job(self._settings.model_copy(update=first), self._report, self._cleaning)
+        except OutputConflict as error:
+            raise OutputConflict(str(error).replace("another --output", "another --to")) from None  # which is what this command calls it
 
     def _last(self) -> dict[str, Any] | None:
         try:
@@ -249,7 +254,8 @@ class _Cleaning:
             rules.setdefault(f"{CORPUS}/{one['artifact']}", set()).add(one["rule_id"])
         if not rules:
             return None
-        self._report.note(f"{len(rules):,} of the copies still have findings: they are cleaned again, or held back if that does not help")
+        has = "copy still has" if len(rules) == 1 else "copies still have"
+        self._report.note(f"{len(rules):,} {has} findings: cleaning again, and holding back what that does not help")
         reasons = {path: f"the audit of its copy still found {', '.join(sorted(some)[:3])}" for path, some in rules.items()}
         settings = self._settings_of_copy()
         copies = Assembler(self._again, settings, tuple(roots(settings.sources, settings.stores)), "")
@@ -346,6 +352,8 @@ def _overlap(source: str, output: str, stores: Stores) -> bool:
 
 def _check_destination(store: OutputStore) -> None:
     """Never write into a folder that holds something else."""
+    if store.local is not None and store.local.is_file():
+        raise UsageError(f"the destination {store.uri} is a file; choose an empty folder with --to")
     try:
         names = store.names("")
     except Exception as error:  # noqa: BLE001  # every store raises its own kind

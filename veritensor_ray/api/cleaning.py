@@ -124,7 +124,8 @@ class CleanedCopy:
     def _counts(self) -> str:
         results = ", ".join(f"{count:,} {name}" for name, count in self.results.items() if count)
         left = ", ".join(f"{count:,} {name}" for name, count in self.left.items())
-        return f"{results or 'no artifacts'}; {self.run['changes']:,} changes; {self.verdict}" + (f": {left}" if left else "")
+        changes = f"{self.run['changes']:,} change{'s' * (self.run['changes'] != 1)}"
+        return f"{results or 'no artifacts'}; {changes}; {self.verdict}" + (f": {left}" if left else "")
 
     def _repr_html_(self) -> str:
         rows = [(one["count"], one["action"], one["rule"]) for one in self.run["actions"][:_SHOWN]]

@@ -54,6 +54,22 @@ def test_whose_it_is(text: str, detail: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("メールアドレスはada@kaldor.comです。", "ada@kaldor.com"),
+        ("您的邮箱是ada.b@kaldor.co.uk，电话", "ada.b@kaldor.co.uk"),
+        ("ご質問はada@kaldor.netまでどうぞお気軽にお問い合わせくださいますようお願いいたします", "ada@kaldor.net"),
+        ("문의는 ada@kaldor.kr으로 보내세요", "ada@kaldor.kr"),
+        ("写信给用户@例子.中国", "写信给用户@例子.中国"),
+        ("an jörg@müller.de", "jörg@müller.de"),
+    ],
+)
+def test_words_without_spaces_around_an_address_are_not_a_part_of_it(text: str, address: str) -> None:
+    hits = [hit for hit in ENGINE.scan_text(text_batch([text])) if hit.rule == "pii.email"]
+    assert [text[hit.start : hit.end] for hit in hits] == [address]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Message-ID: <CEC2D796-D8FC-11D6-AD37-0030657C53EA@ianbell.com>",

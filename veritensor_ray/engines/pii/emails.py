@@ -11,7 +11,15 @@ from veritensor_ray.engines.pii.mail_fields import IDS, field_of, heads_a_mail
 from veritensor_ray.engines.pii.onceover import OnceOver
 
 _LOCAL_SPLIT = re.compile(r"[^\w.+%~'&-]")
-_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![\w-])", re.IGNORECASE)
+_UNSPACED = (
+    "[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]"  # letters that follow an address without a space
+)
+_GLUED = re.compile(rf".*{_UNSPACED}(?=[!-~]+\Z)")
+_DOMAIN = re.compile(
+    rf"(?:[^\W_](?:[\w-]{{0,61}}[^\W_])?\.){{1,8}}"
+    rf"(?:(?:xn--[a-z0-9-]{{2,59}}|[a-z]{{2,24}})(?={_UNSPACED})|(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{2,24}})(?![\w-]))",
+    re.IGNORECASE,
+)
 _FILES = listed(
     "png jpg jpeg gif svg webp bmp ico tif tiff js jsx ts tsx mjs css scss html htm xml json yaml yml toml ini cfg conf txt csv tsv pdf"
     " doc docx xls xlsx gz tgz tar bz rar jar war exe dll bin so lock log tmp bak mp mp3 mp4 wav woff ttf vue go java cpp hpp sql ipynb service socket timer mount"
@@ -95,7 +103,10 @@ def _place(joined: JoinedBatch, at: int) -> tuple[int, int] | None:
     if not domain:
         return None
     before = joined.before(at, 64)
-    local = _LOCAL_SPLIT.split(before)[-1].lstrip(".'-&%~+_")
+    local = _LOCAL_SPLIT.split(before)[-1]
+    if not local.isascii() and (glued := _GLUED.match(local)):
+        local = local[glued.end() :]  # words of the sentence, which has no spaces
+    local = local.lstrip(".'-&%~+_")
     if not local or local[-1] in ".'&%~" or ".." in local:
         return None
     name, tld = domain.group().lower(), domain.group().rpartition(".")[2].lower()
