@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, cast, overload
@@ -60,6 +61,7 @@ class ManyOrders(Sequence[Order]):
 
     def __init__(self, kinds: Sequence[Order], which: _Ints, numbers: _Ints, marks: Marks | None = None) -> None:
         self.kinds, self.which, self.numbers, self._marks = kinds, which, numbers, marks
+        self._which, self._numbers = which.data, numbers.data  # items of these are integers of Python
 
     @classmethod
     def listed(cls, orders: Sequence[Order]) -> ManyOrders:
@@ -75,11 +77,13 @@ class ManyOrders(Sequence[Order]):
 
     def such(self, wanted: Callable[[Order], bool]) -> ManyOrders:
         """Return the orders of some kinds."""
-        chosen = np.array([wanted(kind) for kind in self.kinds], bool)
-        return self if chosen.all() else self.at(np.flatnonzero(chosen[self.which]))
+        chosen = [wanted(kind) for kind in self.kinds]
+        return self if all(chosen) else self.at(np.flatnonzero(np.array(chosen)[self.which]))
 
     def at(self, places: _Ints) -> ManyOrders:
         """Return the orders at some places of this sequence."""
+        if not len(places):
+            return ManyOrders((), places, places)
         kinds, which = np.unique(self.which[places], return_inverse=True)
         return ManyOrders([self.kinds[kind] for kind in kinds.tolist()], which, self.numbers[places], self._marks)
 
@@ -108,40 +112,53 @@ class ManyOrders(Sequence[Order]):
     def __getitem__(self, at: int | slice) -> Order | ManyOrders:
         if isinstance(at, slice):
             return self.at(np.arange(len(self))[at])
-        kind = self.kinds[self.which[at]]
+        kind = self.kinds[self._which[at]]
         if self._marks is None:
             return kind
-        number = int(self.numbers[at])
+        number = self._numbers[at]
         return Order(number, self._marks[number], kind.action, kind.keep_length)
 
     def __iter__(self) -> Iterator[Order]:
         return map(self.__getitem__, range(len(self)))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(one == another for one, another in zip(self, other, strict=True))
+        return (
+            isinstance(other, Sequence) and len(self) == len(other) and all(itertools.starmap(operator.eq, zip(self, other, strict=True)))
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
 
 class _Groups:
-    """The places of some orders in their sequence, grouped by a number that their kind has and by row. Kinds with a negative number are left out."""
+    """The places of some orders in their sequence, grouped by a number that their kind has and by row. Negative numbers are left out."""
 
     def __init__(self, orders: ManyOrders, numbers: Sequence[int], most: int) -> None:
         heads = np.array(numbers, np.int64)[orders.which]
         at = np.flatnonzero(heads >= 0)
         heads, rows = heads[at], orders.rows[at]
         ascending = np.lexsort((rows, heads))
-        self._heads, rows, self._at = heads[ascending], rows[ascending], at[ascending]
-        self._rows = memoryview(rows)
-        self._limits: list[int] = np.searchsorted(self._heads, np.arange(most + 1)).tolist()
-        self._firsts = np.flatnonzero(np.diff(self._heads, prepend=-1) | np.diff(rows, prepend=-2))
+        self._heads, rows, self.every = heads[ascending], rows[ascending], at[ascending]
+        self._rows, self._at = rows.data, self.every.data
+        self._limits: list[int] = [0, *np.cumsum(np.bincount(self._heads, minlength=most)).tolist()]
+
+    @cached_property
+    def _firsts(self) -> _Ints:
+        """Where each group begins."""
+        begins = np.ones(len(self._heads), bool)
+        begins[1:] = self._heads[1:] != self._heads[:-1]
+        rows = np.asarray(self._rows)
+        begins[1:] |= rows[1:] != rows[:-1]
+        return np.flatnonzero(begins)
 
     def __len__(self) -> int:
         return len(self._firsts)
 
+    def __bool__(self) -> bool:
+        return len(self.every) > 0
+
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Yield the number and the row of each group, in the order of their first orders."""
-        for first in self._firsts[np.argsort(self._at[self._firsts])]:
+        for first in self._firsts[np.argsort(self.every[self._firsts])]:
             yield int(self._heads[first]), self._rows[first]
 
     def first(self, number: int, row: int) -> int:
@@ -159,7 +176,7 @@ class _Groups:
         return found
 
 
-class _ByUnit(Mapping[Unit, list[Order]]):
+class OrdersByUnit(Mapping[Unit, list[Order]]):
     """The orders for texts of a file. `own` says which kinds of orders these are."""
 
     def __init__(self, orders: ManyOrders, own: Sequence[bool]) -> None:
@@ -172,8 +189,15 @@ class _ByUnit(Mapping[Unit, list[Order]]):
         self._groups = _Groups(orders, of_kinds, len(self._numbers))
         self._last: tuple[Unit, list[Order]] = Unit(), []  # formats ask about a unit several times
 
+    def every(self) -> ManyOrders:
+        """Return all of them. In a file without rows, those of each unit come together."""
+        return self._orders.at(self._groups.every)
+
     def __len__(self) -> int:
         return len(self._groups)
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
 
     def __iter__(self) -> Iterator[Unit]:
         names = list(self._numbers)
@@ -212,6 +236,9 @@ class _ByRow(Mapping[int, list[Order]]):
 
     def __len__(self) -> int:
         return len(self._groups)
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
 
     def __iter__(self) -> Iterator[int]:
         return (row for _, row in self._groups)
@@ -279,8 +306,8 @@ class Numbers:
 
     def lacks(self, numbers: _Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Return which of the numbers are not in the set."""
-        has = np.frombuffer(self._has.ljust(int(numbers.max(initial=0)) + 1, b"\0"), np.uint8)
-        return has[numbers] == 0
+        has = np.frombuffer(self._has.ljust(int(numbers.max(initial=0)) + 1, b"\0"), np.bool_)
+        return ~has[numbers]
 
 
 @dataclass
@@ -326,9 +353,9 @@ class Orders:
         return self._orders.such(lambda kind: kind.mark.over_bytes and kind.mark.member == self.member)
 
     @cached_property
-    def units(self) -> Mapping[Unit, list[Order]]:
+    def units(self) -> OrdersByUnit:
         """The orders for texts of this file, without those that drop a row."""
-        return _ByUnit(self._orders, [self._is_for_text(kind) for kind in self._orders.kinds])
+        return OrdersByUnit(self._orders, [self._is_for_text(kind) for kind in self._orders.kinds])
 
     @cached_property
     def rows(self) -> Mapping[int, list[Order]]:
@@ -348,6 +375,11 @@ class Orders:
 
     def _is_for_text(self, kind: Order) -> bool:
         return self._is_own(kind) and not self._drops(kind)
+
+    @cached_property
+    def columns(self) -> Container[str | None]:
+        """The columns of the texts that have orders."""
+        return {kind.mark.column for kind in self._orders.kinds if self._is_for_text(kind)}
 
     def concern(self, row: int) -> bool:
         """Return whether a row is to be dropped, or has orders for its texts."""
@@ -415,33 +447,38 @@ class Orders:
 
         All orders are ticked off.
         """
+        return self.joined(sorted(found, key=lambda one: (one[0], -one[1])), value)
+
+    def joined(self, ascending: Iterable[OrderedRange], value: str) -> list[Edit]:
+        """Return the same for ranges in order of their beginning; of those that begin together, the longest comes first."""
         edits: list[Edit] = []
-        chiefs: list[Order] = []
-        found.sort(key=lambda one: (one[0], -one[1]))
-        at = 0
-        while at < len(found):
-            start, end, chief = found[at]
-            group = [chief]
-            at += 1
-            longest = end - start
-            while at < len(found) and found[at][0] < end:
-                first, last, order = found[at]
-                end = max(end, last)
-                if last - first > longest:
-                    longest, chief = last - first, order
-                group.append(order)
-                at += 1
-            new = "" if chief.action is Action.STRIP else self._replace(chief.mark, chief.action, chief.keep_length, value[start:end])
-            edits.append(Edit(start, end, new))
-            chiefs.append(chief)
-            for order in group:
-                self.tick(order)
+        chiefs: list[Order] = []  # of the first edits
+        group: list[OrderedRange] = []
+        end = 0
+        for one in ascending:
+            if group and one[0] >= end:
+                self._join(group, end, value, edits, chiefs)
+                group = []
+            end = max(end, one[1]) if group else one[1]
+            group.append(one)
+        if group:
+            self._join(group, end, value, edits, chiefs)
         self._sample(value, edits, chiefs)
         return edits
 
+    def _join(self, group: Sequence[OrderedRange], end: int, value: str, edits: list[Edit], chiefs: list[Order]) -> None:
+        """Add the edit for ranges that overlap."""
+        start, chief = group[0].start, max(group, key=lambda one: one[1] - one[0]).order
+        new = "" if chief.action is Action.STRIP else self._replace(chief.mark, chief.action, chief.keep_length, value[start:end])
+        edits.append(Edit(start, end, new))
+        if len(chiefs) < _SAMPLES:
+            chiefs.append(chief)
+        for _, _, order in group:
+            self.tick(order)
+
     def _sample(self, value: str, edits: Sequence[Edit], chiefs: Sequence[Order]) -> None:
         """Keep the first few changes with some text around them, in which neighbouring values are replaced too."""
-        for edit, order in zip(edits, chiefs, strict=True):
+        for edit, order in zip(edits, chiefs, strict=False):
             if len(self.account.samples) >= _SAMPLES:
                 return
             first, last = max(0, edit.start - _AROUND), min(len(value), edit.end + _AROUND)
