@@ -19,6 +19,7 @@ from veritensor_ray.findings.marks import Mark, Marks
 
 Replace = Callable[[Mark, Action, bool, str], str]  # the mark, its action, whether to keep the length, and the text to be replaced
 _Ints = np.ndarray[Any, np.dtype[np.int64]]
+_FEW = 64  # orders that are kept as objects, which is faster; more of them take too much memory
 _SAMPLES, _AROUND = 5, 40  # changes of an artifact that are shown, and characters on each side
 
 
@@ -176,7 +177,7 @@ class _Groups:
         return found
 
 
-class OrdersByUnit(Mapping[Unit, list[Order]]):
+class _ByUnit(Mapping[Unit, list[Order]]):
     """The orders for texts of a file. `own` says which kinds of orders these are."""
 
     def __init__(self, orders: ManyOrders, own: Sequence[bool]) -> None:
@@ -252,11 +253,6 @@ class _ByRow(Mapping[int, list[Order]]):
             raise KeyError(row)
         return [self._orders[at] for at in found]
 
-    def numbers(self, row: int) -> list[int]:
-        """Return the numbers of the orders in a row."""
-        found: list[int] = self._orders.numbers[self._groups.at(0, row)].tolist()
-        return found
-
 
 class Edit(NamedTuple):
     """Replace the characters from `start` to `end` of a text by `text`."""
@@ -304,10 +300,13 @@ class Numbers:
     def __contains__(self, number: int) -> bool:
         return number < len(self._has) and self._has[number] == 1
 
-    def lacks(self, numbers: _Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Return which of the numbers are not in the set."""
-        has = np.frombuffer(self._has.ljust(int(numbers.max(initial=0)) + 1, b"\0"), np.bool_)
-        return ~has[numbers]
+    def lacks(self, numbers: _Ints) -> list[int]:
+        """Return the places of the numbers that are not in the set."""
+        if len(numbers) <= _FEW:
+            return [place for place, number in enumerate(numbers.tolist()) if number not in self]
+        has = np.frombuffer(self._has.ljust(int(numbers.max()) + 1, b"\0"), np.bool_)
+        missing: list[int] = np.flatnonzero(~has[numbers]).tolist()
+        return missing
 
 
 @dataclass
@@ -353,19 +352,38 @@ class Orders:
         return self._orders.such(lambda kind: kind.mark.over_bytes and kind.mark.member == self.member)
 
     @cached_property
-    def units(self) -> OrdersByUnit:
+    def units(self) -> Mapping[Unit, list[Order]]:
         """The orders for texts of this file, without those that drop a row."""
-        return OrdersByUnit(self._orders, [self._is_for_text(kind) for kind in self._orders.kinds])
+        if len(self._orders) > _FEW:
+            return _ByUnit(self._orders, [self._is_for_text(kind) for kind in self._orders.kinds])
+        units: dict[Unit, list[Order]] = {}
+        for order in self._orders:
+            if self._is_for_text(order):
+                units.setdefault(Unit(order.mark.part, order.mark.page, order.mark.row, order.mark.column), []).append(order)
+        return units
 
     @cached_property
     def rows(self) -> Mapping[int, list[Order]]:
         """The rows of this file to drop, with the orders that say so."""
-        return _ByRow(self._orders, [self._drops(kind) for kind in self._orders.kinds])
+        return self._by_row(self._drops)
 
     @cached_property
-    def _in_rows(self) -> _ByRow:
+    def _in_rows(self) -> Mapping[int, list[Order]]:
         """The orders for texts in rows."""
-        return _ByRow(self._orders, [kind.mark.row is not None and self._is_for_text(kind) for kind in self._orders.kinds])
+        return self._by_row(lambda kind: kind.mark.row is not None and self._is_for_text(kind))
+
+    def _by_row(self, own: Callable[[Order], bool]) -> Mapping[int, list[Order]]:
+        if len(self._orders) > _FEW:
+            return _ByRow(self._orders, [own(kind) for kind in self._orders.kinds])
+        rows: dict[int, list[Order]] = {}
+        for order in filter(own, self._orders):
+            rows.setdefault(order.mark.row or 0, []).append(order)
+        return rows
+
+    def every(self) -> Sequence[Order]:
+        """Return the orders for texts of this file, which has no rows, unit by unit."""
+        units = self.units
+        return units.every() if isinstance(units, _ByUnit) else [*itertools.chain.from_iterable(units.values())]
 
     def _is_own(self, kind: Order) -> bool:
         return kind.mark.member == self.member and not kind.mark.over_bytes
@@ -418,7 +436,7 @@ class Orders:
             self.tick(order)
             if order.action is Action.DROP_ROW:
                 self.account.rows.append(DroppedRow(self.member, row, order.mark.rule))
-        self.account.done.update(self._in_rows.numbers(row))  # gone with the row
+        self.account.done.update(order.number for order in self._in_rows.get(row, ()))  # gone with the row
 
     def tick(self, order: Order) -> None:
         """Account for an order that was carried out."""
@@ -468,7 +486,7 @@ class Orders:
 
     def _join(self, group: Sequence[OrderedRange], end: int, value: str, edits: list[Edit], chiefs: list[Order]) -> None:
         """Add the edit for ranges that overlap."""
-        start, chief = group[0].start, max(group, key=lambda one: one[1] - one[0]).order
+        start, chief = group[0].start, (group[0] if len(group) == 1 else max(group, key=lambda one: one[1] - one[0])).order
         new = "" if chief.action is Action.STRIP else self._replace(chief.mark, chief.action, chief.keep_length, value[start:end])
         edits.append(Edit(start, end, new))
         if len(chiefs) < _SAMPLES:
@@ -504,7 +522,7 @@ class Orders:
     @property
     def undone(self) -> ManyOrders:
         """Return the orders that nobody has carried out yet."""
-        return self._orders.at(np.flatnonzero(self.account.done.lacks(self._orders.numbers)))
+        return self._orders.at(np.array(self.account.done.lacks(self._orders.numbers), np.int64))
 
 
 def applied(value: str, edits: Iterable[Edit]) -> str:

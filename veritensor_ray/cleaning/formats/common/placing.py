@@ -47,7 +47,7 @@ def placed(
     `comments` are those that the reader does not separate from visible text: an order to strip something in one removes all of it, and an
     order to quarantine the file because of something in it is done by that.
     """
-    every = orders.units.every()
+    every = orders.every()
 
     def reach(order: Order) -> list[OrderedRange]:
         if order.action in (Action.DROP_ROW, Action.DROP_CELL, Action.QUARANTINE) or not _has_place(order.mark, text):
