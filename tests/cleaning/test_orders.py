@@ -112,12 +112,6 @@ def test_orders_are_made_from_marks_when_they_are_asked_for() -> None:
     assert ManyOrders.listed(expected) == expected
 
 
-def test_rules_are_counted_in_the_order_of_their_first_orders() -> None:
-    rules = ["r.one", "r.two", "r.one", "r.three", "r.two", "r.two"]
-    orders = many([one._replace(rule=rule) for one, rule in zip(MARKS, rules, strict=True)], Action.MASK)
-    assert list(orders.at(np.array([1, 3, 0, 5])).rules.items()) == [("r.two", 2), ("r.three", 1), ("r.one", 1)]
-
-
 def test_orders_are_found_by_unit_and_by_row() -> None:
     marks = [*MARKS, MARKS[1]._replace(rule="r.drop", row=9), MARKS[0]._replace(over_bytes=True), *INSIDE]
     orders = told(many(marks, *[Action.MASK] * 4, Action.DROP_ROW, Action.MASK))

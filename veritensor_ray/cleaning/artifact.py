@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
@@ -14,7 +14,7 @@ from veritensor_ray.cleaning.cleaning import Cleaning
 from veritensor_ray.cleaning.files import opened
 from veritensor_ray.cleaning.formats import rewrite
 from veritensor_ray.cleaning.manifest import Cleaned, Result, blank
-from veritensor_ray.cleaning.orders import Account, ManyOrders, Orders
+from veritensor_ray.cleaning.orders import Account, ManyOrders, Order, Orders
 from veritensor_ray.config import Limits
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.detection import FileInfo
@@ -115,9 +115,9 @@ class ArtifactCleaner:
         }
         return orders, waiting
 
-    def _aside(self, result: Cleaned, becomes: Result, reason: str, orders: ManyOrders | None = None) -> Draft:
+    def _aside(self, result: Cleaned, becomes: Result, reason: str, orders: Sequence[Order] | None = None) -> Draft:
         result.result, result.reason = becomes, reason_safe(reason)
-        counts = orders.rules if orders is not None else Counter()
+        counts = Counter(order.mark.rule for order in orders or ())
         action = {Result.DROPPED: Action.DROP_FILE.value}.get(becomes, Action.QUARANTINE.value)
         result.actions = [{"rule": rule, "action": action, "count": count} for rule, count in sorted(counts.items())]
         return Draft(result)
@@ -153,13 +153,13 @@ def _is_markdown(name: str) -> bool:
     return text_type(FileInfo(name, None, "").extension) == MARKDOWN
 
 
-def _because(orders: ManyOrders) -> str:
+def _because(orders: Sequence[Order]) -> str:
     return f"{len(orders)} finding{'s' * (len(orders) != 1)}: {_rules(orders)}"
 
 
-def _rules(orders: ManyOrders) -> str:
+def _rules(orders: Sequence[Order]) -> str:
     """Name the most frequent rules, with the number of the others."""
-    rules = [rule for rule, _ in orders.rules.most_common()]
+    rules = [rule for rule, _ in Counter(order.mark.rule for order in orders).most_common()]
     more = f" and {len(rules) - _NAMED} more rules" if len(rules) > _NAMED else ""
     return ", ".join(rules[:_NAMED]) + more
 

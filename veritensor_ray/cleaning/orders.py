@@ -94,15 +94,6 @@ class ManyOrders(Sequence[Order]):
         of_kinds = np.array([-1 if kind.mark.row is None else kind.mark.row for kind in self.kinds], np.int64)[self.which]
         return of_kinds if self._marks is None else np.where(of_kinds < 0, -1, self._marks.rows[self.numbers])
 
-    @property
-    def rules(self) -> Counter[str]:
-        """The number of orders for each rule. Rules come in the order of their first orders."""
-        counts: Counter[str] = Counter()
-        kinds, firsts, times = np.unique(self.which, return_index=True, return_counts=True)
-        for number in np.argsort(firsts).tolist():
-            counts[self.kinds[kinds[number]].mark.rule] += int(times[number])
-        return counts
-
     def __len__(self) -> int:
         return len(self.which)
 
@@ -520,7 +511,7 @@ class Orders:
         return "" if self.drops_cell(unit) else applied(value, self.edits(unit, value))
 
     @property
-    def undone(self) -> ManyOrders:
+    def undone(self) -> Sequence[Order]:
         """Return the orders that nobody has carried out yet."""
         return self._orders.at(np.array(self.account.done.lacks(self._orders.numbers), np.int64))
 
