@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from veritensor_ray.cleaning import orders as module
 from veritensor_ray.cleaning.actions import Action
-from veritensor_ray.cleaning.orders import Order, Orders, Unit, applied
-from veritensor_ray.findings.marks import Mark
+from veritensor_ray.cleaning.orders import ManyOrders, Numbers, Order, Orders, Unit, applied
+from veritensor_ray.findings.marks import Mark, Marks
 
 ZERO = "\u200b"
 TAGS = "".join(chr(0xE0000 + ord(char)) for char in "ignore")
+
+
+@pytest.fixture(autouse=True, params=[64, 0], ids=["few", "many"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many orders do what few do."""
+    monkeypatch.setattr(module, "_FEW", request.param)
 
 
 def mark(start: int, end: int, text: str | None, view: str = "visible", column: str | None = None, via: str | None = None) -> Mark:
@@ -73,3 +81,66 @@ def test_a_dropped_row_takes_its_other_orders_with_it() -> None:
     orders = Orders([Order(0, dropped, Action.DROP_ROW, False), Order(1, masked, Action.MASK, False)], frozenset(), lambda *_: "")
     orders.drop_row(7)
     assert orders.undone == [] and [one.row for one in orders.account.rows] == [7]
+
+
+AT = [Unit(), Unit(row=4, column="a"), Unit(part="p", page=2), Unit(row=1, column="b"), Unit(row=4, column="b"), Unit(row=1, column="b")]
+MARKS = [Mark("r.one", "high", None, *unit, "visible", None, at, at + 1, "x", straight=True) for at, unit in enumerate(AT)]
+INSIDE = [MARKS[0]._replace(member=name) for name in ("z.zip!/a", "b", "z.zip", "z.zip!/a!/c", "z.zipped")]
+
+
+def many(marks: list[Mark], *actions: Action) -> ManyOrders:
+    """The orders for marks, with an action for each kind of them; the last one for all others."""
+    kept = Marks()
+    for one in marks:
+        kept.append(one)
+    return ManyOrders.of(kept, [(actions[min(number, len(actions) - 1)], False) for number in range(len(kept.kinds))])
+
+
+def told(orders: ManyOrders | list[Order]) -> Orders:
+    return Orders(orders, frozenset(), lambda *_: "")
+
+
+def test_orders_are_made_from_marks_when_they_are_asked_for() -> None:
+    orders = many(MARKS, Action.MASK, Action.KEEP, Action.STRIP)
+    chosen = [(0, Action.MASK), *((number, Action.STRIP) for number in (2, 3, 4, 5))]
+    expected = [Order(number, MARKS[number], action, False) for number, action in chosen]
+    assert (list(orders), orders[1], len(orders)) == (expected, expected[1], 5)
+    assert orders[1:3] == expected[1:3]
+    assert orders != expected[1:]
+    assert orders.such(lambda kind: kind.action is Action.STRIP) == expected[1:]
+    assert orders.such(lambda kind: kind.action is Action.QUARANTINE) == []
+    assert ManyOrders.listed(expected) == expected
+
+
+def test_orders_are_found_by_unit_and_by_row() -> None:
+    marks = [*MARKS, MARKS[1]._replace(rule="r.drop", row=9), MARKS[0]._replace(over_bytes=True), *INSIDE]
+    orders = told(many(marks, *[Action.MASK] * 4, Action.DROP_ROW, Action.MASK))
+    assert {unit: [order.number for order in some] for unit, some in orders.units.items()} == {
+        unit: [number for number, other in enumerate(AT) if other == unit] for unit in AT
+    }
+    assert list(orders.units) == list(dict.fromkeys(AT))
+    assert (list(orders.rows), [order.number for order in orders.over_bytes]) == ([9], [7])
+    assert [row for row in range(12) if orders.concern(row)] == [1, 4, 9]
+    assert orders.columns == {None, "a", "b"}
+    assert (Unit(row=2, column="b") in orders.units, 3 in orders.rows) == (False, False)
+    orders.drop_row(9)
+    orders.drop_row(4)
+    assert [order.number for order in orders.undone] == [0, 2, 3, 5, 7, *range(8, 13)]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("z.zip", ["z.zip", "z.zip!/a", "z.zip!/a!/c"]), ("b", ["b"]), ("a", []), ("z.zip!/a", ["z.zip!/a", "z.zip!/a!/c"])],
+)
+def test_orders_for_a_member_are_those_for_it_and_everything_in_it(name: str, expected: list[str]) -> None:
+    inner = told(many([MARKS[0], *INSIDE], Action.MASK)).member_orders(name)
+    assert sorted(order.mark.member or "" for order in inner) == expected
+    assert [order.mark.member for some in inner.units.values() for order in some] == expected[:1]
+
+
+def test_numbers() -> None:
+    numbers = Numbers()
+    numbers.add(3)
+    numbers.update([0, 70_000])
+    assert [number for number in (0, 1, 3, 4, 70_000, 80_000) if number in numbers] == [0, 3, 70_000]
+    assert numbers.lacks(np.array([3, 5, 0, 80_000])) == [1, 3]

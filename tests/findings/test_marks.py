@@ -28,6 +28,14 @@ def test_marks_come_back_as_they_went_in() -> None:
     assert len(other) == 6
 
 
+def test_marks_of_one_kind_differ_only_in_row_place_and_text() -> None:
+    marks = Marks()
+    for mark in (*SOME, SOME[1]._replace(row=5, start=8, end=9, text="x"), SOME[2]._replace(page=3)):
+        marks.append(mark)
+    assert ([*marks.kinds], marks.which.tolist()) == ([*SOME, SOME[2]._replace(page=3)], [0, 1, 2, 3, 4, 1, 5])
+    assert (marks.rows.tolist(), marks[5].text, marks[2]) == ([0, 0, 1 << 40, 0, 0, 5, 1 << 40], "x", SOME[2])
+
+
 def test_beyond_the_limit_they_are_only_counted() -> None:
     marks = Marks(limit=3)
     for mark in SOME:

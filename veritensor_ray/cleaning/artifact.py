@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
@@ -14,7 +14,7 @@ from veritensor_ray.cleaning.cleaning import Cleaning
 from veritensor_ray.cleaning.files import opened
 from veritensor_ray.cleaning.formats import rewrite
 from veritensor_ray.cleaning.manifest import Cleaned, Result, blank
-from veritensor_ray.cleaning.orders import Account, Order, Orders
+from veritensor_ray.cleaning.orders import Account, ManyOrders, Order, Orders
 from veritensor_ray.config import Limits
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.detection import FileInfo
@@ -60,7 +60,7 @@ class ArtifactCleaner:
                 result, Result.HELD, f"its {len(outcome.recorded.marks):,} findings need more memory than limits.worker_memory allows"
             )
         for action, becomes in ((Action.QUARANTINE, Result.QUARANTINED), (Action.DROP_FILE, Result.DROPPED)):
-            if chosen := [order for order in orders if order.action is action and order.number not in waiting]:
+            if chosen := orders.such(lambda kind, action=action: kind.action is action and kind.number not in waiting):  # type: ignore[misc]
                 return self._aside(result, becomes, _because(chosen), chosen)
         if outcome.recorded.marks.lost:
             held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
@@ -86,7 +86,7 @@ class ArtifactCleaner:
                 content.close()
                 problem = f"{len(undone)} of {len(orders)} findings cannot be changed in this format: {_rules(undone)}"
         if waiting:  # something visible, or a comment that could not be removed
-            chosen = [order for order in orders if order.number in waiting]
+            chosen = orders.such(lambda kind: kind.number in waiting)
             return self._aside(result, Result.QUARANTINED, _because(chosen), chosen)
         if not orders:  # only something to strip, from a file that cannot be rewritten: nothing was found in it
             result.reason = reason_safe(f"nothing was stripped: {problem}")
@@ -96,24 +96,26 @@ class ArtifactCleaner:
             return Draft(result)
         return self._aside(result, Result.HELD, problem, orders)
 
-    def _orders(self, outcome: Outcome, artifact: str) -> tuple[list[Order], set[int]]:
-        """Return the orders, and the numbers of those that quarantine the file unless their text is stripped with the comment around it.
+    def _orders(self, outcome: Outcome, artifact: str) -> tuple[ManyOrders, set[int]]:
+        """Return the orders, and the numbers of the kinds of those that quarantine the file unless their text is stripped with the comment around it.
 
         Only Markdown has comments that its reader does not separate from visible text.
         """
-        orders: list[Order] = []
-        waiting: set[int] = set()
-        for mark in outcome.recorded.marks:
-            action, keep_length, unless_stripped = self._cleaning.decide(mark, self._categories.get(mark.rule, ""), artifact)
-            if action is Action.KEEP:
-                continue
-            if unless_stripped and not mark.over_bytes and _is_markdown(mark.member or artifact):
-                waiting.add(len(orders))
-            orders.append(Order(len(orders), mark, action, keep_length))
-        stripped = {order.mark.member for order in orders if order.action is Action.STRIP}
-        return orders, {number for number in waiting if orders[number].mark.member in stripped}
+        marks = outcome.recorded.marks
+        decided = [self._cleaning.decide(mark, self._categories.get(mark.rule, ""), artifact) for mark in marks.kinds]
+        orders = ManyOrders.of(marks, [(ruling.action, ruling.keep_length) for ruling in decided])
+        stripped = {kind.mark.member for kind in orders.kinds if kind.action is Action.STRIP}
+        waiting = {
+            kind.number
+            for kind in orders.kinds
+            if decided[kind.number].unless_stripped
+            and not kind.mark.over_bytes
+            and _is_markdown(kind.mark.member or artifact)
+            and kind.mark.member in stripped
+        }
+        return orders, waiting
 
-    def _aside(self, result: Cleaned, becomes: Result, reason: str, orders: list[Order] | None = None) -> Draft:
+    def _aside(self, result: Cleaned, becomes: Result, reason: str, orders: Sequence[Order] | None = None) -> Draft:
         result.result, result.reason = becomes, reason_safe(reason)
         counts = Counter(order.mark.rule for order in orders or ())
         action = {Result.DROPPED: Action.DROP_FILE.value}.get(becomes, Action.QUARANTINE.value)
@@ -151,11 +153,11 @@ def _is_markdown(name: str) -> bool:
     return text_type(FileInfo(name, None, "").extension) == MARKDOWN
 
 
-def _because(orders: list[Order]) -> str:
+def _because(orders: Sequence[Order]) -> str:
     return f"{len(orders)} finding{'s' * (len(orders) != 1)}: {_rules(orders)}"
 
 
-def _rules(orders: list[Order]) -> str:
+def _rules(orders: Sequence[Order]) -> str:
     """Name the most frequent rules, with the number of the others."""
     rules = [rule for rule, _ in Counter(order.mark.rule for order in orders).most_common()]
     more = f" and {len(rules) - _NAMED} more rules" if len(rules) > _NAMED else ""

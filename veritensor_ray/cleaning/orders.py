@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast, overload
+
+import numpy as np
 
 from veritensor_ray.cleaning.actions import Action, Strippable
 from veritensor_ray.cleaning.spans import Range, Runs, invisible_runs, is_there, spans
-from veritensor_ray.findings.marks import Mark
+from veritensor_ray.findings.marks import Mark, Marks
 
 Replace = Callable[[Mark, Action, bool, str], str]  # the mark, its action, whether to keep the length, and the text to be replaced
+_Ints = np.ndarray[Any, np.dtype[np.int64]]
+_FEW = 64  # orders that are kept as objects, which is faster; more of them take too much memory
 _SAMPLES, _AROUND = 5, 40  # changes of an artifact that are shown, and characters on each side
 
 
@@ -47,6 +53,198 @@ class OrderedRange(NamedTuple):
     order: Order
 
 
+class ManyOrders(Sequence[Order]):
+    """Orders, of which there may be a million: each is made from its mark when somebody asks for it.
+
+    Orders of one kind differ only in number and in what differs between marks of one kind. `kinds` holds one of each, and `which` the kind
+    of each order, by its place in `kinds`. Without `marks`, every order is a kind of its own.
+    """
+
+    def __init__(self, kinds: Sequence[Order], which: _Ints, numbers: _Ints, marks: Marks | None = None) -> None:
+        self.kinds, self.which, self.numbers, self._marks = kinds, which, numbers, marks
+        self._which, self._numbers = which.data, numbers.data  # items of these are integers of Python
+
+    @classmethod
+    def listed(cls, orders: Sequence[Order]) -> ManyOrders:
+        """Return these orders."""
+        return cls(orders, np.arange(len(orders)), np.array([order.number for order in orders], np.int64))
+
+    @classmethod
+    def of(cls, marks: Marks, decided: Sequence[tuple[Action, bool]]) -> ManyOrders:
+        """Return the orders for marks, without those to keep something. `decided` gives each kind's action, and whether to keep the length."""
+        kinds = [Order(number, mark, *some) for number, (mark, some) in enumerate(zip(marks.kinds, decided, strict=True))]
+        orders = cls(kinds, marks.which.astype(np.int64), np.arange(len(marks)), marks)
+        return orders.such(lambda kind: kind.action is not Action.KEEP)
+
+    def such(self, wanted: Callable[[Order], bool]) -> ManyOrders:
+        """Return the orders of some kinds."""
+        chosen = [wanted(kind) for kind in self.kinds]
+        return self if all(chosen) else self.at(np.flatnonzero(np.array(chosen)[self.which]))
+
+    def at(self, places: _Ints) -> ManyOrders:
+        """Return the orders at some places of this sequence."""
+        if not len(places):
+            return ManyOrders((), places, places)
+        kinds, which = np.unique(self.which[places], return_inverse=True)
+        return ManyOrders([self.kinds[kind] for kind in kinds.tolist()], which, self.numbers[places], self._marks)
+
+    @property
+    def rows(self) -> _Ints:
+        """The row of each order, -1 for one that has none."""
+        of_kinds = np.array([-1 if kind.mark.row is None else kind.mark.row for kind in self.kinds], np.int64)[self.which]
+        return of_kinds if self._marks is None else np.where(of_kinds < 0, -1, self._marks.rows[self.numbers])
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    @overload
+    def __getitem__(self, at: int) -> Order: ...
+    @overload
+    def __getitem__(self, at: slice) -> ManyOrders: ...
+    def __getitem__(self, at: int | slice) -> Order | ManyOrders:
+        if isinstance(at, slice):
+            return self.at(np.arange(len(self))[at])
+        kind = self.kinds[self._which[at]]
+        if self._marks is None:
+            return kind
+        number = self._numbers[at]
+        return Order(number, self._marks[number], kind.action, kind.keep_length)
+
+    def __iter__(self) -> Iterator[Order]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Sequence) and len(self) == len(other) and all(itertools.starmap(operator.eq, zip(self, other, strict=True)))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Groups:
+    """The places of some orders in their sequence, grouped by a number that their kind has and by row. Negative numbers are left out."""
+
+    def __init__(self, orders: ManyOrders, numbers: Sequence[int], most: int) -> None:
+        heads = np.array(numbers, np.int64)[orders.which]
+        at = np.flatnonzero(heads >= 0)
+        heads, rows = heads[at], orders.rows[at]
+        ascending = np.lexsort((rows, heads))
+        self._heads, rows, self.every = heads[ascending], rows[ascending], at[ascending]
+        self._rows, self._at = rows.data, self.every.data
+        self._limits: list[int] = [0, *np.cumsum(np.bincount(self._heads, minlength=most)).tolist()]
+
+    @cached_property
+    def _firsts(self) -> _Ints:
+        """Where each group begins."""
+        begins = np.ones(len(self._heads), bool)
+        begins[1:] = self._heads[1:] != self._heads[:-1]
+        rows = np.asarray(self._rows)
+        begins[1:] |= rows[1:] != rows[:-1]
+        return np.flatnonzero(begins)
+
+    def __len__(self) -> int:
+        return len(self._firsts)
+
+    def __bool__(self) -> bool:
+        return len(self.every) > 0
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield the number and the row of each group, in the order of their first orders."""
+        for first in self._firsts[np.argsort(self.every[self._firsts])]:
+            yield int(self._heads[first]), self._rows[first]
+
+    def first(self, number: int, row: int) -> int:
+        """Return where a group begins; -1 if there is none."""
+        last = self._limits[number + 1]
+        first = bisect_left(self._rows, row, self._limits[number], last)
+        return first if first < last and self._rows[first] == row else -1
+
+    def at(self, number: int, row: int) -> list[int]:
+        """Return the places of the orders of a group."""
+        first = self.first(number, row)
+        if first < 0:
+            return []
+        found: list[int] = self._at[first : bisect_right(self._rows, row, first, self._limits[number + 1])].tolist()
+        return found
+
+
+class _ByUnit(Mapping[Unit, list[Order]]):
+    """The orders for texts of a file. `own` says which kinds of orders these are."""
+
+    def __init__(self, orders: ManyOrders, own: Sequence[bool]) -> None:
+        self._orders = orders
+        self._numbers: dict[tuple[Any, ...], int] = {}
+        of_kinds = [-1] * len(own)
+        for kind in itertools.compress(range(len(own)), own):
+            mark = orders.kinds[kind].mark
+            of_kinds[kind] = self._numbers.setdefault((mark.part, mark.page, mark.column), len(self._numbers))
+        self._groups = _Groups(orders, of_kinds, len(self._numbers))
+        self._last: tuple[Unit, list[Order]] = Unit(), []  # formats ask about a unit several times
+
+    def every(self) -> ManyOrders:
+        """Return all of them. In a file without rows, those of each unit come together."""
+        return self._orders.at(self._groups.every)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def __iter__(self) -> Iterator[Unit]:
+        names = list(self._numbers)
+        for number, row in self._groups:
+            part, page, column = names[number]
+            yield Unit(part, page, None if row < 0 else row, column)
+
+    def __contains__(self, unit: object) -> bool:
+        return bool(self._found(cast("Unit", unit)))
+
+    def __getitem__(self, unit: Unit) -> list[Order]:
+        if found := self._found(unit):
+            return found
+        raise KeyError(unit)
+
+    def get(self, unit: Unit, default: Any = None) -> Any:
+        """Return the orders of a unit."""
+        return self._found(unit) or default
+
+    def _found(self, unit: Unit) -> list[Order]:
+        part, page, row, column = unit
+        number = self._numbers.get((part, page, column))
+        if number is None:
+            return []
+        if self._last[0] != unit or not self._last[1]:
+            self._last = unit, [self._orders[at] for at in self._groups.at(number, -1 if row is None else row)]
+        return self._last[1]
+
+
+class _ByRow(Mapping[int, list[Order]]):
+    """Orders by row. `own` says which kinds of orders these are; all of them have rows."""
+
+    def __init__(self, orders: ManyOrders, own: Sequence[bool]) -> None:
+        self._orders = orders
+        self._groups = _Groups(orders, [0 if one else -1 for one in own], 1)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def __iter__(self) -> Iterator[int]:
+        return (row for _, row in self._groups)
+
+    def __contains__(self, row: object) -> bool:
+        return self._groups.first(0, cast("int", row)) >= 0
+
+    def __getitem__(self, row: int) -> list[Order]:
+        found = self._groups.at(0, row)
+        if not found:
+            raise KeyError(row)
+        return [self._orders[at] for at in found]
+
+
 class Edit(NamedTuple):
     """Replace the characters from `start` to `end` of a text by `text`."""
 
@@ -73,11 +271,40 @@ class Sample(NamedTuple):
     new: str
 
 
+class Numbers:
+    """A set of small numbers, with a byte for each."""
+
+    def __init__(self) -> None:
+        self._has = bytearray()
+
+    def add(self, number: int) -> None:
+        """Add a number."""
+        if number >= len(self._has):
+            self._has += bytes(number + 1)  # more than needed, because others will follow
+        self._has[number] = 1
+
+    def update(self, numbers: Iterable[int]) -> None:
+        """Add numbers."""
+        for number in numbers:
+            self.add(number)
+
+    def __contains__(self, number: int) -> bool:
+        return number < len(self._has) and self._has[number] == 1
+
+    def lacks(self, numbers: _Ints) -> list[int]:
+        """Return the places of the numbers that are not in the set."""
+        if len(numbers) <= _FEW:
+            return [place for place, number in enumerate(numbers.tolist()) if number not in self]
+        has = np.frombuffer(self._has.ljust(int(numbers.max()) + 1, b"\0"), np.bool_)
+        missing: list[int] = np.flatnonzero(~has[numbers]).tolist()
+        return missing
+
+
 @dataclass
 class Account:
     """What has been done to one artifact so far, shared by the orders of all files inside it."""
 
-    done: set[int] = field(default_factory=set)  # numbers of orders that were carried out
+    done: Numbers = field(default_factory=Numbers)  # numbers of orders that were carried out
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # rule and action; stripped parts count under `clean.` and their kind
     rows: list[DroppedRow] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)  # the first changes, for people
@@ -91,7 +318,7 @@ class Orders:
 
     def __init__(
         self,
-        orders: Iterable[Order],
+        orders: Sequence[Order],
         strip: frozenset[Strippable],
         replace: Replace,
         account: Account | None = None,
@@ -100,22 +327,7 @@ class Orders:
     ) -> None:
         self.strip, self.member, self.account, self.pulse = strip, member, account or Account(), pulse
         self._replace = replace
-        self._orders = list(orders)
-        own = [order for order in self._orders if order.mark.member == member]
-        self.over_bytes = [order for order in own if order.mark.over_bytes]
-        self._units: dict[Unit, list[Order]] = {}
-        self._rows: dict[int, list[Order]] = {}
-        self._in_rows: dict[int, list[int]] = {}
-        for order in own:
-            mark = order.mark
-            if mark.over_bytes:
-                continue
-            if order.action is Action.DROP_ROW and mark.row is not None:
-                self._rows.setdefault(mark.row, []).append(order)
-            else:
-                self._units.setdefault(Unit(mark.part, mark.page, mark.row, mark.column), []).append(order)
-                if mark.row is not None:
-                    self._in_rows.setdefault(mark.row, []).append(order.number)
+        self._orders = orders if isinstance(orders, ManyOrders) else ManyOrders.listed(orders)
 
     def __bool__(self) -> bool:
         """Whether anything is to be done to this file or to a file inside it."""
@@ -125,48 +337,97 @@ class Orders:
         """Iterate over all orders, including those for files inside this one."""
         return iter(self._orders)
 
-    @property
+    @cached_property
+    def over_bytes(self) -> Sequence[Order]:
+        """The orders for bytes of this file."""
+        return self._orders.such(lambda kind: kind.mark.over_bytes and kind.mark.member == self.member)
+
+    @cached_property
     def units(self) -> Mapping[Unit, list[Order]]:
         """The orders for texts of this file, without those that drop a row."""
-        return self._units
+        if len(self._orders) > _FEW:
+            return _ByUnit(self._orders, [self._is_for_text(kind) for kind in self._orders.kinds])
+        units: dict[Unit, list[Order]] = {}
+        for order in self._orders:
+            if self._is_for_text(order):
+                units.setdefault(Unit(order.mark.part, order.mark.page, order.mark.row, order.mark.column), []).append(order)
+        return units
 
-    @property
+    @cached_property
     def rows(self) -> Mapping[int, list[Order]]:
         """The rows of this file to drop, with the orders that say so."""
-        return self._rows
+        return self._by_row(self._drops)
+
+    @cached_property
+    def _in_rows(self) -> Mapping[int, list[Order]]:
+        """The orders for texts in rows."""
+        return self._by_row(lambda kind: kind.mark.row is not None and self._is_for_text(kind))
+
+    def _by_row(self, own: Callable[[Order], bool]) -> Mapping[int, list[Order]]:
+        if len(self._orders) > _FEW:
+            return _ByRow(self._orders, [own(kind) for kind in self._orders.kinds])
+        rows: dict[int, list[Order]] = {}
+        for order in filter(own, self._orders):
+            rows.setdefault(order.mark.row or 0, []).append(order)
+        return rows
+
+    def every(self) -> Sequence[Order]:
+        """Return the orders for texts of this file, which has no rows, unit by unit."""
+        units = self.units
+        return units.every() if isinstance(units, _ByUnit) else [*itertools.chain.from_iterable(units.values())]
+
+    def _is_own(self, kind: Order) -> bool:
+        return kind.mark.member == self.member and not kind.mark.over_bytes
+
+    def _drops(self, kind: Order) -> bool:
+        return kind.action is Action.DROP_ROW and kind.mark.row is not None and self._is_own(kind)
+
+    def _is_for_text(self, kind: Order) -> bool:
+        return self._is_own(kind) and not self._drops(kind)
+
+    @cached_property
+    def columns(self) -> Container[str | None]:
+        """The columns of the texts that have orders."""
+        return {kind.mark.column for kind in self._orders.kinds if self._is_for_text(kind)}
+
+    def concern(self, row: int) -> bool:
+        """Return whether a row is to be dropped, or has orders for its texts."""
+        return row in self._in_rows or row in self.rows
 
     def member_orders(self, name: str) -> Orders:
         """Return the orders for a file inside this one. `name` is the name that the reader of the container gives it."""
         path = f"{self.member}!/{name}" if self.member else name
-        paths = self._member_paths
-        inner = self._by_member[bisect_left(paths, path) : bisect_right(paths, path)]
-        inner += self._by_member[bisect_left(paths, f"{path}!/") : bisect_left(paths, f"{path}!0")]  # `0` is the character after `/`
+        paths, limits, places = self._by_member
+        same = slice(limits[bisect_left(paths, path)], limits[bisect_right(paths, path)])
+        below = slice(limits[bisect_left(paths, f"{path}!/")], limits[bisect_left(paths, f"{path}!0")])  # `0` is the character after `/`
+        inner = self._orders.at(np.concatenate([places[same], places[below]]))
         return Orders(inner, self.strip, self._replace, self.account, path, self.pulse)
 
     @cached_property
-    def _by_member(self) -> list[Order]:
-        """The orders for files inside this one, sorted by member: an archive asks for each of its members."""
-        return sorted((order for order in self._orders if order.mark.member != self.member), key=lambda order: order.mark.member or "")
-
-    @cached_property
-    def _member_paths(self) -> list[str]:
-        return [order.mark.member or "" for order in self._by_member]
+    def _by_member(self) -> tuple[list[str], list[int], _Ints]:
+        """The paths of files inside this one that have orders, where these begin, and their places: an archive asks for each of its members."""
+        members = [None if kind.mark.member == self.member else kind.mark.member or "" for kind in self._orders.kinds]
+        paths = sorted({member for member in members if member is not None})
+        ranks = {path: rank for rank, path in enumerate(paths)}
+        of_orders = np.array([-1 if member is None else ranks[member] for member in members], np.int64)[self._orders.which]
+        places = np.argsort(of_orders, kind="stable")
+        limits: list[int] = np.searchsorted(of_orders[places], np.arange(len(paths) + 1)).tolist()
+        return paths, limits, places
 
     def for_content(self) -> Orders:
         """Return the orders for the text that this compressed file holds. Those over the compressed bytes are not among them."""
-        inner = [order for order in self._orders if order.mark.member == self.member and not order.mark.over_bytes]
-        return Orders(inner, self.strip, self._replace, self.account, self.member, self.pulse)
+        return Orders(self._orders.such(self._is_own), self.strip, self._replace, self.account, self.member, self.pulse)
 
     def drop_row(self, row: int, over_bytes: Iterable[Order] = ()) -> None:
         """Account for a row that the caller has left out, and for everything else that was ordered in it.
 
         `over_bytes` are orders for bytes of the row.
         """
-        for order in (*self._rows.get(row, ()), *over_bytes):
+        for order in (*self.rows.get(row, ()), *over_bytes):
             self.tick(order)
             if order.action is Action.DROP_ROW:
                 self.account.rows.append(DroppedRow(self.member, row, order.mark.rule))
-        self.account.done.update(self._in_rows.get(row, ()))  # gone with the row
+        self.account.done.update(order.number for order in self._in_rows.get(row, ()))  # gone with the row
 
     def tick(self, order: Order) -> None:
         """Account for an order that was carried out."""
@@ -185,7 +446,7 @@ class Orders:
         Orders that drop a row or a cell are for the caller (`rows`, `drops_cell`).
         """
         found: list[OrderedRange] = []
-        for order in self._units.get(unit, ()):
+        for order in self.units.get(unit, ()):
             if order.action not in (Action.DROP_ROW, Action.DROP_CELL) and is_there(order.mark, value):
                 found += order.spans(value)
         return self.merged(found, value)
@@ -195,33 +456,38 @@ class Orders:
 
         All orders are ticked off.
         """
+        return self.joined(sorted(found, key=lambda one: (one[0], -one[1])), value)
+
+    def joined(self, ascending: Iterable[OrderedRange], value: str) -> list[Edit]:
+        """Return the same for ranges in order of their beginning; of those that begin together, the longest comes first."""
         edits: list[Edit] = []
-        chiefs: list[Order] = []
-        found.sort(key=lambda one: (one[0], -one[1]))
-        at = 0
-        while at < len(found):
-            start, end, chief = found[at]
-            group = [chief]
-            at += 1
-            longest = end - start
-            while at < len(found) and found[at][0] < end:
-                first, last, order = found[at]
-                end = max(end, last)
-                if last - first > longest:
-                    longest, chief = last - first, order
-                group.append(order)
-                at += 1
-            new = "" if chief.action is Action.STRIP else self._replace(chief.mark, chief.action, chief.keep_length, value[start:end])
-            edits.append(Edit(start, end, new))
-            chiefs.append(chief)
-            for order in group:
-                self.tick(order)
+        chiefs: list[Order] = []  # of the first edits
+        group: list[OrderedRange] = []
+        end = 0
+        for one in ascending:
+            if group and one[0] >= end:
+                self._join(group, end, value, edits, chiefs)
+                group = []
+            end = max(end, one[1]) if group else one[1]
+            group.append(one)
+        if group:
+            self._join(group, end, value, edits, chiefs)
         self._sample(value, edits, chiefs)
         return edits
 
+    def _join(self, group: Sequence[OrderedRange], end: int, value: str, edits: list[Edit], chiefs: list[Order]) -> None:
+        """Add the edit for ranges that overlap."""
+        start, chief = group[0].start, (group[0] if len(group) == 1 else max(group, key=lambda one: one[1] - one[0])).order
+        new = "" if chief.action is Action.STRIP else self._replace(chief.mark, chief.action, chief.keep_length, value[start:end])
+        edits.append(Edit(start, end, new))
+        if len(chiefs) < _SAMPLES:
+            chiefs.append(chief)
+        for _, _, order in group:
+            self.tick(order)
+
     def _sample(self, value: str, edits: Sequence[Edit], chiefs: Sequence[Order]) -> None:
         """Keep the first few changes with some text around them, in which neighbouring values are replaced too."""
-        for edit, order in zip(edits, chiefs, strict=True):
+        for edit, order in zip(edits, chiefs, strict=False):
             if len(self.account.samples) >= _SAMPLES:
                 return
             first, last = max(0, edit.start - _AROUND), min(len(value), edit.end + _AROUND)
@@ -231,7 +497,7 @@ class Orders:
 
     def drops_cell(self, unit: Unit) -> bool:
         """Return whether the whole value of a unit is to be emptied; if so, its orders are ticked off."""
-        orders = self._units.get(unit, ())
+        orders = self.units.get(unit, ())
         if not any(order.action is Action.DROP_CELL for order in orders):
             return False
         for order in orders:
@@ -240,14 +506,14 @@ class Orders:
 
     def cell(self, unit: Unit, value: str) -> str:
         """Return the value of a cell as it should be: unchanged, changed in places, or empty. The row is for the caller to drop."""
-        if unit not in self._units:
+        if unit not in self.units:
             return value
         return "" if self.drops_cell(unit) else applied(value, self.edits(unit, value))
 
     @property
-    def undone(self) -> list[Order]:
+    def undone(self) -> Sequence[Order]:
         """Return the orders that nobody has carried out yet."""
-        return [order for order in self._orders if order.number not in self.account.done]
+        return self._orders.at(np.array(self.account.done.lacks(self._orders.numbers), np.int64))
 
 
 def applied(value: str, edits: Iterable[Edit]) -> str:

@@ -34,6 +34,7 @@ class Replacements:
         return _known_pseudonym(self._key, mark.rule, mark.text)
 
 
+@lru_cache(1 << 12)  # a million of them may wait to be written
 def mask(rule: str, length: int | None = None) -> str:
     """Return the mask for findings of a rule: `[EMAIL]` for `pii.email`. With a length, it is shortened or filled up to have it."""
     engine, _, name = rule.partition(".")

@@ -6,8 +6,10 @@ A run keeps marks only while it cleans. They hold the matched text in clear, so 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from veritensor_ray import bounds
 from veritensor_ray.detection import FileInfo, Hit
@@ -39,17 +41,19 @@ class Mark(NamedTuple):
 
 
 class Marks:
-    """The marks of one artifact, in order. There may be a million, so they are kept in columns, and equal words once.
+    """The marks of one artifact, in order. There may be a million, so they are kept in columns, and a mark is made when somebody asks for it.
 
-    After `limit` marks, further ones are only counted, in `lost`.
+    Marks of one kind differ only in row, place and text. After `limit` marks, further ones are only counted, in `lost`.
     """
 
-    __slots__ = ("_ends", "_heads", "_rows", "_starts", "_texts", "_until", "_which", "limit", "lost")
+    __slots__ = ("_ends", "_kinds", "_numbers", "_rows", "_starts", "_texts", "_until", "_which", "limit", "lost")
 
     def __init__(self, limit: int = bounds.MARKS) -> None:
         self.limit, self.lost = limit, 0
-        self._heads: dict[tuple[Any, ...], int] = {}  # everything but the numbers and the text
-        self._which, self._rows, self._starts, self._ends, self._until = (array("q") for _ in range(5))
+        self._kinds: list[Mark] = []  # the first of each
+        self._numbers: dict[tuple[Any, ...], int] = {}
+        self._which = array("I")
+        self._rows, self._starts, self._ends, self._until = (array("q") for _ in range(4))
         self._texts = bytearray()
 
     def append(self, mark: Mark) -> None:
@@ -58,12 +62,17 @@ class Marks:
             self.lost += 1
             return
         rule, severity, member, part, page, row, column, view, decoded_via, start, end, text, straight, over_bytes = mark
-        head = (rule, severity, member, part, page, column, view, decoded_via, straight, over_bytes, row is None, text is None)
-        self._which.append(self._heads.setdefault(head, len(self._heads)))
+        kind = (rule, severity, member, part, page, column, view, decoded_via, straight, over_bytes, row is None, text is None)
+        number = self._numbers.get(kind)
+        if number is None:
+            number = self._numbers[kind] = len(self._kinds)
+            self._kinds.append(mark)
+        self._which.append(number)
         self._rows.append(row or 0)
         self._starts.append(start)
         self._ends.append(end)
-        self._texts += (text or "").encode("utf-8", "surrogatepass")
+        if text:
+            self._texts += text.encode("utf-8", "surrogatepass")
         self._until.append(len(self._texts))
 
     def extend(self, marks: Marks) -> None:
@@ -72,18 +81,36 @@ class Marks:
         for mark in marks:
             self.append(mark)
 
+    @property
+    def kinds(self) -> Sequence[Mark]:
+        """A mark of each kind, in the order of their first marks."""
+        return self._kinds
+
+    @property
+    def which(self) -> np.ndarray[Any, np.dtype[np.uint32]]:
+        """The kind of each mark, by number. No mark can be added while somebody holds this."""
+        return np.frombuffer(self._which, np.uint32)
+
+    @property
+    def rows(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The row of each mark, 0 for one that has none. No mark can be added while somebody holds this."""
+        return np.frombuffer(self._rows, np.int64)
+
     def __len__(self) -> int:
         return len(self._which)
 
+    def __getitem__(self, number: int) -> Mark:
+        rule, severity, member, part, page, row, column, view, via, _, _, text, straight, over_bytes = self._kinds[self._which[number]]
+        if row is not None:
+            row = self._rows[number]
+        if text is not None:
+            first = self._until[number - 1] if number else 0
+            text = self._texts[first : self._until[number]].decode("utf-8", "surrogatepass")
+        start, end = self._starts[number], self._ends[number]
+        return Mark(rule, severity, member, part, page, row, column, view, via, start, end, text, straight, over_bytes)
+
     def __iter__(self) -> Iterator[Mark]:
-        heads, at = list(self._heads), 0
-        for which, row, start, end, until in zip(self._which, self._rows, self._starts, self._ends, self._until, strict=True):
-            rule, severity, member, part, page, column, view, via, straight, over_bytes, no_row, no_text = heads[which]
-            text = None if no_text else self._texts[at:until].decode("utf-8", "surrogatepass")
-            at = until
-            yield Mark(
-                rule, severity, member, part, page, None if no_row else row, column, view, via, start, end, text, straight, over_bytes
-            )
+        return map(self.__getitem__, range(len(self)))
 
 
 def text_mark(place: Place, hit: Hit, severity: str, start: int, end: int) -> Mark:

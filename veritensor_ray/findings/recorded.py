@@ -81,8 +81,10 @@ class Recorded:
             self.keep(fact, row, limit)
         self.values.merge(other.values)
         self.covered.merge(other.covered, limit)
-        if other._marks is not None:
-            self.marks.extend(other._marks)
+        if self._marks is None:
+            self._marks = other._marks  # without a second copy
+        elif other._marks is not None:
+            self._marks.extend(other._marks)
         for key, tally in other.tallies.items():
             self.tally(*key).add(tally.count, tally.keys)
 

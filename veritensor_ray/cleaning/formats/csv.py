@@ -92,8 +92,7 @@ def rewrite_csv(source: Source, out: BinaryIO, orders: Orders) -> None:
     if not (orders.units or orders.rows or orders.over_bytes):
         copy_range(source.file, out, 0, None, orders.pulse)
         return
-    edits = list(_Table(source, orders).edits())
-    spliced(source, out, edits, orders.pulse)
+    spliced(source, out, _Table(source, orders).edits(), orders.pulse)
 
 
 class _Table:
@@ -105,7 +104,6 @@ class _Table:
         source.file.seek(source.kind.bom)
         self._delimiter = delimiter_of(source, encoding)
         self._tokenizer = Tokenizer(self._delimiter)
-        self._rows = {unit.row for unit in orders.units if unit.row is not None} | {*orders.rows}
         self._over_bytes = sorted(over_characters(source, orders, dropping=True), key=lambda one: one[0]) if orders.over_bytes else []
 
     def edits(self) -> Iterator[Edit]:
@@ -125,7 +123,7 @@ class _Table:
                     names = first
                     yield from self._record(text, start, None, names, here)
                     continue
-            if row in self._rows or here:
+            if here or self._orders.concern(row):
                 yield from self._record(text, start, row, names, here)
             row += 1
 

@@ -50,9 +50,10 @@ def spliced(data: bytes, edits: list[Edit], encoding: str = "utf-8", bom: int = 
 
 @pytest.fixture(params=[(1, 1), (5, 3), (1 << 20, 1 << 12)], ids=lambda sizes: f"chunks of {sizes[0]}")
 def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every character be cut by a chunk once."""
+    """Let every character be cut by a chunk once, and let some edits be written before others are looked up."""
     monkeypatch.setattr(splice, "_CHUNK", request.param[0])
     monkeypatch.setattr(splice, "_STEP", request.param[1])
+    monkeypatch.setattr(splice, "_BATCH", request.param[0])
 
 
 @pytest.mark.usefixtures("sizes")

@@ -35,11 +35,12 @@ class TableOrders:
             numbers.setdefault(label, set()).add(number)
         both = [{number, *numbers[above]} for number, label in enumerate(self._labels) for above in _above(label) if above in numbers]
         self._shared = {number for some in both if len(some) > 1 for number in some}  # other columns may have texts with the same names
-        self._columns: dict[int, set[int]] = {}  # by row
+        self._columns: dict[int, frozenset[int]] = {}  # by row
+        known: dict[frozenset[int], frozenset[int]] = {}  # many rows have the same
         for unit in orders.units:
             if unit.row is not None and unit.column is not None and unit.part is None and unit.page is None:
-                columns = self._columns.setdefault(unit.row, set())
-                columns.update(*(numbers.get(label, ()) for label in _above(unit.column)))
+                columns = self._columns.get(unit.row, frozenset()).union(*(numbers.get(label, ()) for label in _above(unit.column)))
+                self._columns[unit.row] = known.setdefault(columns, columns)
         self._members = _members(orders)
         self._edited = np.array(sorted(self._columns), np.int64)
         self._dropped = np.array(sorted(orders.rows), np.int64)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import bisect
+import heapq
 import itertools
 import re
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from veritensor_ray.cleaning.actions import Action, CannotRewriteError
 from veritensor_ray.cleaning.formats.common.splice import over_characters
 from veritensor_ray.cleaning.orders import Edit, Order, OrderedRange, Orders
 from veritensor_ray.cleaning.spans import UNSEEN_VIEWS, Range, Runs, invisible_runs, is_there
 from veritensor_ray.extract.source import Source
+from veritensor_ray.findings.marks import Mark
 
 _SYNTAX = "a finding lies in its syntax, where nothing can take its place"
 
@@ -42,26 +47,59 @@ def placed(
     `comments` are those that the reader does not separate from visible text: an order to strip something in one removes all of it, and an
     order to quarantine the file because of something in it is done by that.
     """
-    aside, gone = list[Order](), list[Range]()
-    found = [one for start, end, order in over_characters(source, orders) for one in order.spans(text, (start, end), runs)]
-    for order in itertools.chain.from_iterable(orders.units.values()):
-        mark = order.mark
-        if order.action in (Action.DROP_ROW, Action.DROP_CELL) or mark.start == mark.end or not is_there(mark, text):
-            continue
-        around = _around(comments, mark.start)
-        if order.action is Action.QUARANTINE:
-            aside += [order] if around else []
-        elif around and order.action is Action.STRIP:
-            gone.append(around)
-            found.append(OrderedRange(*around, order._replace(mark=mark._replace(view="comment"))))
-        elif whole is not None and order.action is Action.STRIP and mark.view in UNSEEN_VIEWS:
-            found += [OrderedRange(start, end, order) for start, end in whole(order)]
-        else:
-            found += order.spans(text, runs=runs)
+    every = orders.every()
+
+    def reach(order: Order) -> list[OrderedRange]:
+        if order.action in (Action.DROP_ROW, Action.DROP_CELL, Action.QUARANTINE) or not _has_place(order.mark, text):
+            return []
+        if order.action is Action.STRIP and (around := _around(comments, order.mark.start)):
+            return [OrderedRange(*around, order._replace(mark=order.mark._replace(view="comment")))]
+        if order.action is Action.STRIP and whole is not None and order.mark.view in UNSEEN_VIEWS:
+            return [OrderedRange(start, end, order) for start, end in whole(order)]
+        return order.spans(text, runs=runs)
+
+    over_bytes = [one for start, end, order in over_characters(source, orders) for one in order.spans(text, (start, end), runs)]
+    over_bytes.sort(key=_first)
+    if comments:
+        _put_aside(text, orders, every, comments)
+    ascending = _ascending(every, reach)
+    return orders.joined(heapq.merge(over_bytes, ascending, key=_first) if over_bytes else ascending, text)
+
+
+def _has_place(mark: Mark, text: str) -> bool:
+    return mark.start != mark.end and is_there(mark, text)
+
+
+def _put_aside(text: str, orders: Orders, every: Sequence[Order], comments: Sequence[Range]) -> None:
+    """Account for the orders to quarantine the file because of something in a comment that is removed."""
+    gone: set[Range | None] = set()
+    aside: list[Order] = []
+    for order in every:
+        if order.action is Action.STRIP and _has_place(order.mark, text):
+            gone.add(_around(comments, order.mark.start))
+        elif order.action is Action.QUARANTINE and _has_place(order.mark, text):
+            aside.append(order)
     for order in aside:
-        if any(start <= order.mark.start and order.mark.end <= end for start, end in gone):
+        around = _around(comments, order.mark.start)
+        if around and around in gone and order.mark.end <= around[1]:
             orders.tick(order._replace(action=Action.STRIP))
-    return orders.merged(found, text)
+
+
+def _first(one: OrderedRange) -> Range:
+    return one[0], -one[1]
+
+
+def _ascending(every: Sequence[Order], reach: Callable[[Order], list[OrderedRange]]) -> Iterator[OrderedRange]:
+    """Yield the ranges that orders reach, in order. There may be a million: each is made twice, so that they are not all kept."""
+    starts, ends, places, numbers = (array("q") for _ in range(4))
+    for place, order in enumerate(every):
+        for number, (start, end, _) in enumerate(reach(order)):
+            starts.append(start)
+            ends.append(end)
+            places.append(place)
+            numbers.append(number)
+    for at in np.lexsort((-np.array(ends), np.array(starts))).data:
+        yield reach(every[places[at]])[numbers[at]]
 
 
 def _around(comments: Sequence[Range], at: int) -> Range | None:

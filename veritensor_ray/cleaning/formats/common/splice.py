@@ -7,8 +7,11 @@ import codecs
 import functools
 import io
 import itertools
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
+
+import numpy as np
 
 from veritensor_ray import bounds
 from veritensor_ray.cleaning.actions import Action, CannotRewriteError
@@ -18,6 +21,7 @@ from veritensor_ray.extract.source import Source
 
 _CHUNK = 1 << 20  # read at once
 _STEP = 1 << 12  # searched for a character
+_BATCH = 1 << 15  # edits whose bytes are looked up together
 _SHIFTING = ("utf-7", "utf-16", "utf-32", "hz", "iso2022")  # the same bytes mean different characters, depending on what precedes them
 _WIDTHS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
 _REPLACED = "veritensor-replaced"
@@ -46,8 +50,18 @@ def spliced(source: Source, out: BinaryIO, edits: Iterable[Edit], pulse: Callabl
     The edits may come in any order; those that overlap become one, with the text of the longest. Raises CannotRewriteError for characters
     that do not exist.
     """
+    starts, ends, texts = array("q"), array("q"), list[str]()  # there may be a million
+    for start, end, text in edits:
+        starts.append(start)
+        ends.append(end)
+        texts.append(text)
+    order = np.lexsort((-np.array(ends), np.array(starts)))
+    ascending = (
+        [Edit(starts[number], ends[number], texts[number]) for number in order[first : first + _BATCH].tolist()]
+        for first in range(0, len(order), _BATCH)
+    )
     encoding = encoding_of(source)
-    changes = _in_bytes(_Places(source, encoding, pulse), edits, encoding)
+    changes = _in_bytes(_Places(source, encoding, pulse), ascending, encoding)
     _copy(source.file, out, _merged(changes), pulse)
 
 
@@ -171,17 +185,25 @@ class _Places:
 
     def __init__(self, source: Source, encoding: str, pulse: Callable[[], None]) -> None:
         self._source, self._encoding, self._pulse = source, encoding, pulse
+        self._reached = 0, source.kind.bom  # a character and its byte
 
-    def bytes_of(self, chars: Iterable[int]) -> dict[int, int]:
-        """Return for each character the byte at which it begins. The end of the text counts as a character."""
-        wanted = sorted(set(chars))
+    def bytes_of(self, edits: Sequence[Edit]) -> dict[int, int]:
+        """Return the bytes at which the edges of edits begin. The end of the text counts as a character.
+
+        Edits ascend, and so do those of one call after another.
+        """
+        wanted = sorted({edge for edit in edits for edge in (edit.start, edit.end)})
         found: dict[int, int] = {}
-        end, last = 0, self._source.kind.bom
-        for raw, text, char, byte in self._walk(wanted, in_bytes=False) if wanted else ():
+        end, last = char, byte = self._reached
+        for raw, text, char, byte in self._walk(wanted, in_bytes=False, begin=self._reached):
+            if char <= edits[-1].start:
+                self._reached = char, byte
             end, last = char + len(text), byte + len(raw)
             some = wanted[bisect.bisect_left(wanted, char) : bisect.bisect_left(wanted, end)]
             begins = _bytes_of(raw, text, [one - char for one in some], self._encoding) if some else []
             found.update((one, byte + begin) for one, begin in zip(some, begins, strict=True))
+            if end > wanted[-1]:
+                return found
         found[end] = last
         if missing := [one for one in wanted if one not in found]:
             raise CannotRewriteError(f"its text has {end} characters, and character {missing[0]} is to be changed")
@@ -192,7 +214,7 @@ class _Places:
         wanted = sorted(set(edges))
         found: dict[int, tuple[int, int]] = {}
         end, last = 0, self._source.kind.bom
-        for raw, text, char, byte in self._walk(wanted, in_bytes=True) if wanted else ():
+        for raw, text, char, byte in self._walk(wanted, in_bytes=True, begin=(0, last)) if wanted else ():
             end, last = char + len(text), byte + len(raw)
             for one in wanted[bisect.bisect_left(wanted, byte) : bisect.bisect_left(wanted, last)]:
                 before, within = _before(raw, one - byte, self._encoding)
@@ -200,9 +222,12 @@ class _Places:
         found[last] = end, end
         return found
 
-    def _walk(self, wanted: list[int], in_bytes: bool) -> Iterator[tuple[bytes, str, int, int]]:
-        """Yield the file in blocks, each with its text, first character and first byte. Those with wanted places are small."""
-        char, byte = 0, self._source.kind.bom
+    def _walk(self, wanted: list[int], in_bytes: bool, begin: tuple[int, int]) -> Iterator[tuple[bytes, str, int, int]]:
+        """Yield the file in blocks, each with its text, first character and first byte. Those with wanted places are small.
+
+        `begin` is the character to begin with, and its byte.
+        """
+        char, byte = begin
         self._source.file.seek(byte)
         for raw, text in _blocks(self._source.file, self._encoding, _CHUNK):
             self._pulse()
@@ -293,29 +318,33 @@ def _split(raw: bytes, at: int, encoding: str) -> int | None:
     return len(before)
 
 
-def _in_bytes(places: _Places, edits: Iterable[Edit], encoding: str) -> list[_Change]:
-    asked = list(edits)
-    byte = places.bytes_of(edge for edit in asked for edge in (edit.start, edit.end))
-    return [_Change(byte[edit.start], byte[edit.end], encoded(edit.text, encoding)) for edit in asked]
+def _in_bytes(places: _Places, batches: Iterable[Sequence[Edit]], encoding: str) -> Iterator[_Change]:
+    for edits in batches:
+        byte = places.bytes_of(edits)
+        for start, end, text in edits:
+            yield _Change(byte[start], byte[end], encoded(text, encoding))
 
 
-def _merged(changes: list[_Change]) -> list[_Change]:
-    """Sort changes, and join those that overlap; the longest one says what takes their place."""
-    merged: list[_Change] = []
+def _merged(changes: Iterable[_Change]) -> Iterator[_Change]:
+    """Join changes that overlap; they ascend. The longest one says what takes their place."""
+    joined: _Change | None = None
     longest = 0
-    for start, end, data in sorted(changes, key=lambda one: (one.start, -one.end)):
-        if not merged or start >= merged[-1].end:
-            merged.append(_Change(start, end, data))
-            longest = end - start
+    for change in changes:
+        start, end, data = change
+        if joined is None or start >= joined.end:
+            if joined is not None:
+                yield joined
+            joined, longest = change, end - start
             continue
-        first, last, kept = merged[-1]
+        first, last, kept = joined
         if end - start > longest:
             longest, kept = end - start, data
-        merged[-1] = _Change(first, max(last, end), kept)
-    return merged
+        joined = _Change(first, max(last, end), kept)
+    if joined is not None:
+        yield joined
 
 
-def _copy(file: BinaryIO, out: BinaryIO, changes: list[_Change], pulse: Callable[[], None]) -> None:
+def _copy(file: BinaryIO, out: BinaryIO, changes: Iterable[_Change], pulse: Callable[[], None]) -> None:
     """Copy a file with changes, which ascend and do not overlap."""
     at = 0
     for change in changes:

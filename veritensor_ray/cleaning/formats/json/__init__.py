@@ -36,6 +36,4 @@ def rewrite_json(source: Source, out: BinaryIO, orders: Orders) -> None:
 
 def rewrite_jsonl(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Rewrite JSON lines. A row is a whole line with its end, whatever it holds."""
-    edits = edits_of_lines(source, orders)
-    source.file.seek(0)
-    spliced(source, out, edits, orders.pulse)
+    spliced(source, out, edits_of_lines(source, orders), orders.pulse)

@@ -62,8 +62,6 @@ class JsonDocument:
     def __init__(self, source: Source, orders: Orders, also: Iterable[OrderedRange] = ()) -> None:
         self._orders = orders
         self._finder, self._ascii_only = JsonFinder(source, orders, also), is_ascii_only(source)
-        self._wanted = {unit.row for unit in orders.units}
-        self._columns = {unit.column for unit in orders.units}
         self._drops_rows = bool(orders.rows) or any(order.action is Action.DROP_ROW for order in orders.over_bytes)
         source.file.seek(source.kind.bom)
         self._pieces = decoded(source.file, encoding_of(source))
@@ -147,7 +145,7 @@ class JsonDocument:
             self._skip()
 
     def _is_wanted(self, row: int) -> bool:
-        return bool(self._finder) or row in self._wanted or row in self._orders.rows
+        return bool(self._finder) or self._orders.concern(row)
 
     def _skip(self) -> None:
         """Pass over the rest of an item that has no orders."""
@@ -198,12 +196,12 @@ class JsonDocument:
         if not found[2]:
             if len(self._around) == 2 and self._here in _SPEAKER_KEYS and raw in _SPEAKERS:
                 self._is_message = True
-            if self._here in self._columns or self._finder:
+            if self._here in self._orders.columns or self._finder:
                 self._change(Literal(raw, start, STREAM), self._here)
             return
         base = self._around[-1]
         key = Literal(raw, start, STREAM).value if "\\" in raw else raw
-        if is_text(key) and (base in self._columns or self._finder):
+        if is_text(key) and (base in self._orders.columns or self._finder):
             self._change(Literal(raw, start, STREAM), base, is_key=True)
         self._here = f"{base}.{key}" if base else key
         if len(self._here) > LONGEST_PATH:

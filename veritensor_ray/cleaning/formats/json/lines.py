@@ -17,23 +17,20 @@ from veritensor_ray.extract.source import Source
 _BEAT = 1 << 20
 
 
-def edits_of_lines(source: Source, orders: Orders) -> list[Edit]:
-    """Return the changes to a file of JSON lines, as characters of the file. A row that is dropped goes with its line end."""
+def edits_of_lines(source: Source, orders: Orders) -> Iterator[Edit]:
+    """Yield the changes to a file of JSON lines, as characters of the file. A row that is dropped goes with its line end."""
     finder, ascii_only = JsonFinder(source, orders), is_ascii_only(source)
-    wanted = {unit.row for unit in orders.units}
-    edits: list[Edit] = []
     beat = 0
     for line in lines_of(source):
         end = line.start + len(line.text)
         inside = finder.over(line.start, end) if finder else ()
         if drops(line.number, inside, orders):
-            edits.append(Edit(line.start, end, ""))
-        elif inside or line.number in wanted or finder.suspects(line.text):
-            edits += _Line(line, finder, source.limits.json_depth, ascii_only).edits()
+            yield Edit(line.start, end, "")
+        elif inside or orders.concern(line.number) or finder.suspects(line.text):
+            yield from _Line(line, finder, source.limits.json_depth, ascii_only).edits()
         if end - beat > _BEAT:
             orders.pulse()
             beat = end
-    return edits
 
 
 class _Found(NamedTuple):

@@ -148,7 +148,8 @@ class JsonFinder:
 
     def __init__(self, source: Source, orders: Orders, also: Iterable[OrderedRange] = ()) -> None:
         self._orders = orders
-        self._named: dict[Unit, _Named] = {}
+        self._named: dict[Unit, _Named] = {}  # of one row
+        self._row: int | None = None
         self._ranges = sorted([*over_characters(source, orders, dropping=True), *also], key=lambda one: one[:2])
         self._firsts = [one.start for one in self._ranges]
         self._lasts = list(accumulate((one.end for one in self._ranges), max))
@@ -223,6 +224,8 @@ class JsonFinder:
             return []
         if alone:
             return [order for order in given if is_there(order.mark, literal.value)]
+        if unit.row != self._row:
+            self._row, self._named = unit.row, {}  # rows come in order
         if unit not in self._named:
             self._named[unit] = _Named(given)
         return self._named[unit].of(literal.value)

@@ -135,9 +135,9 @@ class Changes:
             for order in orders:
                 self._orders.tick(order)
                 self._orders.account.rows.append(DroppedRow(self._orders.member, row, order.mark.rule))
-            for unit, others in self._orders.units.items():
+            for unit in self._orders.units:
                 if (unit.part, unit.row) == (part, row):
-                    self._orders.account.done.update(order.number for order in others)
+                    self._orders.account.done.update(order.number for order in self._orders.units[unit])
 
     def _empty(self, cell: SheetCell, text: str) -> bool:
         """Empty a cell. A shared text goes when no other cell shows it."""
