@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from veritensor_ray.cleaning import orders as module
+from veritensor_ray.cleaning import many_orders, orders
 from veritensor_ray.cleaning.actions import Action
-from veritensor_ray.cleaning.orders import ManyOrders, Numbers, Order, Orders, Unit, applied
+from veritensor_ray.cleaning.many_orders import ManyOrders, Numbers
+from veritensor_ray.cleaning.orders import Order, Orders, Unit, applied
 from veritensor_ray.findings.marks import Mark, Marks
 
 ZERO = "\u200b"
@@ -17,7 +18,8 @@ TAGS = "".join(chr(0xE0000 + ord(char)) for char in "ignore")
 @pytest.fixture(autouse=True, params=[64, 0], ids=["few", "many"])
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many orders do what few do."""
-    monkeypatch.setattr(module, "_FEW", request.param)
+    for module in (orders, many_orders):
+        monkeypatch.setattr(module, "FEW", request.param)
 
 
 def mark(start: int, end: int, text: str | None, view: str = "visible", column: str | None = None, via: str | None = None) -> Mark:

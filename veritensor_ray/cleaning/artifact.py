@@ -14,7 +14,8 @@ from veritensor_ray.cleaning.cleaning import Cleaning
 from veritensor_ray.cleaning.files import opened
 from veritensor_ray.cleaning.formats import rewrite
 from veritensor_ray.cleaning.manifest import Cleaned, Result, blank
-from veritensor_ray.cleaning.orders import Account, ManyOrders, Order, Orders
+from veritensor_ray.cleaning.many_orders import ManyOrders
+from veritensor_ray.cleaning.orders import Account, Order, Orders
 from veritensor_ray.config import Limits
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.detection import FileInfo
