@@ -225,9 +225,9 @@ def publish_copy(assembler: Assembler, ledger: OutputStore) -> dict[str, Any]:
 
 
 @ray.remote(num_cpus=0, max_retries=2)
-def amend_copy(assembler: Assembler, copies: Assembler, reasons: Mapping[str, str]) -> dict[str, Any] | None:
+def amend_copy(assembler: Assembler, copies: Assembler, reasons: Mapping[str, str], number: int) -> dict[str, Any] | None:
     """Clean files of a published copy again, or hold them back."""
-    return amend(assembler, copies, reasons, _assembled)
+    return amend(assembler, copies, reasons, number, _assembled)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

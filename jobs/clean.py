@@ -6,6 +6,7 @@ cleaning, in whichever of its steps it stopped.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -108,7 +109,7 @@ class _Cleaning:
         if self._dry_run:
             return self._result(before, None, summary)
         after = self._second(summary)
-        while after is not None and (changed := self._amended(before["scan_id"], held)):
+        while after is not None and (changed := self._amended(before["scan_id"], summary.get("rounds", 0) + 1, held)):
             summary = changed
             after = self._second(summary)
         result = self._result(before, after, summary)
@@ -198,14 +199,20 @@ class _Cleaning:
             return None
 
     def _publish_pending(self, held: Lease) -> None:
-        """Publish the copies of a sweep that was interrupted after it was complete; those of one that was not are made again or resumed."""
+        """Publish the copies of a sweep that was interrupted after it was complete; those of one that was not are made again or resumed.
+
+        What is left of a copy that has its run.json only waits to be removed: of its tables, the last ones may be gone already.
+        """
         last = self._last()
+        finished = None
+        with contextlib.suppress(StoreError):  # it is not there, or damaged
+            finished = run_of(self._store.read(RUN) or b"", self._store.uri)["before"]["scan_id"]
         for name in self._store.names("_work"):
             if last is None or name == _LEASE:
                 continue
-            if name == last["scan_id"]:
+            if name == last["scan_id"] != finished:
                 self._publish(name, held)
-            elif name < last["scan_id"]:
+            elif name <= last["scan_id"]:
                 self._store.delete(f"_work/{name}")
 
     def _publish(self, run: str, held: Lease) -> dict[str, Any]:
@@ -245,8 +252,11 @@ class _Cleaning:
         found = table.to_table(columns=_OF_FINDINGS, filter=pc.field("severity_original").isin(levels)).to_pylist()
         return [one for one in found if self._policy.decide(mark_of(one), one["category"], one["artifact"]).action is not Action.KEEP]
 
-    def _amended(self, run: str, held: Lease) -> dict[str, Any] | None:
-        """Clean files again in whose copies the audit found something, or hold them back. Returns the new counts, or None if nothing is done."""
+    def _amended(self, run: str, number: int, held: Lease) -> dict[str, Any] | None:
+        """Clean files again in whose copies the audit found something, or hold them back, in a round with a number.
+
+        Returns the new counts, or None if nothing is done.
+        """
         from veritensor_ray.actors.tasks import amend_copy
 
         rules: dict[str, set[str]] = {}
@@ -259,7 +269,7 @@ class _Cleaning:
         reasons = {path: f"the audit of its copy still found {', '.join(sorted(some)[:3])}" for path, some in rules.items()}
         settings = self._settings_of_copy()
         copies = Assembler(self._again, settings, tuple(roots(settings.sources, settings.stores)), "")
-        changed: dict[str, Any] | None = self._run(amend_copy, held, self._assembler(run), copies, reasons)
+        changed: dict[str, Any] | None = self._run(amend_copy, held, self._assembler(run), copies, reasons, number)
         return changed
 
     def _second(self, summary: Mapping[str, Any]) -> dict[str, Any] | None:

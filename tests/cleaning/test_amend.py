@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,34 @@ def published(tmp_path: Path, policy: str = KEEP, **files: str) -> InProcess:
     return run
 
 
-def amended(run: InProcess, copies: InProcess, *names: str) -> dict[str, Any] | None:
-    return amend(run.assembler, copies.assembler, {f"corpus/{name}": "something was found" for name in names})
+def amended(run: InProcess, copies: InProcess, *names: str, number: int = 1) -> dict[str, Any] | None:
+    return amend(run.assembler, copies.assembler, {f"corpus/{name}": "something was found" for name in names}, number)
+
+
+def matches(run: InProcess, tmp_path: Path) -> None:
+    """Check that no file has the row of another version."""
+    there = {row["path"]: row["clean_sha256"] for row in run.manifest().values()}
+    assert {path: hashlib.sha256((tmp_path / "dest" / path).read_bytes()).hexdigest() for path in there} == there
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, steps: int, run: InProcess, copies: InProcess, *names: str) -> None:
+    """Begin a change that ends before one of its writes and moves."""
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            nonlocal steps
+            steps -= 1
+            if steps < 0:
+                raise KeyboardInterrupt
+            return real(*arguments, **named)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("move", "remove", "put", "writer"):
+            patch.setattr(OutputStore, name, counted(getattr(OutputStore, name)))
+        with pytest.raises(KeyboardInterrupt):
+            amended(run, copies, *names)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +122,7 @@ def test_after_some_rounds_the_rest_is_held_back(tmp_path: Path) -> None:
     run = published(tmp_path, a_txt="FIND" * 5 + "ME" * 5)
     results = []
     for number in range(module.ROUNDS + 1):
-        amended(run, run.again(STRIP, f"round-{number}"), "a.txt")
+        amended(run, run.again(STRIP, f"round-{number}"), "a.txt", number=number + 1)
         results.append(run.manifest()["a.txt"]["result"])
     assert results == ["cleaned"] * module.ROUNDS + ["held"]
     assert run.manifest()["a.txt"]["changes"] == module.ROUNDS
@@ -107,28 +134,47 @@ def test_an_interrupted_change_is_repeated(tmp_path: Path, monkeypatch: pytest.M
     """Every move and write may be the last. The next command publishes again, audits the copy again, and then changes it again."""
     run = published(tmp_path, a_txt="one FINDME two", rows_jsonl='{"t": "FINDME"}\n')
     copies = run.again(then)
-    left = steps
-
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-            return real(*arguments, **named)
-
-        return call
-
-    with monkeypatch.context() as patch:
-        for name in ("move", "remove", "put", "writer"):
-            patch.setattr(OutputStore, name, counted(getattr(OutputStore, name)))
-        with pytest.raises(KeyboardInterrupt):
-            amended(run, copies, "a.txt")
+    interrupted(monkeypatch, steps, run, copies, "a.txt")
     run.publish()
-    there = {row["path"]: row["clean_size"] for row in run.manifest().values()}
-    assert {path: (tmp_path / "dest" / path).stat().st_size for path in there} == there, "no file has the row of another version"
+    matches(run, tmp_path)
     if (tmp_path / "dest/corpus/a.txt").exists() and "FINDME" in (tmp_path / "dest/corpus/a.txt").read_text():
         amended(run, run.again(then, "third"), "a.txt")
     row = run.manifest()["a.txt"]
     assert (row["result"], row["changes"]) == (("cleaned", 1) if then == STRIP else ("held", 0))
     assert (tmp_path / "dest" / row["path"]).read_text() == ("one  two" if then == STRIP else "one FINDME two")
+
+
+@pytest.mark.parametrize("steps", range(9))
+def test_a_task_that_is_repeated_does_not_hold_back_what_it_cleaned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """When its process dies, a task is run again with the same arguments, even if its tables are complete."""
+    run = published(tmp_path, a_txt="one FINDME two", rows_jsonl='{"t": "FINDME"}\n')
+    copies = run.again(STRIP)
+    interrupted(monkeypatch, steps, run, copies, "a.txt")
+    summary = amended(run, copies, "a.txt")
+    assert summary is not None
+    assert (summary["rounds"], summary["changes"]) == (1, 1)
+    assert run.manifest()["a.txt"]["result"] == "cleaned"
+    assert (tmp_path / "dest/corpus/a.txt").read_text() == "one  two"
+    matches(run, tmp_path)
+
+
+def test_what_an_interrupted_round_left_is_not_taken_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = published(tmp_path, a_txt="one FINDME two", b_txt="FINDME")
+    copies = run.again(STRIP)
+    interrupted(monkeypatch, 1, run, copies, "a.txt")
+    assert (tmp_path / "dest/_work/run/again/01/corpus/a.txt").exists()
+    run.publish()
+    amended(run, copies, "b.txt")
+    assert (tmp_path / "dest/corpus/a.txt").read_text() == "one FINDME two"
+    assert run.manifest()["b.txt"]["result"] == "cleaned"
+    matches(run, tmp_path)
+
+
+def test_a_split_file_of_which_some_parts_were_audited_is_held_back(tmp_path: Path) -> None:
+    """The audit of the copy was given up, as when settings change, and its leftovers are still there."""
+    run = published(tmp_path, big_txt=text(3, 1500))
+    copies = run.again(STRIP)
+    max((tmp_path / "dest/_work/again-second/cleaned").iterdir()).unlink()
+    amended(run, copies, "big.txt")
+    assert run.manifest()["big.txt"]["result"] == "held"
+    assert (tmp_path / "dest/quarantine/big.txt").read_text() == text(3, 1500)

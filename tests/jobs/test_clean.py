@@ -17,6 +17,7 @@ from veritensor_ray.cleaning.policy import parse
 from veritensor_ray.cleaning.statement import verify_copy
 from veritensor_ray.config import load_settings
 from veritensor_ray.errors import IncompleteOutput, LeaseHeld, OutputConflict, SignatureError, UsageError
+from veritensor_ray.findings.run_file import CLEAN_KIND
 from veritensor_ray.jobs import clean as cleaning
 from veritensor_ray.jobs.clean import clean
 from veritensor_ray.jobs.reporting import Silent
@@ -125,6 +126,33 @@ def test_a_folder_with_something_else_is_left_alone(case: Case, there: str) -> N
     with pytest.raises(UsageError, match="holds something else"):
         case.clean()
     assert tree(case.dest).keys() >= {there.encode()}
+
+
+@pytest.mark.parametrize(
+    ("run_json", "published"),
+    [
+        ({"kind": CLEAN_KIND, "verdict": "clean", "before": {"scan_id": "2-b"}}, []),
+        ({"kind": CLEAN_KIND, "verdict": "clean", "before": {"scan_id": "1-a"}}, ["2-b"]),
+        ("damaged", ["2-b"]),
+        (None, ["2-b"]),
+    ],
+)
+def test_what_a_finished_copy_left_is_not_published_again(
+    case: Case, monkeypatch: pytest.MonkeyPatch, run_json: Any, published: list[str]
+) -> None:
+    """The end of a run removes its tables one by one, and of those of several rounds only the first ones may be left."""
+    store, again = OutputStore(str(case.dest)), list[str]()
+    monkeypatch.setattr(cleaning._Cleaning, "_last", lambda self: {"scan_id": "2-b"})
+    monkeypatch.setattr(cleaning._Cleaning, "_publish", lambda self, run, held: again.append(run))
+    for run in ("1-a", "2-b", "3-c"):
+        store.put(f"_work/{run}/tables/00/manifest.parquet", b"")
+    if run_json is not None:
+        store.put("run.json", json.dumps(run_json).encode())
+    settings = load_settings(None, {"sources": [str(case.corpus)], "output": str(case.dest), "job": "sweep"})
+    with lease(store) as held:
+        cleaning._Cleaning(settings, parse(POLICY), Silent())._publish_pending(held)
+    assert again == published
+    assert [name for name in store.names("_work") if name != ".lease"] == [*published, "3-c"]
 
 
 @pytest.mark.ray

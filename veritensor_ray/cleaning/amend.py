@@ -31,25 +31,32 @@ _CHUNK = 8 << 20
 _Row = dict[str, Any]
 
 
-def amend(assembler: Assembler, copies: Assembler, reasons: Mapping[str, str], assemble: Assemble = one_by_one) -> dict[str, Any] | None:
+def amend(
+    assembler: Assembler, copies: Assembler, reasons: Mapping[str, str], number: int, assemble: Assemble = one_by_one
+) -> dict[str, Any] | None:
     """Clean files of a published copy again, and return new counts for run.json; None if nothing can be done.
 
     `assembler` belongs to the run that was published, `copies` to the audits of the copy. `reasons` maps the paths of files with findings to
     why they would be held back, which happens if they cannot be rewritten, or after `ROUNDS` rounds, unless the policy says to leave them.
+    `number` is that of the round, from 1: if its tables are complete, because this task is repeated, only its copies are moved.
     """
-    return _Amendment(assembler, copies, reasons).run(assemble)
+    return _Amendment(assembler, copies, reasons, number).run(assemble)
 
 
 class _Amendment:
-    def __init__(self, assembler: Assembler, copies: Assembler, reasons: Mapping[str, str]) -> None:
+    def __init__(self, assembler: Assembler, copies: Assembler, reasons: Mapping[str, str], number: int) -> None:
         self._copies, self._reasons = copies, reasons
         self._store, self._holding = assembler.cleaning.store, assembler.cleaning.policy.remaining == "hold"
         self._waiting = Waiting(self._store, assembler.work)
-        self._number = (self._waiting.number or 0) + 1
+        self._number = number
         self._changed = 0
         self._dropped: list[_Row] = []
 
     def run(self, assemble: Assemble) -> dict[str, Any] | None:
+        if (self._waiting.number or 0) >= self._number:  # the reasons are about the copy as it was before
+            self._waiting.move()
+            return self._waiting.summary()
+        self._store.delete(self._waiting.stage(self._number))  # copies of an interrupted round, which may have been another one
         rewritten = self._rewritten(assemble) if self._number <= ROUNDS else {}
         dropped = pq.read_table(io.BytesIO(self._waiting.read(ROWS_NAME)), schema=ROWS)
         counts, tables = CopyCounts(), []
@@ -86,7 +93,9 @@ class _Amendment:
         for table in left(self._store, copies.work):
             wanted = pc.and_(pc.equal(table["parts"], 1), pc.equal(table["result"], Result.CLEANED.value))
             yield from (row for row in table.filter(wanted).to_pylist() if f"{CORPUS}/{row['artifact']}" in self._reasons)
-        parts = (some for some in split(self._store, copies.work) if f"{CORPUS}/{some[0].artifact}" in self._reasons)
+        # an audit that was given up may have left only some parts of a file
+        whole = (some for some in split(self._store, copies.work) if len(some) == some[0].parts)
+        parts = (some for some in whole if f"{CORPUS}/{some[0].artifact}" in self._reasons)
         wholes = (one.as_row() for one in assemble(copies, parts))
         yield from (row for row in wholes if row["result"] == Result.CLEANED.value)
 
