@@ -11,6 +11,7 @@ import pytest
 
 from tests.cleaning.in_process import FAKE, STRIP, InProcess, write
 from tests.cleaning.test_assembly import SPLIT, text
+from tests.extract.readers.office import building
 from veritensor_ray.cleaning import amend as module
 from veritensor_ray.cleaning.amend import amend
 from veritensor_ray.stores.outputs import OutputStore
@@ -97,6 +98,20 @@ def test_rows_that_are_dropped_later_have_the_numbers_of_the_source(tmp_path: Pa
     assert sorted(run.rows()) == [("rows.jsonl", row) for row in (1, 3, 4, 6)]
     assert (tmp_path / "dest/corpus/rows.jsonl").read_text() == "".join(rows[number] for number in (0, 2, 5))
     assert run.manifest()["rows.jsonl"]["rows_dropped"] == 4
+
+
+def test_rows_of_a_spreadsheet_stay_where_they_are(tmp_path: Path) -> None:
+    """They are emptied, so a row that is dropped later has the number of the source already."""
+    cells = {2: ("B", "FINDME"), 3: ("A", "x"), 5: ("A", "FINDFINDMEME")}
+    rows = "".join(f'<row r="{n}"><c r="{name}{n}" t="inlineStr"><is><t>{value}</t></is></c></row>' for n, (name, value) in cells.items())
+    book = building.xlsx({"S": f"<worksheet><sheetData>{rows}</sheetData></worksheet>"})
+    write(tmp_path / "corpus", {"a.xlsx": book})
+    first = "rules: [{column: B, action: drop-row}, {rule: fake-local.findme, action: strip}]"
+    run = InProcess(str(tmp_path / "corpus"), str(tmp_path / "dest"), first).scan()
+    run.publish()
+    ((_, dropped),) = run.rows()
+    amended(run, run.again(DROP), "a.xlsx")
+    assert run.rows() == [("a.xlsx", dropped), ("a.xlsx", dropped + 3)]
 
 
 def test_a_split_file_is_put_together_again(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def _of_source(rows: Iterable[_Row], gone: Iterable[_Row]) -> list[_Row]:
     found = []
     for one in rows:
         number = one["row"]
-        for earlier in sorted(before[one["member"]]):
+        for earlier in () if one["stays"] else sorted(before[one["member"]]):
             number += earlier <= number
         found.append(one | {"row": number})
     return found

@@ -142,9 +142,7 @@ class ArtifactCleaner:
         result.result = Result.CLEANED
         result.actions = [{"rule": rule, "action": action, "count": count} for (rule, action), count in sorted(account.counts.items())]
         result.changes = sum(account.counts.values())
-        result.rows = [
-            {"member": one.member and name_safe(one.member), "row": one.row, "rule": one.rule} for one in dict.fromkeys(account.rows)
-        ]
+        result.rows = [one._asdict() | {"member": one.member and name_safe(one.member)} for one in dict.fromkeys(account.rows)]
         result.rows_dropped = len({(one.member, one.row) for one in account.rows})
         result.samples = _shown(account, outcome)
         return Draft(result, content)

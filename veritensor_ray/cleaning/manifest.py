@@ -32,6 +32,7 @@ MANIFEST = pa.schema(
     ]
 )
 ROWS = pa.schema([("artifact", pa.string()), ("member", pa.string()), ("row", pa.int64()), ("rule", pa.string())])
+_ROW = pa.struct([*(field for field in ROWS if field.name != "artifact"), ("stays", pa.bool_())])  # see `DroppedRow`
 _SAMPLE = pa.struct([(name, pa.string()) for name in ("rule", "action", "before", "after")])
 # What a shard leaves behind, one row for each artifact or part of it; `publish` makes the two tables from it.
 CLEANED = pa.schema(
@@ -47,7 +48,7 @@ CLEANED = pa.schema(
         ("size", pa.int64()),  # of all of the artifact, as planned; with the two below, it shows that the artifact is still the same
         ("etag", pa.string()),
         ("mtime", pa.float64()),
-        ("rows", pa.list_(pa.struct([("member", pa.string()), ("row", pa.int64()), ("rule", pa.string())]))),
+        ("rows", pa.list_(_ROW)),
         ("row_count", pa.int64()),  # rows of this part in the source
         ("samples", pa.list_(_SAMPLE)),
     ]

@@ -30,11 +30,12 @@ class Edit(NamedTuple):
 
 
 class DroppedRow(NamedTuple):
-    """A row that was left out, for rows.parquet."""
+    """A row that was left out, for rows.parquet. `stays` is true if it is still there, but empty: the rows after it keep their numbers."""
 
     member: str | None
     row: int
     rule: str
+    stays: bool = False
 
 
 class Sample(NamedTuple):

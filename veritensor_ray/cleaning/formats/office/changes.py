@@ -134,7 +134,7 @@ class Changes:
                     self._remove(found)
             for order in orders:
                 self._orders.tick(order)
-                self._orders.account.rows.append(DroppedRow(self._orders.member, row, order.mark.rule))
+                self._orders.account.rows.append(DroppedRow(self._orders.member, row, order.mark.rule, stays=True))
             for unit in self._orders.units:
                 if (unit.part, unit.row) == (part, row):
                     self._orders.account.done.update(order.number for order in self._orders.units[unit])
