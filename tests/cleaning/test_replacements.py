@@ -49,6 +49,11 @@ def test_a_mask_names_the_kind_and_has_the_length(rule: str, length: int | None,
     assert mask(rule, length) == says
 
 
+def test_long_masks_are_not_remembered() -> None:
+    assert mask("pii.email", 100) is mask("pii.email", 100)
+    assert mask("pii.email", 1 << 20) is not mask("pii.email", 1 << 20)
+
+
 @pytest.mark.parametrize(
     ("found", "action", "keep_length", "original", "becomes"),
     [

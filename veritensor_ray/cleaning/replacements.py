@@ -11,6 +11,7 @@ from veritensor_ray.findings.marks import Mark
 _NAMED = ("pii", "secrets")  # engines whose rules name the kind of a value
 _LABELS = {"pii.date-of-birth": "DATE"}  # a word for birth would make the next date one
 _PAD = "_"
+_SHORT = 256  # characters of masks that are remembered; a hostile file may ask for long ones of every length
 _known_pseudonym = lru_cache(1 << 16)(pseudonym)
 
 
@@ -34,9 +35,12 @@ class Replacements:
         return _known_pseudonym(self._key, mark.rule, mark.text)
 
 
-@lru_cache(1 << 12)  # a million of them may wait to be written
 def mask(rule: str, length: int | None = None) -> str:
     """Return the mask for findings of a rule: `[EMAIL]` for `pii.email`. With a length, it is shortened or filled up to have it."""
+    return _short_mask(rule, length) if length is None or length <= _SHORT else _mask(rule, length)
+
+
+def _mask(rule: str, length: int | None) -> str:
     engine, _, name = rule.partition(".")
     label = _LABELS.get(rule) or name.upper().replace("-", "_") if engine in _NAMED and not name.startswith("custom-") else "REMOVED"
     if length is None:
@@ -44,3 +48,6 @@ def mask(rule: str, length: int | None = None) -> str:
     if length < 3:
         return _PAD * length
     return f"[{label[: length - 2].ljust(length - 2, _PAD)}]"
+
+
+_short_mask = lru_cache(1 << 12)(_mask)  # a million of them may wait to be written
