@@ -279,6 +279,7 @@ class _Cleaning:
         only `_amended` puts that into the copy.
         """
         if not any(summary["results"].get(name) for name in (Result.COPIED, Result.CLEANED)):
+            self._store.delete(AFTER)  # which would be about files that have left the copy
             return None
         self._report.note("auditing the copy")
         return sweep(self._settings_of_copy(), self._report, self._again, self._store.under(BEFORE))

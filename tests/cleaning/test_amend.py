@@ -88,6 +88,21 @@ def test_a_copy_with_findings_may_stay(tmp_path: Path) -> None:
     assert run.manifest()["a.txt"]["result"] == "copied"
 
 
+@pytest.mark.parametrize(
+    ("first", "text", "result"),
+    [
+        ("unsupported: copy", "FINDME REFUSE-REWRITE", "copied"),  # the policy asks for it
+        (f"{KEEP}\nstrip: [comments]", "FINDME REFUSE-REWRITE", "held"),  # nothing was stripped from it, which is a reason too
+    ],
+)
+def test_a_copy_with_findings_stays_only_if_the_policy_says_so(tmp_path: Path, first: str, text: str, result: str) -> None:
+    policy = first if first.startswith("rules") else f"{STRIP}\n{first}"
+    run = published(tmp_path, policy, a_txt=text)
+    assert run.manifest()["a.txt"]["reason"] is not None
+    amended(run, run.again(STRIP), "a.txt")
+    assert run.manifest()["a.txt"]["result"] == result
+
+
 def test_rows_that_are_dropped_later_have_the_numbers_of_the_source(tmp_path: Path) -> None:
     lines = ["a", "FINDME", "b", "FINDFINDMEME", "FINDME", "c", "FINDFINDMEME"]
     first = "rules: [{column: '*.gone', action: drop-row}, {column: gone, action: drop-row}, {rule: fake-local.findme, action: strip}]"

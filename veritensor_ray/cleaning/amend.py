@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from veritensor_ray.cleaning.artifact import AS_ORDERED
 from veritensor_ray.cleaning.assembly import Assembler, added
 from veritensor_ray.cleaning.cleaning import AGAIN
 from veritensor_ray.cleaning.counts import CopyCounts
@@ -105,7 +106,7 @@ class _Amendment:
         A copy with findings in it that the policy asks for (`unsupported: copy`) stays.
         """
         path = row["path"]
-        if path not in self._reasons or (row["result"] == Result.COPIED.value and row["reason"] is not None):
+        if path not in self._reasons or (row["reason"] or "").startswith(AS_ORDERED):
             return row
         work, again = rewritten.get((path, row["clean_sha256"]), (None, None))
         if work is None or again is None:
