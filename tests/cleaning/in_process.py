@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from tests.cleaning import misbehaving  # noqa: F401  # files that say so are not rewritten
 from veritensor_ray.cleaning.assembly import Assembler
@@ -114,6 +116,28 @@ class InProcess:
         """The rows that were dropped."""
         with self.store.open("rows.parquet") as file:
             return [(row["artifact"], row["row"]) for row in pq.read_table(file).to_pylist()]
+
+
+@contextlib.contextmanager
+def interrupted(monkeypatch: pytest.MonkeyPatch, steps: int, *names: str) -> Iterator[None]:
+    """Let the block do so many steps, which are calls of methods of `OutputStore`; before the next one, it ends as by Ctrl-C."""
+    left = steps
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+            return real(*arguments, **named)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in names:
+            patch.setattr(OutputStore, name, counted(getattr(OutputStore, name)))
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 def tree(folder: Path) -> dict[bytes, bytes]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cleaning.in_process import FAKE, STRIP, InProcess, write
+from tests.cleaning.in_process import FAKE, STRIP, InProcess, interrupted, write
 from tests.cleaning.test_assembly import SPLIT, text
 from tests.extract.readers.office import building
 from veritensor_ray.cleaning import amend as module
 from veritensor_ray.cleaning.amend import amend
-from veritensor_ray.stores.outputs import OutputStore
 
 KEEP = "rules: [{rule: fake-local.findme, action: keep}]"
 DROP = "rules: [{rule: fake-local.findme, action: drop-row}]"
@@ -38,24 +36,10 @@ def matches(run: InProcess, tmp_path: Path) -> None:
     assert {path: hashlib.sha256((tmp_path / "dest" / path).read_bytes()).hexdigest() for path in there} == there
 
 
-def interrupted(monkeypatch: pytest.MonkeyPatch, steps: int, run: InProcess, copies: InProcess, *names: str) -> None:
+def half_amended(monkeypatch: pytest.MonkeyPatch, steps: int, run: InProcess, copies: InProcess, *names: str) -> None:
     """Begin a change that ends before one of its writes and moves."""
-
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            nonlocal steps
-            steps -= 1
-            if steps < 0:
-                raise KeyboardInterrupt
-            return real(*arguments, **named)
-
-        return call
-
-    with monkeypatch.context() as patch:
-        for name in ("move", "remove", "put", "writer"):
-            patch.setattr(OutputStore, name, counted(getattr(OutputStore, name)))
-        with pytest.raises(KeyboardInterrupt):
-            amended(run, copies, *names)
+    with interrupted(monkeypatch, steps, "move", "remove", "put", "writer"):
+        amended(run, copies, *names)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +148,7 @@ def test_an_interrupted_change_is_repeated(tmp_path: Path, monkeypatch: pytest.M
     """Every move and write may be the last. The next command publishes again, audits the copy again, and then changes it again."""
     run = published(tmp_path, a_txt="one FINDME two", rows_jsonl='{"t": "FINDME"}\n')
     copies = run.again(then)
-    interrupted(monkeypatch, steps, run, copies, "a.txt")
+    half_amended(monkeypatch, steps, run, copies, "a.txt")
     run.publish()
     matches(run, tmp_path)
     if (tmp_path / "dest/corpus/a.txt").exists() and "FINDME" in (tmp_path / "dest/corpus/a.txt").read_text():
@@ -179,7 +163,7 @@ def test_a_task_that_is_repeated_does_not_hold_back_what_it_cleaned(tmp_path: Pa
     """When its process dies, a task is run again with the same arguments, even if its tables are complete."""
     run = published(tmp_path, a_txt="one FINDME two", rows_jsonl='{"t": "FINDME"}\n')
     copies = run.again(STRIP)
-    interrupted(monkeypatch, steps, run, copies, "a.txt")
+    half_amended(monkeypatch, steps, run, copies, "a.txt")
     summary = amended(run, copies, "a.txt")
     assert summary is not None
     assert (summary["rounds"], summary["changes"]) == (1, 1)
@@ -191,7 +175,7 @@ def test_a_task_that_is_repeated_does_not_hold_back_what_it_cleaned(tmp_path: Pa
 def test_what_an_interrupted_round_left_is_not_taken_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = published(tmp_path, a_txt="one FINDME two", b_txt="FINDME")
     copies = run.again(STRIP)
-    interrupted(monkeypatch, 1, run, copies, "a.txt")
+    half_amended(monkeypatch, 1, run, copies, "a.txt")
     assert (tmp_path / "dest/_work/run/again/01/corpus/a.txt").exists()
     run.publish()
     amended(run, copies, "b.txt")

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.cleaning.in_process import FAKE, Files, InProcess, tree, write
+from tests.cleaning.in_process import FAKE, Files, InProcess, interrupted, tree, write
 from veritensor_ray.cleaning.places import clashing, copy_path
 from veritensor_ray.cleaning.statement import verify_copy
 from veritensor_ray.errors import IncompleteOutput, StoreError
-from veritensor_ray.stores.outputs import OutputStore
 
 POLICY = """
 rules:
@@ -83,23 +82,8 @@ def test_an_interrupted_publication_is_repeated(cleaning: InProcess, tmp_path: P
     """Every move, removal and write may be the last; `corpus` already exists, so files are moved one by one."""
     write(tmp_path / "dest/corpus", {"old/gone.txt": "of an earlier sweep", "plain.txt": "an earlier version"})
     cleaning.scan()
-    left = steps
-
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-            return real(*arguments, **named)
-
-        return call
-
-    with monkeypatch.context() as patch:
-        for name in ("move", "remove", "put"):
-            patch.setattr(OutputStore, name, counted(getattr(OutputStore, name)))
-        with pytest.raises(KeyboardInterrupt):
-            cleaning.publish()
+    with interrupted(monkeypatch, steps, "move", "remove", "put"):
+        cleaning.publish()
     with pytest.raises(IncompleteOutput, match="the cleaning has not finished"):
         verify_copy(cleaning.store, None)
     cleaning.publish()

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from veritensor_ray.cleaning.artifact import AS_ORDERED
 from veritensor_ray.cleaning.assembly import Assembler, added
 from veritensor_ray.cleaning.cleaning import AGAIN
 from veritensor_ray.cleaning.counts import CopyCounts
@@ -47,7 +46,8 @@ def amend(
 class _Amendment:
     def __init__(self, assembler: Assembler, copies: Assembler, reasons: Mapping[str, str], number: int) -> None:
         self._copies, self._reasons = copies, reasons
-        self._store, self._holding = assembler.cleaning.store, assembler.cleaning.policy.remaining == "hold"
+        self._store, policy = assembler.cleaning.store, assembler.cleaning.policy
+        self._holding, self._copying = policy.remaining == "hold", policy.unsupported == "copy"
         self._waiting = Waiting(self._store, assembler.work)
         self._number = number
         self._changed = 0
@@ -103,10 +103,10 @@ class _Amendment:
     def _amended(self, row: _Row, rewritten: Mapping[tuple[str, str], tuple[str, _Row]], dropped: pa.Table) -> _Row:
         """Return the new row of an artifact, whose new copy then waits to be moved.
 
-        A copy with findings in it that the policy asks for (`unsupported: copy`) stays.
+        A copy that cannot be rewritten stays if the policy asks for that (`unsupported: copy`).
         """
         path = row["path"]
-        if path not in self._reasons or (row["reason"] or "").startswith(AS_ORDERED):
+        if path not in self._reasons or (self._copying and row["result"] == Result.COPIED.value and row["reason"] is not None):
             return row
         work, again = rewritten.get((path, row["clean_sha256"]), (None, None))
         if work is None or again is None:

@@ -27,7 +27,6 @@ from veritensor_ray.findings.redact import mask, name_safe, reason_safe, visible
 from veritensor_ray.findings.sensitive_values import without_values
 from veritensor_ray.media_types import MARKDOWN, text_type
 
-AS_ORDERED = "copied with"  # how the reason begins if a file is copied with findings in it
 _IN_MEMORY = 64 << 20
 _CHUNK = 8 << 20
 _DOTS = "•••"
@@ -94,7 +93,7 @@ class ArtifactCleaner:
             result.reason = reason_safe(f"nothing was stripped: {problem}")
             return Draft(result)
         if policy.unsupported == "copy":
-            result.reason = reason_safe(f"{AS_ORDERED} {len(orders)} findings in it, as the policy says: {problem}")
+            result.reason = reason_safe(f"copied with {len(orders)} findings in it, as the policy says: {problem}")
             return Draft(result)
         return self._aside(result, Result.HELD, problem, orders)
 

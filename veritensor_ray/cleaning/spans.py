@@ -1,4 +1,4 @@
-"""Finds the characters of a text that a finding concerns. A rule may match only the beginning of what has to be removed."""
+"""Finds the characters of a text that have to go because of a finding, which may be more than its rule matched."""
 
 from __future__ import annotations
 
