@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -31,7 +28,7 @@ from veritensor_ray.cleaning.statement import attest_copy, run_of
 from veritensor_ray.config import SEVERITIES, Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.engines.registry import available, rules_of
-from veritensor_ray.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, UsageError, VeritensorError
+from veritensor_ray.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, VeritensorError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.attestation import RUN
 from veritensor_ray.findings.marks import mark_of
@@ -41,20 +38,18 @@ from veritensor_ray.findings.state import SWEEPS, results
 from veritensor_ray.imports import Guard
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.audit import audit
+from veritensor_ray.jobs.destination import AFTER, BEFORE, check_clean, check_destination
 from veritensor_ray.jobs.reporting import Reporter, Silent
 from veritensor_ray.jobs.sweep import sweep
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.signing import load_private_key
-from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
+from veritensor_ray.stores.filesystems import absolute
 from veritensor_ray.stores.lease import Lease, lease
 from veritensor_ray.stores.outputs import OutputStore, make_folder
-from veritensor_ray.uris import is_local, local_path, real_base, real_bases
+from veritensor_ray.uris import real_bases
 
-BEFORE, AFTER = "before", "after"
 _LEASE = ".lease"
 _INCOMPLETE = ("partial", "quarantined", "unreadable", "unlisted")
-_WILD = re.compile(r"[*?\[]")
-_OURS = frozenset((BEFORE, AFTER, CORPUS, QUARANTINE, MANIFEST_NAME, ROWS_NAME, RUN, ATTESTATION, "_work"))
 _OF_FINDINGS = ["artifact", "rule_id", "category", "severity_original", "location", "count"]
 # What the first audit left out is not in the copy, so the second one reads everything there.
 _EVERYTHING: dict[str, Any] = {"include": [], "exclude": [], "max_size": None, "since": None, "sample": None}
@@ -89,7 +84,7 @@ class _Cleaning:
         self._again = replace(self._cleaning, again=True)
 
     def run(self) -> dict[str, Any]:
-        _check_destination(self._store)
+        check_destination(self._store)
         if self._settings.sign_key:
             load_private_key(self._settings.sign_key)  # a missing key must not be noticed only after hours
         if self._store.local is not None:
@@ -330,49 +325,4 @@ def _of_run(run: Mapping[str, Any]) -> dict[str, Any]:
     return {name: run.get(name) for name in names}
 
 
-def check_clean(settings: Settings, dry_run: bool) -> None:
-    """Check sources and destination. Raises UsageError if one lies in the other."""
-    if not settings.sources:
-        raise UsageError("cleaning needs a corpus; name a folder, a file or a URI, such as `veritensor-ray clean CORPUS --to FOLDER`")
-    if dry_run:
-        if settings.address:
-            raise UsageError("a dry run works on this machine only; leave out --address, and choose a part of the corpus with --sample")
-        return
-    if not settings.output:
-        raise UsageError("cleaning needs a destination; name an empty folder or a URI with --to")
-    for source in settings.sources:
-        if _overlap(source, settings.output, settings.stores):
-            raise UsageError(f"the destination {settings.output} and the source {source} lie in each other; choose another --to")
-
-
-def _overlap(source: str, output: str, stores: Stores) -> bool:
-    """Whether one of two folders is the other, or lies in it. Of a glob, the folder before its first wildcard counts."""
-    if is_local(source) != is_local(output):
-        return False
-    if is_local(source):
-        one, other = real_base(source), Path(os.path.realpath(local_path(output)))
-        return one is not None and (one == other or one in other.parents or other in one.parents)
-    cut = source[: at.start()].rpartition("/")[0] if (at := _WILD.search(source)) else source
-    fs, one_path = filesystem(cut.rstrip("/") if "://" in cut.rstrip("/") else cut, stores)
-    other_fs, other_path = filesystem(absolute(output), stores)
-    if type(fs) is not type(other_fs):
-        return False
-    one_path, other_path = (f"{path.strip('/')}/".removeprefix("/") for path in (one_path, other_path))
-    return one_path.startswith(other_path) or other_path.startswith(one_path)
-
-
-def _check_destination(store: OutputStore) -> None:
-    """Never write into a folder that holds something else."""
-    if store.local is not None and store.local.is_file():
-        raise UsageError(f"the destination {store.uri} is a file; choose an empty folder with --to")
-    try:
-        names = store.names("")
-    except Exception as error:  # noqa: BLE001  # every store raises its own kind
-        raise StoreError(denied(store.uri, "list", error)) from None
-    foreign = sorted(set(names) - _OURS)
-    if foreign or (names and not {BEFORE, "_work"} & set(names)):
-        other = (foreign or names)[0]
-        raise UsageError(f"the destination {store.uri} holds something else ({other!r}); choose an empty folder with --to")
-
-
-__all__ = ["AFTER", "BEFORE", "check_clean", "clean"]
+__all__ = ["clean"]

@@ -88,38 +88,6 @@ def case(tmp_path: Path) -> Case:
     return made
 
 
-@pytest.mark.parametrize(
-    ("source", "output", "overlap"),
-    [
-        ("/a/b", "/a/b", True),
-        ("/a/b", "/a/b/c", True),
-        ("/a/b/c", "/a/b", True),
-        ("/a/b", "/a/bc", False),
-        ("file:///a/b", "/a/b/c", True),
-        ("/a/b/*.txt", "/a/b/out", True),
-        ("/a/b/[x]/*.txt", "/a/out", False),
-        ("/a/b", "/a/o[u]t", False),
-        ("s3://b/a", "s3://b/ab", False),
-        ("s3://b/a", "s3://b/a/c", True),
-        ("s3://b/a/", "s3a://b/a/c", True),
-        ("s3://b", "s3://b/c", True),
-        ("s3://b/a*", "s3://b/abc", True),
-        ("s3://b/x/a?/*", "s3://b/out", False),
-        ("s3://b/a", "/b/a", False),
-        ("memory://a/b", "s3://a/b", False),
-    ],
-)
-def test_source_and_destination_never_overlap(source: str, output: str, overlap: bool) -> None:
-    assert cleaning._overlap(source, output, {}) is overlap
-
-
-def test_a_destination_behind_a_link_overlaps_too(tmp_path: Path) -> None:
-    (tmp_path / "corpus/inner").mkdir(parents=True)
-    (tmp_path / "link").symlink_to(tmp_path / "corpus/inner")
-    with pytest.raises(UsageError, match="lie in each other; choose another --to"):
-        clean(load_settings(flags={"sources": ["/elsewhere", str(tmp_path / "corpus")], "output": str(tmp_path / "link/new")}, environ={}))
-
-
 @pytest.mark.parametrize("there", ["mine.txt", "corpus/a.txt", "run.json"])
 def test_a_folder_with_something_else_is_left_alone(case: Case, there: str) -> None:
     write(case.dest, {there: "mine"})

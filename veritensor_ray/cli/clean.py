@@ -125,7 +125,8 @@ def corpus(
     if settings_json:
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
     from veritensor_ray.config import load_settings
-    from veritensor_ray.jobs.clean import check_clean, clean
+    from veritensor_ray.jobs.clean import clean
+    from veritensor_ray.jobs.destination import check_clean
 
     settings = load_settings(config, flags)
     check_clean(settings, dry_run)
