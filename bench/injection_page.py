@@ -11,6 +11,7 @@ from typing import Any
 from bench.injection import COLUMNS, DEFENDER_DOCUMENTS, DEFENDER_ROWS, HIGH, MEDIUM, Cell, Cells, added
 from bench.injection_texts import QUESTIONS, QUOTING
 
+OURS = COLUMNS[:2]  # the engine's own levels; the other columns are other detectors
 ENOUGH = 30  # texts: a share of fewer is not quoted as the best or the worst
 Row = Mapping[str, Any]
 
@@ -167,42 +168,41 @@ def _documents(results: Row) -> str:
     kinds = results["documents"]
     out = []
     for name in sorted(kinds, key=lambda name: _loudness(kinds[name]), reverse=True):
-        cells = kinds[name]["cells"]
-        out.append((_bold(name, name == worst_kind(results)), "yes" if kinds[name]["trained"] else "no", cells["medium"][3],
-                    *(_with_interval(cells[c]) for c in COLUMNS[:2]), *(percent(false(cells[c])) for c in COLUMNS[2:])))  # fmt: skip
-    for name, cells in (
-        (f"total without {_listed(QUOTING)}", strict(results)),
-        ("total of all kinds", added(kind["cells"] for kind in kinds.values())),
-    ):
-        out.append(
-            (
-                name,
-                "",
-                cells["medium"][3],
-                *(_with_interval(cells[c]) for c in COLUMNS[:2]),
-                *(percent(false(cells[c])) for c in COLUMNS[2:]),
-            )
-        )
-    return table(("kind", "in training", "documents", *(f"`{c}`, 95 %" for c in COLUMNS[:2]), *COLUMNS[2:]), out)
+        cells, trained = kinds[name]["cells"], "yes" if kinds[name]["trained"] else "no"
+        out.append((_bold(name, name == worst_kind(results)), trained, cells["medium"][3], *(_with_interval(cells[c]) for c in OURS)))
+    out += [(name, "", cells["medium"][3], *(_with_interval(cells[c]) for c in OURS)) for name, cells in _totals(results)]
+    return table(("kind", "in training", "documents", *(f"`{c}`, 95 %" for c in OURS)), out)
 
 
-def _sets(rows: Sequence[Row]) -> str:
+def _totals(results: Row) -> Sequence[tuple[str, Cells]]:
+    all_kinds = added(kind["cells"] for kind in results["documents"].values())
+    return (f"total without {_listed(QUOTING)}", strict(results)), ("total of all kinds", all_kinds)
+
+
+def _others(results: Row) -> str:
+    """Return a table with a row for each of the other detectors."""
+    totals = _totals(results)
+    rows = [(name, *(percent(false(cells[name])) for _, cells in totals)) for name in COLUMNS[2:]]
+    return table(("detector", *(name for name, _ in totals)), rows)
+
+
+def _sets(rows: Sequence[Row], columns: Sequence[str]) -> str:
     """Return a table with a row for each part of a set; the lowest recall and the most false positives are in bold."""
     low, loud = lowest_recall(rows), most_alarms(rows)
     out = []
     for row in rows:
         cells, medium = row["cells"], row["cells"]["medium"]
         pair = f"{_bold(_short(recall(medium)), row is low)} / {_bold(_short(false(medium)), row is loud)}"
-        out.append((row["question"], row["texts"], f"{medium[1]} / {medium[3]}", pair, *(_pair(cells[c]) for c in COLUMNS[1:])))
-    return table(("category", "texts", "attacks / benign", "`medium`", "`high`", *COLUMNS[2:]), out)
+        out.append((row["question"], row["texts"], f"{medium[1]} / {medium[3]}", pair, *(_pair(cells[c]) for c in columns[1:])))
+    return table(("category", "texts", "attacks / benign", "`medium`", "`high`", *columns[2:]), out)
 
 
 def _languages(languages: Mapping[str, Cells]) -> str:
     """Return a table with a row for each language with enough attacks, worst first."""
     known = {name: cells for name, cells in languages.items() if cells["medium"][1] >= ENOUGH}
     order = sorted(known, key=lambda name: recall(known[name]["medium"]) or 0)
-    rows = [(name, f"{known[name]['medium'][1]} / {known[name]['medium'][3]}", *(_pair(known[name][c]) for c in COLUMNS)) for name in order]
-    return table(("language", "attacks / benign", "`medium`", "`high`", *COLUMNS[2:]), rows)
+    rows = [(name, f"{known[name]['medium'][1]} / {known[name]['medium'][3]}", *(_pair(known[name][c]) for c in OURS)) for name in order]
+    return table(("language", "attacks / benign", "`medium`", "`high`"), rows)
 
 
 def section(results: Row) -> list[str]:
@@ -215,7 +215,7 @@ def section(results: Row) -> list[str]:
         "## Prompt injection", "",
         f"{limit}The shipped thresholds are {ours['medium']} for `medium` and {ours['high']} for `high`. Every text is read completely, and documents are read "
         "by the product's own readers. A document counts once, and one alert anywhere in it is enough.", "",
-        "Three other detectors read the same texts in the same run:", "",
+        "Three other detectors read the same texts in the same run. `bench/models.json` has their figures for every kind, set and language:", "",
         "- `phrases` are the YARA rules of `signatures` for prompt injection.",
         "- `TF-IDF` is the linear model that is the engine's first stage, on its own.",
         f"- `defender` is the classifier of stackone-defender with its own way of splitting a text. It is slow, so it read a sample of {DEFENDER_DOCUMENTS} documents, "
@@ -223,24 +223,26 @@ def section(results: Row) -> list[str]:
         f"The thresholds of TF-IDF and `defender 0.5 %` were chosen so that at most {percent(MEDIUM)} (`TF-IDF high`: {percent(HIGH)}) of the real documents below raise "
         f"an alert. On these documents their figures are therefore too good. The thresholds are: {_numbers(others)}.", "",
         "### Summary", "",
-        "What share of the attacks does the engine find at `medium`, and how often is it wrong? The sets of a category are counted together. The last column names "
+        "The sets of a category are counted together. The last column names "
         f"the set with the lowest recall and the one with the most false positives, among those with {ENOUGH} texts or more. Brackets show the 95 % interval. "
         "`our own lines` are test texts that were written for this project and kept out of training.", "",
         _summary(results), "",
         "### Real documents", "",
-        f"How many documents without a planted attack raise an alert? The total counts {whole:,} documents. Three kinds ({', '.join(QUOTING)}) are not part of it, "
-        "because they quote or contain instructions to models, or fraud, so not every alert on them is a false positive. Kinds are sorted by the lower end of their "
+        f"The table shows the share of documents without a planted attack that raise an alert. The total counts {whole:,} documents. It leaves out three kinds "
+        f"({', '.join(QUOTING)}) that quote or contain instructions to models, or fraud: an alert on them may be right. Kinds are sorted by the lower end of their "
         "interval at `medium`, highest first. The worst kind in the total is in bold. `in training` says whether documents of that kind were used in training.", "",
         _KINDS, "",
         _documents(results), "",
+        "The other detectors raise an alert on these shares of the same documents:", "",
+        _others(results), "",
         "### Sets not used in training", "",
         "Cells show recall, then the share of benign texts that raise an alert. A dash means that there are no such texts. The lowest recall and the highest share of "
         "false positives at `medium` are in bold.", "",
-        _sets(blocks[False]), "",
+        _sets(blocks[False], COLUMNS), "",
         "### Sets partly used in training", "",
         "Other rows of these sets were used in training. The rows measured were held out by source or by template. They are new to the model, but their authors are "
         "not, so these figures are optimistic.", "",
-        _sets(blocks[True]), "",
+        _sets(blocks[True], OURS), "",
         "### By language", "",
         f"This table splits the category *other languages* by language, for each language with {ENOUGH} attacks or more, lowest recall first. Cells show recall, "
         "then false positives.", "",
@@ -250,7 +252,7 @@ def section(results: Row) -> list[str]:
 
 
 _KINDS = (
-    "Some names of kinds need an explanation: `promptguide` is a guide to prompt engineering; `ham` and `spam` are e-mail; `docs2` and `docsmd` are "
+    "`promptguide` is a guide to prompt engineering; `ham` and `spam` are e-mail; `docs2` and `docsmd` are "
     "the documentation of open-source projects; `guides` are handbooks; `web` are saved web pages; `prose` is speeches and literature; `mixed` and `office` are "
     "sample files of programs that convert documents; `multilang` is text in many languages."
 )  # fmt: skip

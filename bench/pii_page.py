@@ -6,11 +6,14 @@ It depends only on figures, not on detectors.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.injection_page import table
 
 CLINICAL = ("medical",)  # kinds of real documents that are about patients
+Types = Mapping[str, Mapping[str, float]]  # kind of personal data: figure: value
+_COLUMNS = ("spans", "precision", "recall", "F1")
 # The rules on the page, and the severities that a cell counts.
 SHOWN = {
     "medical": ("high", "info"), "address": ("medium",), "person": ("low",), "organization": ("info",), "email": ("medium", "low", "info"),
@@ -33,18 +36,18 @@ def section(results: dict[str, Any]) -> list[str]:
     parts += [table(("kind", "documents", "MB", "documents with `high` from a model", *SHOWN), rows), ""]
     parts += [f"Outside clinical text, a model reports `high` in {total['high']} of {total['documents']:,} documents.", ""]
     parts += ["### Labeled sets", "", _SETS, ""]
-    columns = ("spans", "precision", "recall", "F1")
-    for name, types in results["sets"].items():
-        parts += [f"#### {name}", "", table(("type", *columns), ([kind, *(one[k] for k in columns)] for kind, one in types.items())), ""]
+    for name, variants in _by_set(results["sets"]).items():
+        others = [*variants][1:]
+        lines = [[kind, *_figures(variants, kind, others)] for kind in next(iter(variants.values()))]
+        parts += [f"#### {name}", "", table(("type", *_heads(others)), lines), ""]
     parts += ["### Names in real text", "", _STRANGERS, ""]
+    strangers = _by_set(results["strangers"])
+    others = [*dict.fromkeys(name for variants in strangers.values() for name in [*variants][1:])]
+    lines = [
+        [name, kind, *_figures(variants, kind, others)] for name, variants in strangers.items() for kind in next(iter(variants.values()))
+    ]
     parts += [
-        table(("set", "type", *columns), ([name, kind, *(one[k] for k in columns)] for name, row in results["strangers"].items() for kind, one in row.items())),
-        "",
-        "### Thresholds with one set left out",
-        "",
-        _LEFT_OUT,
-        "",
-        table(("type and set", "threshold", "F1", "best threshold", "best F1"), ([name, *row.values()] for name, row in results["left out"].items())),
+        table(("set", "type", *_heads(others)), lines),
         "",
         "### Speed of personal data",
         "",
@@ -54,6 +57,25 @@ def section(results: dict[str, Any]) -> list[str]:
         "",
     ]  # fmt: skip
     return parts
+
+
+def _by_set(results: Mapping[str, Types]) -> dict[str, dict[str, Types]]:
+    """Return the variants of each set, ours first. A name is the set alone, or `SET, VARIANT`."""
+    sets: dict[str, dict[str, Types]] = {}
+    for name, types in results.items():
+        base, _, variant = name.partition(", ")
+        sets.setdefault(base, {})[variant] = types
+    return sets
+
+
+def _heads(others: Sequence[str]) -> list[str]:
+    return [*_COLUMNS, *(f"F1, {name}" for name in others)]
+
+
+def _figures(variants: Mapping[str, Types], kind: str, others: Sequence[str]) -> list[float | None]:
+    """Return all figures of the first variant, and the F1 of the others."""
+    first = next(iter(variants.values()))[kind]
+    return [*(first[name] for name in _COLUMNS), *(variants[name][kind]["F1"] if name in variants else None for name in others)]
 
 
 def quoted(results: dict[str, Any]) -> list[str]:
@@ -81,15 +103,11 @@ _DOCUMENTS = (
     "high/info for `medical`, medium/low/info for `email`, and a single severity for the others."
 )
 _SETS = (
-    "A finding counts as correct if it has the same type as a labeled span and overlaps it enough: the characters that both cover must be at least half of those that they cover together. "
-    "Cities, dates, titles and ages are ignored. With `tagger on`, which is the default, the model reads only the text that a smaller network, the [word tagger](engines/pii.md), is not certain about; with "
-    "`tagger off`, it reads all text."
+    "A finding counts as correct if it has the type of a labeled span, and if at least half of the characters that either covers are covered by both. "
+    "Cities, dates, titles and ages are ignored. The first figures are those of the default: the model reads only the text about which a smaller network, the [word tagger](engines/pii.md#free-text-two-models), "
+    "is not certain. With `tagger off`, the model reads all text."
 )  # fmt: skip
-_LEFT_OUT = (
-    "This table shows the word tagger alone. The threshold is the one that is best on average on all other sets, so a set has no "
-    "influence on its own threshold. The last two columns show the best threshold for the set itself."
-)
 _STRANGERS = (
-    "The table covers persons and organizations in the fifth of each set that was held out of training. Each set defines in its own "
-    "way what counts as one."
+    "The table covers persons and organizations in the fifth of each set that was held out of training. Each set has its own definition "
+    "of a person and of an organization."
 )
