@@ -13,7 +13,8 @@ from veritensor_ray.findings.state import LATEST
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.ready import Ready, check_same, ready
 from veritensor_ray.jobs.reporting import Reporter, Silent
-from veritensor_ray.jobs.run import Run, collected, info, plan, requests, scan
+from veritensor_ray.jobs.requests import Run, requests
+from veritensor_ray.jobs.run import collected, info, plan, scan
 from veritensor_ray.stores.outputs import OutputStore
 
 RESULTS = ("findings", "ledger", "rollup", "run.json", "attestation.json")

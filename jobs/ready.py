@@ -6,20 +6,19 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from veritensor_ray.bundle.active import activate
 from veritensor_ray.cleaning.cleaning import Cleaning
-from veritensor_ray.config import Settings, check_apart
+from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.errors import CannotRunError, OutputConflict, StoreError, UsageError
 from veritensor_ray.findings.keys import key_id, site_key
-from veritensor_ray.findings.policy import Judge, load_policy
-from veritensor_ray.findings.policy_file import DEFAULT
+from veritensor_ray.findings.policy import Judge
 from veritensor_ray.imports import Guard
 from veritensor_ray.jobs import cluster, preflight
 from veritensor_ray.jobs.deadline import deadline_at
+from veritensor_ray.jobs.judging import policy_in_force
 from veritensor_ray.jobs.preflight import Fleet
 from veritensor_ray.jobs.reporting import Reporter
 from veritensor_ray.pipeline.context import Context
@@ -58,9 +57,6 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
     given = _checked(given)
     store = OutputStore(absolute(str(given.output)), given.stores)
     key = site_key(given.site_key)
-    if given.policy is None and Path(DEFAULT).exists():
-        check_apart(Path(DEFAULT), given.sources, "--policy", given.follow_links)
-    policy = load_policy(given.policy)
     settings, bundle = activate(given)
     bundle_id = bundle.id if bundle else None
     for warning in bundle.warnings if bundle else ():
@@ -69,6 +65,7 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
     with contextlib.ExitStack() as stack:
         stack.enter_context(Guard(*real_bases(settings.sources)))
         _check_foreign(store)
+        policy = policy_in_force(given, store, key_id(key), report.note)
         if settings.address:
             report.stage("join")
             stack.enter_context(cluster.running(settings))

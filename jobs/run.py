@@ -25,6 +25,7 @@ from veritensor_ray.jobs.flights import Flights
 from veritensor_ray.jobs.machines import Machines
 from veritensor_ray.jobs.ready import Ready
 from veritensor_ray.jobs.reporting import Reporter
+from veritensor_ray.jobs.requests import Run
 from veritensor_ray.jobs.turns import Seats, Turns
 from veritensor_ray.jobs.utilisation import Meter
 from veritensor_ray.pipeline.bounded import Splitter
@@ -36,33 +37,6 @@ from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.stores.outputs import OutputStore, check_output
 
 _EVERY = 2.0  # seconds between reports of how far a run has come
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run with a plan.
-
-    `previous` is the sweep that it was planned against, if any; `fresh` means that no earlier result is reused. `elsewhere` is the ID of
-    another run whose results are taken over where the content is the same.
-    """
-
-    id: str
-    totals: dict[str, int]
-    started: str
-    job: str
-    previous: str | None = None
-    fresh: bool = False
-    elsewhere: str | None = None
-
-
-def requests(store: OutputStore) -> Iterator[tuple[Run, dict[str, Any]]]:
-    """Yields the runs that have a plan in this output, with the parts of their fingerprints. Only the request beside a plan makes it valid."""
-    for name in store.names("_work"):
-        data = None if name.startswith(".") else store.read(f"_work/{name}/request.json")
-        if data is not None:
-            about = json.loads(data)
-            rest = about.get("job", "audit"), about.get("previous"), about.get("fresh", False), about.get("elsewhere")
-            yield Run(name, about["totals"], about["started_at"], *rest), about["fingerprint_parts"]
 
 
 def plan(ready: Ready, previous: str | None = None, decide: Decider | None = None, elsewhere: str | None = None) -> Run:

@@ -19,7 +19,8 @@ from veritensor_ray.findings.state import SWEEPS, Night, folder_of, latest, miss
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.ready import Ready, ready
 from veritensor_ray.jobs.reporting import Reporter, Silent
-from veritensor_ray.jobs.run import Run, collected, info, plan, requests, scan
+from veritensor_ray.jobs.requests import Run, requests
+from veritensor_ray.jobs.run import collected, info, plan, scan
 from veritensor_ray.pipeline.fingerprint import differences
 from veritensor_ray.pipeline.rescan import Known, Previous, Tonight, hiding_engines
 from veritensor_ray.signing import load_private_key, public_bytes, trust, trust_list

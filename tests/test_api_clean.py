@@ -32,7 +32,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.usefixtures("local_ray")
 def test_a_copy_and_what_is_known_about_it(corpus: Path) -> None:
     to = corpus.parent / "copy"
-    copy = vr.clean(corpus, to, policy=KEEP, **OPTIONS)
+    copy = vr.clean(corpus, to, cleaning_policy=KEEP, **OPTIONS)
     assert (copy.verdict, copy.left) == ("clean", {}), "what a rule keeps does not count"
     assert {name: count for name, count in copy.results.items() if count} == {"copied": 2, "quarantined": 1}
     assert repr(copy) == f"<CleanedCopy {to}: 2 copied, 1 quarantined; 0 changes; clean>"
@@ -43,7 +43,7 @@ def test_a_copy_and_what_is_known_about_it(corpus: Path) -> None:
     assert copy.before.ledger.num_rows == 3
     assert copy.after is not None
     assert copy.after.findings.num_rows == 2
-    assert vr.clean(corpus, to, policy=KEEP, **OPTIONS).run == copy.run, "the same call again does nothing"
+    assert vr.clean(corpus, to, cleaning_policy=KEEP, **OPTIONS).run == copy.run, "the same call again does nothing"
 
 
 @pytest.mark.ray
@@ -74,8 +74,8 @@ WRONG: dict[str, tuple[Any, str]] = {
     "destination": (lambda corpus: vr.clean(corpus, cast("Any", 5)), "the destination must be a path or a URI, not int"),
     "in the corpus": (lambda corpus: vr.clean(corpus, corpus / "copy"), "lie in each other"),
     "data": (lambda corpus: vr.clean(cast("Any", {"text": [ATTACK]}), corpus.parent / "x"), "a source must be a path or a URI"),
-    "policy": (lambda corpus: vr.clean(corpus, corpus.parent / "x", policy={"levell": "high"}), "level"),
-    "rule": (lambda corpus: vr.clean(corpus, corpus.parent / "x", policy={"rules": [{"rule": "pii.mail", "action": "keep"}]}), "pii.email"),
+    "policy": (lambda corpus: vr.clean(corpus, corpus.parent / "x", cleaning_policy={"levell": "high"}), "level"),
+    "rule": (lambda corpus: vr.clean(corpus, corpus.parent / "x", cleaning_policy={"rules": [{"rule": "pii.mail", "action": "keep"}]}), "pii.email"),
 }  # fmt: skip
 
 

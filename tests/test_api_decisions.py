@@ -66,8 +66,8 @@ def entries(file: Path) -> list[dict[str, Any]]:
 )
 def test_one_entry_is_written(what: dict[str, Any], entry: dict[str, Any], findings: int, audit: vr.Audit, tmp_path: Path) -> None:
     made = audit.suppress(**what, reason="reviewed", owner="ann", expires="2999-01-01")
-    assert entries(tmp_path / "policy.yaml") == [entry | {"reason": "reviewed", "owner": "ann", "expires": date(2999, 1, 1)}]
-    assert (made.written, made.preview.findings, made.policy) == (True, findings, tmp_path / "policy.yaml")
+    assert entries(tmp_path / "audit/policy.yaml") == [entry | {"reason": "reviewed", "owner": "ann", "expires": date(2999, 1, 1)}]
+    assert (made.written, made.preview.findings, made.policy) == (True, findings, str(tmp_path / "audit/policy.yaml"))
 
 
 def test_a_column_of_a_table_will_do(audit: vr.Audit) -> None:
@@ -85,7 +85,7 @@ def test_an_end(expires: str | date, audit: vr.Audit) -> None:
 
 def test_first_the_numbers(audit: vr.Audit) -> None:
     made = audit.suppress(where="true", reason="reviewed", dry_run=True)
-    assert not Path("policy.yaml").exists()
+    assert not Path("audit/policy.yaml").exists()
     assert (made.written, made.preview.severities) == (False, (("high", 1), ("medium", 2), ("low", 1)))
     assert repr(made) == f"<Decision: 4 findings in 3 artifacts; {made.policy} is unchanged (dry_run)>"
     shown = made._repr_html_()
@@ -95,7 +95,7 @@ def test_first_the_numbers(audit: vr.Audit) -> None:
 
 def test_the_same_cell_twice_writes_once(audit: vr.Audit) -> None:
     first, again = (audit.suppress(where="rule = 'pii.email'", reason="reviewed") for _ in range(2))
-    assert (first.written, again.written, len(entries(Path("policy.yaml")))) == (True, False, 1)
+    assert (first.written, again.written, len(entries(Path("audit/policy.yaml")))) == (True, False, 1)
     assert repr(first).endswith(f"{first.entry.name if first.entry else ''} was added to {first.policy} and applies from the next run on>")
     assert repr(again) == (
         f"<Decision: 0 findings in 0 artifacts, and 2 that are already suppressed; {again.policy} is unchanged, "
@@ -212,7 +212,7 @@ def test_mistakes(call: Callable[[vr.Audit], Any], says: str, audit: vr.Audit) -
     with pytest.raises(UsageError) as error:
         call(audit)
     assert str(error.value).startswith(says.format(audit.store.uri))
-    assert not Path("policy.yaml").exists()
+    assert not Path("audit/policy.yaml").exists()
 
 
 @pytest.mark.parametrize(

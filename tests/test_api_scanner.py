@@ -359,11 +359,11 @@ WRONG: dict[str, tuple[Any, str]] = {
     "engine": (lambda s: vr.Scanner(["secret"]), "unknown engine 'secret'; did you mean secrets"),
     "engines as text": (lambda s: vr.Scanner("secrets"), r"a list of names, not text; pass \['secrets'\]"),
     "option": (lambda s: vr.Scanner(enginess=["secrets"]), "engines"),
-    "policy file": (lambda s: vr.Scanner(policy="/no/such/clean.yaml"), "/no/such/clean.yaml"),
-    "policy": (lambda s: vr.Scanner(policy={"levell": "high"}), "^the cleaning policy: unknown key levell; did you mean level"),
-    "policy rule": (lambda s: vr.Scanner(policy={"rules": [{"rule": "pii.mail", "action": "keep"}]}), "^the cleaning policy: key rules.1.rule: .*did you mean pii.email"),
-    "policy type": (lambda s: vr.Scanner(policy=cast("Any", 5)), "its content as a mapping, not int"),
-    "policy object": (lambda s: vr.Scanner(policy={"rules": [object()]}), "a mapping of texts"),
+    "policy file": (lambda s: vr.Scanner(cleaning_policy="/no/such/clean.yaml"), "/no/such/clean.yaml"),
+    "policy": (lambda s: vr.Scanner(cleaning_policy={"levell": "high"}), "^the cleaning policy: unknown key levell; did you mean level"),
+    "policy rule": (lambda s: vr.Scanner(cleaning_policy={"rules": [{"rule": "pii.mail", "action": "keep"}]}), "^the cleaning policy: key rules.1.rule: .*did you mean pii.email"),
+    "policy type": (lambda s: vr.Scanner(cleaning_policy=cast("Any", 5)), "its content as a mapping, not int"),
+    "policy object": (lambda s: vr.Scanner(cleaning_policy={"rules": [object()]}), "a mapping of texts"),
     "column": (lambda s: vr.Scanner(column=[]), "the name of a column or a list of names"),
 }  # fmt: skip
 

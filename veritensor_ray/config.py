@@ -317,8 +317,9 @@ class Settings(Section):
     fail_on: Severity | None = Field(None, description="exit with 1 if a finding has this severity or a worse one")
     fail_on_all: bool = Field(False, description="with fail_on: count findings of earlier runs too")
     policy: str | None = Field(
-        None, description="file with severities and suppressions; default: policy.yaml in the working directory, if it exists"
+        None, description="file with severities and suppressions; default: the policy.yaml that is kept in the output, if there is one"
     )
+    no_policy: bool = Field(False, description="use no policy, not even the one that is kept in the output")
     metrics: str | None = Field(None, description="file that is written at the end, in the text format of Prometheus")
     allow_partial: bool = Field(False, description="exit with 0 instead of 3 if something could not be read or checked")
     strict: bool = Field(False, description="artifacts without a reader or an engine make the run incomplete too")

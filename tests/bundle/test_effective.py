@@ -75,10 +75,8 @@ def test_no_secret_is_shown(folder: Path) -> None:
 
 def test_files_of_the_working_directory_are_named(folder: Path) -> None:
     Path("veritensor-ray.yaml").write_text("fail_on: high\n")
-    Path("policy.yaml").write_text("{}\n")
     seen = found()
     assert seen["fail_on"] == ("high", f"{folder / 'veritensor-ray.yaml'}:1")
-    assert seen["policy"] == ("policy.yaml", "found in the working directory")
 
 
 def test_keys_of_a_merged_mapping_name_the_line_where_they_are_written(folder: Path) -> None:

@@ -31,9 +31,12 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(tmp_path / "out")
 
 
-def counting() -> list[int]:
+POLICY = Path("../out/policy.yaml")  # seen from the working directory of these tests
+
+
+def counting(policy: Path = POLICY) -> list[int]:
     """Numbers of the findings that count in the next run, which finds one more."""
-    judged = Judge(load_policy(None), datetime.now(UTC).date()).apply(pa.Table.from_pylist([*ROWS, LATER], schema=FINDINGS))
+    judged = Judge(load_policy(str(policy)), datetime.now(UTC).date()).apply(pa.Table.from_pylist([*ROWS, LATER], schema=FINDINGS))
     return [int(row["finding_id"], 16) for row in judged.to_pylist() if not row["suppressed_by"]]
 
 
@@ -55,7 +58,7 @@ def test_only_new_findings_count_afterwards(
     assert says in said
     assert ("This accepts 1 of severity critical" in said) == (1 not in left)
     assert not {"\x1b", "\u202e"} & set(said)
-    (one,) = load_policy(None).suppressions
+    (one,) = load_policy(str(POLICY)).suppressions
     assert (one.owner, one.reason, set(one.match)) == ("me", "as of today", {"finding"})
     assert one.expires in {day + timedelta(90) for day in (before, datetime.now(UTC).date())}  # midnight may have passed
     assert counting() == left
@@ -65,11 +68,11 @@ def test_what_is_suppressed_already_is_left_out(output: str, monkeypatch: pytest
     for arguments in (("--up-to", "critical", "--where", "severity = 'critical'"), ()):
         assert call(monkeypatch, "baseline", "accept", output, *WHO, *arguments, "--yes") == 0
     assert "This accepts 1 of severity critical" not in capsys.readouterr().out.partition("was added")[2]
-    assert [len(one.finding or ()) for one in load_policy(None).suppressions] == [32, 3]
-    text = Path("policy.yaml").read_text()
+    assert [len(one.finding or ()) for one in load_policy(str(POLICY)).suppressions] == [32, 3]
+    text = POLICY.read_text()
     assert call(monkeypatch, "baseline", "accept", output, *WHO, "--yes") == 0
     assert "nothing to accept: all findings (4) are already suppressed" in capsys.readouterr().out
-    assert Path("policy.yaml").read_text() == text
+    assert POLICY.read_text() == text
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_nothing_is_written_without_need(
 ) -> None:
     assert call(monkeypatch, "baseline", "accept", output, *arguments) == code
     assert says in capsys.readouterr().err
-    assert not Path("policy.yaml").exists()
+    assert not POLICY.exists()
 
 
 def test_a_sweep_other_than_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +107,6 @@ def test_a_sweep_other_than_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (state / "latest.json").write_text('{"sweep": "20260102T000000Z-bbbbbb"}')
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "baseline", "accept", str(state), *WHO, "--yes", "--sweep", "20260101T000000Z-aaaaaa") == 0
-    assert counting() == [2, 3, 4, 5]
+    assert counting(state / "policy.yaml") == [2, 3, 4, 5]
     assert call(monkeypatch, "baseline", "accept", str(state), *WHO, "--yes") == 0
-    assert counting() == [5]
+    assert counting(state / "policy.yaml") == [5]

@@ -86,7 +86,10 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(tmp_path / "out")
 
 
-def suppressed(policy: str = "policy.yaml") -> list[str]:
+POLICY = Path("../out/policy.yaml")  # seen from the working directory of these tests
+
+
+def suppressed(policy: str = str(POLICY)) -> list[str]:
     """Ids of the findings that the policy suppresses, shortened."""
     done = Judge(load_policy(policy), datetime.now(UTC).date()).apply(pa.Table.from_pylist(ROWS, schema=FINDINGS))
     return [row["finding_id"][:12] for row in done.to_pylist() if row["suppressed_by"]]
@@ -121,25 +124,28 @@ def test_what_is_written(
     assert call(monkeypatch, "suppress", finding, "--output", output, "--by", by, *WHY, "--owner", "me", "--expires", "90d") == 0
     days = (before, datetime.now(UTC).date())  # midnight may have passed
     said = capsys.readouterr().out
-    one = load_policy(None).suppressions[0]
+    one = load_policy(str(POLICY)).suppressions[0]
     assert (one.match, one.reason, one.owner) == (entry, "looked at", "me")
     assert one.expires in [day + timedelta(days=90) for day in days]
     assert suppressed() == hidden
-    text = Path("policy.yaml").read_text()
+    text = POLICY.read_text()
     assert SECRET not in text
     assert text.isascii()
-    assert oct(Path("policy.yaml").stat().st_mode)[-3:] == "600"
+    assert oct(POLICY.stat().st_mode)[-3:] == "600"
     assert "\x1b" not in said and "\u202e" not in said
     assert "high" in said and "pii.email" in said and SECRET in said
     assert f"policy.yaml: {one.name} was added until {one.expires}" in said
     assert (f"matches {len(hidden)} finding{'' if len(hidden) == 1 else 's'} in" in said) == (by != "finding")
-    assert sorted(path.name for path in Path().iterdir()) == ["policy.yaml"]
+    assert not list(Path().iterdir())
+
+
+FILE = ("--policy", "policy.yaml")
 
 
 def test_without_results_only_a_whole_id_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert call(monkeypatch, "suppress", ID, *WHY) == 0
-    one = load_policy(None).suppressions[0]
+    assert call(monkeypatch, "suppress", ID, *WHY, *FILE) == 0
+    one = load_policy("policy.yaml").suppressions[0]
     assert (one.match, one.owner, one.expires) == ({"finding": ID}, None, None)
 
 
@@ -147,20 +153,21 @@ def test_without_results_only_a_whole_id_will_do(monkeypatch: pytest.MonkeyPatch
     ("arguments", "code", "says"),
     [
         ((ID,), 2, "--reason"),
-        ((ID, "--reason", " "), 2, "must not be empty"),
-        ((ID, "--reason", "bytes \udcff"), 2, "the entry's reason"),
+        ((ID, "--reason", " ", *FILE), 2, "must not be empty"),
+        ((ID, "--reason", "bytes \udcff", *FILE), 2, "the entry's reason"),
         (("12345", *WHY), 2, "neither the id of a finding"),
         (("' OR 1=1 --", *WHY), 2, "neither the id of a finding"),
         (("123456", *WHY), 2, "give all 32 digits"),
+        ((ID, *WHY), 2, "or a policy file with --policy"),
         ((ID, *WHY, "--by", "path"), 2, "give the results that contain it with --output"),
         ((ID, *WHY, "--by", "engine"), 2, "unknown --by 'engine'"),
-        ((ID, *WHY, "--expires", "soon"), 2, "give an ISO date or time"),
-        ((ID, *WHY, "--expires", "99999d"), 0, ""),
-        ((ID, *WHY, "--expires", "12w"), 0, ""),
-        ((ID, *WHY, "--expires", "1h"), 0, ""),
-        ((ID, *WHY, "--expires", "9999999d"), 2, "give an ISO date or time"),
-        ((ID, *WHY, "--expires", "2020-01-01"), 2, "not in the future"),
-        ((ID, *WHY, "--expires", "0d"), 2, "not in the future"),
+        ((ID, *WHY, *FILE, "--expires", "soon"), 2, "give an ISO date or time"),
+        ((ID, *WHY, *FILE, "--expires", "99999d"), 0, ""),
+        ((ID, *WHY, *FILE, "--expires", "12w"), 0, ""),
+        ((ID, *WHY, *FILE, "--expires", "1h"), 0, ""),
+        ((ID, *WHY, *FILE, "--expires", "9999999d"), 2, "give an ISO date or time"),
+        ((ID, *WHY, *FILE, "--expires", "2020-01-01"), 2, "not in the future"),
+        ((ID, *WHY, *FILE, "--expires", "0d"), 2, "not in the future"),
         (("123456", *WHY, "--output", "{}"), 2, f"{ID}, 1234567890ffffffffffffffffffffff; give more digits"),
         (("999999", *WHY, "--output", "{}"), 2, "no finding in"),
         (("aaaaaa", *WHY, "--output", "{}", "--by", "sha256"), 2, "suppress the finding or the artifact instead"),
@@ -199,9 +206,9 @@ def test_the_configured_policy_is_written_and_links_and_modes_stay(output: str, 
     assert Path("link.yaml").is_symlink()
     assert suppressed("shared/p.yaml") == ["1234567890ab"]
     assert oct(target.stat().st_mode)[-3:] == "640"
-    assert not Path("policy.yaml").exists()
-    assert call(monkeypatch, "suppress", "c" * 32, *WHY, "--policy", "policy.yaml") == 0
-    assert suppressed() == ["c" * 12]
+    assert not POLICY.exists()
+    assert call(monkeypatch, "suppress", "c" * 32, *WHY, *FILE) == 0
+    assert suppressed("policy.yaml") == ["c" * 12]
 
 
 @pytest.mark.parametrize(
@@ -227,11 +234,11 @@ def test_what_is_suppressed_already_is_not_suppressed_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     text = f"suppressions:\n  - {{{before}, reason: seen}}\n"
-    Path("policy.yaml").write_text(text)
+    POLICY.write_text(text)
     assert call(monkeypatch, "suppress", ID, "--output", output, *WHY, *arguments) == 0
-    assert len(load_policy(None).suppressions) == entries
+    assert len(load_policy(str(POLICY)).suppressions) == entries
     assert ("already suppressed by S-" in capsys.readouterr().out) == (entries == 1)
-    assert (Path("policy.yaml").read_text() == text) == (entries == 1)
+    assert (POLICY.read_text() == text) == (entries == 1)
 
 
 ENTRY = Suppression(finding=ID, reason='why: # "it\'s"')
@@ -369,7 +376,7 @@ def test_two_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_mistakes_in_the_file_are_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "policy.yaml").write_text("rules: [{rule: a, sverity: off}]")
     monkeypatch.chdir(tmp_path)
-    assert call(monkeypatch, "suppress", ID, *WHY) == 2
+    assert call(monkeypatch, "suppress", ID, *WHY, *FILE) == 2
     assert "did you mean rules.1.severity?" in capsys.readouterr().err
 
 
@@ -385,17 +392,17 @@ def test_a_policy_in_the_corpus_or_behind_a_link_has_to_be_named(
     output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A source is only ever read."""
-    Path("policy.yaml").symlink_to(tmp_path / "victim")
+    POLICY.symlink_to(tmp_path / "victim")
     (tmp_path / "victim").write_text("rules: []\n")
     assert call(monkeypatch, "suppress", ID, "--output", output, *WHY) == 2
-    assert "is a link to another file; name the policy with --policy" in capsys.readouterr().err
-    Path("policy.yaml").unlink()
+    assert "is a link to another file; name a policy with --policy" in capsys.readouterr().err
+    POLICY.unlink()
     run = json.loads((Path(output) / "run.json").read_text())
-    (Path(output) / "run.json").write_text(json.dumps(run | {"sources": [str(Path.cwd())]}))
+    (Path(output) / "run.json").write_text(json.dumps(run | {"sources": [str(tmp_path)]}))
     assert call(monkeypatch, "suppress", ID, "--output", output, *WHY) == 2
-    assert "Name it with --policy" in capsys.readouterr().err
+    assert "lies in the corpus, so it may not be yours; name a policy with --policy" in capsys.readouterr().err
     assert (tmp_path / "victim").read_text() == "rules: []\n"
-    assert not Path("policy.yaml").exists()
+    assert not POLICY.exists()
     assert call(monkeypatch, "suppress", ID, "--output", output, *WHY, "--policy", "policy.yaml") == 0
 
 
@@ -429,14 +436,14 @@ def test_many_findings_are_one_entry(
     assert says in said.out
     assert "2 findings in 1 artifact\n" in said.out
     assert SECRET in said.out and "hr/a.md" in said.out and "pii.phone" in said.out
-    assert ("Suppress 2 findings in policy.yaml?" in said.err) == (answer is not None)
+    assert ("policy.yaml?" in said.err) == (answer is not None)
     assert ("findings that appear later are not covered" in said.out) == bool(hidden)
-    assert Path("policy.yaml").exists() == bool(hidden)
+    assert POLICY.exists() == bool(hidden)
     if hidden:
-        (one,) = load_policy(None).suppressions
+        (one,) = load_policy(str(POLICY)).suppressions
         assert one.match == {"finding": (ID, "1234567890ffffffffffffffffffffff")}
         assert suppressed() == hidden
-        assert SECRET not in Path("policy.yaml").read_text()
+        assert SECRET not in POLICY.read_text()
 
 
 class Terminal(io.StringIO):
@@ -453,9 +460,9 @@ def test_what_a_condition_finds_again_is_left_out(output: str, monkeypatch: pyte
     said = capsys.readouterr().out
     assert "4 findings in 4 artifacts; 2 more are already suppressed and left out" in said
     assert not {"\x1b", "\u202e"} & set(said)
-    first, second = load_policy(None).suppressions
+    first, second = load_policy(str(POLICY)).suppressions
     assert (len(first.match["finding"]), len(second.match["finding"])) == (2, 4)
-    text = Path("policy.yaml").read_text()
+    text = POLICY.read_text()
     assert call(monkeypatch, "suppress", "--where", "true", "--output", output, *WHY, "--yes") == 0
     assert "policy.yaml is unchanged: all findings that meet the condition (6) are already suppressed" in capsys.readouterr().out
-    assert Path("policy.yaml").read_text() == text
+    assert POLICY.read_text() == text

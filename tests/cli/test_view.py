@@ -106,7 +106,7 @@ def test_it_serves_until_it_is_stopped(
 ) -> None:
     process, (reading, policy, link, _) = started()
     assert reading == "Reading the findings…"
-    assert policy == f"Suppressions go to {tmp_path / 'here' / 'policy.yaml'}"
+    assert policy == f"Suppressions go to {tmp_path / 'out' / 'policy.yaml'}"
     parts = urllib.parse.urlsplit(link)
     origin = f"http://{parts.netloc}"
     with httpx.Client(trust_env=False) as client:

@@ -36,7 +36,7 @@ def test_the_guide_from_three_thousand_findings_to_none(tmp_path: Path) -> None:
     run_of = {name: json.loads((folder / "run.json").read_text()) for name, folder in (("first", sweep), ("last", last))}
     assert sum(run_of["first"]["severity"].values()) == 2970
     assert (run_of["last"]["severity"], run_of["last"]["suppressed"], run_of["last"]["states"]["resolved"]) == ({}, 2946, 24)
-    policy = load_policy(str(tmp_path / "work" / "policy.yaml"))
+    policy = load_policy(str(tmp_path / "work" / "state" / "policy.yaml"))
     assert [len(one.finding or ()) for one in policy.suppressions] == [36, 0, 60]
 
 

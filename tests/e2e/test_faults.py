@@ -89,7 +89,9 @@ def make_corpus(folder: Path, artifacts: int, seed: int, bad: Mapping[str, tuple
 def start(corpus: Path, output: Path, config: Path, home: Path, policy: Path | None = None) -> subprocess.Popen[bytes]:
     """The command that a user would type, in a process group of its own. With a policy, it cleans."""
     what = ["submit", str(corpus), "--output", str(output)] if policy is None else ["clean", str(corpus), "--to", str(output)]
-    command = [sys.executable, "-m", "veritensor_ray", *what, "--config", str(config)] + (["--policy", str(policy)] if policy else [])
+    command = [sys.executable, "-m", "veritensor_ray", *what, "--config", str(config)] + (
+        ["--cleaning-policy", str(policy)] if policy else []
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "VERITENSOR_"))}
     environment = kept | {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
     with (home / "log.txt").open("ab") as log:

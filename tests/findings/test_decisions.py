@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.decisions import Preview, Scope, add, chosen, covered, current, entry, policy_path, preview, suppression, until
+from veritensor_ray.findings.decisions import Preview, Scope, add, chosen, covered, entry, preview, suppression, until
 from veritensor_ray.findings.policy import Policy
+from veritensor_ray.findings.policy_place import FilePlace
 from veritensor_ray.findings.results import Results
 
 from .outputs import checked, finding, written
@@ -139,12 +140,12 @@ def test_the_policy_of_today_decides_what_is_left_out(
     ],
 )
 def test_covered(known: dict[str, Any], given: dict[str, Any], covers: bool, results: Results, tmp_path: Path) -> None:
-    path = tmp_path / "policy.yaml"
-    assert add(path, suppression(known, "first"), results) is None
-    policy, one = current(path), suppression(given, "second")
+    place = FilePlace(tmp_path / "policy.yaml")
+    assert add(place, suppression(known, "first"), results) is None
+    policy, one = place.load(), suppression(given, "second")
     assert (covered(policy, one, results) is not None) == covers
-    assert add(path, one, results) == (policy.suppressions[0] if covers else None)
-    assert len(current(path).suppressions) == (1 if covers else 2)
+    assert add(place, one, results) == (policy.suppressions[0] if covers else None)
+    assert len(place.load().suppressions) == (1 if covers else 2)
 
 
 @pytest.mark.parametrize(
@@ -159,14 +160,3 @@ def test_until(text: str | None, expected: date | None) -> None:
 def test_until_is_in_the_future(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--until"):
         until(text, "--until", TODAY)
-
-
-def test_a_policy_that_nobody_named_is_not_taken_from_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert policy_path(None, ["/elsewhere"]) == Path("policy.yaml")
-    assert policy_path("policy.yaml", [str(tmp_path)]) == Path("policy.yaml")
-    with pytest.raises(UsageError, match="used only if you name it"):
-        policy_path(None, [str(tmp_path)])
-    Path("policy.yaml").symlink_to("other.yaml")
-    with pytest.raises(UsageError, match="name the policy with --policy"):
-        policy_path(None, [])

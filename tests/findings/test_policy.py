@@ -356,9 +356,9 @@ def test_any_glob_compiles_and_ends(pattern: str, name: str) -> None:
 
 def test_which_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert (load_policy(None).file, load_policy(None).rules) == (None, ())
     (tmp_path / "policy.yaml").write_text("required_engines: [pii, secrets]")
-    assert (load_policy(None).file, load_policy(None).required_engines) == ("policy.yaml", ("pii", "secrets"))
+    assert (load_policy(None).file, load_policy(None).required_engines) == (None, ()), "nothing is looked up in the working directory"
+    assert (load_policy("policy.yaml").file, load_policy("policy.yaml").required_engines) == ("policy.yaml", ("pii", "secrets"))
     (tmp_path / "other.yaml").write_text("\ufeffrules: [{rule: 'é', severity: off}]")
     assert (load_policy("other.yaml").file, load_policy("other.yaml").rules[0].rule) == ("other.yaml", "é")
 
@@ -385,7 +385,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policy.yaml").symlink_to("gone")
     with pytest.raises(UsageError, match="does not exist"):  # not: nothing is required
-        load_policy(None)
+        load_policy("policy.yaml")
 
 
 def _large(rows: int) -> pa.Table:

@@ -388,12 +388,19 @@ def test_what_cannot_run_says_why(
         corpus.sweep(**options)
 
 
-def test_a_policy_in_the_corpus_has_to_be_named(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_in_the_working_directory_has_to_be_named(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(corpus.folder)
     (corpus.folder / "policy.yaml").write_text("rules: [{path: '*', severity: off}]\n")
-    with pytest.raises(UsageError, match=r"policy.yaml in the working directory is used only if you name it: .* Name it with --policy"):
-        corpus.sweep()
+    assert corpus.sweep()["suppressed"] == 0
     assert corpus.sweep(policy="policy.yaml")["suppressed"] == 5
+
+
+def test_the_policy_that_is_kept_in_the_state_applies(corpus: Corpus) -> None:
+    assert corpus.sweep()["suppressed"] == 0
+    (corpus.state / "policy.yaml").write_text("rules: [{path: '*', severity: off}]\n")
+    again = corpus.sweep()
+    assert (again["suppressed"], again["policy"]["file"], again["policy"]["in_output"]) == (5, "policy.yaml", True)
+    assert corpus.sweep(no_policy=True)["suppressed"] == 0
 
 
 def test_a_signed_state_takes_nothing_over_that_was_changed(corpus: Corpus, tmp_path: Path) -> None:

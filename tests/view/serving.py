@@ -15,6 +15,7 @@ import httpx
 from tests.report.outputs import RULES
 from veritensor_ray import api
 from veritensor_ray.findings.labels import labels
+from veritensor_ray.findings.policy_place import FilePlace
 from veritensor_ray.view.copied import copied
 from veritensor_ray.view.deciding import Deciding
 from veritensor_ray.view.gate import HEADER
@@ -74,7 +75,7 @@ def served(
     known = labels(audit.store)
     with listening(0) as sock, copied(audit) as copy:
         host = f"{HOST}:{sock.getsockname()[1]}"
-        deciding = Deciding(copy, Queries(copy, known), known, policy) if policy else None
+        deciding = Deciding(copy, Queries(copy, known), known, FilePlace(policy)) if policy else None
         if deciding:
             deciding.start()
         site = Site(Serving(copy, RULES, known, deciding, reveal, config, seconds), host)

@@ -157,8 +157,8 @@ class Audit(Results):
         "fingerprint" (the same content in any artifact), "sha256" (everything in a file with this content), "rule" (this rule in this
         artifact), "path" (everything in this artifact) or "folder" (this rule in the artifact's folder and below).
 
-        `expires` is a day, or a time from now such as "90d". `policy` is the file; by default it is the configured one, or policy.yaml in the
-        working directory. With `dry_run`, nothing is written. Raises UsageError; CannotRunError if the file cannot be written.
+        `expires` is a day, or a time from now such as "90d". `policy` is the file; by default it is the configured one, else the policy.yaml
+        that is kept in the output. With `dry_run`, nothing is written. Raises UsageError; CannotRunError if the file cannot be written.
         """
         file = None if policy is None else path_of(policy, "the policy file")
         with Guard():

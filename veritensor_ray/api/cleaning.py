@@ -28,14 +28,14 @@ def clean(
     source: str | Path | Sequence[str | Path],
     to: str | Path | None = None,
     *,
-    policy: PolicyLike = None,
+    cleaning_policy: PolicyLike = None,
     dry_run: bool = False,
     config: str | None = None,
     **options: Any,
 ) -> CleanedCopy:
     """Write a copy of a corpus without its findings to `to`, audit the copy, and return what became of every artifact.
 
-    `policy` is the path of a cleaning policy, or its content as a mapping; None means the defaults. With `dry_run`, nothing is written, and
+    `cleaning_policy` is the path of a cleaning policy, or its content as a mapping; None means the defaults. With `dry_run`, nothing is written, and
     the result has counts and samples. `options` are configuration keys: engines=["secrets", "pii"], job="sweep". Repeating the call resumes
     an interrupted copy. Raises UsageError or CannotRunError.
     """
@@ -47,7 +47,7 @@ def clean(
         from veritensor_ray.jobs.clean import clean as cleaned
 
         settings = load_settings(config, {**options, "sources": sources, "output": folder})
-        return CleanedCopy(cleaned(settings, clean_policy(policy), dry_run=dry_run), settings)
+        return CleanedCopy(cleaned(settings, clean_policy(cleaning_policy), dry_run=dry_run), settings)
 
 
 class CleanedCopy:

@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from veritensor_ray.api.arguments import described, one_of
 from veritensor_ray.api.frames import escaped, html_table
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.decisions import BY, Preview, Scope, add, covered, current, entry, policy_path, preview, until
+from veritensor_ray.findings.decisions import BY, Preview, Scope, add, covered, entry, preview, until
 from veritensor_ray.findings.locations import place
 from veritensor_ray.findings.policy_file import Policy, Suppression
+from veritensor_ray.findings.policy_place import PolicyPlace, place_for
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.findings.results import Results
 
@@ -27,13 +27,13 @@ class Decision:
     """What `Audit.suppress` did, or what it would do.
 
     `preview` has the numbers of findings by severity, rule and folder, and three examples. `entry` is the suppression, or None if all the
-    findings are suppressed already. `policy` is the absolute path of the policy file, and `written` says whether it was changed. If it was
+    findings are suppressed already. `policy` is the path or URI of the policy file, and `written` says whether it was changed. If it was
     not, `covered_by` is the earlier suppression that made it unnecessary, if there is one.
     """
 
     preview: Preview
     entry: Suppression | None
-    policy: Path
+    policy: str
     written: bool
     covered_by: Suppression | None = None
 
@@ -46,7 +46,7 @@ class Decision:
         return f"{_number(seen.findings, 'finding')} in {_number(seen.artifacts, 'artifact')}{more}"
 
     def _outcome(self) -> str:
-        file = visible(str(self.policy))
+        file = visible(self.policy)
         if self.entry is None or self.covered_by:
             by = f" by {self.covered_by.name}" if self.covered_by else ""
             return f"{file} is unchanged, because everything is suppressed already{by}"
@@ -82,19 +82,19 @@ def decide(
 ) -> Decision:
     """Add a suppression; see `Audit.suppress`. `why` is the reason, the owner and the day on which it ends."""
     results.check()
-    path = policy_path(file or settings.policy, results.run.get("sources", ()))
-    known, scope = current(path), _scope(results, finding, where, by)
+    place = place_for(results, file or settings.policy)
+    known, scope = place.load(), _scope(results, finding, where, by)
     reason, owner, ends = why
     ending = until(ends.isoformat() if isinstance(ends, date) else ends, "expires")
     if scope.kind == "filter" and (seen := preview(results, scope, known)).already and not seen.findings:
-        return Decision(seen, None, path.absolute(), written=False)
+        return Decision(seen, None, str(place), written=False)
     one = entry(results, scope, reason, owner, ending, known)
-    return _written(results, preview(results, scope if scope.kind == "filter" else one, known), one, path, known, dry_run)
+    return _written(results, preview(results, scope if scope.kind == "filter" else one, known), one, place, known, dry_run)
 
 
-def _written(results: Results, seen: Preview, one: Suppression, path: Path, known: Policy, dry_run: bool) -> Decision:
-    covering = covered(known, one, results) if dry_run else add(path, one, results)
-    return Decision(seen, one, path.absolute(), not dry_run and covering is None, covering)
+def _written(results: Results, seen: Preview, one: Suppression, place: PolicyPlace, known: Policy, dry_run: bool) -> Decision:
+    covering = covered(known, one, results) if dry_run else add(place, one, results)
+    return Decision(seen, one, str(place), not dry_run and covering is None, covering)
 
 
 def _scope(results: Results, finding: Any, where: str | None, by: str) -> Scope:

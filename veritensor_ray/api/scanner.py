@@ -61,15 +61,14 @@ class Scanner:
     The engines are loaded on first use and stay loaded. A scanner can be pickled, so that Ray and `multiprocessing` can send it to other
     processes, which load the engines again. Several threads may share it; they take turns.
 
-    `engines` names the engines to run, all by default. `policy` says what `clean` does: the path of a cleaning policy, or its content as
-    a mapping; by default, findings of severity `medium` or worse are masked, removed or dropped. `column` names the column, or several,
+    `engines` names the engines to run, all by default. `cleaning_policy` says what `clean` does: its path, or its content as a mapping; by default, findings of severity `medium` or worse are masked, removed or dropped. `column` names the column, or several,
     that a call with a batch reads. `config` is the path of a configuration file, and `options` are its keys. Raises UsageError.
     """
 
     def __init__(
         self,
         engines: Sequence[str] | None = None,
-        policy: PolicyLike = None,
+        cleaning_policy: PolicyLike = None,
         config: str | None = None,
         *,
         column: str | Sequence[str] = "text",
@@ -83,7 +82,7 @@ class Scanner:
                 raise UsageError(f"engines must be a list of names, not text; pass [{engines!r}]")
             self._settings = load_settings(config, {**options, "engines": None if engines is None else list(engines)})
             self._engines = tuple(selected(self._settings))
-            self._policy = clean_policy(policy)
+            self._policy = clean_policy(cleaning_policy)
             if any(rule.rule for rule in self._policy.rules):
                 _check_rules(self._policy, self._settings)
             self._replace = _replacements(self._policy, self._settings)
@@ -244,10 +243,10 @@ def clean_policy(given: object) -> CleanPolicy:
         try:
             return parse(yaml.safe_dump(dict(given)))
         except yaml.YAMLError:
-            raise UsageError("policy must be a mapping of texts, numbers and lists, as in a YAML file") from None
+            raise UsageError("cleaning_policy must be a mapping of texts, numbers and lists, as in a YAML file") from None
     if given is None or isinstance(given, (str, os.PathLike)):
         return load_clean_policy(None if given is None else os.fspath(given))
-    raise UsageError(f"policy must be the path of a cleaning policy or its content as a mapping, not {described(given)}")
+    raise UsageError(f"cleaning_policy must be the path of a cleaning policy or its content as a mapping, not {described(given)}")
 
 
 def _check_rules(policy: CleanPolicy, settings: Settings) -> None:

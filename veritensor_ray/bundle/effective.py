@@ -12,7 +12,6 @@ import yaml
 
 from veritensor_ray.bundle.active import activate
 from veritensor_ray.config import ENV_PREFIX, load_settings
-from veritensor_ray.findings.policy_file import DEFAULT
 from veritensor_ray.secret_kinds.uris import without_credentials
 
 _Key = tuple[str, ...]
@@ -46,8 +45,6 @@ def effective(path: str | None, environ: Mapping[str, str] | None = None) -> lis
         source = sources.get(key, "default")
         if bundle is not None and before.get(key) != value:
             source = f"bundle {bundle.id}"
-        if key == ("policy",) and value is None and Path(DEFAULT).exists():
-            value, source = DEFAULT, "found in the working directory"
         found.append(Effective(without_credentials(".".join(key)), _shown(key, value), without_credentials(source)))
     return found
 

@@ -49,24 +49,25 @@ def accept(
     from veritensor_ray.cli.render import counted
     from veritensor_ray.config import load_settings
     from veritensor_ray.findings import decisions
+    from veritensor_ray.findings.policy_place import place_for
 
     check_severity(up_to)
     ends = decisions.until(until, "--until")
     settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
     audit.check()
-    path = decisions.policy_path(policy or settings.policy, audit.run.get("sources", ()))
-    known, scope = decisions.current(path), decisions.Scope("filter", where=_condition(audit, up_to, where))
+    place = place_for(audit, policy or settings.policy)
+    known, scope = place.load(), decisions.Scope("filter", where=_condition(audit, up_to, where))
     seen = decisions.preview(audit, scope, known)
     if not seen.findings:
         why = f"all findings ({seen.already:,}) are already suppressed" if seen.already else "no finding is there or meets the condition"
-        say(f"{path} is unchanged, because there is nothing to accept: {why}")
+        say(f"{place} is unchanged, because there is nothing to accept: {why}")
         return
     one = decisions.entry(audit, scope, reason, owner, ends, known)
     show(seen)
     _warn(seen)
-    question = f"Accept {counted(seen.findings, 'finding')} until {ends} in {path}?"
-    if write(path, one, audit, question, dry_run=dry_run, yes=yes):
+    question = f"Accept {counted(seen.findings, 'finding')} until {ends} in {place}?"
+    if write(place, one, audit, question, dry_run=dry_run, yes=yes):
         say("findings that are not in this entry count as before")
 
 

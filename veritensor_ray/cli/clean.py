@@ -23,6 +23,7 @@ from veritensor_ray.cli.options import (
     Iocs,
     LogFormat,
     MaxSize,
+    NoPolicy,
     Profile,
     RuleDirs,
     Sample,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from veritensor_ray.cleaning.statement import VerifiedCopy
 
 _ITSELF, _VERIFY = "corpus", "verify"
-_NOT_SETTINGS = ("source", "to", "policy", "dry_run", "config", "wait", "settings_json")
+_NOT_SETTINGS = ("source", "to", "cleaning_policy", "dry_run", "config", "wait", "settings_json")
 _CODES = {"clean": 0, "findings-left": 1, "incomplete": 3, "dry-run": 0}
 _WHOLE_FILES = ("quarantine", "drop-file")
 _SHOWN = 10  # kinds of changes
@@ -78,7 +79,17 @@ def corpus(
     to: Annotated[
         str | None, typer.Option(help="Empty folder or URI for the copy. Repeating a command with the same folder resumes it.")
     ] = None,
-    policy: Annotated[str | None, typer.Option(help="Cleaning policy, such as clean.yaml. Default: the policy in docs/clean.md.")] = None,
+    cleaning_policy: Annotated[
+        str | None,
+        typer.Option(help="File that says what becomes of each finding, such as clean.yaml. Default: the policy in docs/clean.md."),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="File with severities and suppressions, for the audit of the corpus. Suppressed findings are cleaned all the same."
+        ),
+    ] = None,
+    no_policy: NoPolicy = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; print the same counts and some changes with the values masked.")
     ] = False,
@@ -130,12 +141,13 @@ def corpus(
 
     settings = load_settings(config, flags)
     check_clean(settings, dry_run)
+    _check_kind(policy)
     if (settings.address or "").startswith(("http://", "https://")):
-        raise typer.Exit(hand_over(settings, "clean", ["--policy", policy] if policy else []))
+        raise typer.Exit(hand_over(settings, "clean", ["--cleaning-policy", cleaning_policy] if cleaning_policy else []))
     reporter, close = reporter_for(settings)
     reporter.note(" · ".join((f"profile {settings.profile}", *files_found(settings))))
     try:
-        run = clean(settings, policy, reporter, dry_run)
+        run = clean(settings, cleaning_policy, reporter, dry_run)
     except KeyboardInterrupt:
         close()
         word, code = ending()
@@ -148,6 +160,26 @@ def corpus(
     else:
         _show(run, str(settings.output))
     raise typer.Exit(0 if run["verdict"] == "incomplete" and settings.allow_partial else _CODES[run["verdict"]])
+
+
+def _check_kind(policy: str | None) -> None:
+    """Raises UsageError for a cleaning policy that is named as the policy of findings."""
+    from pathlib import Path
+
+    from veritensor_ray.cleaning.policy import load_clean_policy
+    from veritensor_ray.errors import UsageError
+    from veritensor_ray.findings.policy_file import load_policy
+
+    if policy is None or not Path(policy).is_file():
+        return
+    try:
+        load_policy(policy)
+    except UsageError as problem:
+        try:
+            load_clean_policy(policy)
+        except UsageError:
+            raise problem from None
+        raise UsageError(f"{policy} is a cleaning policy; name it with --cleaning-policy") from None
 
 
 @app.command(_VERIFY)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from veritensor_ray.findings.decisions import Preview
     from veritensor_ray.findings.policy import Suppression
+    from veritensor_ray.findings.policy_place import PolicyPlace
     from veritensor_ray.findings.results import Results
 
 _LISTED = 10  # rules and folders
@@ -28,7 +27,7 @@ Where = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be written.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before writing. Without a terminal, this is required.")]
 PolicyFile = Annotated[
-    str | None, typer.Option(help="The policy file. Default: the configured one, else policy.yaml in the working directory.")
+    str | None, typer.Option(help="The policy file. Default: the configured one, else the policy.yaml that is kept in the output.")
 ]
 Sweep = Annotated[
     str | None, typer.Option(help="For a sweep's output: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
@@ -55,22 +54,22 @@ def show(seen: Preview) -> None:
     out.print(table(("severity", "rule", "where", "evidence"), rows))
 
 
-def write(path: Path, one: Suppression, results: Results | None, question: str, *, dry_run: bool, yes: bool) -> bool:
+def write(place: PolicyPlace, one: Suppression, results: Results | None, question: str, *, dry_run: bool, yes: bool) -> bool:
     """Add an entry to the policy file after asking, and say what happened. Returns whether it was added."""
-    from veritensor_ray.findings.decisions import add, covered, current
+    from veritensor_ray.findings.decisions import add, covered
 
-    covering = covered(current(path), one, results)
+    covering = covered(place.load(), one, results)
     if covering is None and dry_run:
-        say(f"{path} is unchanged (--dry-run)")
+        say(f"{place} is unchanged (--dry-run)")
         return False
     if covering is None and not agreed(question, yes):
-        say(f"{path} is unchanged")
+        say(f"{place} is unchanged")
         return False
-    covering = covering or add(path, one, results)
+    covering = covering or add(place, one, results)
     if covering:
-        say(f"{path} is unchanged: already suppressed by {covering.name}{date_of(covering)} ({covering.reason})")
+        say(f"{place} is unchanged: already suppressed by {covering.name}{date_of(covering)} ({covering.reason})")
         return False
-    say(f"{path}: {one.name} was added{date_of(one)}; it applies from the next run on")
+    say(f"{place}: {one.name} was added{date_of(one)}; it applies from the next run on")
     return True
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from veritensor_ray.cli import completion
-from veritensor_ray.cli.options import AsJson, Config, Engines, Profile, RuleDirs
+from veritensor_ray.cli.options import AsJson, Config, Engines, NoPolicy, Profile, RuleDirs
 
 if TYPE_CHECKING:
     from veritensor_ray.config import Settings
@@ -28,10 +28,8 @@ def inspect(
     profile: Profile = None,
     rules: RuleDirs = None,
     config: Config = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(help="File with severities and suppressions. Default: policy.yaml in the working directory, if it exists."),
-    ] = None,
+    policy: Annotated[str | None, typer.Option(help="File with severities and suppressions. Default: the configured one.")] = None,
+    no_policy: NoPolicy = None,
     fail_on: Annotated[
         str | None, typer.Option(autocompletion=completion.severity, help="Exit with 1 if there is a finding of this severity or worse.")
     ] = None,
@@ -50,7 +48,7 @@ def inspect(
     from veritensor_ray.cli.submit import exit_code
     from veritensor_ray.config import load_settings
 
-    given = {"engines": engines, "profile": profile, "rules": rules, "policy": policy, "fail_on": fail_on}
+    given = {"engines": engines, "profile": profile, "rules": rules, "policy": policy, "no_policy": no_policy, "fail_on": fail_on}
     settings = load_settings(config, {"sources": files, **given, "allow_partial": allow_partial, "strict": strict})
     judge = _judge(settings)
     seen = [api.inspect_file(Path(file), settings) for file in dict.fromkeys(files)]
@@ -64,13 +62,9 @@ def inspect(
 
 
 def _judge(settings: Settings) -> Judge:
-    from veritensor_ray.config import check_apart
-    from veritensor_ray.findings.policy import Judge
-    from veritensor_ray.findings.policy_file import DEFAULT, load_policy
+    from veritensor_ray.findings.policy import Judge, load_policy
 
-    if settings.policy is None and Path(DEFAULT).exists():
-        check_apart(Path(DEFAULT), settings.sources, "--policy", settings.follow_links)
-    return Judge(load_policy(settings.policy), datetime.now(UTC).date())
+    return Judge(load_policy(None if settings.no_policy else settings.policy), datetime.now(UTC).date())
 
 
 def _judged(rows: list[dict[str, Any]], judge: Judge) -> list[dict[str, Any]]:

@@ -50,6 +50,11 @@ Iocs = Annotated[
 Include = Annotated[list[str] | None, typer.Option(help="Read only artifacts that match this glob. May be repeated.")]
 Exclude = Annotated[list[str] | None, typer.Option(help="Leave out artifacts that match this glob. May be repeated.")]
 MaxSize = Annotated[str | None, typer.Option(help="Skip artifacts larger than this, such as 2GB.")]
+Policy = Annotated[
+    str | None,
+    typer.Option(help="File with severities and suppressions. Default: the policy.yaml that is kept in the output, if there is one."),
+]
+NoPolicy = Annotated[bool | None, typer.Option("--no-policy", help="Use no policy, not even one that is configured or kept in the output.")]
 Since = Annotated[str | None, typer.Option(help="Read only artifacts changed since an ISO date, or within an age such as 7d.")]
 Sample = Annotated[
     str | None, typer.Option(help="Read only this many artifacts, or a share such as 1%. The same ones are chosen every time.")

@@ -13,12 +13,8 @@ if TYPE_CHECKING:
 
 def files_found(settings: Settings) -> Iterator[str]:
     """Yields the files that this run uses although nobody named them."""
-    from veritensor_ray.findings.policy_file import DEFAULT
-
     if settings.found:
         yield f"configuration {settings.found}, found in the working directory"
-    if settings.policy is None and Path(DEFAULT).exists():
-        yield f"policy {Path(DEFAULT).absolute()}, found in the working directory"
 
 
 def hand_over(settings: Settings, command: str = "submit", more: Sequence[str] = ()) -> int:
@@ -27,7 +23,7 @@ def hand_over(settings: Settings, command: str = "submit", more: Sequence[str] =
     from veritensor_ray.jobs.remote import JobsClient, entrypoint
 
     line = entrypoint(settings, command, more)  # problems are reported before the cluster is contacted
-    if settings.policy is None and Path("policy.yaml").exists():
+    if settings.policy is None and not settings.no_policy and Path("policy.yaml").exists():
         sys.stderr.write("policy.yaml here is not used: the run reads its policy on the cluster; --policy names a path there\n")
     client = JobsClient(settings)
     run, new = client.submit(settings, line)

@@ -21,7 +21,9 @@ from veritensor_ray.cli.options import (
     Iocs,
     LogFormat,
     MaxSize,
+    NoPolicy,
     Output,
+    Policy,
     Profile,
     RuleDirs,
     Sample,
@@ -90,10 +92,8 @@ def submit(
         ),
     ] = None,
     keep: Annotated[int | None, typer.Option(help="For a sweep: number of complete sweeps to keep in the state. Default: 30.")] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(help="File with severities and suppressions. Default: policy.yaml in the working directory, if it exists."),
-    ] = None,
+    policy: Policy = None,
+    no_policy: NoPolicy = None,
     fail_on: Annotated[
         str | None,
         typer.Option(

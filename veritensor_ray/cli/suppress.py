@@ -12,10 +12,10 @@ from veritensor_ray.cli.options import Config
 
 if TYPE_CHECKING:
     from datetime import date
-    from pathlib import Path
 
     from veritensor_ray.api import Audit
     from veritensor_ray.findings.policy import Suppression
+    from veritensor_ray.findings.policy_place import PolicyPlace
 
 By = Annotated[
     str,
@@ -53,22 +53,22 @@ def suppress(
     """
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
-    from veritensor_ray.findings.decisions import BY, policy_path, suppression, until
+    from veritensor_ray.findings.decisions import BY, suppression, until
+    from veritensor_ray.findings.policy_place import place_for
 
     _check(finding, where, output, by)
     settings = load_settings(config)
     audit = api.open(output, stores=settings.stores) if output else None
     if audit:
         audit.check()
-    named = policy or settings.policy
-    path = policy_path(named, audit.run.get("sources", ()) if audit else ())
     ends = until(expires)
+    place = place_for(audit, policy or settings.policy)
     if audit is None:
-        write(path, suppression({"finding": finding}, reason, owner, ends), None, "", dry_run=dry_run, yes=True)
+        write(place, suppression({"finding": finding}, reason, owner, ends), None, "", dry_run=dry_run, yes=True)
     elif finding:
-        _one(audit, path, BY[by], finding, (reason, owner, ends), dry_run)
+        _one(audit, place, BY[by], finding, (reason, owner, ends), dry_run)
     else:
-        _many(audit, path, str(where), (reason, owner, ends), dry_run=dry_run, yes=yes)
+        _many(audit, place, str(where), (reason, owner, ends), dry_run=dry_run, yes=yes)
 
 
 def _check(finding: str | None, where: str | None, output: str | None, by: str) -> None:
@@ -96,26 +96,26 @@ def _check(finding: str | None, where: str | None, output: str | None, by: str) 
         raise UsageError(f"{finding} is only part of an id; give all 32 digits, or the results that contain the finding with --output")
 
 
-def _one(audit: Audit, path: Path, kind: str, finding: str, why: tuple[str, str | None, date | None], dry_run: bool) -> None:
+def _one(audit: Audit, place: PolicyPlace, kind: str, finding: str, why: tuple[str, str | None, date | None], dry_run: bool) -> None:
     from veritensor_ray.findings.decisions import Scope, entry
 
     one = entry(audit, Scope(kind, finding), *why)
     _show(audit, finding, one)
-    write(path, one, audit, "", dry_run=dry_run, yes=True)
+    write(place, one, audit, "", dry_run=dry_run, yes=True)
 
 
-def _many(audit: Audit, path: Path, where: str, why: tuple[str, str | None, date | None], *, dry_run: bool, yes: bool) -> None:
+def _many(audit: Audit, place: PolicyPlace, where: str, why: tuple[str, str | None, date | None], *, dry_run: bool, yes: bool) -> None:
     from veritensor_ray.cli.render import counted
-    from veritensor_ray.findings.decisions import Scope, current, entry, preview
+    from veritensor_ray.findings.decisions import Scope, entry, preview
 
-    known, scope = current(path), Scope("filter", where=where)
+    known, scope = place.load(), Scope("filter", where=where)
     seen = preview(audit, scope, known)
     if seen.already and not seen.findings:
-        say(f"{path} is unchanged: all findings that meet the condition ({seen.already:,}) are already suppressed")
+        say(f"{place} is unchanged: all findings that meet the condition ({seen.already:,}) are already suppressed")
         return
     one = entry(audit, scope, *why, policy=known)
     show(seen)
-    if write(path, one, audit, f"Suppress {counted(seen.findings, 'finding')} in {path}?", dry_run=dry_run, yes=yes):
+    if write(place, one, audit, f"Suppress {counted(seen.findings, 'finding')} in {place}?", dry_run=dry_run, yes=yes):
         say("findings that appear later are not covered; `suppress FINDING --by rule` or `--by folder` covers those of a rule in one place")
 
 

@@ -87,7 +87,7 @@ def _opened(state: str, stores: Mapping[str, Any]) -> OutputStore:
     """Returns the store of a state. Raises UsageError for another kind of output, IncompleteOutput if nothing was written there."""
     from veritensor_ray.errors import IncompleteOutput, StoreError, UsageError
     from veritensor_ray.findings.state import LATEST
-    from veritensor_ray.jobs.run import requests
+    from veritensor_ray.jobs.requests import requests
     from veritensor_ray.stores.filesystems import absolute, denied
     from veritensor_ray.stores.outputs import OutputStore
 
@@ -137,7 +137,7 @@ def _night(night: Night, before: int) -> dict[str, Any]:
 def _unfinished(store: OutputStore, last: str | None) -> list[dict[str, Any]]:
     """Returns sweeps that have a plan but were not published. Only one that was planned against the last sweep can be resumed."""
     from veritensor_ray.findings.commit import committed
-    from veritensor_ray.jobs.run import requests
+    from veritensor_ray.jobs.requests import requests
 
     return [
         {

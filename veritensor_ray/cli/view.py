@@ -16,8 +16,9 @@ from veritensor_ray.cli.options import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from veritensor_ray.api import Audit
+    from veritensor_ray.findings.policy_place import PolicyPlace
     from veritensor_ray.view.server import Site
 
 
@@ -43,7 +44,6 @@ def view(
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
     from veritensor_ray.engines.registry import rules_of
-    from veritensor_ray.findings.decisions import policy_path
     from veritensor_ray.findings.labels import labels
     from veritensor_ray.view.copied import copied
     from veritensor_ray.view.deciding import Deciding
@@ -53,19 +53,19 @@ def view(
     settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
     audit.check()
-    file = None if read_only else policy_path(policy or settings.policy, audit.run.get("sources", ())).absolute()
+    place = None if read_only else _place(audit, policy or settings.policy)
     known, rules = labels(audit.store), rules_of(settings, audit.run["engines"])
     with listening(port) as sock:
         where = f"{HOST}:{sock.getsockname()[1]}"
         _say("Reading the findings…")
         with copied(audit) as copy:
-            deciding = Deciding(copy, Queries(copy, known), known, file) if file else None
+            deciding = Deciding(copy, Queries(copy, known), known, place) if place else None
             if deciding:
                 deciding.start()
             site = Site(Serving(copy, rules, known, deciding, reveal, config), where)
             try:
                 with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
-                    _announce(where, site, file)
+                    _announce(where, site, place)
                     with _opened(f"http://{where}/#{site.keys.token}") if open_browser else contextlib.nullcontext():
                         server(site).run(sockets=[sock])
             finally:
@@ -73,9 +73,24 @@ def view(
     _say("Stopped.")
 
 
-def _announce(where: str, site: Site, policy: Path | None) -> None:
-    if policy:
-        _say(f"Suppressions go to {policy}")
+def _place(audit: Audit, named: str | None) -> PolicyPlace:
+    """Returns where suppressions are kept. A page without such a place opens too, and says so when somebody suppresses something."""
+    from veritensor_ray.errors import UsageError
+    from veritensor_ray.findings.policy_place import NoPlace, place_for
+
+    try:
+        return place_for(audit, named and os.path.abspath(named))  # noqa: PTH100  # a link keeps its name
+    except UsageError as error:
+        return NoPlace(str(error))
+
+
+def _announce(where: str, site: Site, place: PolicyPlace | None) -> None:
+    from veritensor_ray.findings.policy_place import NoPlace
+
+    if isinstance(place, NoPlace):
+        _say(f"Nothing can be suppressed: {place.why}")
+    elif place:
+        _say(f"Suppressions go to {place}")
     if os.environ.get("SSH_CONNECTION"):
         port = where.rpartition(":")[2]
         _say(f"First, on your own machine:  ssh -N -L {port}:{where} {getpass.getuser()}@{platform.node()}")

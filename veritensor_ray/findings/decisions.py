@@ -5,14 +5,12 @@ The command line, Python and the live page share this module. It does not depend
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from glob import escape
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,12 +18,11 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from veritensor_ray.ages import moment
-from veritensor_ray.config import SEVERITIES, check_apart, explain
+from veritensor_ray.config import SEVERITIES, explain
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.grouping import FOLDER
-from veritensor_ray.findings.policy import Judge, Policy, Suppression, load_policy, matched
-from veritensor_ray.findings.policy_edit import add_to_file
-from veritensor_ray.findings.policy_file import DEFAULT
+from veritensor_ray.findings.policy import Judge, Policy, Suppression, matched
+from veritensor_ray.findings.policy_place import PolicyPlace
 from veritensor_ray.findings.results import Results
 from veritensor_ray.findings.summary import NUMBER
 
@@ -89,24 +86,6 @@ class Preview:
     folders: tuple[tuple[str, int], ...]
     already: int
     examples: tuple[Mapping[str, Any], ...]
-
-
-def policy_path(named: str | None, sources: Sequence[str]) -> Path:
-    """Return the policy file: the one that the user named, or policy.yaml in the working directory.
-
-    Raises UsageError for a file that nobody named and that others may have written: one in a source, or a link.
-    """
-    path = Path(named or DEFAULT)
-    if not named:
-        check_apart(path, sources, "--policy")
-        if path.is_symlink():
-            raise UsageError(f"{path.absolute()} is a link to another file; name the policy with --policy")
-    return path
-
-
-def current(path: Path) -> Policy:
-    """Return the policy in this file, which is empty if there is no such file yet."""
-    return load_policy(str(path)) if os.path.lexists(path) else Policy()
 
 
 def until(text: str | None, name: str = "--expires", today: date | None = None) -> date | None:
@@ -182,14 +161,14 @@ def covered(policy: Policy, one: Suppression, results: Results | None = None, to
     return next((other for other in long if any(matched(other, part).num_rows for part in rows)), None)
 
 
-def add(path: Path, one: Suppression, results: Results | None = None) -> Suppression | None:
-    """Add an entry to the policy file, completely or not at all, or return the entry that makes it unnecessary.
+def add(place: PolicyPlace, one: Suppression, results: Results | None = None) -> Suppression | None:
+    """Add an entry to the policy, completely or not at all, or return the entry that makes it unnecessary.
 
-    Raises UsageError if the layout of the file does not allow it, and CannotRunError if the file cannot be written.
+    Raises UsageError if the layout of the policy does not allow it, and CannotRunError if it cannot be written.
     """
-    covering = covered(current(path), one, results)
+    covering = covered(place.load(), one, results)
     if covering is None:
-        add_to_file(path, one)
+        place.add(one)
     return covering
 
 
@@ -341,9 +320,7 @@ __all__ = [
     "add",
     "chosen",
     "covered",
-    "current",
     "entry",
-    "policy_path",
     "preview",
     "suppression",
     "until",

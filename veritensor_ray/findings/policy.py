@@ -91,6 +91,7 @@ class Judge:
         entries = zip(self.policy.suppressions, self._expired, self._findings, strict=True)
         return {
             "file": self.policy.file,
+            "in_output": self.policy.in_output,
             "digest": self.policy.digest(),
             "day": self.today.isoformat(),
             "rules": len(self._rules),

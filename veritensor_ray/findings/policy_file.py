@@ -8,7 +8,6 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -30,7 +29,6 @@ from veritensor_ray.config import Section
 from veritensor_ray.corpus.planning import globs
 from veritensor_ray.findings.yaml_file import FileKind
 
-DEFAULT = "policy.yaml"
 MATCHES = ("finding", "fingerprint", "rule", "sha256", "path")
 FILE = FileKind(
     "policy file",
@@ -184,6 +182,7 @@ class Policy(Section):
         (), description="findings that somebody has reviewed; they stay in the results but do not count"
     )
     _file: str | None = PrivateAttr(None)
+    _in_output: bool = PrivateAttr(False)
 
     @field_validator("suppressions")
     @classmethod
@@ -200,6 +199,17 @@ class Policy(Section):
         """The path as given."""
         return self._file
 
+    @property
+    def in_output(self) -> bool:
+        """Whether it is kept in the output that it judges."""
+        return self._in_output
+
+    def kept_in_output(self, file: str) -> Policy:
+        """Return the same policy as one that is kept in the output, under this name there."""
+        policy = self.model_copy()
+        policy._file, policy._in_output = file, True
+        return policy
+
     def digest(self) -> str:
         """A short SHA-256 of everything the file says; comments and layout do not count."""
         values = self.model_dump(mode="json", exclude_none=True)
@@ -207,11 +217,8 @@ class Policy(Section):
 
 
 def load_policy(path: str | None) -> Policy:
-    """Load a policy file. Without a path, load policy.yaml in the current folder, or an empty policy. Raises UsageError."""
-    file = Path(path or DEFAULT)
-    if path is None and not os.path.lexists(file):  # a dangling link is a mistake, not an empty policy
-        return Policy()
-    return parse(read(file), str(file))
+    """Load a policy file, or an empty policy if no path is given. Raises UsageError."""
+    return Policy() if path is None else parse(read(Path(path)), path)
 
 
 def read(file: Path) -> str:

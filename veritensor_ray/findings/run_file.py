@@ -69,6 +69,7 @@ class _Suppression(_Checked):
 
 class _Policy(_Checked):
     file: _Text | None = None
+    in_output: bool = False
     suppressions: list[_Suppression] = []
 
 

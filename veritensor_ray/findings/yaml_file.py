@@ -46,13 +46,18 @@ class FileKind:
                 raise UsageError(f"{self.name} {file} is not a regular file. {self.naming}")
             with file.open("rb") as opened:
                 data = opened.read(self.most_bytes + 1)
-            if len(data) > self.most_bytes:
-                raise UsageError(f"{self.name} {file} is larger than {self.most_bytes >> 20} MiB. {self.shorter}")
-            return data.decode("utf-8")
         except FileNotFoundError:
             raise UsageError(f"{self.name} {file} does not exist. {self.missing}") from None
         except OSError as error:
             raise UsageError(f"{self.name} {file} cannot be read ({error.strerror}). Correct its permissions") from None
+        return self.text(data, str(file))
+
+    def text(self, data: bytes, file: str) -> str:
+        """Return the text of a file's bytes. Raises UsageError if it is too large or not UTF-8."""
+        if len(data) > self.most_bytes:
+            raise UsageError(f"{self.name} {file} is larger than {self.most_bytes >> 20} MiB. {self.shorter}")
+        try:
+            return data.decode("utf-8")
         except UnicodeDecodeError:
             raise UsageError(f"{self.name} {file} is not UTF-8. Save it as UTF-8") from None
 

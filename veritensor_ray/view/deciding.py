@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ from veritensor_ray.errors import UsageError
 from veritensor_ray.findings import decisions
 from veritensor_ray.findings.labels import Labels, labels, put_labels
 from veritensor_ray.findings.policy import COLUMNS, Suppression, matched
+from veritensor_ray.findings.policy_place import PolicyPlace
 from veritensor_ray.view.copied import Copy
 from veritensor_ray.view.queries import Queries
 from veritensor_ray.view.requests import LabelRequest, SuppressionRequest, Target
@@ -23,23 +23,23 @@ _LISTED = 20  # rules and folders of a preview
 
 @dataclass(frozen=True, slots=True)
 class Deciding:
-    """Decisions about the findings of a copy. `policy` is the absolute path of the policy file."""
+    """Decisions about the findings of a copy. `place` is where suppressions are kept."""
 
     copy: Copy
     queries: Queries
     labels: Labels
-    policy: Path
+    place: PolicyPlace
 
     def start(self) -> None:
         """Hide what the policy file suppresses by now, but did not when the results were written."""
         known = {one.get("id") for one in (self.copy.run.get("policy") or {}).get("suppressions") or ()}
-        for one in decisions.current(self.policy).suppressions:
+        for one in self.place.load().suppressions:
             if one.name not in known and not one.expired(datetime.now(UTC).date()):
                 self._hide(one)
 
     def preview(self, cursor: Any, asked: SuppressionRequest) -> dict[str, Any]:
         """Return the numbers of a decision."""
-        seen = decisions.preview(self.copy, self._scope(cursor, asked.scope), decisions.current(self.policy))
+        seen = decisions.preview(self.copy, self._scope(cursor, asked.scope), self.place.load())
         return {
             "findings": seen.findings,
             "artifacts": seen.artifacts,
@@ -48,22 +48,22 @@ class Deciding:
             "folders": seen.folders[:_LISTED],
             "more": {"rules": max(0, len(seen.rules) - _LISTED), "folders": max(0, len(seen.folders) - _LISTED)},
             "already": seen.already,
-            "policy": str(self.policy),
+            "policy": str(self.place),
         }
 
     def suppress(self, cursor: Any, asked: SuppressionRequest) -> dict[str, Any]:
         """Add an entry to the policy file. The page hides its findings at once; the results count them until the next run."""
         if not asked.reason.strip():
             raise UsageError("A suppression needs a reason, which appears in the policy file and in run.json.")
-        known = decisions.current(self.policy)
+        known = self.place.load()
         ends = decisions.until(asked.expires or None, "The day")
         one = decisions.entry(
             self.copy, self._scope(cursor, asked.scope), asked.reason.strip(), (asked.owner or "").strip() or None, ends, policy=known
         )
-        covering = decisions.add(self.policy, one, self.copy)
+        covering = decisions.add(self.place, one, self.copy)
         if covering:
-            raise UsageError(f"{self.policy} is unchanged: these findings are already suppressed by {covering.name} ({covering.reason}).")
-        return {"policy": str(self.policy), "entry": one.name, "expires": one.expires and str(one.expires), "findings": self._hide(one)}
+            raise UsageError(f"{self.place} is unchanged: these findings are already suppressed by {covering.name} ({covering.reason}).")
+        return {"policy": str(self.place), "entry": one.name, "expires": one.expires and str(one.expires), "findings": self._hide(one)}
 
     def label(self, cursor: Any, asked: LabelRequest) -> dict[str, Any]:
         """Label findings as true or false, or remove their labels."""

@@ -110,7 +110,7 @@ class Site:
             "token": self.keys.header,
             "reveal": serving.reveal,
             "decide": serving.deciding is not None,
-            "policy": visible(str(serving.deciding.policy)) if serving.deciding else None,
+            "policy": visible(str(serving.deciding.place)) if serving.deciding else None,
         }
         live = page.Live(_asset("live.js"), _asset("live.css"), "'self'", about)
         written = page.write(serving.copy, serving.rules, file, live=live)
