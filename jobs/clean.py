@@ -16,29 +16,25 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import pyarrow.compute as pc
-
 from veritensor_ray.bundle.active import activate
-from veritensor_ray.cleaning.actions import Action
 from veritensor_ray.cleaning.assembly import Assembler
 from veritensor_ray.cleaning.cleaning import AGAIN, Cleaning, pseudonym_key
-from veritensor_ray.cleaning.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME, Result
+from veritensor_ray.cleaning.manifest import AFTER, BEFORE, CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME, Result
 from veritensor_ray.cleaning.policy import CleanPolicy, load_clean_policy
+from veritensor_ray.cleaning.remaining import below, places, remaining
 from veritensor_ray.cleaning.statement import attest_copy, run_of
 from veritensor_ray.config import SEVERITIES, Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.engines.registry import available, rules_of
 from veritensor_ray.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, VeritensorError
 from veritensor_ray.findings.attestation import NAME as ATTESTATION
-from veritensor_ray.findings.attestation import RUN
-from veritensor_ray.findings.marks import mark_of
+from veritensor_ray.findings.attestation import RUN, results_digest
 from veritensor_ray.findings.run_file import CLEAN_KIND
-from veritensor_ray.findings.schema import FINDINGS
 from veritensor_ray.findings.state import SWEEPS, results
 from veritensor_ray.imports import Guard
 from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.audit import audit
-from veritensor_ray.jobs.destination import AFTER, BEFORE, check_clean, check_destination
+from veritensor_ray.jobs.destination import check_clean, check_destination
 from veritensor_ray.jobs.reporting import Reporter, Silent
 from veritensor_ray.jobs.sweep import sweep
 from veritensor_ray.secret_kinds.uris import without_credentials
@@ -50,22 +46,26 @@ from veritensor_ray.uris import real_bases
 
 _LEASE = ".lease"
 _INCOMPLETE = ("partial", "quarantined", "unreadable", "unlisted")
-_OF_FINDINGS = ["artifact", "rule_id", "category", "severity_original", "location", "count"]
 # What the first audit left out is not in the copy, so the second one reads everything there.
 _EVERYTHING: dict[str, Any] = {"include": [], "exclude": [], "max_size": None, "since": None, "sample": None}
 
 
 def clean(
-    settings: Settings, policy: str | CleanPolicy | None = None, reporter: Reporter | None = None, dry_run: bool = False
+    settings: Settings,
+    policy: str | CleanPolicy | None = None,
+    reporter: Reporter | None = None,
+    dry_run: bool = False,
+    level: str | None = None,
 ) -> dict[str, Any]:
     """Write a cleaned copy of the corpus to `settings.output`; returns the content of its run.json.
 
-    `policy` is a cleaning policy or its path; None means the defaults. With `dry_run` nothing is written, and the result has the counts and
+    `policy` is a cleaning policy or its path; None means the defaults. `level` takes the place of the policy's. With `dry_run` nothing is written, and the result has the counts and
     some samples, but no second audit. Raises UsageError, CannotRunError, DeadlineReached and their subclasses.
     """
     report = reporter or Silent()
     check_clean(settings, dry_run)
     rules = policy if isinstance(policy, CleanPolicy) else load_clean_policy(policy)
+    rules = rules.at_level(level) if level else rules
     known, _ = activate(settings, thorough=False)
     rules.check_rules(rules_of(known, available(known)))
     with Guard(*real_bases(settings.sources)):
@@ -240,13 +240,6 @@ class _Cleaning:
                 f"the copy cannot be put together in {self._store.uri}: {type(error).__name__}; repeat the command, and check the logs of the nodes"
             ) from None
 
-    def _left(self) -> list[dict[str, Any]]:
-        """Return the findings in the copy at or above the level, except those that a rule of the policy keeps."""
-        levels = SEVERITIES[SEVERITIES.index(self._policy.level) :]
-        table = results(self._store.under(AFTER))[0].dataset("findings", FINDINGS)
-        found = table.to_table(columns=_OF_FINDINGS, filter=pc.field("severity_original").isin(levels)).to_pylist()
-        return [one for one in found if self._policy.decide(mark_of(one), one["category"], one["artifact"]).action is not Action.KEEP]
-
     def _amended(self, run: str, number: int, held: Lease) -> dict[str, Any] | None:
         """Clean files again in whose copies the audit found something, or hold them back, in a round with a number.
 
@@ -255,7 +248,7 @@ class _Cleaning:
         from veritensor_ray.actors.tasks import amend_copy
 
         rules: dict[str, set[str]] = {}
-        for one in self._left():
+        for one in remaining(self._store.under(AFTER), self._policy):
             rules.setdefault(f"{CORPUS}/{one['artifact']}", set()).add(one["rule_id"])
         if not rules:
             return None
@@ -291,8 +284,8 @@ class _Cleaning:
 
     def _result(self, before: Mapping[str, Any], after: Mapping[str, Any] | None, summary: Mapping[str, Any]) -> dict[str, Any]:
         left: Counter[str] = Counter()
-        for one in self._left() if after else ():
-            left[one["severity_original"]] += 1 if one["location"] else one["count"]
+        for one in remaining(self._store.under(AFTER), self._policy) if after else ():
+            left[one["severity_original"]] += places(one)
         missed = {name: after["status"][name] for name in _INCOMPLETE if after["status"].get(name)} if after else {}
         return {
             "kind": CLEAN_KIND,
@@ -304,16 +297,19 @@ class _Cleaning:
             "destination": without_credentials(self._store.uri),
             "policy": {"file": self._policy.file, "digest": self._policy.digest()},
             "clean": self._cleaning.describe(),
-            "before": _of_run(before),
-            "after": _of_run(after) if after else None,
+            "before": _of_run(before) | {"sha256": results_digest(self._store.under(BEFORE))},
+            "after": _of_run(after) | {"sha256": results_digest(self._store.under(AFTER))} if after else None,
             **summary,
             "level": self._policy.level,
             "left": {name: left[name] for name in reversed(SEVERITIES) if left[name]},
+            "below": below(self._store.under(AFTER), self._policy) if after else [],
             "not_checked": missed,
             "verdict": "dry-run"
             if self._dry_run
             else "findings-left"
             if left
+            else "empty"
+            if after is None
             else "incomplete"
             if missed or summary["not_copied"]
             else "clean",

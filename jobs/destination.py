@@ -6,18 +6,15 @@ import os
 import re
 from pathlib import Path
 
-from veritensor_ray.cleaning.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME
+from veritensor_ray.cleaning.manifest import BEFORE
+from veritensor_ray.cleaning.statement import PLACES
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import StoreError, UsageError
-from veritensor_ray.findings.attestation import NAME as ATTESTATION
-from veritensor_ray.findings.attestation import RUN
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
 from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import is_local, local_path, real_base
 
-BEFORE, AFTER = "before", "after"  # the audits of the corpus and of the copy
 _WILD = re.compile(r"[*?\[]")
-_OURS = frozenset((BEFORE, AFTER, CORPUS, QUARANTINE, MANIFEST_NAME, ROWS_NAME, RUN, ATTESTATION, "_work"))
 
 
 def check_clean(settings: Settings, dry_run: bool) -> None:
@@ -59,7 +56,7 @@ def check_destination(store: OutputStore) -> None:
         names = store.names("")
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(denied(store.uri, "list", error)) from None
-    foreign = sorted(set(names) - _OURS)
+    foreign = sorted(set(names) - PLACES)
     if foreign or (names and not {BEFORE, "_work"} & set(names)):
         other = (foreign or names)[0]
         raise UsageError(f"the destination {store.uri} holds something else ({other!r}); choose an empty folder with --to")

@@ -233,8 +233,17 @@ def trust_list_path(configured: str | None) -> Path:
 
 
 def trust_list(configured: str | None) -> TrustList:
-    """Returns the list, which is empty if there is no file. Raises UsageError if the file is not such a list."""
+    """Returns the list; the user's own list is empty if there is no file. Raises UsageError if the configured file is missing or not a list."""
     path = trust_list_path(configured)
+    if configured and not path.exists():
+        raise UsageError(
+            f"there is no list of trusted keys {path}; correct its path, or create it with `veritensor-ray keys trust FILE.pub`"
+        )
+    return _listed(path)
+
+
+def _listed(path: Path) -> TrustList:
+    """Returns the list in a file, which is empty if there is none. Raises UsageError if the file is not such a list."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         keys = tuple(_entry(one) for one in data["keys"])
@@ -310,7 +319,7 @@ def change(configured: str | None, by: Callable[[TrustList], TrustList]) -> None
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(path.with_name(f".{path.name}.lock"), mode=0o600):
-            _save(by(trust_list(configured)))
+            _save(by(_listed(path)))
     except OSError as error:
         raise CannotRunError(
             f"the list of trusted keys {path} cannot be written: {error.strerror}; set trusted_keys to another file"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -18,13 +19,16 @@ from veritensor_ray.cleaning.cleaning import Cleaning
 from veritensor_ray.cleaning.policy import CleanPolicy, parse
 from veritensor_ray.cleaning.publish import publish
 from veritensor_ray.cleaning.shard import clean_shard, leave
+from veritensor_ray.cleaning.statement import attest_copy
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, read_plan, shards_of, write_plan
 from veritensor_ray.engines.registry import create
+from veritensor_ray.findings.attestation import results_digest
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.policy import Judge, load_policy
+from veritensor_ray.findings.run_file import CLEAN_KIND
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
@@ -148,3 +152,18 @@ def tree(folder: Path) -> dict[bytes, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() or path.is_dir()
     }
+
+
+def finish(run: InProcess, sign_key: str | None = None, **changes: Any) -> dict[str, Any]:
+    """Give a published copy the audits and the run.json that a driver would have written last, and sign it."""
+    for name in ("before", "after"):
+        run.store.put(f"{name}/run.json", json.dumps({"scan_id": f"of-{name}"}).encode())
+    run.store.put("after/findings/part-00000.parquet", b"of the copy")
+    audits = {name: {"scan_id": f"of-{name}", "sha256": results_digest(run.store.under(name))} for name in ("before", "after")}
+    verdict: dict[str, Any] = {"verdict": "clean", "level": "medium", "left": {}, "below": [], "not_checked": {}, "not_copied": {}}
+    made = {"kind": CLEAN_KIND} | verdict | audits | changes
+    data = json.dumps(made).encode()
+    if sign_key:
+        attest_copy(run.store, sign_key, made, data)
+    run.store.put("run.json", data)
+    return made

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cleaning.in_process import FAKE, Files, InProcess, interrupted, tree, write
+from tests.cleaning.in_process import FAKE, Files, InProcess, finish, interrupted, tree, write
 from veritensor_ray.cleaning.places import clashing, copy_path
 from veritensor_ray.cleaning.statement import verify_copy
 from veritensor_ray.errors import IncompleteOutput, StoreError
@@ -145,7 +145,7 @@ def test_names_that_are_not_text_keep_their_bytes(tmp_path: Path) -> None:
     run = InProcess(str(tmp_path / "corpus"), str(tmp_path / "dest"))
     run.scan().publish()
     assert {name for name, content in tree(tmp_path / "dest/corpus").items() if content != b"(folder)"} == set(names)
-    put_run(run)
+    finish(run)
     assert verify_copy(run.store, None).files == len(names)
 
 
@@ -179,10 +179,6 @@ def test_different_names_have_different_paths() -> None:
 )
 def test_clashing(names: list[str], found: set[str]) -> None:
     assert clashing(reversed(names)) == found
-
-
-def put_run(run: InProcess) -> None:
-    run.store.put("run.json", b'{"kind": "cleaned corpus", "verdict": "clean", "left": {}}')
 
 
 ODD = ["plus+space &.txt", "star*.txt", "q?[1].txt", "ü/ñ.txt", "100%25.txt", "#hash;semi.txt", "a\\x41b.txt", "quote'\".txt"]
@@ -219,7 +215,7 @@ def test_from_a_bucket_into_a_bucket(endpoint: str, client: Any) -> None:
     assert objects(client, "dest/corpus/") == {"plain.txt": b"nothing", "a/found.txt": b"one  two", **dict.fromkeys(ODD, b"x  y")}
     assert set(objects(client, "dest/quarantine/")) == {"a/b/quarantine.txt", "c/refused.txt"}
     assert not objects(client, "dest/_work/run/corpus/")
-    put_run(run)
+    finish(run)
     assert verify_copy(run.store, None).files == 4 + len(ODD)
     run.publish()  # again, as after an interruption
     assert len(objects(client, "dest/corpus/")) == 2 + len(ODD)

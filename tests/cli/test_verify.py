@@ -17,6 +17,9 @@ from veritensor_ray.stores.outputs import OutputStore
 def test_what_verify_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     new_key(tmp_path / "key", "night\x1b[2J audit")
     output, listed = str(tmp_path / "out"), ("--trusted-keys", str(tmp_path / "trusted.json"))
+    assert call(monkeypatch, "verify", output, *listed) == 2
+    assert "there is no list of trusted keys" in capsys.readouterr().err
+    (tmp_path / "trusted.json").write_text('{"keys": []}')
     assert call(monkeypatch, "verify", output, *listed) == 4
     assert "no audit was written there" in capsys.readouterr().err
     attest(write(OutputStore(output)), f"file:{tmp_path / 'key'}", RUN)

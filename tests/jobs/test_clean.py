@@ -198,24 +198,33 @@ class TestAudits:
         case.clean(sign_key=f"file:{tmp_path / 'key'}")
         store, trusted = OutputStore(str(case.dest)), trust(TrustList(tmp_path / "none.json"), *load_public_key(tmp_path / "key.pub"))
         assert verify_copy(store, trusted).files == 5
-        changed = [
-            path for path in (*case.dest.glob("*"), *case.dest.glob("[cq]*/**/*")) if path.is_file() and path.name != "attestation.json"
-        ]
-        assert len(changed) == 3 + 5
-        for path in changed:
+        own = [path for path in (*case.dest.glob("*"), *case.dest.glob("[cq]*/**/*")) if path.is_file() and path.name != "attestation.json"]
+        audits = [*case.dest.glob("before/*/*.parquet"), *case.dest.glob("after/sweeps/*/*/*.parquet"), *case.dest.rglob("run.json")]
+        assert (len(own), len(audits) > 8) == (3 + 5, True)
+        for path in (*own, *audits):
             data = path.read_bytes()
             path.write_bytes(data + b" ")
-            with pytest.raises(SignatureError, match=path.name):
+            with pytest.raises(SignatureError, match=f"{path.name}|(before|after) has changed"):
                 verify_copy(store, trusted)
             path.write_bytes(data)
-        (case.dest / "corpus/new.txt").write_text("x")
-        with pytest.raises(SignatureError, match=r"new.txt is extra"):
-            verify_copy(store, trusted)
-        (case.dest / "corpus/new.txt").unlink()
-        (case.dest / "corpus/a.txt").unlink()
-        (case.dest / "corpus/a.txt").symlink_to(case.dest / "corpus/c.txt")
-        with pytest.raises(SignatureError, match=r"a\.txt is a link"):
-            verify_copy(store, trusted)
+        assert verify_copy(store, trusted).files == 5
+
+    def test_a_copy_without_a_file_is_empty_and_not_clean(self, case: Case) -> None:
+        case.policy.write_text("rules: [{rule: fake-local.findme, action: quarantine}]")
+        for name in ("deep/b.txt", "d.txt"):
+            (case.corpus / name).unlink()
+        run = case.clean()
+        assert (run["verdict"], run["results"], run["after"]) == ("empty", {"quarantined": 3}, None)
+        assert verify_copy(OutputStore(str(case.dest)), None).run["verdict"] == "empty"
+
+    def test_what_is_left_below_the_level_is_counted(self, case: Case) -> None:
+        case.policy.write_text("level: high\nrules: [{path: 'deep/*', rule: fake-local.findme, action: keep}]")
+        run = case.clean()
+        assert (run["verdict"], run["below"]) == ("clean", [{"rule": "fake-local.findme", "severity": "medium", "count": 2}])
+        case.policy.write_text("level: high")
+        settings = load_settings(flags={"sources": [str(case.corpus)], "output": str(case.dest), "fresh": True} | FAKE, environ={})
+        run = clean(settings, str(case.policy), level="medium")
+        assert (run["verdict"], run["level"], run["below"], run["results"]) == ("clean", "medium", [], {"copied": 2, "quarantined": 3})
 
 
 @pytest.mark.ray

@@ -13,6 +13,7 @@ from veritensor_ray.findings.outcome import Outcome
 
 MANIFEST_NAME, ROWS_NAME = "manifest.parquet", "rows.parquet"
 CORPUS, QUARANTINE = "corpus", "quarantine"
+BEFORE, AFTER = "before", "after"  # the audits of the corpus and of the copy
 
 ACTION = pa.struct([("rule", pa.string()), ("action", pa.string()), ("count", pa.int64())])
 MANIFEST = pa.schema(

@@ -222,10 +222,19 @@ class CleanPolicy(Section):
             verdict = self._known[key] = self._decided(mark, category, artifact)
         return verdict
 
+    def ruled(self, mark: Mark, category: str, artifact: str) -> Ruling | None:
+        """Return what the first rule that matches a finding says; None if only the defaults decide."""
+        return next((one.verdict for one in self._matchers if one.matches(mark, category, artifact)), None)
+
+    def at_level(self, level: str) -> CleanPolicy:
+        """Return the policy with another level. Raises UsageError if there is none of that name."""
+        if level not in SEVERITIES:
+            raise UsageError(f"--level: {unknown_value('severity', level, SEVERITIES)}")
+        return self.model_copy(update={"level": level})
+
     def _decided(self, mark: Mark, category: str, artifact: str) -> Ruling:
-        for one in self._matchers:
-            if one.matches(mark, category, artifact):
-                return one.verdict
+        if (ruled := self.ruled(mark, category, artifact)) is not None:
+            return ruled
         if not self.counts(mark.severity):
             return Ruling(Action.KEEP)
         action = next(default.action for default in DEFAULTS if default.applies(mark, category))

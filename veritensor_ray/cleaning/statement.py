@@ -1,7 +1,7 @@
-"""The signed statement about a cleaned corpus, and the check that the copy is still what the manifest says.
+"""The signed statement about a cleaned corpus, and the check that the copy is still what was written.
 
-`attestation.json` is a DSSE envelope around an in-toto Statement v1. Its subjects are the manifest, the dropped rows and run.json; the
-manifest holds the SHA-256 of every file of the copy and of its source, so the signature covers them all.
+`attestation.json` is a DSSE envelope around an in-toto Statement v1. Its subjects are the manifest, the dropped rows and run.json. The
+manifest holds the SHA-256 of every file of the copy and of its source, and run.json those of both audits, so the signature covers them all.
 """
 
 from __future__ import annotations
@@ -16,17 +16,28 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from veritensor_ray.cleaning.manifest import CORPUS, MANIFEST, MANIFEST_NAME, QUARANTINE, ROWS_NAME
+from veritensor_ray.cleaning.manifest import AFTER, BEFORE, CORPUS, MANIFEST, MANIFEST_NAME, QUARANTINE, ROWS_NAME
 from veritensor_ray.cleaning.places import object_name, paths_below
 from veritensor_ray.errors import IncompleteOutput, SignatureError, StoreError
-from veritensor_ray.findings.attestation import NAME, RUN, STATEMENT_TYPE, put_statement, sha256_of, signed_statement
+from veritensor_ray.findings.attestation import (
+    NAME,
+    RUN,
+    STATEMENT_TYPE,
+    put_statement,
+    refuse_links,
+    results_digest,
+    sha256_of,
+    signed_statement,
+)
 from veritensor_ray.findings.redact import visible
-from veritensor_ray.findings.run_file import CLEAN_KIND
+from veritensor_ray.findings.run_file import CLEAN_KIND, check
 from veritensor_ray.signing import TrustedKey, TrustList
 from veritensor_ray.stores.outputs import OutputStore
 
 PREDICATE_TYPE = "urn:veritensor-ray:clean:v1"
-VERDICTS = ("clean", "findings-left", "incomplete")
+VERDICTS = ("clean", "findings-left", "incomplete", "empty")
+PLACES = frozenset((BEFORE, AFTER, CORPUS, QUARANTINE, MANIFEST_NAME, ROWS_NAME, RUN, NAME, "_work"))  # all that a destination holds
+_AGAIN = "Copy it again from its origin, or clean again with --fresh"
 _ABOUT = (
     "sources",
     "destination",
@@ -38,6 +49,7 @@ _ABOUT = (
     "rows_dropped",
     "level",
     "left",
+    "below",
     "verdict",
     "finished_at",
 )
@@ -45,7 +57,7 @@ _ABOUT = (
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCopy:
-    """A copy that is exactly what its manifest says. `keys` signed it; none if it is not signed."""
+    """A copy that is exactly what its manifest and its run.json say. `keys` signed both; none if the copy is not signed."""
 
     run: Mapping[str, Any]
     files: int
@@ -70,26 +82,54 @@ def attest_copy(store: OutputStore, key_named: str, run: Mapping[str, Any], data
 
 
 def verify_copy(store: OutputStore, trusted: TrustList | None) -> VerifiedCopy:
-    """Compare every file of a copy with the manifest, and the manifest with its signature, if there is one.
+    """Compare a copy with its manifest, both audits with run.json, and manifest and run.json with their signature.
 
-    `trusted` may be None only for a copy without a signature. Raises IncompleteOutput, StoreError, or a SignatureError that names the first
-    file that differs.
+    With a list of trusted keys, the copy must be signed by one of them; without one, it must not be signed at all. Raises IncompleteOutput,
+    StoreError, or a SignatureError that names the first thing that differs.
     """
+    refuse_links(store, PLACES)
     run = _run(store)
-    keys: tuple[TrustedKey, ...] = ()
-    if store.exists(NAME):
-        if trusted is None:
-            raise SignatureError(f"{store.uri} is signed, but there is no list of trusted keys to check it with; see `veritensor-ray keys`")
-        keys, statement = signed_statement(store, trusted, PREDICATE_TYPE)
-        for subject in statement["subject"]:
-            if sha256_of(store, subject["name"]) != subject["digest"]["sha256"]:
-                raise SignatureError(f"{store.uri}/{subject['name']} has changed: its SHA-256 differs from the signed one. Copy it again")
+    keys = _signers(store, trusted)
     expected = {row["path"]: row for row in _manifest(store) if row["path"]}
-    faults = list(_faults(store, expected))
+    faults = [*_faults_around(store, run), *_faults(store, expected)]
     if faults:
-        more = f" (and {len(faults) - 1:,} more files differ)" if len(faults) > 1 else ""
-        raise SignatureError(f"{faults[0]}{more}. Copy it again from its origin, or clean again with --fresh")
+        more = f" (and {len(faults) - 1:,} more things differ)" if len(faults) > 1 else ""
+        raise SignatureError(f"{faults[0]}{more}. {_AGAIN}")
     return VerifiedCopy(run, len(expected), keys)
+
+
+def _signers(store: OutputStore, trusted: TrustList | None) -> tuple[TrustedKey, ...]:
+    """Return the trusted keys that signed the manifest, the dropped rows and run.json. Raises SignatureError if none did."""
+    signed = store.exists(NAME)
+    if trusted is None:
+        if signed:
+            raise SignatureError(f"{store.uri} is signed, but there is no list of trusted keys to check it with; see `veritensor-ray keys`")
+        return ()
+    if not signed:
+        raise SignatureError(
+            f"{store.uri} has no {NAME}: the copy is not signed, or its signature was removed. Copy it again from its origin, sign it by "
+            "repeating the clean with --sign-key, or check it without --trusted-keys and `trusted_keys`, which proves less"
+        )
+    keys, statement = signed_statement(store, trusted, PREDICATE_TYPE)
+    for subject in statement["subject"]:
+        if sha256_of(store, subject["name"]) != subject["digest"]["sha256"]:
+            raise SignatureError(f"{store.uri}/{subject['name']} has changed: its SHA-256 differs from the signed one. Copy it again")
+    return keys
+
+
+def _faults_around(store: OutputStore, run: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what differs beside the files: audits that are missing, extra or changed, and names that no cleaning writes."""
+    for name in (BEFORE, AFTER):
+        about, where = run[name], f"{store.uri}/{name}"
+        if about is None:
+            if store.exists(name):
+                yield f"{where} is extra: run.json names no such audit"
+        elif not store.exists(name):
+            yield f"{where} is missing"
+        elif results_digest(store.under(name)) != about["sha256"]:
+            yield f"{where} has changed: it is not the audit that run.json names"
+    for name in sorted(set(store.names("")) - PLACES):
+        yield f"{store.uri}/{visible(name)} is extra: no cleaning writes it"
 
 
 def _run(store: OutputStore) -> dict[str, Any]:
@@ -99,7 +139,9 @@ def _run(store: OutputStore) -> dict[str, Any]:
             "the cleaning has not finished. Run the same command again" if store.names("_work") else "no cleaned corpus was written there"
         )
         raise IncompleteOutput(f"{store.uri} has no run.json: {hint}")
-    return run_of(data, store.uri)
+    run = run_of(data, store.uri)
+    check(run, store.uri)
+    return run
 
 
 def run_of(data: bytes, where: str) -> dict[str, Any]:

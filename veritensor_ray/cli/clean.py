@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from veritensor_ray.cleaning.statement import VerifiedCopy
 
 _ITSELF, _VERIFY = "corpus", "verify"
-_NOT_SETTINGS = ("source", "to", "cleaning_policy", "dry_run", "config", "wait", "settings_json")
-_CODES = {"clean": 0, "findings-left": 1, "incomplete": 3, "dry-run": 0}
+_NOT_SETTINGS = ("source", "to", "cleaning_policy", "level", "dry_run", "config", "wait", "settings_json")
+_CODES = {"clean": 0, "findings-left": 1, "incomplete": 3, "empty": 3, "dry-run": 0}
 _WHOLE_FILES = ("quarantine", "drop-file")
 _SHOWN = 10  # kinds of changes
 
@@ -90,6 +90,13 @@ def corpus(
         ),
     ] = None,
     no_policy: NoPolicy = None,
+    level: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completion.severity,
+            help="Lowest severity that is removed, such as low, instead of the cleaning policy's. Default: medium.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; print the same counts and some changes with the values masked.")
     ] = False,
@@ -117,7 +124,7 @@ def corpus(
     sign_key: Annotated[str | None, typer.Option(help="Private key that signs the copy and both audits: env:NAME or file:/path.")] = None,
     fresh: Annotated[bool | None, typer.Option("--fresh", help="Replace the copy and clean everything again.")] = None,
     allow_partial: Annotated[
-        bool | None, typer.Option("--allow-partial", help="Exit with 0 even if the audit of the copy could not read everything.")
+        bool | None, typer.Option("--allow-partial", help="Exit with 0 even if not everything could be read, or the copy is empty.")
     ] = None,
     allow_missing_engines: AllowMissing = None,
     verbose: Verbose = None,
@@ -128,8 +135,8 @@ def corpus(
     The copy is FOLDER/corpus; FOLDER/quarantine holds the files that were set aside, FOLDER/manifest.parquet says what became of every
     artifact, and FOLDER/before and FOLDER/after are the two audits. `veritensor-ray clean verify FOLDER` checks a copy later.
 
-    Exit codes: 0 the copy has no finding at or above the policy's level; 1 it has; 2 usage or configuration error; 3 not everything in the
-    copy could be checked; 4 could not run.
+    Exit codes: 0 the copy has no finding at or above the level; 1 it has; 2 usage or configuration error; 3 not everything in the copy could
+    be checked, or no file is left in it; 4 could not run.
     """
     flags = {name: value for name, value in locals().items() if name not in _NOT_SETTINGS}
     flags |= {"sources": source or None, "output": to, "cluster": None if wait is None else {"wait": wait}}
@@ -143,11 +150,11 @@ def corpus(
     check_clean(settings, dry_run)
     _check_kind(policy)
     if (settings.address or "").startswith(("http://", "https://")):
-        raise typer.Exit(hand_over(settings, "clean", ["--cleaning-policy", cleaning_policy] if cleaning_policy else []))
+        raise typer.Exit(hand_over(settings, "clean", [*_flag("--cleaning-policy", cleaning_policy), *_flag("--level", level)]))
     reporter, close = reporter_for(settings)
     reporter.note(" · ".join((f"profile {settings.profile}", *files_found(settings))))
     try:
-        run = clean(settings, cleaning_policy, reporter, dry_run)
+        run = clean(settings, cleaning_policy, reporter, dry_run, level)
     except KeyboardInterrupt:
         close()
         word, code = ending()
@@ -159,7 +166,12 @@ def corpus(
         sys.stdout.write(json.dumps(run) + "\n")
     else:
         _show(run, str(settings.output))
-    raise typer.Exit(0 if run["verdict"] == "incomplete" and settings.allow_partial else _CODES[run["verdict"]])
+    code = _CODES[run["verdict"]]
+    raise typer.Exit(0 if code == 3 and settings.allow_partial else code)
+
+
+def _flag(name: str, value: str | None) -> list[str]:
+    return [name, value] if value else []
 
 
 def _check_kind(policy: str | None) -> None:
@@ -189,12 +201,13 @@ def verify(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that a cleaned corpus is still what its manifest says.
+    """Check that a cleaned corpus is still what was written.
 
-    Every file is compared with its SHA-256 in the manifest, and a signed manifest with its signature.
+    Every file is compared with its SHA-256 in the manifest, both audits with theirs in run.json, and all of it with the signature. With
+    --trusted-keys, or `trusted_keys` in the configuration, a copy without a signature is refused.
 
-    Exit codes: 0 all files are as they were written, and the copy had no finding at or above the level; 1 it had; 3 its audit was
-    incomplete; 4 something differs.
+    Exit codes: 0 everything is as it was written, and the copy had no finding at or above the level; 1 it had; 3 its audit was incomplete,
+    or it is empty; 4 something differs, is missing or is not signed.
     """
     from veritensor_ray.cleaning.statement import verify_copy
     from veritensor_ray.config import load_settings
@@ -206,7 +219,8 @@ def verify(
     settings = load_settings(config, {"trusted_keys": trusted_keys})
     store = OutputStore(absolute(folder), settings.stores)
     try:
-        verified = verify_copy(store, trust_list(settings.trusted_keys) if store.exists("attestation.json") else None)
+        signed = settings.trusted_keys is not None or store.exists("attestation.json")
+        verified = verify_copy(store, trust_list(settings.trusted_keys) if signed else None)
     except VeritensorError as error:
         if as_json:
             sys.stdout.write(json.dumps({"verified": False, "reason": str(error)}) + "\n")
@@ -216,23 +230,35 @@ def verify(
 
 
 def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
+    """Print what was compared, and the verdict. What nobody signed is only said to be what run.json says."""
+    from veritensor_ray.cli.copy_verdict import verdict
     from veritensor_ray.cli.render import console, counted, safe
 
-    run = verified.run
+    run, signed = verified.run, bool(verified.keys)
     if as_json:
         keys = [{"id": key.id, "name": key.name} for key in verified.keys]
-        about = {"verified": True, "files": verified.files, "signed_by": keys, "verdict": run["verdict"], "left": run["left"]}
+        about = {"verified": signed, "unchanged": True, "files": verified.files, "signed_by": keys}
+        about |= {name: run.get(name) for name in ("verdict", "level", "left", "below")}
         sys.stdout.write(json.dumps(about, indent=2) + "\n")
         return
-    keys_said = " and ".join(f"key {key.id} ({safe(key.name)})" for key in verified.keys)
-    signed = f"as {keys_said} signed them" if keys_said else "as the manifest says; the copy is not signed"
     out, where = console(), safe(folder)
-    out.print(f"verified: {counted(verified.files, 'file')} in {where} are {signed}")
-    out.print(_verdict(run, where))
+    files = f"{counted(verified.files, 'file')} in {where}"
+    if signed:
+        keys_said = " and ".join(f"key {key.id} ({safe(key.name)})" for key in verified.keys)
+        out.print(f"verified: {files} and both audits are exactly as {keys_said} signed them")
+        out.print(verdict(run, where), soft_wrap=True)
+        return
+    out.print(f"unchanged: {files} are as the manifest says, and both audits as run.json says")
+    said = verdict(run, where)
+    out.print(
+        f"Not signed: whoever can write there can have changed all of it. According to run.json: {said[0].lower()}{said[1:]}",
+        soft_wrap=True,
+    )
 
 
 def _show(run: Mapping[str, Any], folder: str) -> None:
     """Print what became of the artifacts, what was changed, and the verdict."""
+    from veritensor_ray.cli.copy_verdict import verdict
     from veritensor_ray.cli.render import console, counted, safe, table
 
     out = console()
@@ -254,7 +280,7 @@ def _show(run: Mapping[str, Any], folder: str) -> None:
     if aside := results.get("quarantined", 0) + results.get("held", 0):
         out.print(f"Aside:   {where}/quarantine ({counted(aside, 'file')})")
     out.print(f"Audits:  {where}/before and {where}/after" if run["after"] else f"Audit:   {where}/before")
-    out.print(_verdict(run, where))
+    out.print(verdict(run, where), soft_wrap=True)
     out.print(f"Run {run['before']['scan_id']} complete · profile {run['profile']}")
 
 
@@ -287,23 +313,3 @@ def _samples(out: Any, samples: list[Mapping[str, str]]) -> None:
         out.print(f"  {safe(one['rule'])} · {one['action']}")
         out.print(f"  - {safe(one['before'])}", style="red")
         out.print(f"  + {safe(one['after'])}", style="green")
-
-
-def _verdict(run: Mapping[str, Any], folder: str) -> str:
-    """Return the verdict on the copy in a folder as a sentence."""
-    if run["verdict"] == "clean":
-        if run["after"] is None:
-            return "Clean: no file is left in the copy"
-        return f"Clean: the audit of the copy found nothing of severity {run['level']} or worse"
-    if run["verdict"] == "incomplete":
-        why = [
-            f"{what} ({', '.join(f'{count:,} {name}' for name, count in run[key].items())})"
-            for key, what in (
-                ("not_checked", "the audit of the copy was incomplete"),
-                ("not_copied", "not all of the corpus is in the copy"),
-            )
-            if run[key]
-        ]
-        return f"Not proven: {', and '.join(why)}; --allow-partial accepts that"
-    left = ", ".join(f"{count:,} {name}" for name, count in run["left"].items())
-    return f"Not clean: the audit of the copy found {left}; see {folder}/after, and add rules for these findings to the policy"

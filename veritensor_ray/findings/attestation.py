@@ -11,7 +11,7 @@ import base64
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,14 +93,9 @@ def check(store: OutputStore, trusted: TrustList) -> VerifiedResults:
     Raises IncompleteOutput, or a SignatureError that names the first object that differs and how.
     """
     _refuse_links(store)
+    _check_ended(store)
     with _asked(store.uri, "read"):
-        ended, signed_by_someone = store.exists(RUN), store.exists(NAME)
-    if not ended:
-        begun = store.names("_work")
-        raise IncompleteOutput(
-            f"{store.uri} has no run.json: "
-            f"{'the audit has not finished. Run the same submit again' if begun else 'no audit was written there'}"
-        )
+        signed_by_someone = store.exists(NAME)
     if not signed_by_someone:
         raise SignatureError(
             f"{store.uri} has no {NAME}: it is not signed. Repeat the submit with --sign-key file:/path or env:NAME "
@@ -149,15 +144,23 @@ def _compare(store: OutputStore, statement: Mapping[str, Any]) -> int:
     return len(signed)
 
 
+def _check_ended(store: OutputStore) -> None:
+    """Raise IncompleteOutput if there is no run.json."""
+    with _asked(store.uri, "read"):
+        if store.exists(RUN):
+            return
+        begun = store.names("_work")
+    raise IncompleteOutput(
+        f"{store.uri} has no run.json: {'the audit has not finished. Run the same submit again' if begun else 'no audit was written there'}"
+    )
+
+
 def _refuse_links(store: OutputStore) -> None:
-    """Refuse links: a link may point elsewhere later, so a check through it proves nothing about what a reader will find."""
+    """Refuse links among the files of results."""
     folder = store.local
-    if folder is None:
-        return
-    below = (path for name in FOLDERS for path in (folder / name).rglob("*"))
-    for path in (*(folder / name for name in (RUN, NAME, *FOLDERS)), *below):
-        if path.is_symlink():
-            raise SignatureError(f"{path} is a link, but the signed results had none. Copy the output again from its origin")
+    if folder is not None:
+        below = (str(path.relative_to(folder)) for name in FOLDERS for path in (folder / name).rglob("*"))
+        refuse_links(store, (RUN, NAME, *FOLDERS, *below))
 
 
 def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, VerifiedResults]:
@@ -165,10 +168,42 @@ def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, Ve
 
     latest.json is not signed. It can point to an older sweep, which is reported by the signed content, but not to any other folder.
     """
+    folder, sweep = _results(store)
+    verified = check(folder, trusted)
+    if sweep is None:
+        return None, verified
+    if verified.predicate.get("scan_id") != sweep:
+        raise SignatureError(f"{folder.uri} is not the signed sweep, {verified.predicate.get('scan_id')}. Copy the state again")
+    return folder.uri, verified
+
+
+def results_digest(output: OutputStore) -> str:
+    """Return a SHA-256 over all objects of an audit, or of the last complete sweep of a state.
+
+    Whoever signs or records it can tell later that the results are the same. Raises IncompleteOutput, SignatureError for a link, StoreError.
+    """
+    store, _ = _results(output)
+    _refuse_links(store)
+    _check_ended(store)
+    lines = [f"{sha256_of(store, name)}  {name}\n" for name in sorted({*_present(store), RUN})]
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def refuse_links(store: OutputStore, names: Iterable[str]) -> None:
+    """Refuse names that are links: a link may point elsewhere later, so a check through it proves nothing. Raises SignatureError."""
+    if store.local is None:
+        return
+    for path in (store.local / name for name in names):
+        if path.is_symlink():
+            raise SignatureError(f"{path} is a link, but what was written there had none. Copy the output again from its origin")
+
+
+def _results(store: OutputStore) -> tuple[OutputStore, str | None]:
+    """Return the folder of an audit, or that of the last complete sweep of a state, with its ID. Raises SignatureError."""
     with _asked(store.uri, "read"):
         audit, data = store.exists(RUN), store.read(LATEST)
     if audit or data is None:
-        return None, check(store, trusted)
+        return store, None
     try:
         sweep = latest(store)
     except StoreError as error:
@@ -176,10 +211,7 @@ def check_output(store: OutputStore, trusted: TrustList) -> tuple[str | None, Ve
     folder = folder_of(store, str(sweep))
     if folder.local is not None and (folder.local.is_symlink() or folder.local.parent.is_symlink()):
         raise SignatureError(f"{folder.uri} is reached through a link, but the signed sweep was not. Copy the state again")
-    verified = check(folder, trusted)
-    if verified.predicate.get("scan_id") != sweep:
-        raise SignatureError(f"{folder.uri} is not the signed sweep, {verified.predicate.get('scan_id')}. Copy the state again")
-    return folder.uri, verified
+    return folder, sweep
 
 
 def _opened(store: OutputStore) -> tuple[bytes, tuple[Signature, ...]]:

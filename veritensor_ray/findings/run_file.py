@@ -102,9 +102,31 @@ class _RunFile(_Checked):
     site_key_id: _Text | None = None
 
 
+class _OfAudit(_Checked):
+    scan_id: _Text
+    sha256: _Text
+
+
+class _Below(_Checked):
+    rule: _Text
+    severity: _Severity
+    count: NonNegativeInt
+
+
+class _CleanRunFile(_Checked):
+    verdict: Literal["clean", "findings-left", "incomplete", "empty"]
+    level: _Severity
+    left: dict[_Severity, NonNegativeInt]
+    below: list[_Below]
+    not_checked: _Counts
+    not_copied: _Counts
+    before: _OfAudit
+    after: _OfAudit | None
+
+
 @cache
-def _checker() -> TypeAdapter[_RunFile]:
-    return TypeAdapter(_RunFile)
+def _checker(kind: type[_RunFile] | type[_CleanRunFile]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def parsed(data: bytes, where: str) -> dict[str, Any]:
@@ -126,9 +148,12 @@ def parsed(data: bytes, where: str) -> dict[str, Any]:
 
 
 def check(run: Mapping[str, Any], where: str) -> None:
-    """Raise StoreError, with the remedy, if a field that reports and exports rely on is missing or of another type."""
+    """Raise StoreError, with the remedy, if a field that reports and exports rely on is missing or of another type.
+
+    For the run.json of a cleaned corpus, these are the fields of its verdict.
+    """
     try:
-        _checker().validate_python(run)
+        _checker(_CleanRunFile if run.get("kind") == CLEAN_KIND else _RunFile).validate_python(run)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"])) or "its content"
