@@ -99,7 +99,9 @@ def test_the_page_has_the_table() -> None:
     section = (ROOT / "docs" / "readers.md").read_text().partition("\n## Media types\n")[2].partition("\n## ")[0]
     told = [line for line in section.splitlines() if line.startswith("| ")][2:]
     kinds = [one for one in FORMATS if one.media_type.startswith(OPEN_DOCUMENT) and not one.extensions]
-    other = f"| other OpenDocument | `{OPEN_DOCUMENT}` and {', '.join(f'`{one.media_type.removeprefix(OPEN_DOCUMENT)}`' for one in kinds)} | |"
+    other = (
+        f"| other OpenDocument | `{OPEN_DOCUMENT}` and {', '.join(f'`{one.media_type.removeprefix(OPEN_DOCUMENT)}`' for one in kinds)} | |"
+    )
     rows = [other if one == kinds[0] else _row(one) for one in FORMATS if one.reader and one not in kinds[1:]]
     assert told == rows, "docs/readers.md, Media types: the table has these rows, in the order of FORMATS"
     unread = ", ".join(f"{one.title} ({_names(one)})" for one in FORMATS if not one.reader)
