@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import signal
 import sys
@@ -83,23 +84,49 @@ def _knock(settings: Settings) -> str:
 
     Raises UsageError or CannotRunError.
     """
-    from ray._private import services
-
     from veritensor_ray.jobs.reach import cluster_token, joinable
 
     address = str(settings.address)
     if "://" in address:
         return address  # an address in one of Ray's own forms
-    if address == "auto":  # resolved once: with several clusters, Ray picks a different one each time
-        try:
-            address = services.canonicalize_bootstrap_address_or_die(address)
-        except (ConnectionError, ValueError) as error:
-            raise CannotRunError(f"there is no Ray on this machine to join: {error}") from None
+    if address == "auto":
+        address = _here()
     token = cluster_token(settings)
     if joinable(address, token):
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
         _forget_token()
     return address
+
+
+def _here() -> str:
+    """Returns the address of the Ray that a job runs in, or of the only one that this user or root has started on this machine.
+
+    Ray itself would also take the word of `ray_current_cluster`, a file that outlives its Ray and that any user can write, or join the Ray
+    of another user or run. Raises CannotRunError.
+    """
+    from ray._private import services
+
+    if (named := os.environ.get("RAY_ADDRESS", "auto")) != "auto":
+        return str(services.canonicalize_bootstrap_address_or_die(named))
+    found = sorted(set(_heads()))
+    if len(found) != 1:
+        many = (
+            f"several Rays run on this machine, at {', '.join(found)}; name"
+            if found
+            else "you have no Ray on this machine to join; start one, or name"
+        )
+        raise CannotRunError(f"{many} the one to join with --address HOST:6379")
+    return found[0]
+
+
+def _heads() -> Iterator[str]:
+    """Yields the addresses of clusters that have a node here, started by this user or root, except Rays that belong to a run."""
+    for process in psutil.process_iter(["cmdline", "uids"]):
+        line = " ".join(process.info["cmdline"] or ())
+        mine = process.info["uids"] is not None and process.info["uids"].real in (0, os.getuid())
+        address = re.search(r"--gcs-address=([^\s=]+:\d+)", line)
+        if mine and address and re.match(r"\S*/raylet\s", line) and not re.search(r"--temp-dir=\S*/vr-[^/\s]+/r\s", line):
+            yield address[1]
 
 
 def _alone(settings: Settings) -> dict[str, Any]:
@@ -198,8 +225,12 @@ def stop(settings: Settings, started: bool) -> None:
     """Undo `start`: shut down or leave the Ray that it started or joined. A Ray that existed before keeps running."""
     if not started:
         return
-    import ray
+    if settings.address:
+        import ray
 
-    ray.shutdown()
-    if not settings.address:
-        os.environ.pop("RAY_AUTH_TOKEN", None)
+        ray.shutdown()
+        return
+    from veritensor_ray.jobs import embedded
+
+    embedded.stop()
+    os.environ.pop("RAY_AUTH_TOKEN", None)

@@ -22,7 +22,7 @@ from veritensor_ray.engines.registry import create, needing_models, selected
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.extract.readers import import_all
 from veritensor_ray.findings.keys import key_id, site_key
-from veritensor_ray.jobs import cluster
+from veritensor_ray.jobs import cluster, outside
 from veritensor_ray.jobs.resources import arithmetic, cpus, described, stages_of
 from veritensor_ray.pipeline.context import load
 
@@ -46,6 +46,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         ("python", _python),
         ("offline", _offline),
         ("machine", _machine),
+        ("place for Ray", _place_for_ray),
         ("site key", _site_key),
         ("engines", _engines),
         ("readers", _readers),
@@ -114,13 +115,25 @@ def _machine(settings: Settings) -> Iterator[Check]:
         f"{available / 1e9:.1f} GB available",
         "" if enough else "lower resources.cpus, or use a larger machine",
     )
-    for place, path in (("disk here", "."), ("disk for Ray", os.environ.get("RAY_TMPDIR", "/tmp")), ("shared memory", "/dev/shm")):  # noqa: S108  # where Ray writes
-        if Path(path).exists():
-            free = shutil.disk_usage(path).free
-            enough = free > (200_000_000 if path == "/dev/shm" else 1_000_000_000)  # noqa: S108
-            yield Check(
-                place, "ok" if enough else "warning", f"{free / 1e9:.1f} GB free in {path}", "" if enough else f"free some space in {path}"
-            )
+    yield _disk("disk here", Path())
+    if Path("/dev/shm").exists():  # noqa: S108  # where Ray keeps objects
+        yield _disk("shared memory", Path("/dev/shm"), 200_000_000)  # noqa: S108
+
+
+def _place_for_ray(settings: Settings) -> Iterator[Check]:
+    """Checks the folder in which each embedded Ray gets a private one."""
+    from veritensor_ray.jobs import ray_folder
+
+    place = ray_folder.base()
+    yield _disk("disk for Ray", place)
+    if risk := ray_folder.exposed(place):
+        yield Check("place for Ray", "warning", risk, "set RAY_TMPDIR to a folder that only you can write to")
+
+
+def _disk(name: str, path: Path, enough: int = 1_000_000_000) -> Check:
+    free = shutil.disk_usage(path).free
+    state, remedy = ("ok", "") if free > enough else ("warning", f"free some space in {path}")
+    return Check(name, state, f"{free / 1e9:.1f} GB free in {path}", remedy)
 
 
 def _site_key(settings: Settings) -> Iterator[Check]:
@@ -199,10 +212,12 @@ def _ray(settings: Settings) -> Iterator[Check]:
     if (settings.address or "").startswith(("http://", "https://")):
         from veritensor_ray.jobs.remote import JobsClient
 
-        runs = JobsClient(settings).list()
+        client = JobsClient(settings)
+        runs = client.list()
         yield Check(
             "cluster", "ok", f"the Jobs API at {settings.address} answers and lists {len(runs)} runs; `submit` checks the cluster's nodes"
         )
+        yield _outside(client.outside())
         return
     import ray
 
@@ -212,6 +227,12 @@ def _ray(settings: Settings) -> Iterator[Check]:
         total = ray.cluster_resources()
         kind = settings.address or "embedded"
         yield Check("ray", "ok", f"{ray.__version__}, {kind}: {total.get('CPU', 0):g} CPUs; a task ran in process {answer}")
+        if settings.address:
+            yield _outside(outside.of_joined())
+        elif started:
+            from veritensor_ray.jobs import embedded
+
+            yield Check("Ray's folder", "ok", f"{embedded.folder()}: only this user may enter it, and it is removed at the end")
         gpus = total.get("GPU", 0)
         yield Check("GPU", "ok", f"{gpus:g} GPUs" if gpus else "none; models run on the CPU")
         stages = stages_of(settings.resources, len(needing_models(create(settings, selected(settings)))))
@@ -219,3 +240,9 @@ def _ray(settings: Settings) -> Iterator[Check]:
         yield Check("resources", "ok", described(slots, stages, settings.resources.model_gpus > 0))
     finally:
         cluster.stop(settings, started)
+
+
+def _outside(said: str | None) -> Check:
+    return Check(
+        "outside", "warning" if said else "ok", said or "the head sends nothing outside of the cluster", outside.REMEDY if said else ""
+    )

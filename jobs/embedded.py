@@ -5,6 +5,8 @@ address, and then listens on the address it found. In addition, the one module t
 services of three clouds, one of them by name, before it checks whether usage statistics are off. `make e2e-offline` notices both if this
 module is left out.
 
+Its files are in a folder that only this user may enter (jobs/ray_folder.py), since Ray opens its own to everyone.
+
 On a busy machine Ray gives up early: its raylet ends if the port files of its agents do not exist within 15 seconds, which no setting
 extends, and the agents spend seconds of CPU time on imports. So the files exist from the start, and this module waits for the agents.
 """
@@ -16,7 +18,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,19 @@ import psutil
 import ray
 from ray._private import node as ray_node
 from ray._private import ray_constants
+from ray._private import worker as ray_worker
 from ray._raylet import persist_port  # type: ignore[attr-defined]  # compiled
 
 from veritensor_ray.errors import CannotRunError
+from veritensor_ray.jobs import ray_folder
+from veritensor_ray.jobs.ray_folder import RayFolder
 
 _SWITCH = (
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # meant for desktops that ask before a program may listen; off means loopback only, on Linux too
 )
 _TRIES = 3
 _PATIENCE = 180.0  # seconds to wait for the agents in one try
+_LAST_LOGS = 10.0  # seconds for Ray's processes to end by themselves, before their folder is removed
 _SLOW = {  # other timeouts of Ray: its defaults of 30 and 60 seconds are too short if many processes start at once
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_gcs_server_port_wait_time_s": "120",
@@ -43,6 +49,7 @@ _QUIET_PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_li
 _LOGS = ("raylet.err", "gcs_server.err", "dashboard_agent.err", "runtime_env_agent.err")
 _FATAL = re.compile(r"^\[[^\]]* [CF] \d+ \d+\]|Check failed|exited immediately|^[\w.]*(?:Error|Exception|Exit): ")
 _STAMP = re.compile(r"^\[[^\]]*\] \(\w+\) ")
+_folders: list[RayFolder] = []  # of the Ray that runs in this process
 
 
 class _EmbeddedNode(ray_node.Node):  # type: ignore[misc]  # Ray ships no types
@@ -95,22 +102,46 @@ class _EmbeddedNode(ray_node.Node):  # type: ignore[misc]  # Ray ships no types
 
     def end(self) -> None:
         """Kill the processes that this node started, and no others."""
-        started = [one.process.pid for many in self.all_processes.values() for one in many]
-        below = [child for pid in started for child in _family(pid)]
+        below = _families(self)
         self.kill_all_processes(check_alive=False)
-        for process in below:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()  # psutil also compares start times, so a reused process id is not killed
-        psutil.wait_procs(below, timeout=10)
+        _kill(below)
 
 
 def start(options: dict[str, Any], between: Callable[[], None] = lambda: None) -> None:
     """Call `ray.init` with these options, in a fresh session each time. `between` is called while it waits, and may raise.
 
-    Raises CannotRunError with the errors that Ray's own processes logged.
+    Raises CannotRunError with the errors that Ray's own processes logged; the logs stay until the next run.
     """
     for name, value in _SLOW.items():
         os.environ.setdefault(name, value)
+    folder = ray_folder.make()
+    try:
+        _start(options | {"_temp_dir": str(folder.rays)}, between)
+    except CannotRunError:
+        raise
+    except BaseException:
+        folder.remove()
+        raise
+    _folders.append(folder)
+
+
+def stop() -> None:
+    """End the Ray that `start` started, and remove its folder."""
+    node = ray_worker._global_node
+    processes = _families(node) if node is not None else []
+    ray.shutdown()
+    _, left = psutil.wait_procs(processes, timeout=_LAST_LOGS)
+    _kill(left)
+    while _folders:
+        _folders.pop().remove()
+
+
+def folder() -> Path:
+    """Returns the private folder of the Ray that `start` started."""
+    return _folders[-1].path
+
+
+def _start(options: dict[str, Any], between: Callable[[], None]) -> None:
     said = ""
     for _ in range(_TRIES):
         with _alone(bool(options.get("log_to_driver")), between) as made:
@@ -133,7 +164,7 @@ def _advice(said: str, logs: str) -> str:
     busy = "wait until the machine is less busy, or give this process dedicated CPUs (taskset, or a CPU set for the container)"
     remedy = busy if load > 2 * cpus else "check the logs for the cause"
     return (
-        f"cannot start an embedded Ray after {_TRIES} tries: {said.rstrip('.')}. All logs are in {logs}. This process may use {cpus} CPUs, and the load "
+        f"cannot start an embedded Ray after {_TRIES} tries: {said.rstrip('.')}. All logs are in {logs} until the next run. This process may use {cpus} CPUs, and the load "
         f"average of the last minute is {load:.1f}: {remedy}, or join a Ray that is already running (--address auto)"
     )
 
@@ -167,13 +198,22 @@ def _wait_for(files: list[tuple[Path, int]], raylet: Any, between: Callable[[], 
         time.sleep(0.05)
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    """Returns a process and all its descendants."""
-    try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+def _families(node: ray_node.Node) -> list[psutil.Process]:
+    """Returns the processes that a node started, and all their descendants."""
+    started = [one.process.pid for many in node.all_processes.values() for one in many]
+    found = []
+    for pid in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            found += [process, *process.children(recursive=True)]
+    return found
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()  # psutil also compares start times, so a reused process id is not killed
+    psutil.wait_procs(processes, timeout=10)
 
 
 def _free_port() -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import ResourceError
+from veritensor_ray.jobs.claim import Claim
 from veritensor_ray.jobs.resources import Machine, Slots, fit, machines
 from veritensor_ray.jobs.turns import Seats, Turns
 
@@ -23,9 +24,16 @@ class Machines:
     """Divides the work of a run, and does so again whenever a machine comes or goes. `pools` has one pool for each stage."""
 
     def __init__(
-        self, settings: Settings, found: Iterable[Machine], slots: Slots, turns: Turns, extractions: Seats, pools: Sequence[Pool]
+        self,
+        settings: Settings,
+        found: Iterable[Machine],
+        slots: Slots,
+        turns: Turns,
+        extractions: Seats,
+        pools: Sequence[Pool],
+        claim: Claim,
     ) -> None:
-        self._settings, self._slots = settings, slots
+        self._settings, self._slots, self._claim = settings, slots, claim
         self._known = {machine.id: machine for machine in found}
         self._turns, self._extractions, self._pools = turns, extractions, pools
 
@@ -43,7 +51,22 @@ class Machines:
 
     async def look(self) -> None:
         """Check which machines are alive, and divide the work again if that has changed."""
-        self.follow(await asyncio.to_thread(machines))
+        self.follow(await asyncio.to_thread(self._held))
+
+    def _held(self) -> list[Machine]:
+        """Returns the living machines, without those that have joined and on which another run was faster; these are tried again."""
+        living = machines()
+        for lost in self._claim.machines - {machine.id for machine in living}:
+            self._claim.drop(lost)
+        joined = {machine.id: machine for machine in living if machine.id not in self._known}
+        if not joined:
+            return living
+        try:
+            slots = fit(self._settings, len(self._pools), [self._known.get(machine.id, machine) for machine in living])
+        except ResourceError:
+            return living
+        refused = {share.machine for share in slots.shares if share.machine in joined and not self._claim.add(share, joined[share.machine])}
+        return [machine for machine in living if machine.id not in refused]
 
     def follow(self, living: Sequence[Machine]) -> None:
         """Divide the work among these machines. A known machine counts with the resources it had free at first: this run holds the others."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import ray
 from ray.exceptions import (
+    ActorPlacementGroupRemoved,
     ActorUnschedulableError,
     ObjectLostError,
     OutOfMemoryError,
@@ -23,6 +24,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from veritensor_ray.actors.models import ModelActor
 from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.errors import CannotRunError, VeritensorError
+from veritensor_ray.jobs.claim import Claim
 from veritensor_ray.jobs.turns import CALL, Seats, Turns
 
 T = TypeVar("T")
@@ -58,7 +60,14 @@ class Pool:
     """
 
     def __init__(
-        self, context: Any, engines: Sequence[Engine], turns: Turns, places: Mapping[str, int], cpus: float = 1.0, gpus: float = 0.0
+        self,
+        context: Any,
+        engines: Sequence[Engine],
+        turns: Turns,
+        places: Mapping[str, int],
+        cpus: float = 1.0,
+        gpus: float = 0.0,
+        claim: Claim | None = None,
     ) -> None:
         self.names = names = tuple(engine.name for engine in engines)
         self.stage = "+".join(names)
@@ -66,7 +75,9 @@ class Pool:
         self.reads_images = any(isinstance(engine, Transcriber) for engine in engines)
         actor_class: Any = ModelActor  # the decorator changes its type
         self._create: Any = lambda machine: actor_class.options(
-            num_cpus=0, num_gpus=gpus, scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False)
+            num_cpus=0,
+            num_gpus=gpus,
+            scheduling_strategy=claim.on(machine) if claim and gpus else NodeAffinitySchedulingStrategy(machine, soft=False),
         ).remote(context, names)
         self._turns, self._cpus, self._ahead = turns, cpus, 2 if gpus else 1
         self._places = dict(places)
@@ -215,7 +226,7 @@ class Pool:
             cause = error.cause if isinstance(error.cause, VeritensorError) else CannotRunError(f"stage {self.stage}: {error}")
             self._broken = cause
             raise cause from None
-        except (RayActorError, ActorUnschedulableError):
+        except (RayActorError, ActorUnschedulableError, ActorPlacementGroupRemoved):
             self._died(hosted)
             if self._is_lost(hosted.machine):
                 raise StageLost(self.stage, "the model actor was lost with its node", strike=False) from None

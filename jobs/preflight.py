@@ -8,6 +8,7 @@ from typing import Any
 
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import CannotRunError, ModelError
+from veritensor_ray.jobs import outside
 from veritensor_ray.pipeline.preflight import EngineSeen, NodeReport, engines_here
 
 _PATIENCE = 300.0  # seconds for one node, which may read gigabytes of models
@@ -48,6 +49,8 @@ def everywhere(settings: Settings, bundle: str | None, note: Callable[[str], Non
         raise CannotRunError("\n".join(["the cluster is not ready:", *lines, *(f"→ {problem}" for problem in problems)]))
     for line in lines:
         note(line)
+    if said := outside.of_joined():
+        note(f"{said}; to stop that, {outside.REMEDY}")
     return _fleet(settings, {report.node: report.engines for report, scans in reports if scans})
 
 

@@ -6,7 +6,10 @@ import asyncio
 import hashlib
 import json
 import logging
+import math
 import os
+import re
+import secrets
 import shlex
 import ssl
 import time
@@ -18,6 +21,7 @@ from typing import Any
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import CannotRunError, UsageError
 from veritensor_ray.jobs.deadline import deadline_at
+from veritensor_ray.jobs.outside import PROBE, of_probe
 from veritensor_ray.jobs.reach import cluster_token, jobs_api, refused
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.stores.filesystems import absolute, check_credentials
@@ -28,6 +32,12 @@ PREFIX = "veritensor-"
 _CLIENT_ONLY: Any = {"address": True, "cluster": True, "log_format": True, "trusted_keys": True, "bundle": {"folder"}}
 _QUIET = 30.0  # seconds without a line, after which the state is requested
 _LOST = 120.0  # seconds without an answer, after which the client gives up
+_PROGRESS = re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE)  # how each line about the progress of a run begins
+_NO_AGENT = "No available agent to submit job"  # Ray's message, after it has waited for seconds
+_AGENT = (
+    "the head takes no jobs, because its agent does not run. Usually another Ray on that machine already uses the agent's port, 52365: start "
+    "the head with --dashboard-agent-listen-port=0, or end the other Ray"
+)
 _NOT_FOUND = 127  # the exit code of a shell for an unknown command
 
 
@@ -159,18 +169,36 @@ class JobsClient:
             time.sleep(0.5)
         return seen
 
+    def outside(self) -> str | None:
+        """Returns what the head sends to places outside the cluster; None if nothing. A short job looks at the environment of the head."""
+        about: dict[str, Any] = self._asked(lambda: self._ray._do_request("GET", "/usage_stats_enabled").json())
+        name = f"doctor-{secrets.token_hex(6)}"  # not listed among the runs
+        self._asked(lambda: self._ray.submit_job(entrypoint=PROBE, submission_id=name))
+        give_up = time.monotonic() + _QUIET
+        while not (seen := self.get(name)).over and time.monotonic() < give_up:
+            time.sleep(0.5)
+        if seen.state != "SUCCEEDED":
+            raise CannotRunError(
+                f"{self.address} did not finish a job that prints one line ({seen.state}): {seen.message}; check the logs of its head"
+            )
+        said = of_probe(self.logs(name), about.get("data", {}))
+        self._asked(lambda: self._ray.delete_job(name))
+        return said
+
     def logs(self, name: str) -> str:
         """Returns everything that the run has printed so far."""
         self.get(name)
         return str(self._asked(lambda: self._ray.get_job_logs(name)))
 
     def begin(self, name: str) -> Submission:
-        """Wait until a new run prints its first line, has ended, or has been quiet for half a minute.
+        """Wait until a new run says what it does, has ended, or has been quiet for half a minute since the head started it.
 
-        Raises CannotRunError if the head has no such command.
+        The log's first lines are those of Ray and of the shell, which may also say that there is no such command. Raises CannotRunError if the head has no such command.
         """
-        give_up = time.monotonic() + _QUIET
-        while not (seen := self.get(name)).over and not self.logs(name) and time.monotonic() < give_up:
+        give_up = math.inf
+        while not (seen := self.get(name)).over and not _PROGRESS.search(self.logs(name)) and time.monotonic() < give_up:
+            if give_up == math.inf and seen.state != "PENDING":  # a busy head takes its time, and Ray ends what it cannot start
+                give_up = time.monotonic() + _QUIET
             time.sleep(0.5)
         return _could_begin(seen)
 
@@ -235,6 +263,8 @@ class JobsClient:
                 f"no Ray dashboard answers at {self.address}; give the head's http://HOST:8265, and check that it is up"
             ) from None
         except RuntimeError as error:
+            if _NO_AGENT in str(error):
+                raise CannotRunError(f"{self.address}: {_AGENT}") from None
             raise CannotRunError(f"{self.address}: {str(error).strip()[:500]}") from None
 
 

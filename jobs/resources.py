@@ -213,14 +213,23 @@ def _machine(node: str, free: Mapping[str, Any]) -> Machine:
     return Machine(node, float(free.get("CPU", 0)), float(free.get("GPU", 0)), float(free.get("memory", 0)))
 
 
-def arithmetic(settings: Settings, stages: int, note: Callable[[str], None] = lambda _: None) -> tuple[Slots, list[Machine]]:
-    """Runs `fit` over the free resources, and returns both. Raises ResourceError if the run would wait forever, or has waited in vain."""
+def arithmetic(
+    settings: Settings,
+    stages: int,
+    note: Callable[[str], None] = lambda _: None,
+    take: Callable[[Slots, list[Machine]], None] = lambda _slots, _found: None,
+) -> tuple[Slots, list[Machine]]:
+    """Runs `fit` over the free resources, takes them, and returns both. Raises ResourceError if the run would wait forever, or has waited in vain.
+
+    `take` raises it if another run is faster.
+    """
     found = _settled()
     give_up = time.monotonic() + (settings.cluster.wait_resources or 0)
     said = -math.inf
     while True:
         try:
-            return fit(settings, stages, found), found
+            slots = fit(settings, stages, found)
+            take(slots, found)
         except ResourceError as error:
             if time.monotonic() >= give_up:
                 who = holders() if settings.address else []
@@ -232,6 +241,8 @@ def arithmetic(settings: Settings, stages: int, note: Callable[[str], None] = la
                     note(line)
             time.sleep(_ASK_AGAIN)
             found = machines()
+        else:
+            return slots, found
 
 
 def _settled() -> list[Machine]:
@@ -249,15 +260,21 @@ def _settled() -> list[Machine]:
 
 def holders() -> list[str]:
     """Returns who holds the cluster's CPUs and GPUs, one line per job; without the dashboard, a line saying that this is unknown."""
-    from ray.util.state import list_actors, list_jobs, list_tasks
+    import ray
+    from ray.util.state import list_actors, list_jobs, list_placement_groups, list_tasks
 
+    here = {"address": ray.get_runtime_context().gcs_address, "limit": 10_000}  # otherwise Ray may ask another one on this machine
     try:
-        names = {job.job_id: job.submission_id or job.entrypoint for job in list_jobs(limit=1000) if job.job_id}
+        names = {job.job_id: job.submission_id or job.entrypoint for job in list_jobs(**here) if job.job_id}
         held: dict[str, Counter[str]] = defaultdict(Counter)
-        actors = list_actors(filters=[("state", "=", "ALIVE")], detail=True, limit=10_000)
-        tasks = list_tasks(filters=[("state", "=", "RUNNING"), ("type", "=", "NORMAL_TASK")], detail=True, limit=10_000)
+        for group in list_placement_groups(filters=[("state", "=", "CREATED")], detail=True, **here):
+            for bundle in group.bundles:
+                held[group.creator_job_id].update(_held(bundle["unit_resources"]))
+        actors = list_actors(filters=[("state", "=", "ALIVE")], detail=True, **here)
+        tasks = list_tasks(filters=[("state", "=", "RUNNING"), ("type", "=", "NORMAL_TASK")], detail=True, **here)
         for one in (*actors, *tasks):
-            held[one.job_id].update({name: one.required_resources.get(name, 0) for name in ("CPU", "GPU")})
+            if not one.placement_group_id:  # otherwise it runs on what a group holds
+                held[one.job_id].update(_held(one.required_resources))
     except Exception as error:  # noqa: BLE001  # the state API is a separate service, and this is only an extra line in a message
         return [f"  the holders are unknown: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}"]
     return [
@@ -265,3 +282,7 @@ def holders() -> list[str]:
         for job, counts in sorted(held.items())
         if counts["CPU"] or counts["GPU"]
     ]
+
+
+def _held(resources: Mapping[str, float]) -> dict[str, float]:
+    return {name: resources.get(name, 0.0) for name in ("CPU", "GPU")}

@@ -21,6 +21,7 @@ from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.jobs import resources
+from veritensor_ray.jobs.claim import Claim
 from veritensor_ray.jobs.flights import Flights
 from veritensor_ray.jobs.machines import Machines
 from veritensor_ray.jobs.ready import Ready
@@ -87,7 +88,8 @@ def scan(ready: Ready, run: Run, known: Callable[[], Known | None] = lambda: Non
         ready.report.note(f"resuming run {run.id}: {len(done)} of {run.totals['shards']} shards are committed")
     if len(done) >= run.totals["shards"]:
         return Spent()
-    return _run(_work(ready.context, ready.store, run, done, ready.report, known()))
+    with Claim(ready.settings.resources) as claim:
+        return _run(_work(ready.context, ready.store, run, done, ready.report, known(), claim))
 
 
 def _run(work: Coroutine[Any, Any, Spent]) -> Spent:
@@ -100,7 +102,9 @@ def _run(work: Coroutine[Any, Any, Spent]) -> Spent:
         return other.submit(asyncio.run, work).result()
 
 
-async def _work(context: Context, store: OutputStore, run: Run, done: set[int], report: Reporter, known: Known | None) -> Spent:
+async def _work(
+    context: Context, store: OutputStore, run: Run, done: set[int], report: Reporter, known: Known | None, claim: Claim
+) -> Spent:
     """Scan the shards that are not committed yet."""
     import ray
 
@@ -111,7 +115,7 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
     local, models = split_engines(context)
     engines = without_weights(context, models)
     groups = [group for group in ([engines] if settings.resources.model_pools == "shared" else [(one,) for one in engines]) if group]
-    slots, found = resources.arithmetic(settings, len(groups), report.note)
+    slots, found = resources.arithmetic(settings, len(groups), report.note, claim.take)
     if settings.read_rate:
         context = replace(context, read_rate=settings.read_rate / slots.extract)
     reference = ray.put(context)
@@ -125,10 +129,11 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
             {share.machine: share.actors[stage] for share in slots.shares},
             slots.call_cpus,
             settings.resources.model_gpus,
+            claim,
         )
         for stage, group in enumerate(groups)
     ]
-    machines = Machines(settings, found, slots, turns, extractions, pools)
+    machines = Machines(settings, found, slots, turns, extractions, pools, claim)
     meter, flights = Meter(turns), Flights(context.site_key)
     work = Work(
         context=context,
@@ -148,6 +153,7 @@ async def _work(context: Context, store: OutputStore, run: Run, done: set[int], 
         deadline=datetime.fromisoformat(settings.deadline) if settings.deadline else None,
         known=None if known is None else ray.put(known),
         look=machines.look,
+        claim=claim,
     )
     try:
         if run.totals["shards"] - len(done) > slots.cpus:  # long enough that a model that does not load should be noticed first

@@ -21,6 +21,7 @@ from ray.exceptions import (
     OutOfMemoryError,
     RayError,
     RayTaskError,
+    TaskPlacementGroupRemoved,
     TaskUnschedulableError,
     WorkerCrashedError,
 )
@@ -31,6 +32,7 @@ from veritensor_ray.cleaning.shard import Care, crumb_key
 from veritensor_ray.corpus.planning import PlanRow, Shard
 from veritensor_ray.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.jobs.claim import Claim
 from veritensor_ray.jobs.flights import Flight, Flights
 from veritensor_ray.jobs.pool import Pool, StageLost
 from veritensor_ray.jobs.turns import BEGIN, CALL, RESUME, Seats, Turns
@@ -44,8 +46,7 @@ _PATIENCE = 20  # times that a shard may be lost without an artifact to blame
 _LAST_COMMITS = 20.0  # seconds
 _AHEAD, _AHEAD_BYTES = 2, 16_000_000  # unfinished batches of a shard: this many in any case, and more while they are small
 _BEAT, _BEATS = 5.0, 20  # seconds; beats per second from all extractions together
-_NOT_ITS_FAULT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError, TaskUnschedulableError)
-
+_NOT_ITS_FAULT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError, TaskUnschedulableError, TaskPlacementGroupRemoved)
 
 Calls = dict[asyncio.Task[list[ray.ObjectRef[Any]]], int]  # the calls for batches, in order, with the bytes of each
 
@@ -62,7 +63,8 @@ class Work:
     local: tuple[str, ...]
     pools: Sequence[Pool]
     turns: Turns
-    extractions: Seats  # no more than Ray has CPUs, since a waiting extraction keeps its CPU
+    extractions: Seats  # no more than the claim holds CPUs, since a waiting extraction keeps its CPU
+    claim: Claim
     meter: Meter
     flights: Flights
     window: Callable[[], int]  # number of shards that may be open
@@ -192,7 +194,7 @@ async def _extracted(
         cpus = await work.turns.take(machine, BEGIN)
         work.meter.begin()
         flight.begin(rows)
-        stream = _extract_on(machine).remote(work.reference, list(rows), work.local, work.models, work.known, work.beat)
+        stream = _extract_in(work.claim.on(machine)).remote(work.reference, list(rows), work.local, work.models, work.known, work.beat)
         while True:
             payload, described = stream._get_next_ref_n(2)  # awaiting the stream itself would fetch each object into the driver
             step = await _step(payload, described)
@@ -221,9 +223,8 @@ async def _extracted(
 
 
 @functools.lru_cache(maxsize=4096)
-def _extract_on(machine: str) -> Any:
-    """Returns the task for a machine, or for a different one if it turns out to have no CPU."""
-    there = NodeAffinitySchedulingStrategy(machine, soft=True, _spill_on_unavailable=True)
+def _extract_in(there: Any) -> Any:
+    """Returns the task for what the run holds on a machine."""
     return extract.options(scheduling_strategy=there)
 
 

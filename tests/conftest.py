@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,9 +81,12 @@ def at_most(request: pytest.FixtureRequest) -> AtMost:
 
 @pytest.fixture(scope="session", autouse=True)
 def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """No test reads or writes the user's own files; Ray's mode of authentication is explicit."""
+    """No test reads or writes the user's own files; Ray's mode of authentication is explicit; a plain Ray is private and asks nobody."""
     home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
+    (home / "ray_bootstrap_config.yaml").write_text("{}")  # without it, Ray asks which cloud it runs in
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="vrt-", dir="/tmp") as short:  # as sockets need it
+        patch.setenv("RAY_TMPDIR", short)
+        patch.setenv("RAY_USAGE_STATS_REPORT_URL", "http://127.0.0.1:9/")
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
         patch.setenv("RAY_AUTH_MODE", "token")

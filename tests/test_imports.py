@@ -123,7 +123,8 @@ def test_a_ray_that_joins_workers_elsewhere_runs_none_either(tmp_path: Path) -> 
 @pytest.mark.ray
 def test_a_ray_that_was_started_in_the_corpus_is_refused(tmp_path: Path) -> None:
     code = (
-        "import ray, veritensor_ray as vr\n"
+        "import os, ray, veritensor_ray as vr\n"
+        "os.environ['RAY_USAGE_STATS_ENABLED'] = '0'\n"
         "ray.init(address='local', include_dashboard=False, num_cpus=1)\n"
         "try:\n    vr.scan('.', '../out', engines=['signatures'])\n"
         "except Exception as error:\n    print(type(error).__name__, error)\n"

@@ -43,13 +43,15 @@ def test_nodes(name: str) -> None:
     service = SERVICES[name]
     volumes = [tuple(volume.split(":")[1:]) for volume in service["volumes"]]
     assert volumes == [("/data", "ro"), ("/results",), ("/app/bundles", "ro"), ("/etc/veritensor", "ro")]
-    assert {mount.split(":")[0] for mount in service["tmpfs"]} == {"/tmp", "/home/veritensor"}  # noqa: S108  # paths in a container
+    assert {mount.split(":")[0] for mount in service["tmpfs"]} == {"/tmp", "/ray", "/home/veritensor"}  # noqa: S108  # paths in a container
     assert service["shm_size"]
     assert service["healthcheck"]["test"][0] == "CMD"
     address = service["networks"]["cluster"]["ipv4_address"]
     assert f"--node-ip-address={address}" in service["command"]
     expected = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
     assert expected.items() <= service["environment"].items()
+    [private] = [mount for mount in service["tmpfs"] if mount.startswith(f"{service['environment']['RAY_TMPDIR']}:")]
+    assert "mode=0700,uid=10001" in private
     assert service["environment"]["RAY_USAGE_STATS_REPORT_URL"].startswith("http://127.0.0.1")
     token = service["environment"]["RAY_AUTH_TOKEN_PATH"].removeprefix("/run/secrets/")
     assert token in service["secrets"] and token in FILE["secrets"]

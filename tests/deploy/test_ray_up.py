@@ -45,9 +45,18 @@ def test_containers_are_closed_in(option: str) -> None:
     assert option in CONFIG["docker"]["run_options"]
 
 
+def test_ray_is_private_and_tells_nobody() -> None:
+    options = CONFIG["docker"]["run_options"]
+    given = dict(option.removeprefix("--env=").split("=", 1) for option in options if option.startswith("--env="))
+    assert any(option.startswith(f"--tmpfs={given['RAY_TMPDIR']}:mode=0700,uid=10001") for option in options)
+    assert (given["RAY_USAGE_STATS_ENABLED"], given["RAY_USAGE_STATS_REPORT_URL"]) == ("0", "http://127.0.0.1:9/")
+    assert "--autoscaling-config=~/ray_bootstrap_config.yaml" in CONFIG["head_start_ray_commands"][-1]  # `ray up` puts it there
+
+
 def test_the_head_knows_its_address_and_runs_no_engine() -> None:
     start = CONFIG["head_start_ray_commands"][-1]
     assert f"--node-ip-address={CONFIG['provider']['head_ip']} " in start
+    assert f"--dashboard-host={CONFIG['provider']['head_ip']} " in start
     assert "--num-cpus=0 --num-gpus=0" in start
 
 

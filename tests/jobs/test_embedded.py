@@ -92,5 +92,5 @@ def test_what_it_never_started_for_is_quoted(tmp_path: Path) -> None:
         "cannot start an embedded Ray after 3 tries: raylet.err says: ImportError: of this test: no agent today; raylet.err says:"
     )
     assert re.search(r"This process may use \d+ CPUs, and the load average of the last minute is [\d.]+: ", said)
-    assert Path(re.findall(r"All logs are in (\S+)\. ", said)[0]).is_dir()
+    assert Path(re.findall(r"All logs are in (\S+) until the next run\. ", said)[0]).is_dir()
     assert (left, neighbour) == ([], True)

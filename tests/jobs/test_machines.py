@@ -11,6 +11,7 @@ import pytest
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.registry import create
+from veritensor_ray.jobs.claim import Claim
 from veritensor_ray.jobs.machines import Machines
 from veritensor_ray.jobs.pool import Pool
 from veritensor_ray.jobs.resources import Machine, fit
@@ -59,7 +60,7 @@ def test_the_work_is_divided_anew(
         pool = Pool(
             None, engines, desk, {one.machine: one.actors[0] for one in slots.shares}, slots.call_cpus, settings.resources.model_gpus
         )
-        machines = Machines(settings, first, slots, desk, seats, [pool])
+        machines = Machines(settings, first, slots, desk, seats, [pool], Claim(settings.resources))
         machines.follow(then)
         assert {name: desk.free(name) for name in "abc" if desk.free(name) >= 0} == {k: v for k, v in turns.items() if k in "abc"}
         assert seats.count == extractions
