@@ -285,17 +285,18 @@ def bounds(cluster: Cluster, check: Checks) -> None:
     log = cluster.base / "submit-3.txt"
     first = cluster.client.open(VERITENSOR, *submit, "--wait", "--verbose", "--read-rate", "4kB", output=log)
     until(lambda: commits(cluster, log) >= 1 or first.poll() is not None, 120)
+    name = next(
+        one["id"] for one in json.loads(cluster.cli("jobs", "--address", cluster.address, "--json").stdout) if one["output"] == output
+    )
     other = [*submit]
     other[3] = "s3://audits/other"
     waited = cluster.cli(*other, "--wait", "--wait-resources", "5s", timeout=200)
     said = waited.stdout
+    check("the first run has not ended meanwhile", first.poll() is None, log.read_text()[-300:])
     check(
         "another run waits, and is told who holds what",
-        waited.returncode == 4 and "waiting for resources" in said and "holds" in said,
+        waited.returncode == 4 and "waiting for resources" in said and re.search(rf"{name} \(job \w+\) holds 4 CPUs", said) is not None,
         said[-700:],
-    )
-    name = next(
-        one["id"] for one in json.loads(cluster.cli("jobs", "--address", cluster.address, "--json").stdout) if one["output"] == output
     )
     stopped = cluster.cli("stop", name, "--address", cluster.address)
     check("stop ends a run", stopped.returncode == 0 and "STOPPED" in stopped.stdout, stopped.stdout + stopped.stderr)
