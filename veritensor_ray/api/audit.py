@@ -98,7 +98,7 @@ class Audit(Results):
         """
         one_of(by, GROUPS, "group_by")
         counting = f"(SELECT * FROM {self._source(where)} WHERE suppressed_by IS NULL)"  # noqa: S608  # checked
-        order = "severity_rank(severity) DESC, findings DESC, artifact, key"
+        order = "severity DESC, findings DESC, artifact, key"
         return self._table(f"SELECT {_GROUPED} FROM ({grouped(counting, by)}) ORDER BY {order}")  # noqa: S608  # built from constants
 
     def _source(self, where: str | None) -> str:
@@ -111,8 +111,8 @@ class Audit(Results):
     def sql(self, query: str) -> pd.DataFrame:
         """Runs a DuckDB query over the tables, by their names. It cannot reach any other file, or the network.
 
-        `severity_rank(severity)` orders severities: 1 is info, 5 is critical. The view `places` has a row for each place. Raises UsageError for
-        a query that is not valid.
+        Severities are ordered from info to critical, also when they are compared with a word in quotes. The view `places` has a row for each
+        place. Raises UsageError for a query that is not valid.
         """
         with Guard(), self.relation(query) as relation:
             made: pd.DataFrame = relation.df()

@@ -10,13 +10,11 @@ import pyarrow as pa
 
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.findings.redact import visible
+from veritensor_ray.findings.severities import RANKED
 from veritensor_ray.imports import Guard
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Columns that hold a severity, in any table and comparison.
-RANKED = ("severity", "severity_original", "severity_before", "max_severity")
 
 
 def frame(table: pa.Table) -> pd.DataFrame:

@@ -76,7 +76,7 @@ def _condition(results: Results, up_to: str | None, where: str | None) -> str:
     if where is not None:
         results.matching(where)
     conditions = [f"({where}\n)"] if where is not None else []
-    conditions += [f"severity_rank(severity) <= severity_rank('{up_to}')"] if up_to else []
+    conditions += [f"severity <= '{up_to}'"] if up_to else []
     return " AND ".join(conditions) or "true"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from veritensor_ray.findings.results import Results
 
-_WORST = "severity_rank(severity) DESC"
+_WORST = "severity DESC"
 _COLUMNS = {
     "place": ("severity", "state", "rule", "where", "evidence", "suppressed by"),
     "evidence": ("severity", "state", "rule", "count", "where", "evidence", "suppressed by"),

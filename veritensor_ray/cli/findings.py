@@ -174,15 +174,13 @@ def _near(name: str, known: Iterable[str], command: str) -> str:
 
 def _conditions(severity: str | None, engine: str | None, rule: str | None, path: str | None, states: Sequence[str]) -> list[str]:
     """Returns the filters as SQL conditions; values are always quoted."""
-    from veritensor_ray.config import SEVERITIES
-
     conditions = [
         f"{column} {operator} {_quote(value)}"
         for column, operator, value in (("engine", "=", engine), ("rule_id", "GLOB", rule), ("artifact", "GLOB", path))
         if value
     ]
     if severity:
-        conditions.append(f"severity IN ({', '.join(_quote(name) for name in SEVERITIES[SEVERITIES.index(severity) :])})")
+        conditions.append(f"severity >= {_quote(severity)}")
     if states:
         conditions.append(f"state IN ({', '.join(_quote(name) for name in states)})")
     return conditions

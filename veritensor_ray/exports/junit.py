@@ -21,10 +21,10 @@ _LINES = 20  # findings in the text of a case
 _COUNTS = "suppressed_by IS NULL AND state <> 'resolved'"
 _CASES = f"""SELECT engine, artifact, rule_id, count(*) AS findings, count(*) FILTER ({_COUNTS}) AS failing,
     max(severity_rank(severity)) FILTER ({_COUNTS}) AS rank, max(severity_rank(severity)) AS any_rank,
-    arg_max(severity, severity_rank(severity)) FILTER ({_COUNTS}) AS severity, arg_min(message, finding_id) AS message,
+    max(severity) FILTER ({_COUNTS}) AS severity, arg_min(message, finding_id) AS message,
     min(suppressed_by) AS suppressed_by, min(state) AS state,
     list(struct_pack(finding_id, member, location, severity, message, evidence, count)
-    ORDER BY {_COUNTS} DESC, severity_rank(severity) DESC, finding_id)[1:{_LINES}] AS rows
+    ORDER BY {_COUNTS} DESC, severity DESC, finding_id)[1:{_LINES}] AS rows
     FROM ({{query}}) GROUP BY engine, artifact, rule_id"""  # noqa: S608  # constants
 _WORST = "SELECT * EXCLUDE (any_rank) FROM ({cases}) ORDER BY coalesce(rank, 0) DESC, any_rank DESC, artifact, rule_id LIMIT {most}"
 _SUITES = """SELECT engine, count(*) AS cases, count(*) FILTER (failing > 0) AS failures, count(*) FILTER (failing = 0) AS skipped

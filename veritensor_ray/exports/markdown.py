@@ -85,7 +85,7 @@ def _severities(selection: Selection) -> Iterator[str]:
 
 def _top(selection: Selection, by: Group, heading: str) -> Iterator[str]:
     query = grouped(f"(SELECT * FROM ({selection.query}) WHERE suppressed_by IS NULL)", by)  # noqa: S608  # a checked query
-    order = f"SELECT *, count(*) OVER () AS lines FROM ({query}) ORDER BY severity_rank(severity) DESC, findings DESC, key LIMIT {_TOP}"  # noqa: S608
+    order = f"SELECT *, count(*) OVER () AS lines FROM ({query}) ORDER BY severity DESC, findings DESC, key LIMIT {_TOP}"  # noqa: S608
     rows = selection.results.records(order)
     if rows:
         yield f"\n## {heading}\n"
@@ -100,7 +100,7 @@ def _top(selection: Selection, by: Group, heading: str) -> Iterator[str]:
 
 def _worst(selection: Selection) -> Iterator[str]:
     query = grouped(f"(SELECT * FROM ({selection.query}) WHERE suppressed_by IS NULL)", "place")  # noqa: S608  # a checked query
-    rows = selection.results.records(f"SELECT * FROM ({query}) ORDER BY severity_rank(severity) DESC, findings DESC, key LIMIT {_TOP}")  # noqa: S608
+    rows = selection.results.records(f"SELECT * FROM ({query}) ORDER BY severity DESC, findings DESC, key LIMIT {_TOP}")  # noqa: S608
     if rows:
         yield "\n## Worst places\n"
     for row in rows:

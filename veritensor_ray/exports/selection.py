@@ -12,7 +12,7 @@ from veritensor_ray.detection import Rule
 from veritensor_ray.findings.labels import Labels, labels
 from veritensor_ray.findings.results import Results
 
-_WORST = "suppressed_by IS NOT NULL, severity_rank(severity) DESC, artifact, rule_id, finding_id"
+_WORST = "suppressed_by IS NOT NULL, severity DESC, artifact, rule_id, finding_id"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,9 @@ _COLUMNS = {  # heading: width in characters
 }  # fmt: skip
 _NUMBERS = f"""SELECT severity, coalesce(sum({NUMBER}) FILTER (suppressed_by IS NULL), 0)::BIGINT AS counted,
     coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed FROM ({{query}}) GROUP BY severity"""  # noqa: S608
-_RULES = f"""SELECT rule_id, arg_max(severity, severity_rank(severity)) AS severity, arg_min(message, finding_id) AS message,
+_RULES = f"""SELECT rule_id, max(severity) AS severity, arg_min(message, finding_id) AS message,
     sum({NUMBER})::BIGINT AS findings, count(DISTINCT artifact) AS files FROM ({{query}})
-    GROUP BY rule_id ORDER BY max(severity_rank(severity)) DESC, findings DESC, rule_id"""  # noqa: S608
+    GROUP BY rule_id ORDER BY severity DESC, findings DESC, rule_id"""  # noqa: S608
 
 
 def write(selection: Selection, file: BinaryIO) -> None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import CannotRunError, StoreError, UsageError
 from veritensor_ray.findings.attestation import check_unchanged
 from veritensor_ray.findings.locations import shortened
 from veritensor_ray.findings.places import places
 from veritensor_ray.findings.run_file import check
 from veritensor_ray.findings.schema import SCHEMA_VERSION, TABLES
+from veritensor_ray.findings.severities import RANK, TYPE, compared, typed, words
 from veritensor_ray.findings.state import night, results
 from veritensor_ray.findings.summary import database
 from veritensor_ray.findings.table_check import check_rows
@@ -42,8 +42,9 @@ _SHORT = "rule_id AS rule, location.line AS line, location.row AS row, location.
 class Results:
     """The tables of a complete audit or sweep. `run` is the content of run.json; `store` is the folder that contains it.
 
-    In SQL, each table has its own name. There are also the view `places` (see `findings/places.py`) and the function `severity_rank(severity)`,
-    which is 1 for info and 5 for critical.
+    In SQL, each table has its own name, and severities are of the ordered type `severity`, which has a word in quotes too when they are
+    compared with it. There are also the view `places` (see `findings/places.py`) and the function `severity_rank(severity)`, which is 1 for
+    info and 5 for critical.
     """
 
     store: OutputStore
@@ -88,7 +89,8 @@ class Results:
             if len({*result.columns}) < len(result.columns):
                 raise UsageError(f"several columns of the query {query!r} have the same name; rename them with AS")
             reader = result.to_arrow_reader(_BATCH)
-            yield pa.RecordBatchReader.from_batches(reader.schema, map(_readable, reader))
+            schema = words(reader.schema)
+            yield pa.RecordBatchReader.from_batches(schema, (_readable(batch.cast(schema)) for batch in reader))
 
     @contextlib.contextmanager
     def relation(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
@@ -99,7 +101,7 @@ class Results:
         _check_text([query, *values])
         with self.connection() as connection:
             try:
-                result = connection.sql(query, params=list(values))
+                result = connection.sql(compared(connection, query), params=list(values))
                 if result is None:
                     raise UsageError(f"{query!r} is not a query that returns rows; an example is 'select * from ledger'")  # noqa: S608
                 yield result
@@ -117,13 +119,14 @@ class Results:
         """
         _check_text([where])
         named = f"(SELECT *, {_SHORT} FROM {source})"  # noqa: S608  # a subquery of ours
-        meeting = f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
         with Guard():
             import duckdb
 
         try:
             duckdb.SQLExpression(where)  # refuses anything but one expression
             with self.connection() as connection:
+                where = compared(connection, f"SELECT (\n{where}\n)")[len("SELECT (\n") : -len("\n)")]
+                meeting = f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
                 kind = connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM {named}").fetchall()[0][1]  # noqa: S608  # it only reads
                 if kind == "BOOLEAN":
                     connection.execute(f"DESCRIBE FROM {meeting}")  # refuses an aggregate, which is true or false but no condition
@@ -140,9 +143,11 @@ class Results:
             import duckdb  # noqa: F401  # not from the working directory
 
         with database() as connection:
+            connection.execute(TYPE)
             for name in self.tables:
-                connection.register(name, self.dataset(name))
-            connection.execute(f"CREATE MACRO severity_rank(severity) AS list_position({list(SEVERITIES)}, severity)")
+                connection.register(f"stored_{name}", self.dataset(name))
+                connection.execute(f"CREATE VIEW {name} AS SELECT {typed(TABLES[name].names)} FROM stored_{name}")  # noqa: S608  # names of the schema
+            connection.execute(RANK)
             connection.execute(f"CREATE VIEW places AS {places()}")
             connection.execute("SET enable_external_access = false; SET lock_configuration = true")
             yield connection

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from veritensor_ray.api import Audit
-from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import StoreError
 from veritensor_ray.findings.grouping import key_of
 from veritensor_ray.findings.places import SAME, islands, places
 from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.severities import RANK, TYPE, typed
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.imports import Guard
 
@@ -110,9 +110,10 @@ def _connected(file: Path, *, read_only: bool) -> Iterator[Any]:
 
 
 def _fill(connection: Any, audit: Audit) -> None:
+    connection.execute(TYPE)
     for name in audit.tables:
         _take(connection, name, audit.dataset(name))
-    connection.execute(f"CREATE MACRO severity_rank(severity) AS list_position({list(SEVERITIES)}, severity)")
+    connection.execute(RANK)
     connection.execute(f"CREATE VIEW places AS {places()}")
     connection.execute("CREATE VIEW numbered AS SELECT *, rowid AS n FROM findings")
     for statement in (_NAMES, _FOLDERS, _PLACED, _SLIM, "DROP TABLE placed"):
@@ -123,15 +124,15 @@ def _take(connection: Any, name: str, table: ds.Dataset) -> None:
     """Copy a table. DuckDB reads local files by itself, in half the time and a fifth of the memory; it would take some names for patterns."""
     import duckdb
 
-    files = list(getattr(table, "files", ()))
+    files, made = list(getattr(table, "files", ())), typed(TABLES[name].names)
     try:
         if files and all(file.startswith("/") and Path(file).is_file() and not _PATTERN.search(file) for file in files):
             connection.register("given", TABLES[name].empty_table())
-            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608  # names of the schema
+            connection.execute(f"CREATE TABLE {name} AS SELECT {made} FROM given")  # noqa: S608  # names of the schema
             connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM read_parquet(?, union_by_name := true)", [files])  # noqa: S608
         else:
             connection.register("given", table)
-            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608
+            connection.execute(f"CREATE TABLE {name} AS SELECT {made} FROM given")  # noqa: S608
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         said = str(error).partition("\n")[0]
         raise StoreError(f"the table {name} cannot be read ({said}); restore the output, or scan again with --fresh") from None

@@ -113,11 +113,11 @@ FACTS: Mapping[str, Callable[[Results], list[str]]] = {
 _FINDINGS = f"""
     SELECT rule_id, any_value(category) AS category, any_value(engine) AS engine,
     list_distinct(flatten(list(coalesce(taxonomy, [])))) AS taxonomy,
-    arg_max(severity, severity_rank(severity)) FILTER ({_OPEN}) AS severity,
+    max(severity) FILTER ({_OPEN}) AS severity,
     {_BY_SEVERITY}, coalesce(sum({NUMBER}) FILTER ({_OPEN}), 0)::BIGINT AS findings,
     coalesce(sum({NUMBER}) FILTER (NOT {_OPEN}), 0)::BIGINT AS suppressed,
     count(DISTINCT artifact) FILTER ({_OPEN})::BIGINT AS artifacts
-    FROM findings GROUP BY rule_id ORDER BY max(severity_rank(severity)) FILTER ({_OPEN}) DESC NULLS LAST, findings DESC, rule_id"""  # noqa: S608  # constants
+    FROM findings GROUP BY rule_id ORDER BY severity DESC NULLS LAST, findings DESC, rule_id"""  # noqa: S608  # constants
 
 
 class AuditFacts:
