@@ -100,3 +100,15 @@ def until(page: Page, condition: str) -> None:
     while not page.evaluate(condition):
         assert time.monotonic() < ends, f"this never became true: {condition}"
         page.wait_for_timeout(20)
+
+
+def out_of_reach(page: Page) -> list[str]:
+    """The controls of the bar at the top that do not lie within the window as a whole, or that something covers."""
+    found: list[str] = page.evaluate(
+        """[...document.querySelectorAll('.top :is(a, button)')].filter((one) => {
+            const { left, right, top, bottom } = one.getBoundingClientRect();
+            const seen = [[left + 2, top + 2], [right - 2, bottom - 2]].every(([x, y]) => one.contains(document.elementFromPoint(x, y)));
+            return left < 0 || right > innerWidth || top < 0 || bottom > innerHeight || !seen;
+        }).map((one) => one.textContent)"""
+    )
+    return found

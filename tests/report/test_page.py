@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pypdfium2
 import pytest
 
-from tests.browser import opened, until
+from tests.browser import opened, out_of_reach, until
 from tests.findings.outputs import checked, finding, written
 from tests.report.many import many
 from tests.report.outputs import ATTACKS, RULES, hostile, mixed, swept
@@ -398,6 +398,21 @@ def test_every_width_in_both_themes(width: int, dark: bool, chromium: Browser, t
         page.click("#theme")
         ground, ink = page.evaluate(colors)
         assert (ground < ink) != dark
+
+
+@pytest.mark.parametrize("width", [320, 420, 721])
+def test_the_navigation_is_within_reach(width: int, chromium: Browser, tmp_path: Path) -> None:
+    with opened(chromium, made(swept(tmp_path / "state"), tmp_path / "r.html"), width=width, height=600) as watched:
+        page = watched.page
+        assert page.locator(".top nav a").count() == 6
+        assert out_of_reach(page) == []
+        for entry in page.locator(".top nav a").all():
+            entry.click()
+            heading = page.locator(str(entry.get_attribute("href"))).bounding_box()
+            bar = page.locator(".top").bounding_box()
+            assert heading and bar
+            assert heading["y"] >= bar["y"] + bar["height"], entry.inner_text()  # the bar does not cover it
+            assert heading["y"] < 600, entry.inner_text()
 
 
 def test_words_on_colors_have_contrast(chromium: Browser, url: str) -> None:

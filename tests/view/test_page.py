@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import veritensor_ray as vr
-from tests.browser import Watched, opened, until
+from tests.browser import Watched, opened, out_of_reach, until
 from tests.findings.outputs import written
 from tests.report.outputs import ATTACKS, hostile
 from tests.view.serving import Served, served
@@ -105,6 +105,13 @@ def test_from_the_link_to_a_suppression_by_keyboard(chromium: Browser, site: Ser
         assert own(watched, site)
     (entry,) = load_policy(str(tmp_path / "policy.yaml")).suppressions
     assert entry.reason == "a quotation"
+
+
+@pytest.mark.parametrize("width", [320, 420])
+def test_the_navigation_is_within_reach(width: int, chromium: Browser, site: Served) -> None:
+    with opened(chromium, site.link, width=width) as watched:
+        assert watched.page.locator(".top nav a").count() == 5
+        assert out_of_reach(watched.page) == []
 
 
 def test_all_that_match_a_condition_are_suppressed_with_the_counts_first(chromium: Browser, site: Served, tmp_path: Path) -> None:
