@@ -83,7 +83,7 @@ def test_what_is_suppressed_already_is_left_out(output: str, monkeypatch: pytest
         ((*WHO[:2], *WHO[4:]), 2, "Missing option '--owner'"),
         (WHO, 2, "there is no terminal to ask on"),
         ((*WHO, "--dry-run"), 0, ""),
-        ((*WHO, "--yes", "--where", "severity = 'none'"), 0, ""),
+        ((*WHO, "--yes", "--where", "severity = 'info' and confidence > 2"), 0, ""),
         ((*WHO, "--yes", "--up-to", "worst"), 2, "unknown severity 'worst'"),
         ((*WHO, "--yes", "--where", "true) or (true"), 2, "the condition 'true) or (true' is not valid"),
         ((*WHO, "--yes", "--until", "2020-01-01"), 2, "--until 2020-01-01 is not in the future"),

@@ -142,8 +142,8 @@ def test_a_query(results: Results, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert [row[:2] for row in lines(out)] == [
-        ["critical", "1"],
         ["info", "1"],
+        ["low", "1"],
         ["2 more rows; --limit 0 shows all, --format csv exports them"],
     ]
     assert call(monkeypatch, "findings", results.store.uri, "--sql", query, "--format", "csv") == 0

@@ -86,7 +86,7 @@ def test_queries_order_ranks_and_give_words(query: str, rows: list[tuple[Any, ..
 
 @pytest.mark.parametrize("condition", ["severity >= 'urgent'", "severity = 'HIGH'", "'off' = severity", "severity in ('high', 'hgih')"])
 def test_a_word_that_is_no_severity_is_named(condition: str, results: Results) -> None:
-    why = "a severity is compared with '(urgent|HIGH|off|hgih)', which is none; choose from info, low, medium, high, critical"
+    why = "a severity is compared with '(urgent|HIGH|off|hgih)', which is not one; choose from info, low, medium, high, critical"
     with pytest.raises(UsageError, match=why):
         results.matching(condition)
     with pytest.raises(UsageError, match=why):

@@ -47,7 +47,7 @@ def compared(connection: Any, query: str) -> str:
     for operands in _compared(tree):
         words = [word for one in operands if (word := _word(one)) is not None]
         if unknown := [word for word in words if word not in SEVERITIES and any(map(_ranked, operands))]:
-            raise UsageError(f"a severity is compared with {unknown[0]!r}, which is none; choose from {', '.join(SEVERITIES)}")
+            raise UsageError(f"a severity is compared with {unknown[0]!r}, which is not one; choose from {', '.join(SEVERITIES)}")
         ends |= {one["query_location"] + one["query_location_length"] for one in operands if _word(one) in SEVERITIES}
     for end in sorted(ends, reverse=True):
         text = text[:end] + b"::severity" + text[end:]
