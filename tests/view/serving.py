@@ -68,18 +68,24 @@ class Served:
 
 @contextlib.contextmanager
 def served(
-    output: Path, policy: Path | None = None, *, reveal: bool = False, seconds: float = 30, config: str | None = None
+    output: Path,
+    policy: Path | None = None,
+    *,
+    reveal: bool = False,
+    seconds: float = 30,
+    config: str | None = None,
+    patience: float | None = None,
 ) -> Iterator[Served]:
     """Serve an output for the time of a block; without a policy the page is read-only."""
     audit = api.open(output, stores={})
     known = labels(audit.store)
-    with listening(0) as sock, copied(audit) as copy:
+    with listening(0) as sock, copied(audit, seconds) as copy:
         host = f"{HOST}:{sock.getsockname()[1]}"
         deciding = Deciding(copy, Queries(copy, known), known, FilePlace(policy)) if policy else None
         if deciding:
             deciding.start()
         site = Site(Serving(copy, RULES, known, deciding, reveal, config, seconds), host)
-        running = server(site)
+        running = server(site, patience)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [sock]})
         thread.start()
         until = time.monotonic() + 30

@@ -117,24 +117,8 @@ class Results:
         The condition may use all columns of findings, and `rule`, `line`, `row`, `part` and `view` as short names. Raises UsageError, with
         DuckDB's explanation, for a condition that is not valid.
         """
-        _check_text([where])
-        named = f"(SELECT *, {_SHORT} FROM {source})"  # noqa: S608  # a subquery of ours
-        with Guard():
-            import duckdb
-
-        try:
-            duckdb.SQLExpression(where)  # refuses anything but one expression
-            with self.connection() as connection:
-                where = compared(connection, f"SELECT (\n{where}\n)")[len("SELECT (\n") : -len("\n)")]
-                meeting = f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
-                kind = connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM {named}").fetchall()[0][1]  # noqa: S608  # it only reads
-                if kind == "BOOLEAN":
-                    connection.execute(f"DESCRIBE FROM {meeting}")  # refuses an aggregate, which is true or false but no condition
-        except duckdb.Error as error:
-            raise UsageError(_invalid(where, _first_line(error))) from None
-        if kind != "BOOLEAN":
-            raise UsageError(_invalid(where, f"it is of type {kind}, not true or false"))
-        return meeting
+        with self.connection() as connection:
+            return meeting(connection, where, source)
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Any]:
@@ -174,6 +158,26 @@ class Results:
         """
         check_unchanged(self.store)
         check_rows(self)
+
+
+def meeting(connection: Any, where: str, source: str) -> str:
+    """Return the subquery of `Results.matching` for the tables of a connection."""
+    import duckdb
+
+    _check_text([where])
+    named = f"(SELECT *, {_SHORT} FROM {source})"  # noqa: S608  # a subquery of ours
+    try:
+        duckdb.SQLExpression(where)  # refuses anything but one expression
+        where = compared(connection, f"SELECT (\n{where}\n)")[len("SELECT (\n") : -len("\n)")]
+        met = f"(SELECT * EXCLUDE (rule, line, row, part, view) FROM {named} WHERE (\n{where}\n))"  # noqa: S608
+        kind = connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM {named}").fetchall()[0][1]  # noqa: S608  # it only reads
+        if kind == "BOOLEAN":
+            connection.execute(f"DESCRIBE FROM {met}").fetchall()  # refuses an aggregate, which is true or false but no condition
+    except duckdb.Error as error:
+        raise UsageError(_invalid(where, _first_line(error))) from None
+    if kind != "BOOLEAN":
+        raise UsageError(_invalid(where, f"it is of type {kind}, not true or false"))
+    return met
 
 
 def _check_text(values: Iterable[Any]) -> None:

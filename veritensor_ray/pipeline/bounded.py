@@ -13,14 +13,13 @@ import json
 import os
 import pickle
 import signal
-import struct
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -30,9 +29,9 @@ from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.pipeline.context import Context
+from veritensor_ray.pipeline.serving import HEAD, exactly
 from veritensor_ray.reasons import ReasonCode
 
-HEAD = struct.Struct("<QQ")  # lengths of the two parts of a message
 _LARGEST = 1 << 30  # bytes, the longest answer accepted
 _LAST_LINES, _LINE = 30, 2000
 _NO_MEMORY = ("MemoryError", "bad_alloc", "Out of memory", "out of memory", "Cannot allocate memory", "malloc of size", "OOM")
@@ -50,9 +49,10 @@ class Died(errors.VeritensorError):
 
 
 class Worker:
-    """A child process that is started on first use. Threads that call it at the same time wait for each other."""
+    """A child process that is started on first use, and runs `module`. Threads that call it at the same time wait for each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "veritensor_ray.pipeline.child") -> None:
+        self._module = module
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
@@ -60,7 +60,7 @@ class Worker:
         self._listener: threading.Thread | None = None
 
     def call(self, function: str, *arguments: Any, seconds: float, memory: int | None) -> tuple[dict[str, Any], bytes]:
-        """Call `function` of veritensor_ray.pipeline.child and return its answer: a mapping of small values, and bytes.
+        """Call `function` of the module and return its answer: a mapping of small values, and bytes.
 
         The call may run for `seconds` without progress and allocate `memory` bytes. Raises Died, or the VeritensorError raised in the
         child.
@@ -84,6 +84,12 @@ class Worker:
         """Process ID of the child, or None if it is not running."""
         return self._process.pid if self._process else None
 
+    def kill(self) -> None:
+        """End the process at once, whatever it does. A call that waits for it raises Died."""
+        process = self._process
+        if process is not None and self._owner == os.getpid():
+            process.kill()
+
     def close(self) -> None:
         """End the process. The next call starts a new one."""
         with self._lock:
@@ -96,7 +102,7 @@ class Worker:
             self._end()
         if self._process is None:
             self._said = deque(maxlen=_LAST_LINES)
-            self._process, self._listener = _started(self._said)
+            self._process, self._listener = _started(self._module, self._said)
         return self._process
 
     @staticmethod
@@ -145,22 +151,14 @@ class Worker:
             return process.wait()
 
 
-def exactly(stream: IO[bytes], count: int) -> bytes:
-    """Read exactly `count` bytes. Raises EOFError if there are fewer."""
-    data = stream.read(count)
-    if len(data) < count:
-        raise EOFError
-    return data
-
-
-def _started(said: deque[bytes]) -> tuple[subprocess.Popen[bytes], threading.Thread]:
+def _started(module: str, said: deque[bytes]) -> tuple[subprocess.Popen[bytes], threading.Thread]:
     """Start a process, and a thread that keeps the last lines of its standard error.
 
     Those lines explain a death and are kept off the user's terminal. The thread also starts the process and outlives it, because the kernel
     ends the process when the thread that started it ends, and the caller's thread may end sooner.
     """
     # multiprocessing would import the user's script again; -P keeps imports out of the working directory
-    command = [sys.executable, "-P", "-m", "veritensor_ray.pipeline.child", str(os.getpid())]
+    command = [sys.executable, "-P", "-m", module, str(os.getpid())]
     started: Future[subprocess.Popen[bytes]] = Future()
 
     def run() -> None:

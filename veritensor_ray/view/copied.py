@@ -25,12 +25,14 @@ from veritensor_ray.findings.schema import TABLES
 from veritensor_ray.findings.severities import RANK, TYPE, typed
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.imports import Guard
+from veritensor_ray.view.conditions import SECONDS, Conditions
+from veritensor_ray.view.database import connected
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 _PATTERN = re.compile(r"[*?\[\]{}]")
-_MEMORY = "2GB"  # beyond this, DuckDB spills to disk
+_LIMITS = {"memory_limit": "2GB"}
 # A column for each thing that the page filters, groups and sorts by, as numbers where there are many values. `n` is the row in findings; the
 # rows are stored in the order of the page: worst first, then by name and position. `o` is the number of a row in this order.
 _SLIM = f"""CREATE TABLE slim AS SELECT row_number() OVER () - 1 AS o, * FROM (
@@ -61,6 +63,7 @@ class Copy(Audit):
     """
 
     database: Any
+    conditions: Conditions
     hidden_now: dict[int, str] = field(default_factory=dict)
     _open: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
 
@@ -72,41 +75,37 @@ class Copy(Audit):
         self._open.add(cursor)
         return cursor
 
-    def interrupt(self) -> None:
-        """Ends all queries that are running."""
+    def chosen(self, cursor: Any, where: str) -> str:
+        """Makes the findings that meet a condition, which a user wrote, known to a connection of `connection`. Returns a query with their `n`.
+
+        Raises UsageError; Ended.
+        """
+        cursor.register("chosen", self.conditions.rows(where, cursor))
+        return "SELECT n FROM chosen"
+
+    def interrupt(self, cursor: Any | None = None) -> None:
+        """Ends what runs on a connection, or on all of them."""
         with Guard():
             import duckdb
 
-        for cursor in list(self._open):
+        for one in list(self._open) if cursor is None else [cursor]:
+            self.conditions.end(one)
             with contextlib.suppress(duckdb.ConnectionException):  # it is closed
-                cursor.interrupt()
+                one.interrupt()
 
 
 @contextlib.contextmanager
-def copied(audit: Audit) -> Iterator[Copy]:
-    """Copy an output for the time of this block. Raises StoreError if a table is lost or damaged."""
+def copied(audit: Audit, seconds: float = SECONDS) -> Iterator[Copy]:
+    """Copy an output for the time of this block. Raises StoreError if a table is lost or damaged.
+
+    A condition that a user writes may take `seconds`.
+    """
     with tempfile.TemporaryDirectory(prefix="veritensor-ray-view-") as folder:
         file = Path(folder) / "copy.duckdb"
-        with _connected(file, read_only=False) as connection:
+        with connected(file, read_only=False, limits=_LIMITS) as connection:
             _fill(connection, audit)
-        with _connected(file, read_only=True) as connection:
-            connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-            yield Copy(audit.store, audit.run, connection)
-
-
-@contextlib.contextmanager
-def _connected(file: Path, *, read_only: bool) -> Iterator[Any]:
-    with Guard():
-        import duckdb
-
-    offline: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-    settings = {**offline, "memory_limit": _MEMORY, "temp_directory": str(file.parent / "spilled")}
-    with duckdb.connect(file, read_only=read_only, config=settings) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        yield connection
+        with connected(file, read_only=True, limits=_LIMITS) as connection, contextlib.closing(Conditions(file, seconds)) as conditions:
+            yield Copy(audit.store, audit.run, connection, conditions)
 
 
 def _fill(connection: Any, audit: Audit) -> None:

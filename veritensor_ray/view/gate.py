@@ -72,6 +72,10 @@ class Gate:
     def __init__(self, app: ASGIApp, keys: Keys, host: str) -> None:
         self._app, self._keys, self._host = app, keys, host
 
+    def holds(self, scope: Scope) -> bool:
+        """Whether a request for the page comes from the browser with the session."""
+        return str(scope["path"]).startswith(self._keys.page) and _equal(_Asked(scope).cookie(self._keys.name), self._keys.cookie)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
@@ -87,6 +91,7 @@ class Gate:
                 message["headers"] = [
                     *message["headers"],
                     *((name.lower().encode(), value.encode()) for name, value in _HEADERS.items() if name.lower().encode() not in given),
+                    *([] if self.holds(scope) else [(b"connection", b"close")]),  # those that wait may end at any time
                 ]
             await send(message)
 

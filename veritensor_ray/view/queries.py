@@ -40,7 +40,7 @@ class Queries:
 
     def page(self, cursor: Any, query: Query) -> dict[str, Any]:
         """Return one page: `total` rows, of which `rows` are on this page, and the number of `findings` that they stand for."""
-        where, values = self._where(query.filter)
+        where, values = self._where(cursor, query.filter)
         if query.group == "none":
             total, findings = cursor.execute(
                 f"SELECT count(*), coalesce(sum(number), 0)::BIGINT FROM slim WHERE {where}", values
@@ -60,7 +60,7 @@ class Queries:
 
     def facets(self, cursor: Any) -> dict[str, dict[str, int]]:
         """Return the numbers of findings that are not suppressed, by severity, engine, rule, state and folder."""
-        where, values = self._where(Filter())
+        where, values = self._where(cursor, Filter())
         found: dict[str, dict[str, int]] = {"severity": {}, "engine": {}, "rule": {}, "state": {}, "folders": {}}
         for rank, engine, rule, state, number in cursor.execute(
             f"SELECT rank, engine, rule_id, state, sum(number)::BIGINT FROM slim WHERE {where} GROUP BY ALL", values
@@ -78,7 +78,7 @@ class Queries:
 
     def ids(self, cursor: Any, about: Filter) -> tuple[str, ...]:
         """Return the ids of the findings of a filter. Raises UsageError if there are more than an entry of a policy can list."""
-        where, values = self._where(about)
+        where, values = self._where(cursor, about)
         found = cursor.execute(
             f"SELECT finding_id FROM findings WHERE rowid IN (SELECT n FROM slim WHERE {where} LIMIT {MOST_IDS + 1})", values
         ).fetchall()
@@ -161,7 +161,7 @@ class Queries:
 
     # ── conditions
 
-    def _where(self, about: Filter) -> tuple[str, list[Any]]:
+    def _where(self, cursor: Any, about: Filter) -> tuple[str, list[Any]]:
         """Return a condition over `slim` and its values."""
         parts: list[str] = []
         values: list[Any] = []
@@ -186,7 +186,7 @@ class Queries:
         if about.finding:
             add("n IN (SELECT rowid FROM findings WHERE starts_with(finding_id, ?))", about.finding.lower())
         if about.where.strip():
-            add(f"n IN (SELECT n FROM {self._copy.matching(about.where, 'numbered')})")
+            add(f"n IN ({self._copy.chosen(cursor, about.where)})")
         if about.group:
             add(*self._member(about.group))
         if about.suppressed != "yes":

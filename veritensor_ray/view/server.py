@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import hashlib
 import io
-import os
-import signal
 import socket
 import sys
 import time
@@ -32,6 +31,7 @@ from veritensor_ray.findings.locations import within
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.report import page
 from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.view.conditions import Ended
 from veritensor_ray.view.copied import Copy
 from veritensor_ray.view.deciding import Deciding
 from veritensor_ray.view.gate import HEADER, Gate, Keys, said
@@ -47,7 +47,7 @@ HOST = "127.0.0.1"
 QUERY_SECONDS = 60.0
 _POLL = 0.2  # seconds between looks at whether the browser still waits
 _THREADS = 6
-_CONNECTIONS = 64
+_BACKLOG = 256  # connections that the kernel holds until the server takes them
 _T = TypeVar("_T", bound=BaseModel)
 
 
@@ -72,6 +72,7 @@ class Site:
         self._serving, self._copy = serving, serving.copy
         self._queries = Queries(serving.copy, serving.labels)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="view")
+        self._pool.submit(serving.copy.conditions.start)
         self._reading, self._changing = asyncio.Lock(), asyncio.Lock()
         self._page, self._policy = self._drawn()
         self._entry = _entry()
@@ -186,16 +187,16 @@ class Site:
                 while not (await asyncio.wait({work}, timeout=_POLL))[0]:
                     late = time.monotonic() > until
                     if limited and (late or await request.is_disconnected()):
-                        cursor.interrupt()
+                        self._copy.interrupt(cursor)
                 return JSONResponse(await work)
-            except duckdb.InterruptException:
+            except (duckdb.InterruptException, Ended):
                 seconds = f"{self._serving.seconds:g} seconds"
                 raise _Late(f"The query took longer than {seconds}. Narrow it with further filters." if late else "Ended.") from None
             except duckdb.Error as error:
                 raise UsageError(f"The query is not valid: {str(error).partition(chr(10))[0]}.") from None
             finally:
                 if not work.done():
-                    cursor.interrupt()
+                    self._copy.interrupt(cursor)
                     with contextlib.suppress(Exception):
                         await asyncio.wait({work}, timeout=1)
 
@@ -263,9 +264,7 @@ def _end_reading() -> None:
     """End the process that reads passages, so that nothing waits for it."""
     from veritensor_ray.pipeline.bounded import SHARED
 
-    if SHARED.pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(SHARED.pid, signal.SIGKILL)
+    SHARED.kill()
 
 
 # ── listening
@@ -277,7 +276,7 @@ def listening(port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((HOST, port))
-        made.listen(_CONNECTIONS)
+        made.listen(_BACKLOG)
     except OSError as error:
         made.close()
         raise CannotRunError(
@@ -286,13 +285,19 @@ def listening(port: int) -> socket.socket:
     return made
 
 
-def server(site: Site) -> uvicorn.Server:
-    """Return the server of a site. It trusts no header of a proxy, and logs nothing, because addresses contain secrets."""
+def server(site: Site, patience: float | None = None) -> uvicorn.Server:
+    """Return the server of a site. It trusts no header of a proxy, and logs nothing, because addresses contain secrets.
+
+    A connection has `patience` seconds to show the session.
+    """
     import uvicorn
 
+    from veritensor_ray.view.waiting import SECONDS, Connection, Waiting
+
+    waiting = Waiting(site.app.holds, SECONDS if patience is None else patience)
     config = uvicorn.Config(
         site.app,
-        http="h11",
+        http=functools.partial(Connection, waiting),  # type: ignore[arg-type]  # it is only called
         ws="none",
         lifespan="off",
         log_config=None,
@@ -300,7 +305,7 @@ def server(site: Site) -> uvicorn.Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=_CONNECTIONS,
+        backlog=_BACKLOG,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=2,
     )
