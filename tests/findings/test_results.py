@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pyarrow as pa
@@ -88,6 +89,17 @@ def test_severities_have_a_rank(results: Results) -> None:
 def test_queries_that_are_refused(query: str, results: Results) -> None:
     with pytest.raises(UsageError, match=r"^the query .* is not (valid: .*The tables are findings|a query that returns rows)"):
         results.records(query)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_query(results: Results) -> None:
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)  # DuckDB makes an error of its own of whatever a handler raises
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            results.records("SELECT sum(a.range * b.range) AS n FROM range(10000000) a, range(10000000) b")
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_condition_keeps_the_columns(results: Results) -> None:

@@ -79,7 +79,7 @@ def served(
     """Serve an output for the time of a block; without a policy the page is read-only."""
     audit = api.open(output, stores={})
     known = labels(audit.store)
-    with listening(0) as sock, copied(audit, seconds) as copy:
+    with listening(0) as sock, copied(audit) as copy:
         host = f"{HOST}:{sock.getsockname()[1]}"
         deciding = Deciding(copy, Queries(copy, known), known, FilePlace(policy)) if policy else None
         if deciding:

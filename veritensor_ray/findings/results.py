@@ -134,7 +134,12 @@ class Results:
             connection.execute(RANK)
             connection.execute(f"CREATE VIEW places AS {places()}")
             connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-            yield connection
+            try:
+                yield connection
+            except RuntimeError as error:
+                if str(error) != "Query interrupted":  # DuckDB's word for Ctrl-C
+                    raise
+                raise KeyboardInterrupt from None
 
     def finding(self, finding: str) -> dict[str, Any]:
         """Returns the row of the only finding whose id begins with `finding`. Raises UsageError if there is none, or more than one."""

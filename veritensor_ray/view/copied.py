@@ -25,7 +25,7 @@ from veritensor_ray.findings.schema import TABLES
 from veritensor_ray.findings.severities import RANK, TYPE, typed
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.imports import Guard
-from veritensor_ray.view.conditions import SECONDS, Conditions
+from veritensor_ray.view.conditions import Conditions
 from veritensor_ray.view.database import connected
 
 if TYPE_CHECKING:
@@ -95,16 +95,13 @@ class Copy(Audit):
 
 
 @contextlib.contextmanager
-def copied(audit: Audit, seconds: float = SECONDS) -> Iterator[Copy]:
-    """Copy an output for the time of this block. Raises StoreError if a table is lost or damaged.
-
-    A condition that a user writes may take `seconds`.
-    """
+def copied(audit: Audit) -> Iterator[Copy]:
+    """Copy an output for the time of this block. Raises StoreError if a table is lost or damaged."""
     with tempfile.TemporaryDirectory(prefix="veritensor-ray-view-") as folder:
         file = Path(folder) / "copy.duckdb"
         with connected(file, read_only=False, limits=_LIMITS) as connection:
             _fill(connection, audit)
-        with connected(file, read_only=True, limits=_LIMITS) as connection, contextlib.closing(Conditions(file, seconds)) as conditions:
+        with connected(file, read_only=True, limits=_LIMITS) as connection, contextlib.closing(Conditions(file)) as conditions:
             yield Copy(audit.store, audit.run, connection, conditions)
 
 

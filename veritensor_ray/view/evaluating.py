@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 
@@ -52,7 +52,7 @@ def rows(bounds: Bounds, file: str, where: str) -> Answer:
         raise UsageError(f"The condition failed: {str(error).partition(chr(10))[0]}") from None
 
 
-def _end() -> None:
+def _end() -> NoReturn:
     sys.stderr.write("Out of memory\n")
     sys.stderr.flush()
     os._exit(1)

@@ -67,7 +67,7 @@ class Connection(H11Protocol):
     def handle_events(self) -> None:
         """Handle what has arrived. A request with the session ends the wait."""
         super().handle_events()
-        if self in self._waiting and self.scope is not None and self._waiting.holds(self.scope):
+        if self in self._waiting and self.scope is not None and self._waiting.holds(dict(self.scope)):
             self._waiting.remove(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
