@@ -1,7 +1,7 @@
 """Which connections the server keeps: those with the session, and of the others a few for a short time.
 
-Other users of the machine can connect too. However many requests they leave unfinished, the browser of the user is served: whoever holds
-the most connections without a session loses the oldest of them, and other users lose theirs before the user does. It does not depend on
+Other users of the machine can connect too. However many requests they leave unfinished, the browser of the user is served: if too many
+connections wait, whoever holds the most loses the oldest of them, and other users lose theirs before the user does. It does not depend on
 results.
 """
 
@@ -31,12 +31,16 @@ class Waiting:
         self._connections: dict[Connection, None] = {}
 
     def add(self, one: Connection) -> None:
-        """Let a connection wait. If there are too many, one of them ends."""
+        """Let a connection wait. If there are too many, half of them end: asking the kernel for each would take too long."""
         self._connections[one] = None
-        if len(self._connections) > MOST:
-            there = list(self._connections)
-            users = users_of(there[0].port)
-            there[leaving([users.get(each.client or ("", 0)) for each in there], os.geteuid())].end()
+        if len(self._connections) <= MOST:
+            return
+        there, known = list(self._connections), users_of(one.port)
+        users = [known.get(each.client or ("", 0)) for each in there]
+        while len(there) > MOST // 2:
+            index = leaving(users, os.geteuid())
+            del users[index]
+            there.pop(index).end()
 
     def remove(self, one: Connection) -> bool:
         """Forget a connection that has shown the session, or has ended. Return whether it waited."""
