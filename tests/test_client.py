@@ -111,7 +111,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def commands(results: Results, made: Path) -> dict[str, Sequence[str] | str]:
     """What a client does, as a command line or as an expression."""
     audit, sweep, policy = str(results.audit), str(results.sweep), str(made / "policy.yaml")
-    shown = ["context", results.finding, "--output", audit]
+    shown = ["context", audit, results.finding]
     return {
         "findings": ["findings", audit],
         **{f"findings {kind}": ["findings", audit, "--format", kind] for kind in ("json", "jsonl", "csv")},
@@ -121,7 +121,7 @@ def commands(results: Results, made: Path) -> dict[str, Sequence[str] | str]:
         "sweeps": ["sweeps", sweep],
         "rules": ["rules"],
         "engines": ["engines"],
-        "suppress": ["suppress", results.finding, "--output", audit, "--reason", "a test", "--policy", policy],
+        "suppress": ["suppress", audit, results.finding, "--reason", "a test", "--policy", policy],
         "suppress again": ["suppress", "0" * 32, "--reason", "a test", "--policy", policy],
         "verify": ["verify", audit],
         "submit": ["submit", "/data", "--output", "/results", "--address", "http://127.0.0.1:1"],

@@ -73,6 +73,15 @@ def test_help(
     assert capsys.readouterr().out == snapshot
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words) or "none")
+def test_only_what_writes_an_output_has_an_option_for_it(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands that read results take their output as the first argument."""
+    assert call(monkeypatch, *command, "--help") == 0
+    assert ("--output" in capsys.readouterr().out) == (command in {("submit",), ("advisories", "import")})
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -193,7 +193,7 @@ def test_where_not_all_that_was_found_has_a_row_every_word_is_masked(
     passage = audit.context(found)
     assert passage.blind
     assert str(passage) == re.sub(r"\B\w", "*", text)
-    assert call(monkeypatch, "context", found, "--output", audit.store.uri) == 0
+    assert call(monkeypatch, "context", audit.store.uri, found) == 0
     assert "every word is masked" in capsys.readouterr().out
     clear = audit.context(found, reveal=True, reason="test")
     assert (str(clear), clear.blind) == (text, False)
@@ -233,7 +233,7 @@ def test_bytes_are_shown_as_a_dump(audit: vr.Audit, monkeypatch: pytest.MonkeyPa
     assert passage.kind == "bytes"
     first = max(0, at - 16)
     assert passage.first == first
-    assert call(monkeypatch, "context", found, "--output", audit.store.uri, "--lines", "1") == 0
+    assert call(monkeypatch, "context", audit.store.uri, found, "--lines", "1") == 0
     said = capsys.readouterr().out
     row = data[first : first + 16]
     numbers = re.search(rf"{first:08x}  ([^.]*?)  ", said.replace("⟦", "").replace("⟧", ""))
@@ -255,13 +255,13 @@ def test_how_much_is_shown(audit: vr.Audit) -> None:
 @pytest.mark.ray
 def test_what_the_command_shows(audit: vr.Audit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     found = one(audit, "hostile.txt", "signatures.override")
-    assert call(monkeypatch, "context", found[:12], "--output", audit.store.uri) == 0
+    assert call(monkeypatch, "context", audit.store.uri, found[:12]) == 0
     said = capsys.readouterr().out
     assert "hostile.txt:2" in said
     assert f"> 2  \\x1b[2J\\u202eevil ⟦{FOUND}⟧s \\x1b]0;owned\\x07<img src=x>" in said.replace("\n> 2", "> 2")
     assert "masked; --reveal" in said
     assert not set("\x1b\u202e\x07") & set(said)
-    assert call(monkeypatch, "context", found, "--output", audit.store.uri, "--json") == 0
+    assert call(monkeypatch, "context", audit.store.uri, found, "--json") == 0
     raw = capsys.readouterr().out
     assert raw.isascii()
     shown = json.loads(raw)
@@ -288,10 +288,10 @@ def test_who_reveals_is_noted_first(
     copy, found = vr.open(output), one(audit, "table.csv", "pii.email")
     new_key(tmp_path / "key")
     attest(copy.store, f"file:{tmp_path / 'key'}", copy.run)
-    assert call(monkeypatch, "context", found, "--output", str(output), "--reveal") == 2
+    assert call(monkeypatch, "context", str(output), found, "--reveal") == 2
     assert "requires a reason" in capsys.readouterr().err
     assert copy.accesses() == []
-    assert call(monkeypatch, "context", found, "--output", str(output), "--reveal", "--reason", "complaint \x1b[2J 7") == 0
+    assert call(monkeypatch, "context", str(output), found, "--reveal", "--reason", "complaint \x1b[2J 7") == 0
     assert f"⟦{MAIL}⟧" in capsys.readouterr().out
     (entry,) = copy.accesses()
     assert (entry["user"], entry["uid"]) == (pwd.getpwuid(os.getuid()).pw_name, os.getuid())
@@ -373,15 +373,28 @@ def test_a_place_that_readers_do_not_give_any_more(audit: vr.Audit, tmp_path: Pa
 
 
 @pytest.mark.ray
+def test_the_option_of_earlier_versions_names_the_same_output(
+    audit: vr.Audit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, said = one(audit, "page.html", "pii.custom-staff"), []
+    for arguments in ((audit.store.uri, found), (found, "--output", audit.store.uri)):
+        assert call(monkeypatch, "context", *arguments) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+
+
+@pytest.mark.ray
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("12345",), 2, "neither the id of a finding"),
-        (("' OR 1=1 --",), 2, "neither the id of a finding"),
-        (("0123456789",), 2, "no finding in"),
-        (("{}", "--place", "2"), 2, "no place 2"),
-        (("{}", "--lines", "1000"), 2, "from 0 to 100"),
-        (("{}", "--output", "/no/such/place"), 4, "no run.json"),
+        (("OUT", "12345"), 2, "neither the id of a finding"),
+        (("OUT", "' OR 1=1 --"), 2, "neither the id of a finding"),
+        (("OUT", "0123456789"), 2, "no finding in"),
+        (("OUT", "{}", "--place", "2"), 2, "no place 2"),
+        (("OUT", "{}", "--lines", "1000"), 2, "from 0 to 100"),
+        (("/no/such/place", "{}"), 4, "no run.json"),
+        (("OUT",), 2, "context OUTPUT FINDING"),
+        (("OUT", "{}", "--output", "OUT"), 2, "named twice"),
     ],
 )
 def test_mistakes(
@@ -393,7 +406,7 @@ def test_mistakes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     found = one(audit, "page.html", "pii.custom-staff")
-    assert call(monkeypatch, "context", "--output", audit.store.uri, *(word.replace("{}", found) for word in arguments)) == code
+    assert call(monkeypatch, "context", *(word.replace("{}", found).replace("OUT", audit.store.uri) for word in arguments)) == code
     assert says in capsys.readouterr().err
 
 

@@ -121,7 +121,7 @@ def test_what_is_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = datetime.now(UTC).date()
-    assert call(monkeypatch, "suppress", finding, "--output", output, "--by", by, *WHY, "--owner", "me", "--expires", "90d") == 0
+    assert call(monkeypatch, "suppress", output, finding, "--by", by, *WHY, "--owner", "me", "--expires", "90d") == 0
     days = (before, datetime.now(UTC).date())  # midnight may have passed
     said = capsys.readouterr().out
     one = load_policy(str(POLICY)).suppressions[0]
@@ -142,6 +142,21 @@ def test_what_is_written(
 FILE = ("--policy", "policy.yaml")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hidden"),
+    [
+        ((ID, "--output", "OUT"), ["1234567890ab"]),
+        (("1234567890ab", "--output", "OUT", "--by", "path"), ["1234567890ab", "1234567890ff"]),
+        (("--where", "rule = 'pii.phone'", "--output", "OUT", "--yes"), ["1234567890ff"]),
+    ],
+)
+def test_the_option_of_earlier_versions_names_the_same_output(
+    arguments: tuple[str, ...], hidden: list[str], output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call(monkeypatch, "suppress", *(output if word == "OUT" else word for word in arguments), *WHY) == 0
+    assert suppressed() == hidden
+
+
 def test_without_results_only_a_whole_id_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "suppress", ID, *WHY, *FILE) == 0
@@ -155,11 +170,11 @@ def test_without_results_only_a_whole_id_will_do(monkeypatch: pytest.MonkeyPatch
         ((ID,), 2, "--reason"),
         ((ID, "--reason", " ", *FILE), 2, "must not be empty"),
         ((ID, "--reason", "bytes \udcff", *FILE), 2, "the entry's reason"),
-        (("12345", *WHY), 2, "neither the id of a finding"),
-        (("' OR 1=1 --", *WHY), 2, "neither the id of a finding"),
+        (("{}", "12345", *WHY), 2, "neither the id of a finding"),
+        (("{}", "' OR 1=1 --", *WHY), 2, "neither the id of a finding"),
         (("123456", *WHY), 2, "give all 32 digits"),
         ((ID, *WHY), 2, "or a policy file with --policy"),
-        ((ID, *WHY, "--by", "path"), 2, "give the results that contain it with --output"),
+        ((ID, *WHY, "--by", "path"), 2, "name the results that contain it before the id"),
         ((ID, *WHY, "--by", "engine"), 2, "unknown --by 'engine'"),
         ((ID, *WHY, *FILE, "--expires", "soon"), 2, "give an ISO date or time"),
         ((ID, *WHY, *FILE, "--expires", "99999d"), 0, ""),
@@ -168,21 +183,24 @@ def test_without_results_only_a_whole_id_will_do(monkeypatch: pytest.MonkeyPatch
         ((ID, *WHY, *FILE, "--expires", "9999999d"), 2, "give an ISO date or time"),
         ((ID, *WHY, *FILE, "--expires", "2020-01-01"), 2, "not in the future"),
         ((ID, *WHY, *FILE, "--expires", "0d"), 2, "not in the future"),
-        (("123456", *WHY, "--output", "{}"), 2, f"{ID}, 1234567890ffffffffffffffffffffff; give more digits"),
-        (("999999", *WHY, "--output", "{}"), 2, "no finding in"),
-        (("aaaaaa", *WHY, "--output", "{}", "--by", "sha256"), 2, "suppress the finding or the artifact instead"),
-        (("dddddd", *WHY, "--output", "{}", "--by", "sha256"), 2, "was not computed"),
-        ((ID, *WHY, "--output", "/no/such/place"), 4, "run.json"),
-        (("cccccc", *WHY, "--output", "{}", "--by", "folder"), 2, "so pii.email would be suppressed everywhere"),
-        ((ID, *WHY, "--output", "{}", "--where", "true"), 2, "exactly one of the two"),
+        (("{}", "123456", *WHY), 2, f"{ID}, 1234567890ffffffffffffffffffffff; give more digits"),
+        (("{}", "999999", *WHY), 2, "no finding in"),
+        (("{}", "aaaaaa", *WHY, "--by", "sha256"), 2, "suppress the finding or the artifact instead"),
+        (("{}", "dddddd", *WHY, "--by", "sha256"), 2, "was not computed"),
+        (("/no/such/place", ID, *WHY), 4, "run.json"),
+        (("{}", "cccccc", *WHY, "--by", "folder"), 2, "so pii.email would be suppressed everywhere"),
+        (("{}", ID, *WHY, "--where", "true"), 2, "exactly one of the two"),
+        (("{}", *WHY), 2, "exactly one of the two"),
+        ((*WHY, "--where", "true"), 2, "name them first: suppress OUTPUT --where"),
+        (("{}", *WHY, "--where", "true", "--by", "rule"), 2, "give one of the two"),
+        (("{}", *WHY, "--where", "true"), 2, "there is no terminal to ask on"),
+        (("{}", *WHY, "--where", "true", "--dry-run", "--expires", "0d"), 2, "not in the future"),
+        (("{}", *WHY, "--where", "rule = 'pii.none'", "--yes"), 2, "no finding meets the condition"),
+        (("{}", *WHY, "--where", "true) OR (true", "--yes"), 2, "is not valid"),
+        (("{}", *WHY, "--where", "evidence = getenv('HOME')", "--yes"), 2, "is not valid"),
+        (("{}", ID, *WHY, "--output", "{}"), 2, "named twice"),
         ((*WHY, "--output", "{}"), 2, "exactly one of the two"),
-        ((*WHY, "--where", "true"), 2, "give them with --output"),
-        ((*WHY, "--output", "{}", "--where", "true", "--by", "rule"), 2, "give one of the two"),
-        ((*WHY, "--output", "{}", "--where", "true"), 2, "there is no terminal to ask on"),
-        ((*WHY, "--output", "{}", "--where", "true", "--dry-run", "--expires", "0d"), 2, "not in the future"),
-        ((*WHY, "--output", "{}", "--where", "rule = 'pii.none'", "--yes"), 2, "no finding meets the condition"),
-        ((*WHY, "--output", "{}", "--where", "true) OR (true", "--yes"), 2, "is not valid"),
-        ((*WHY, "--output", "{}", "--where", "evidence = getenv('HOME')", "--yes"), 2, "is not valid"),
+        (("/no/such/place", *WHY), 2, "exactly one of the two"),
         ((ID, *WHY, "--policy", "no/folder/policy.yaml"), 4, "Its folder must exist"),
         ((ID, *WHY, "--policy", "/dev/null"), 2, "not a regular file"),
     ],
@@ -235,7 +253,7 @@ def test_what_is_suppressed_already_is_not_suppressed_again(
 ) -> None:
     text = f"suppressions:\n  - {{{before}, reason: seen}}\n"
     POLICY.write_text(text)
-    assert call(monkeypatch, "suppress", ID, "--output", output, *WHY, *arguments) == 0
+    assert call(monkeypatch, "suppress", output, ID, *WHY, *arguments) == 0
     assert len(load_policy(str(POLICY)).suppressions) == entries
     assert ("already suppressed by S-" in capsys.readouterr().out) == (entries == 1)
     assert (POLICY.read_text() == text) == (entries == 1)
@@ -394,16 +412,16 @@ def test_a_policy_in_the_corpus_or_behind_a_link_has_to_be_named(
     """A source is only ever read."""
     POLICY.symlink_to(tmp_path / "victim")
     (tmp_path / "victim").write_text("rules: []\n")
-    assert call(monkeypatch, "suppress", ID, "--output", output, *WHY) == 2
+    assert call(monkeypatch, "suppress", output, ID, *WHY) == 2
     assert "is a link to another file; name a policy with --policy" in capsys.readouterr().err
     POLICY.unlink()
     run = json.loads((Path(output) / "run.json").read_text())
     (Path(output) / "run.json").write_text(json.dumps(run | {"sources": [str(tmp_path)]}))
-    assert call(monkeypatch, "suppress", ID, "--output", output, *WHY) == 2
+    assert call(monkeypatch, "suppress", output, ID, *WHY) == 2
     assert "lies in the corpus, so it may not be yours; name a policy with --policy" in capsys.readouterr().err
     assert (tmp_path / "victim").read_text() == "rules: []\n"
     assert not POLICY.exists()
-    assert call(monkeypatch, "suppress", ID, "--output", output, *WHY, "--policy", "policy.yaml") == 0
+    assert call(monkeypatch, "suppress", output, ID, *WHY, "--policy", "policy.yaml") == 0
 
 
 EMAIL = "rule = 'pii.email' and artifact glob 'hr/*' or rule = 'pii.phone'"
@@ -431,7 +449,7 @@ def test_many_findings_are_one_entry(
 ) -> None:
     if answer:
         monkeypatch.setattr("sys.stdin", Terminal(answer))
-    assert call(monkeypatch, "suppress", "--where", EMAIL, "--output", output, *WHY, *arguments) == 0
+    assert call(monkeypatch, "suppress", output, "--where", EMAIL, *WHY, *arguments) == 0
     said = capsys.readouterr()
     assert says in said.out
     assert "2 findings in 1 artifact\n" in said.out
@@ -455,14 +473,14 @@ class Terminal(io.StringIO):
 
 def test_what_a_condition_finds_again_is_left_out(output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The policy of today decides, and not that of the run; an entry of its own is not made twice."""
-    assert call(monkeypatch, "suppress", "--where", EMAIL, "--output", output, *WHY, "--yes") == 0
-    assert call(monkeypatch, "suppress", "--where", "true", "--output", output, *WHY, "--yes", "--owner", "me") == 0
+    assert call(monkeypatch, "suppress", output, "--where", EMAIL, *WHY, "--yes") == 0
+    assert call(monkeypatch, "suppress", output, "--where", "true", *WHY, "--yes", "--owner", "me") == 0
     said = capsys.readouterr().out
     assert "4 findings in 4 artifacts; 2 more are already suppressed and left out" in said
     assert not {"\x1b", "\u202e"} & set(said)
     first, second = load_policy(str(POLICY)).suppressions
     assert (len(first.match["finding"]), len(second.match["finding"])) == (2, 4)
     text = POLICY.read_text()
-    assert call(monkeypatch, "suppress", "--where", "true", "--output", output, *WHY, "--yes") == 0
+    assert call(monkeypatch, "suppress", output, "--where", "true", *WHY, "--yes") == 0
     assert "policy.yaml is unchanged: all findings that meet the condition (6) are already suppressed" in capsys.readouterr().out
     assert POLICY.read_text() == text

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from veritensor_ray.cli.deciding import DryRun, PolicyFile, Sweep, Where, Yes, say, show, write
-from veritensor_ray.cli.options import Config
+from veritensor_ray.cli.deciding import DryRun, PolicyFile, Yes, say, show, write
+from veritensor_ray.cli.options import Config, Output, Sweep, Where
 
 if TYPE_CHECKING:
     from veritensor_ray.findings.decisions import Preview
@@ -28,7 +28,7 @@ def _baseline() -> None:
 
 
 def accept(
-    output: Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")],
+    output: Output,
     until: Annotated[str, typer.Option(help="The day from which the findings count again: YYYY-MM-DD, or a time from now such as 180d.")],
     owner: Annotated[str, typer.Option(help="Who accepts the findings.")],
     reason: Annotated[str, typer.Option(help="Why they are accepted. The reason appears in the policy file and in run.json.")],

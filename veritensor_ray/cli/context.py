@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from veritensor_ray.cli.options import AsJson
+from veritensor_ray.cli.options import AsJson, EarlierOutput, Output, Sweep, results_and_finding
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,8 +19,11 @@ _ROW = ("finding_id", "rule_id", "severity", "artifact", "member", "message")
 
 
 def context(
-    finding: Annotated[str, typer.Argument(help="Id of a finding, or at least its first six digits if they are unique.")],
-    output: Annotated[str, typer.Option(help="The results that contain the finding: an audit's output or a sweep's state.")],
+    output: Output,
+    finding: Annotated[
+        str | None, typer.Argument(help="Id of a finding, or at least its first six digits if they are unique.", show_default=False)
+    ] = None,
+    earlier: EarlierOutput = None,
     place: Annotated[int, typer.Option(help="Which location to show, if the finding lists several.")] = 1,
     lines: Annotated[
         int, typer.Option(help="Lines to show before and after the finding, at most 100. For binary files, rows of sixteen bytes.")
@@ -29,9 +32,7 @@ def context(
         bool, typer.Option("--reveal", help="Show the passage unmasked. Who did so, and why, is first recorded in the output.")
     ] = False,
     reason: Annotated[str | None, typer.Option(help="Why the passage has to be seen. `--reveal` requires it.")] = None,
-    sweep: Annotated[
-        str | None, typer.Option(help="For a sweep's output: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
-    ] = None,
+    sweep: Sweep = None,
     config: Annotated[str | None, typer.Option(help="YAML file with settings for stores, and the site key.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,8 +43,12 @@ def context(
     """
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
+    from veritensor_ray.errors import UsageError
 
-    audit = api.open(output, sweep=sweep, stores=load_settings(config).stores)
+    results, finding = results_and_finding(output, finding, earlier)
+    if not results or not finding:
+        raise UsageError("name the results and a finding in them: context OUTPUT FINDING")
+    audit = api.open(results, sweep=sweep, stores=load_settings(config).stores)
     passage = audit.context(finding, place=place, lines=lines, reveal=reveal, reason=reason, config=config)
     if as_json:
         sys.stdout.write(json.dumps(_as_json(passage), indent=2) + "\n")

@@ -16,21 +16,10 @@ if TYPE_CHECKING:
 
 _LISTED = 10  # rules and folders
 
-Where = Annotated[
-    str | None,
-    typer.Option(
-        help="SQL condition over the columns of findings, with `rule`, `line`, `row`, `part` and `view` as short names: "
-        "\"rule = 'pii.email' and artifact glob 'hr/*'\".",
-        show_default=False,
-    ),
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be written.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before writing. Without a terminal, this is required.")]
 PolicyFile = Annotated[
     str | None, typer.Option(help="The policy file. Default: the configured one, else the policy.yaml that is kept in the output.")
-]
-Sweep = Annotated[
-    str | None, typer.Option(help="For a sweep's output: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
 ]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from veritensor_ray.cli import completion
-from veritensor_ray.cli.options import PLAIN, check_severity, check_word, names
+from veritensor_ray.cli.options import PLAIN, Output, Sweep, Where, check_severity, check_word, names
 from veritensor_ray.exports import FORMATS, format_named
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _GONE = _STATES[3:]  # stored in separate tables with these names
 
 
 def findings(
-    output: Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")],
+    output: Output,
     format: Annotated[  # named after the flag
         str,
         typer.Option(
@@ -40,18 +40,14 @@ def findings(
         str | None, typer.Option(autocompletion=completion.rules, help="Show only findings of rules that match this glob.")
     ] = None,
     path: Annotated[str | None, typer.Option(help="Show only findings in artifacts that match this glob.")] = None,
-    where: Annotated[
-        str | None, typer.Option(help="Show only findings that meet this SQL condition, such as 'confidence < 0.8 and line > 100'.")
-    ] = None,
+    where: Where = None,
     state: Annotated[
         list[str] | None,
         typer.Option(
             help="For a sweep: show only these states: new, reopened, persisting, resolved, unverified. Comma-separated; may be repeated."
         ),
     ] = None,
-    sweep: Annotated[
-        str | None, typer.Option(help="For a sweep's output: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
-    ] = None,
+    sweep: Sweep = None,
     suppressed: Annotated[
         bool, typer.Option("--suppressed", help="Show suppressed findings in the table too. Exports always include them.")
     ] = False,

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from veritensor_ray.cli.deciding import Sweep, Where, say
-from veritensor_ray.cli.options import AsJson, Config
+from veritensor_ray.cli.deciding import say
+from veritensor_ray.cli.options import AsJson, Config, Output, Sweep, Where
 
 if TYPE_CHECKING:
     from veritensor_ray.findings.precision import RulePrecision
 
 _WORDS = {"true": True, "false": False}
-Output = Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")]
 
 
 def label(

@@ -20,10 +20,23 @@ def _each(given: list[str] | None) -> list[str] | None:
 Sources = Annotated[
     list[str] | None, typer.Argument(help="Folders, files, globs or URIs (s3://, gs://, abfs://, https://).", show_default=False)
 ]
-Output = Annotated[
+NewOutput = Annotated[
     str | None,
     typer.Option(
         help="Folder or URI for the results. Repeating a command with the same output resumes it. Default: audit-NAME or sweep-NAME in the working directory."
+    ),
+]
+Output = Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")]
+EarlierOutput = Annotated[str | None, typer.Option("--output", hidden=True, help="The results, as in earlier versions.")]
+Sweep = Annotated[
+    str | None, typer.Option(help="For a sweep's output: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        help="Only findings that meet this SQL condition over their columns, with `rule`, `line`, `row`, `part` and `view` as short names: "
+        "\"rule = 'pii.email' and artifact glob 'hr/*'\".",
+        show_default=False,
     ),
 ]
 Engines = Annotated[
@@ -100,6 +113,17 @@ def check_severity(name: str | None) -> None:
     from veritensor_ray.config import SEVERITIES
 
     check_word(name, SEVERITIES, "severity")
+
+
+def results_and_finding(first: str | None, second: str | None, earlier: str | None) -> tuple[str | None, str | None]:
+    """Returns what `COMMAND OUTPUT FINDING` names, or `COMMAND FINDING --output OUTPUT`, the form of earlier versions."""
+    from veritensor_ray.errors import UsageError
+
+    if earlier is None:
+        return first, second
+    if second is not None:
+        raise UsageError(f"the results are named twice, as {first} and with --output; leave out --output")
+    return earlier, first
 
 
 def names(given: Sequence[str] | None, known: Sequence[str], what: str) -> tuple[str, ...]:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from veritensor_ray.cli.options import Config
+from veritensor_ray.cli.options import Config, Output, Sweep
 
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit
 
 
 def report(
-    output: Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")],
+    output: Output,
     to: Annotated[
         str | None,
         typer.Option(
@@ -29,9 +29,7 @@ def report(
             "The file's suffix decides the format: .html, .md or .json."
         ),
     ] = None,
-    sweep: Annotated[
-        str | None, typer.Option(help="For a sweep's output: use this sweep instead of the last one. `veritensor-ray sweeps` lists them.")
-    ] = None,
+    sweep: Sweep = None,
     rows: Annotated[
         int, typer.Option(help="Maximum number of findings in the file, the worst first. The totals always count all.", min=0)
     ] = 100_000,

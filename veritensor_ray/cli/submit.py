@@ -21,8 +21,8 @@ from veritensor_ray.cli.options import (
     Iocs,
     LogFormat,
     MaxSize,
+    NewOutput,
     NoPolicy,
-    Output,
     Policy,
     Profile,
     RuleDirs,
@@ -46,7 +46,7 @@ _UNREAD = (ReasonCode.NO_READER, ReasonCode.ENGINE_NOT_SELECTED, ReasonCode.ENGI
 
 def submit(
     source: Sources = None,
-    output: Output = None,
+    output: NewOutput = None,
     engines: Engines = None,
     profile: Profile = None,
     rules: RuleDirs = None,

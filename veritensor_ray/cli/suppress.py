@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from veritensor_ray.cli.deciding import DryRun, PolicyFile, Where, Yes, say, show, write
-from veritensor_ray.cli.options import Config
+from veritensor_ray.cli.deciding import DryRun, PolicyFile, Yes, say, show, write
+from veritensor_ray.cli.options import Config, EarlierOutput, Where, results_and_finding
 
 if TYPE_CHECKING:
     from datetime import date
@@ -25,17 +25,20 @@ By = Annotated[
     ),
 ]
 
+_ID = re.compile("[0-9a-fA-F]{6,32}")
+
 
 def suppress(
     reason: Annotated[str, typer.Option(help="Why it is suppressed. The reason appears in the policy file and in run.json.")],
-    finding: Annotated[
+    output: Annotated[
         str | None,
-        typer.Argument(
-            help="Id of a finding. With --output, at least its first six digits are enough if they are unique.", show_default=False
-        ),
+        typer.Argument(help="An audit's output, or a sweep's state. Not needed for the complete id of a finding.", show_default=False),
+    ] = None,
+    finding: Annotated[
+        str | None, typer.Argument(help="Id of a finding, or at least its first six digits if they are unique.", show_default=False)
     ] = None,
     where: Where = None,
-    output: Annotated[str | None, typer.Option(help="The results that contain the finding: an audit's output or a sweep's state.")] = None,
+    earlier: EarlierOutput = None,
     by: By = "finding",
     owner: Annotated[str | None, typer.Option(help="Who is responsible for the suppression.")] = None,
     expires: Annotated[
@@ -56,7 +59,10 @@ def suppress(
     from veritensor_ray.findings.decisions import BY, suppression, until
     from veritensor_ray.findings.policy_place import place_for
 
-    _check(finding, where, output, by)
+    output, finding = results_and_finding(output, finding, earlier)
+    if output and not (finding or where or earlier) and _ID.fullmatch(output):
+        output, finding = None, output
+    _check(output, finding, where, by)
     settings = load_settings(config)
     audit = api.open(output, stores=settings.stores) if output else None
     if audit:
@@ -71,29 +77,29 @@ def suppress(
         _many(audit, place, str(where), (reason, owner, ends), dry_run=dry_run, yes=yes)
 
 
-def _check(finding: str | None, where: str | None, output: str | None, by: str) -> None:
+def _check(output: str | None, finding: str | None, where: str | None, by: str) -> None:
     from veritensor_ray.errors import UsageError
     from veritensor_ray.findings.decisions import BY
 
     if by not in BY:
         raise UsageError(f"unknown --by {by!r}; choose from {', '.join(BY)}")
     if (finding is None) == (where is None):
-        raise UsageError("name one finding, or describe many with --where; exactly one of the two")
+        raise UsageError("name one finding after the output, or describe many with --where; exactly one of the two")
     if where is not None:
         if not output:
-            raise UsageError("--where looks for findings in results; give them with --output")
+            raise UsageError("--where looks for findings in results; name them first: suppress OUTPUT --where …")
         if by != "finding":
             raise UsageError(f"--by {by} goes with a single finding, and --where lists the findings that it matches; give one of the two")
         return
     assert finding is not None  # noqa: S101  # exactly one of the two is given
-    if not re.fullmatch("[0-9a-fA-F]{6,32}", finding):
+    if not _ID.fullmatch(finding):
         raise UsageError(
             f"{finding!r} is neither the id of a finding nor at least six of its first digits; `veritensor-ray findings OUTPUT --format jsonl` lists ids"
         )
     if not output and by != "finding":
-        raise UsageError(f"--by {by} takes its value from a finding; give the results that contain it with --output")
+        raise UsageError(f"--by {by} takes its value from a finding; name the results that contain it before the id")
     if not output and len(finding) < 32:
-        raise UsageError(f"{finding} is only part of an id; give all 32 digits, or the results that contain the finding with --output")
+        raise UsageError(f"{finding} is only part of an id; give all 32 digits, or name the results that contain the finding before it")
 
 
 def _one(audit: Audit, place: PolicyPlace, kind: str, finding: str, why: tuple[str, str | None, date | None], dry_run: bool) -> None:
@@ -116,7 +122,9 @@ def _many(audit: Audit, place: PolicyPlace, where: str, why: tuple[str, str | No
     one = entry(audit, scope, *why, policy=known)
     show(seen)
     if write(place, one, audit, f"Suppress {counted(seen.findings, 'finding')} in {place}?", dry_run=dry_run, yes=yes):
-        say("findings that appear later are not covered; `suppress FINDING --by rule` or `--by folder` covers those of a rule in one place")
+        say(
+            "findings that appear later are not covered; `suppress OUTPUT FINDING --by rule` or `--by folder` covers those of a rule in one place"
+        )
 
 
 def _show(audit: Audit, finding: str, entry: Suppression) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from veritensor_ray.findings.state import Night
     from veritensor_ray.stores.outputs import OutputStore
 
-State = Annotated[str, typer.Argument(help="A sweep's state: the --output of `submit --job sweep`.")]
+State = Annotated[str, typer.Argument(help="A sweep's state: the output of `submit --job sweep`.")]
 _SCANNED = ("new", "changed", "again")  # in a plan: artifacts that all or some engines scanned
 _ALWAYS = ("artifacts", "scanned", "new", "resolved")
 _STAMP = re.compile(r"\d{8}T\d{6}Z")  # at the beginning of a sweep's id
@@ -104,13 +104,13 @@ def _opened(state: str, stores: Mapping[str, Any]) -> OutputStore:
             if one
             else "holds an audit, not a state; `veritensor-ray findings` shows it"
         )
-        raise UsageError(f"{state} {what}. A state is the --output of `submit --job sweep`")
+        raise UsageError(f"{state} {what}. A state is the output of `submit --job sweep`")
     if not following and any(run.job == "audit" for run, _ in requests(store)):
         raise UsageError(
-            f"{state} holds an audit that did not end; the same submit resumes it. A state is the --output of `submit --job sweep`"
+            f"{state} holds an audit that did not end; the same submit resumes it. A state is the output of `submit --job sweep`"
         )
     if not begun:
-        raise IncompleteOutput(f"no sweep was written to {state}; a state is the --output of `submit --job sweep`")
+        raise IncompleteOutput(f"no sweep was written to {state}; a state is the output of `submit --job sweep`")
     return store
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from veritensor_ray.cli.deciding import PolicyFile, Sweep, say
-from veritensor_ray.cli.options import Config
+from veritensor_ray.cli.deciding import PolicyFile, say
+from veritensor_ray.cli.options import Config, Output, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def view(
-    output: Annotated[str, typer.Argument(help="An audit's output, or a sweep's state.")],
+    output: Output,
     port: Annotated[int, typer.Option(help="The port on loopback. Default: a free one.", min=0, max=65535, show_default=False)] = 0,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser of this machine.")] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse suppressions and labels.")] = False,

@@ -106,7 +106,7 @@ def asset(name: str) -> str:
 def _about(about: Report, found: embedding.Embedded, missing: embedding.Embedded, live: Live | None) -> dict[str, Any]:
     return {
         "output": about.output,
-        "command": f"veritensor-ray context {{id}} --output {shlex.quote(visible(about.output))}",
+        "command": f"veritensor-ray context {shlex.quote(visible(about.output))} {{id}}",
         "sweep": about.run.get("job") == "sweep",
         "severities": WORST_FIRST,
         "findings": {"rows": found.rows, "total": found.total},
