@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions
     from rich.table import Table
     from rich.text import Text
 
 COLOURS = {"critical": "bold white on red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 
+_READABLE, _BETWEEN = 18, 3  # the width to which a table may cut a column; what stands between two columns
 _CELL = 8_192  # characters; names of files have at most half as many
 
 
@@ -39,18 +41,57 @@ def severity(name: str) -> Text:
     return Text(safe(name), style=COLOURS.get(name, ""))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> Table:
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()) -> Rows:
     """Returns a plain table. Cells and headings are strings of any origin; cells may also be Text that this package made."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        drawn.add_column(Text(_cell(column)), justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
-    return drawn
+    texts = tuple(tuple(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row) for row in rows)
+    return Rows(tuple(Text(_cell(column)) for column in columns), texts, tuple(column in right for column in columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows that print as a table. Where its columns would be squeezed, each row is a record, with a line for each column and its name."""
+
+    columns: tuple[Text, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    right: tuple[bool, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | str]:
+        """Yields what rich prints."""
+        if not self.rows or self._narrowest() <= options.max_width:
+            yield self._table()
+            return
+        for number, row in enumerate(self.rows):
+            yield from [""] * bool(number)
+            yield self._record(row, options.max_width)
+
+    def _narrowest(self) -> int:
+        """Returns the least width at which every column is readable."""
+        widths = (max(cell.cell_len for cell in cells) for cells in zip(self.columns, *self.rows, strict=True))
+        return sum(min(width, _READABLE) for width in widths) + _BETWEEN * (len(self.columns) - 1)
+
+    def _table(self) -> Table:
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        drawn = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for column, right in zip(self.columns, self.right, strict=True):
+            drawn.add_column(column, justify="right" if right else "left", overflow="fold")
+        for row in self.rows:
+            drawn.add_row(*row)
+        return drawn
+
+    def _record(self, row: Sequence[Text], width: int) -> Table:
+        from rich.table import Table
+
+        drawn = Table.grid(padding=(0, 2, 0, 0))
+        names = max(column.cell_len for column in self.columns)
+        drawn.add_column(overflow="fold", width=max(1, min(names, width // 2)))  # as wide in every record
+        drawn.add_column(overflow="fold")
+        for column, cell in zip(self.columns, row, strict=True):
+            drawn.add_row(column, cell)
+        return drawn
 
 
 def _cell(value: object) -> str:

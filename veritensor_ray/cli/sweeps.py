@@ -14,8 +14,7 @@ import typer
 from veritensor_ray.cli.options import Config
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from veritensor_ray.cli.render import Rows
     from veritensor_ray.findings.state import Night
     from veritensor_ray.stores.outputs import OutputStore
 
@@ -171,7 +170,7 @@ def _show(about: Mapping[str, Any]) -> None:
         out.print("no sweep has ended yet")
 
 
-def _table(nights: Sequence[Mapping[str, Any]]) -> Table:
+def _table(nights: Sequence[Mapping[str, Any]]) -> Rows:
     """Returns a table with a row for each sweep; its id is the time in UTC at which it began. Columns that are zero everywhere are left out."""
     from veritensor_ray.cli.render import duration, severity, table
 
