@@ -532,7 +532,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     ("width", "columns", "cells", "lines"),
     [
         (60, 2, 20, ["0                      1"]),  # fits
-        (60, 3, 40, ["0                   1                   2"]),  # cut, but readable
+        (60, 3, 40, ["0                    1                   2"]),  # cut, but readable
         (60, 3, 5, ["0       1       2"]),
         (50, 3, 40, [f"0  {'x' * 40}", f"1  {'x' * 40}", f"2  {'x' * 40}"]),
         (60, 40, 3, [f"{number:<2}  xxx" for number in range(40)]),  # as in `select *`
@@ -546,7 +546,7 @@ def test_a_row_that_a_table_would_squeeze_is_a_record(
     out.print(table([str(number) for number in range(columns)], [["x" * cells] * columns] * 2))
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert printed[: len(lines)] == lines
-    assert not (len(lines) == columns) or printed[columns : columns + 2] == ["", lines[0]]
+    assert len(lines) != columns or printed[columns : columns + 2] == ["", lines[0]]
 
 
 def test_headings_and_cells_are_harmless_to_a_terminal_and_of_bounded_length(capsys: pytest.CaptureFixture[str]) -> None:

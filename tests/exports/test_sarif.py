@@ -97,7 +97,7 @@ def test_a_finding_is_a_result(row: dict[str, Any], expected: dict[str, Any], tm
         ({"at": {"line": 3, "start": 20, "end": 25, "decoded_via": "gzip"}}, {"startLine": 3}, None),
         ({"at": {"byte_offset": None}}, None, None),
         # Positions in a cell, a page, a part or a member are not positions in the artifact.
-        ({"at": {"line": 3, "row": 2, "column": "text", "start": 1, "end": 4}}, {"startLine": 3}, ("row", "row 2, text")),
+        ({"at": {"line": 3, "row": 2, "column": "text", "start": 1, "end": 4}}, {"startLine": 3}, ("row", "line 3, text")),
         ({"at": {"page": 2, "line": 3}}, None, ("page", "page 2, line 3")),
         ({"at": {"part": "cell 4", "line": 3}}, None, ("part", "cell 4, line 3")),
         ({"member": "b.txt", "at": {"line": 3}}, None, ("member", "line 3")),

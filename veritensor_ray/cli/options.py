@@ -35,7 +35,7 @@ Where = Annotated[
     str | None,
     typer.Option(
         help="Only findings that meet this SQL condition over their columns, with `rule`, `line`, `row`, `part` and `view` as short names: "
-        "\"rule = 'pii.email' and artifact glob 'hr/*'\".",
+        "\"rule = 'pii.email' and artifact glob 'hr/*'\". Lines count from 1; rows from 0, without a table's header.",
         show_default=False,
     ),
 ]

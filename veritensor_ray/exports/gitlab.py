@@ -90,7 +90,7 @@ def _vulnerability(row: Mapping[str, Any], rule: Rule | None) -> dict[str, Any]:
 
 def _description(row: Mapping[str, Any], rule: Rule | None) -> str:
     """Return Markdown, in which text from the corpus is in code spans."""
-    inside = within(row["location"])
+    inside = within(row)
     lines = [code(row["message"]) if row["message"] else "", described.markdown_safe(rule.description) if rule else ""]
     lines += [f"File: {code(described.path_of(row))}", f"Location: {code(inside)}" if inside else ""]
     lines += [f"Evidence, masked: {code(row['evidence'])}" if row["evidence"] else ""]

@@ -209,7 +209,7 @@ def _inside(row: Mapping[str, Any], at: Mapping[str, Any]) -> dict[str, str]:
     kinds = [name for name in ("page", "part", "row", "column") if at.get(name) is not None]
     if not row["member"] and not kinds:
         return {}
-    words, path = shown(within(at)), described.path_of(row)
+    words, path = shown(within({**row, "location": at})), described.path_of(row)
     return {
         "name": words or shown(row["member"]),
         "fullyQualifiedName": f"{path} {words}".rstrip(),

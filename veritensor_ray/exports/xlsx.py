@@ -116,7 +116,7 @@ def _findings(selection: Selection, query: str) -> Iterator[tuple[object, ...]]:
                 described.title(selection.rules.get(row["rule_id"]), row),
                 row["artifact"],
                 row["member"],
-                within(row["location"]),
+                within(row),
                 *(row[name] for name in ("evidence", "evidence_before", "evidence_after", "message", "confidence", "count", "state")),
                 row["suppressed_by"],
                 suppression.words if suppression else None,

@@ -193,7 +193,7 @@ def _examples(results: Results) -> dict[str, Rows]:
     ):
         different = {one["evidence"]: one for one in reversed(row["first"])}
         kept = [one for one in row["first"] if different[one["evidence"]] is one][:_EXAMPLES]
-        found[row["rule_id"]] = [one | {"location": within(one["location"])} for one in kept]
+        found[row["rule_id"]] = [one | {"location": within(one)} for one in kept]
     return found
 
 

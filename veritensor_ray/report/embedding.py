@@ -79,7 +79,7 @@ def _finding_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     plain = {name: [row[name] for row in rows] for name in _PLAIN}
     coded = {name: _coded(row[name] for row in rows) for name in _COLUMNS}
     made = {
-        "location": _coded(within(row["location"]) for row in rows),
+        "location": _coded(within(row) for row in rows),
         "first_seen": _coded(_day(row["first_seen"]) for row in rows),
         "only_counted": _coded(row["location"] is None for row in rows),
     }
@@ -105,7 +105,7 @@ def _block(columns: Mapping[str, Any], rows: int) -> str:
 def first(results: Results, rows: int) -> list[dict[str, Any]]:
     """Return the worst findings that are not suppressed, for paper."""
     query = f"SELECT * FROM ({_worst(rows, 'suppressed_by IS NULL')}) ORDER BY {_ORDER}"  # noqa: S608
-    return [row | {"location": within(row["location"])} for row in results.records(query)]
+    return [row | {"location": within(row)} for row in results.records(query)]
 
 
 def _worst(most: int, where: str = "true") -> str:

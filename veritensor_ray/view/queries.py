@@ -103,7 +103,7 @@ class Queries:
         label = self._labels.of(row)
         n, _ = row.pop("n"), row.pop("content_fingerprint")
         return row | {
-            "location": within(row["location"]),
+            "location": within(row),
             "only_counted": row["location"] is None,
             "first_seen": row["first_seen"].isoformat(timespec="seconds") if row["first_seen"] else None,
             "suppressed_by": row["suppressed_by"] or self._copy.hidden_now.get(n),

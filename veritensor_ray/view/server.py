@@ -251,7 +251,7 @@ def _shown(passage: Passage) -> dict[str, Any]:
     """Return a passage as text that is safe to show."""
     return {
         "kind": passage.kind,
-        "location": visible(within(passage.location)),
+        "location": visible(within({**passage.finding, "location": passage.location})),
         "lines": [{"number": line.number, "pieces": line.pieces} for line in passage.lines()],
         "cells": [(visible(name), visible(text)) for name, text in passage.cells],
         "masked": not passage.revealed,
