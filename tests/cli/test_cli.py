@@ -21,7 +21,7 @@ from tests.findings.outputs import finding, written
 from veritensor_ray.cli import main
 from veritensor_ray.cli.options import PLAIN
 from veritensor_ray.cli.render import console, summary, table
-from veritensor_ray.cli.submit import exit_code, reason_of
+from veritensor_ray.cli.submit import exit_code, reason_of, show
 from veritensor_ray.config import Settings
 from veritensor_ray.exports.plain import KINDS
 from veritensor_ray.findings.run_text import summary_text
@@ -174,6 +174,36 @@ def test_exit_codes(change: dict[str, Any], fail_on: str | None, allow_partial: 
 )
 def test_a_run_says_why_it_failed(code: int, says: str | None) -> None:
     assert reason_of(code, Settings(fail_on="high")) == says
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "shown", "more"),
+    [
+        (
+            {"fail_on": "high"},
+            1,
+            ["worst.md", *(f"new{number:02}.md" for number in range(19))],
+            "6 more rows; `veritensor-ray findings {} ",
+        ),
+        ({"fail_on": "critical"}, 1, ["worst.md"], None),
+        ({"fail_on": "high", "fail_on_all": True}, 1, ["worst.md", *(f"known{number:02}.md" for number in range(19))], "36 more rows"),
+        ({"fail_on": "high"}, 3, [], None),
+    ],
+)
+def test_a_sweep_that_fails_lists_the_findings_that_made_it_fail(
+    options: dict[str, Any], code: int, shown: list[str], more: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [finding(number, f"new{number:02}.md", {"line": 1}, severity="high") for number in range(25)]
+    rows += [finding(100 + number, f"known{number:02}.md", {"line": 1}, severity="high", state="persisting") for number in range(30)]
+    rows += [finding(200, "worst.md", {"line": 1}, severity="critical", state="reopened")]
+    rows += [finding(201, "allowed.md", {"line": 1}, severity="critical", suppressed_by="S-1")]
+    rows += [finding(202, "minor.md", {"line": 1})]
+    results = written(tmp_path, rows, job="sweep", previous="20260101T000000Z-abcdef", plan={"again": 0}, states={"new": 27})
+    show(results.run, Settings(output=str(tmp_path), **options), code)
+    said = capsys.readouterr().out
+    assert re.findall(r"(\w+\.md):1", said) == shown
+    assert more is None or more.format(tmp_path) in said
+    assert ("title" in said) == (code != 1)  # the heading of the table of rules
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,15 @@ _ORDER = {
     "folder": f"{_WORST}, findings DESC, key",
     None: f"{_WORST}, artifact, rule_id, finding_id",
 }
+_REST = "--limit 0 shows all, --format csv exports them"
 _EACH = "SELECT *, [rule_id] AS rules, 1 AS files FROM"
 
 
-def show(results: Results, source: str, by: Group | None, limit: int, suppressed: bool) -> None:
-    """Print the findings of `source`, a table or a subquery, worst first. Without `by`, each finding has a line with its id."""
+def show(results: Results, source: str, by: Group | None, limit: int, suppressed: bool, rest: str = _REST) -> None:
+    """Print the findings of `source`, a table or a subquery, worst first. Without `by`, each finding has a line with its id.
+
+    If there are more than `limit`, `rest` says how to see them.
+    """
     out = console()
     shown = source if suppressed else f"(SELECT * FROM {source} WHERE suppressed_by IS NULL)"  # noqa: S608  # a checked subquery
     query = grouped(shown, by) if by else f"{_EACH} {shown}"
@@ -46,7 +50,7 @@ def show(results: Results, source: str, by: Group | None, limit: int, suppressed
     rows = [[cells[name] for name in columns] for cells in (_cells(record, by) for record in records)]
     out.print(table(columns, rows, right=("count", "findings", "files")) if rows else "no findings")
     more = records[0]["lines"] - len(records) if records else 0
-    _say_more(more)
+    _say_more(more, rest)
     hidden = 0 if suppressed else _hidden(results, source)
     if hidden:
         out.print(
@@ -95,6 +99,6 @@ def show_rows(batches: Iterable[pa.RecordBatch], limit: int) -> None:
     _say_more(more)
 
 
-def _say_more(more: int) -> None:
+def _say_more(more: int, rest: str = _REST) -> None:
     if more:
-        console().print(f"{more:,} more row{'s' if more > 1 else ''}; --limit 0 shows all, --format csv exports them")
+        console().print(f"{more:,} more row{'s' if more > 1 else ''}; {rest}", soft_wrap=True)

@@ -87,7 +87,7 @@ def findings(
         return
     _check(audit.run, settings, engine, rule)
     _check_states(audit.run, states)
-    chosen = _chosen(audit, where, states, _conditions(severity, engine, rule, path, states))
+    chosen = findings_in(audit, where, states, conditions(severity, engine, rule, path, states))
     if format == "table":
         from veritensor_ray.cli.finding_table import show
 
@@ -125,7 +125,7 @@ def _check_states(run: Mapping[str, Any], states: Sequence[str]) -> None:
         raise UsageError("--state needs a sweep's state, and this output holds a single audit; `veritensor-ray diff` compares two audits")
 
 
-def _chosen(audit: Audit, where: str | None, states: Sequence[str], conditions: Sequence[str]) -> str:
+def findings_in(audit: Audit, where: str | None, states: Sequence[str], conditions: Sequence[str]) -> str:
     """Returns a subquery with the findings that meet all conditions, from the tables that hold findings of these states."""
     gone = [name for name in _GONE if name in states]
     tables = ["findings"] * (len(gone) < len(states) or not states) + gone
@@ -168,7 +168,7 @@ def _near(name: str, known: Iterable[str], command: str) -> str:
     return f"; did you mean {near[0]}?" if near else f"; `{command}` lists them"
 
 
-def _conditions(severity: str | None, engine: str | None, rule: str | None, path: str | None, states: Sequence[str]) -> list[str]:
+def conditions(severity: str | None, engine: str | None, rule: str | None, path: str | None, states: Sequence[str]) -> list[str]:
     """Returns the filters as SQL conditions; values are always quoted."""
     conditions = [
         f"{column} {operator} {_quote(value)}"

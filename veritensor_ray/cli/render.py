@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +130,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
-    """Print the summary of a finished run: gaps first, then findings, where the results are, and what to do next."""
+def summary(out: Console, run: Mapping[str, Any], output: str, causes: Callable[[], None] | None = None) -> None:
+    """Print the summary of a finished run: gaps first, then findings, where the results are, and what to do next.
+
+    `causes` prints the findings that made the run fail, in place of the rules of all findings.
+    """
     from veritensor_ray.findings.run_text import missing_lines, nothing_matched
 
     status, totals = run["status"], run["totals"]
@@ -151,7 +154,10 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
         out.print(line)
     out.print(f"\nFindings ({sum(run['severity'].values()):,})", style="bold")
     found = [(severity(one["severity"]), f"{one['count']:,}", one["rule_id"], one["title"]) for one in _worst_first(run["rules"])]
-    out.print(table(("severity", "count", "rule", "title"), found, right=("count",)) if found else "  none")
+    if causes:
+        causes()
+    else:
+        out.print(table(("severity", "count", "rule", "title"), found, right=("count",)) if found else "  none")
     for line in _by_policy(run):
         out.print(f"  {safe(line)}")
     out.print(
@@ -160,10 +166,10 @@ def summary(out: Console, run: Mapping[str, Any], output: str) -> None:
     )
     where = f"sweeps/{run['scan_id']}/" if run.get("job") == "sweep" else "run.json"
     out.print(f"Results: {safe(output)} (findings/, ledger/, rollup/, {where})")
-    if found:
+    if found and not causes:
         serious = " --severity high" if {"critical", "high"} & set(run["severity"]) else ""
         serious = " --state new,reopened" if run.get("previous") and run["severity_new"] else serious
-        out.print(f"Next:    veritensor-ray findings {_quoted(output)}{serious}")
+        out.print(f"Next:    veritensor-ray findings {quoted(output)}{serious}")
     out.print(f"Run {run['scan_id']} {'scanned nothing' if nothing_matched(run) else 'complete'} · profile {run['profile']}")
 
 
@@ -195,7 +201,8 @@ def _worst_first(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(rules, key=lambda one: (order.index(one["severity"]), -one["count"], one["rule_id"]))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Returns a word as a shell takes it, made harmless to a terminal."""
     import shlex
 
     return safe(shlex.quote(text))

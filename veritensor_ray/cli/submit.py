@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _NESTED = ("wait", "wait_resources", "max_cpus", "max_gpus", "trust", "keep", "notify")  # flags for keys inside a section
 _UNREAD = (ReasonCode.NO_READER, ReasonCode.ENGINE_NOT_SELECTED, ReasonCode.ENGINE_MISSING)  # these count as incomplete only with --strict
+_CAUSES = 20  # findings that are shown as the reason of an exit code
 
 
 def submit(
@@ -154,8 +155,8 @@ def submit(
         raise
     finally:
         close()
-    _show(run, str(settings.output), settings.log_format)
     code = exit_code(run, settings)
+    show(run, settings, code)
     announce.ended(settings, run, code, reporter.note)
     if settings.log_format != "json" and (why := reason_of(code, settings)):
         sys.stderr.write(f"veritensor-ray: exit code {code}: {why}\n")
@@ -167,13 +168,33 @@ def _given(**values: Any) -> dict[str, Any] | None:
     return {name: value for name, value in values.items() if value is not None} or None
 
 
-def _show(run: Mapping[str, Any], output: str, log_format: str) -> None:
-    if log_format == "json":
+def show(run: Mapping[str, Any], settings: Settings, code: int) -> None:
+    """Print the end of a run. If a sweep failed because of findings, it lists these, and not the rules of all findings."""
+    output = str(settings.output)
+    if settings.log_format == "json":
         sys.stdout.write(json.dumps({"output": output, **run}) + "\n")
         return
     from veritensor_ray.cli.render import console, summary
 
-    summary(console(), run, output)
+    failed = code == 1 and run.get("previous")  # the first sweep has nothing but new findings, so their rules say more
+    summary(console(), run, output, (lambda: _causes(run, settings)) if failed else None)
+
+
+def _causes(run: Mapping[str, Any], settings: Settings) -> None:
+    """Print the findings for which a sweep failed, worst first."""
+    from veritensor_ray import api
+    from veritensor_ray.cli import finding_table
+    from veritensor_ray.cli.findings import conditions, findings_in
+    from veritensor_ray.cli.render import console, quoted
+
+    states = () if settings.fail_on_all else ("new", "reopened")
+    filters = f"--severity {settings.fail_on}" + (f" --state {','.join(states)}" if states else "")
+    command = f"veritensor-ray findings {quoted(str(settings.output))} {filters}"
+    what = f"{'All' if settings.fail_on_all else 'New'} findings of severity {settings.fail_on} or worse"
+    audit = api.open(str(settings.output), stores=settings.stores)
+    console().print(f"{what}:")
+    counting = [*conditions(settings.fail_on, None, None, None, states), "suppressed_by IS NULL"]
+    finding_table.show(audit, findings_in(audit, None, states, counting), "place", _CAUSES, False, f"`{command}` shows all")
 
 
 def reason_of(code: int, settings: Settings) -> str | None:
