@@ -56,8 +56,9 @@ def bars(ax: Axes) -> dict[str, list[float]]:
     from matplotlib.container import BarContainer
 
     found = [one for one in ax.containers if isinstance(one, BarContainer)]
-    lying = len({bar.get_height() for one in found for bar in one}) == 1
-    return {str(one.get_label()): [bar.get_width() if lying else bar.get_height() for bar in one] for one in found}
+    return {
+        str(one.get_label()): [bar.get_width() if one.orientation == "horizontal" else bar.get_height() for bar in one] for one in found
+    }
 
 
 def draw(ax: Axes) -> None:
@@ -84,6 +85,16 @@ def test_severities(by: Any, expected: list[str], counts: dict[str, list[int]], 
     assert (names(ax), bars(ax)) == (expected, counts)
     assert ax.get_title("left") == f"10 findings by {by}; 1 of 4 entries not covered"
     assert {name: sum(values) for name, values in bars(ax).items()} == audit.run["severity"]
+
+
+def test_one_critical_finding_is_visible_beside_thousands(tmp_path: Path) -> None:
+    rows = [finding(1, severity="critical", at={"line": 1}), finding(2, severity="low", count=100_000)]
+    written(tmp_path, rows)
+    ax = vr.open(tmp_path).plot.severity()
+    draw(ax)
+    pixels = {str(one.get_label()): one[0].get_window_extent().width for one in ax.containers}  # type: ignore[index]
+    assert pixels["critical"] > 0.1 * pixels["low"]
+    assert [text.get_text().strip() for text in ax.texts] == ["1", "100,000"]
 
 
 def test_an_engine_without_findings_is_named(tmp_path: Path) -> None:

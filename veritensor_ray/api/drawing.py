@@ -25,7 +25,7 @@ _WIDTH, _ROW, _FRAME = 8.0, 0.3, 1.4  # inches
 
 
 class Band(NamedTuple):
-    """One color of stacked bars, with a number for each bar."""
+    """One color of bars, with a number for each bar."""
 
     label: str
     color: str
@@ -46,13 +46,30 @@ def canvas(ax: Axes | None, rows: int) -> Iterator[Axes]:
         yield ax
 
 
+def apart(ax: Axes, names: Sequence[str], bands: Sequence[Band]) -> None:
+    """Draw the bars of each name below each other, with their numbers.
+
+    The scale is logarithmic, so that a single finding is visible beside thousands; stacked bars would have no meaning on it.
+    """
+    shown = [band for band in bands if any(band.values)]
+    height = 0.8 / max(len(shown), 1)
+    for slot, band in enumerate(shown):
+        at = [row - 0.4 + height * (slot + 0.5) for row in range(len(names))]
+        ax.barh(at, band.values, height, color=band.color, label=band.label)
+        for y, value in zip(at, band.values, strict=True):
+            if value:
+                ax.annotate(f" {value:,}", (value, y), va="center", fontsize="x-small", **PLAIN)
+    ax.set_xscale("symlog", linthresh=1)
+    _named(ax, names)
+    _numbers(ax.xaxis)
+
+
 def lying(ax: Axes, names: Sequence[str], bands: Sequence[Band]) -> None:
     """Draw stacked horizontal bars, the first one at the top."""
     at = range(len(names))
     for band, begin in _stacked(bands):
         ax.barh(at, band.values, 0.7, begin, color=band.color, label=band.label)
-    ax.set_yticks(at, [label(name) for name in names], **PLAIN)
-    ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
+    _named(ax, names)
     _whole_numbers(ax.xaxis)
 
 
@@ -63,10 +80,22 @@ def standing(ax: Axes, at: Sequence[float], bands: Sequence[Band], width: float,
     _whole_numbers(ax.yaxis)
 
 
+def _named(ax: Axes, names: Sequence[str]) -> None:
+    """Name the rows, the first one at the top."""
+    ax.set_yticks(range(len(names)), [label(name) for name in names], **PLAIN)
+    ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
+
+
 def _whole_numbers(axis: Axis) -> None:
-    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+    from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(integer=True))
+    _numbers(axis)
+
+
+def _numbers(axis: Axis) -> None:
+    from matplotlib.ticker import StrMethodFormatter
+
     axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
 from veritensor_ray.api.arguments import one_of
-from veritensor_ray.api.drawing import PLAIN, Band, canvas, dates, finished, folded, label, lying, standing
+from veritensor_ray.api.drawing import PLAIN, Band, apart, canvas, dates, finished, folded, label, lying, standing
 from veritensor_ray.config import SEVERITIES
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.grouping import key_of
@@ -53,9 +53,9 @@ class Plots:
         return f"<Plots of {visible(self._results.store.uri)}: severity(), coverage(), trend(), scores()>"
 
     def severity(self, *, by: Bars = "engine", where: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw the number of findings by severity, with a bar for each engine, category, rule or folder.
+        """Draw the number of findings by severity, with bars for each engine, category, rule or folder.
 
-        The 15 largest have a bar each, and the others share one. Engines without findings are named, too. `where` is a SQL condition over
+        The scale is logarithmic, so that a critical finding is visible beside thousands of low ones. The 15 largest have bars of their own, and the others share some. Engines without findings are named, too. `where` is a SQL condition over
         findings. Raises UsageError.
         """
         found = self._counts(_COLUMNS[one_of(by, get_args(Bars), "by")], "severity", where)
@@ -63,9 +63,9 @@ class Plots:
         names, counts = folded(found, _BARS)
         names += silent  # an engine that found nothing is not one that did not run
         bands = [Band(one, COLORS[one], [counts[name, one] for name in names]) for one in _WORST_FIRST]
-        with canvas(ax, len(names)) as axes:
-            lying(axes, [name or "(no folder)" for name in names], bands)
-            axes.set_xlabel("findings")
+        with canvas(ax, len(names) * max(1, sum(any(band.values) for band in bands)) // 2 + 1) as axes:
+            apart(axes, [name or "(no folder)" for name in names], bands)
+            axes.set_xlabel("findings, on a logarithmic scale")
             return finished(axes, f"{_number(sum(found.values()), 'finding')} by {by}; {self._not_covered()}")
 
     def coverage(self, *, ax: Axes | None = None) -> Axes:
