@@ -92,7 +92,7 @@ def test_one_critical_finding_is_visible_beside_thousands(tmp_path: Path) -> Non
     written(tmp_path, rows)
     ax = vr.open(tmp_path).plot.severity()
     draw(ax)
-    pixels = {str(one.get_label()): one[0].get_window_extent().width for one in ax.containers}  # type: ignore[index]
+    pixels = {str(one.get_label()): one[0].get_window_extent().width for one in ax.containers}
     assert pixels["critical"] > 0.1 * pixels["low"]
     assert [text.get_text().strip() for text in ax.texts] == ["1", "100,000"]
 

@@ -68,7 +68,7 @@ class Rows:
 
     def _narrowest(self) -> int:
         """Returns the least width at which every column is readable."""
-        widths = (max(cell.cell_len for cell in cells) for cells in zip(self.columns, *self.rows, strict=True))
+        widths: Iterator[int] = (max(cell.cell_len for cell in cells) for cells in zip(self.columns, *self.rows, strict=True))
         return sum(min(width, _READABLE) for width in widths) + _BETWEEN * (len(self.columns) - 1)
 
     def _table(self) -> Table:
