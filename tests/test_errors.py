@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import json
+import sqlite3
 import struct
+import tomllib
 import zlib
 from collections.abc import Callable
+from xml.parsers import expat
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 
 from veritensor_ray.errors import LimitExceeded, Malformed, ReadError, as_read_error
 from veritensor_ray.reasons import ReasonCode
@@ -40,9 +46,15 @@ def caught(raising: Callable[[], object]) -> Exception:
         (RecursionError(), "it is nested too deeply (RecursionError)"),
         (AssertionError(), f"{STRUCTURE} (AssertionError)"),
         (OSError(errno.EIO, "Input/output error"), "Input/output error"),
-        # what a library says in a class of its own, or by what has no number of the system, is about the file
-        (OSError("cannot identify image file <_io.BytesIO object at 0x7f0>"), "cannot identify image file"),
-        (pa.ArrowInvalid("Parquet magic bytes not found\nmore"), "Parquet magic bytes not found"),
+        # words of a library may quote the file, but for those of a few that never do
+        (OSError("cannot identify image file <_io.BytesIO object at 0x7f0>"), f"{STRUCTURE} (OSError)"),
+        (pa.ArrowInvalid("Column 'card 4111111111111111' is not there"), f"{STRUCTURE} (ArrowInvalid)"),
+        (caught(lambda: json.loads('{"a":\n4929x}')), f"{STRUCTURE} (JSONDecodeError, line 2)"),
+        (caught(lambda: tomllib.loads('a = 1\n["Tr0ub4dor"]\n["Tr0ub4dor"]')), f"{STRUCTURE} (TOMLDecodeError, line 3)"),
+        (caught(lambda: yaml.safe_load("a: 1\nb: *Tr0ub4dor")), f"{STRUCTURE} (ComposerError, line 2)"),
+        (caught(lambda: sqlite3.connect(":memory:").execute("select Tr0ub4dor")), f"{STRUCTURE} (SQLITE_ERROR)"),
+        (caught(lambda: expat.ParserCreate().Parse("<a>\n</Tr0ub4dor>", True)), "mismatched tag: line 2, column 2"),
+        (caught(lambda: list(csv.reader(["x" * 131_073]))), "field larger than field limit (131072)"),
         (zlib.error("Error -3 while decompressing data"), "Error -3 while decompressing data"),
         (Malformed("a stream ends early"), "a stream ends early"),
     ],

@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 import struct
 from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
 
 from veritensor_ray.reasons import ReasonCode, access_code
 
@@ -167,24 +168,63 @@ _MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], st
     ((ValueError, ArithmeticError), "it contains an impossible number or value"),
     (Exception, "its structure violates its format"),
 )
-_ADDRESS = re.compile(r" <[^<>]* at 0x[0-9a-f]+>")  # the address of an object, which some messages include
-_SHOWN = 200
+# Libraries whose messages are fixed words and numbers.
+_FIXED_WORDS = frozenset({"_csv", "_lzma", "lzma", "pyexpat", "xml", "pypdfium2", "zlib"})
+_AT_LINE = re.compile(r"\(at line (\d{1,9}), column \d{1,9}\)\Z")
+_SEARCHED = 1000  # characters of a message
 
 
 def as_read_error(error: BaseException, what: str) -> ReadError:
     """Converts any error into a ReadError. `what` says what failed, such as `the sheet cannot be read`.
 
-    The first line of a library's own message is kept; of Python's errors only the kind. If memory ran out, the result is a
-    LimitExceeded, whatever class and words the library uses for that.
+    If memory ran out, the result is a LimitExceeded, whatever class and words the library uses for that.
     """
     if isinstance(error, ReadError):
         return error
-    said = _ADDRESS.sub("", " ".join(str(error).partition("\n")[0].split()))[:_SHOWN]
-    if isinstance(error, MemoryError) or _MEMORY.search(said):
+    if isinstance(error, MemoryError) or _MEMORY.search(str(error)[:_SEARCHED]):
         return LimitExceeded("worker_memory", "reading it needs more memory than limits.worker_memory allows")
-    kind, code = type(error), ReasonCode.DAMAGED
+    code = access_code(error) if isinstance(error, OSError) and error.strerror else ReasonCode.DAMAGED
+    return ReadError(f"{what}: {told(error)}", code)
+
+
+def told(error: BaseException) -> str:
+    """Returns what may be said about an error in a reason, a message or a log: what happened and where, but never content.
+
+    The words of an error of this package, of the operating system and of the libraries in `_FIXED_WORDS` contain none. All others may
+    quote the file that they are about, so only their kind is told, with the line if they know it.
+    """
+    kind = type(error)
+    if isinstance(error, (VeritensorError, Malformed)):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
-        said, code = error.strerror, access_code(error)
-    elif not said or (kind is not OSError and kind.__module__ == "builtins") or kind is struct.error:
-        said = f"{next(meaning for kinds, meaning in _MEANINGS if isinstance(error, kinds))} ({kind.__name__})"
-    return ReadError(f"{what}: {said}", code)
+        return error.strerror
+    if kind.__module__.partition(".")[0] in _FIXED_WORDS and str(error):
+        return " ".join(str(error).split()).rstrip(".")
+    plain = kind.__module__ == "builtins" or kind is struct.error  # the others are a library's, whatever they inherit from
+    meaning = next(meaning for kinds, meaning in _MEANINGS if isinstance(error, kinds) and (plain or kinds is Exception))
+    return f"{meaning} ({_code(error) or kind.__name__}{_place(error)})"
+
+
+def _code(error: BaseException) -> str:
+    """Returns the name of SQLite's result code, such as SQLITE_CORRUPT."""
+    return str(getattr(error, "sqlite_errorname", ""))
+
+
+def _place(error: BaseException) -> str:
+    """Returns where a parser of text gave up. PyYAML counts lines from 0; tomllib writes its place at the end of its words."""
+    mark = getattr(error, "problem_mark", None)
+    line = mark.line + 1 if mark is not None else getattr(error, "lineno", None)
+    if line is None and (found := _AT_LINE.search(str(error)[-100:])):
+        line = int(found[1])
+    return f", line {line}" if isinstance(line, int) else ""
+
+
+def failure(error: BaseException) -> str:
+    """Returns what may be said about an error that nobody expected: its kind, and the line of code that raised it."""
+    if isinstance(error, (VeritensorError, Malformed)):
+        return str(error)
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    at = f" in {Path(frame.tb_frame.f_code.co_filename).name}, line {frame.tb_lineno}" if frame else ""
+    return f"{type(error).__name__}{at}"

@@ -68,10 +68,11 @@ def make(kind: Callable[[Settings], Fragile], error: BaseException) -> Fragile:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (ValueError("told to"), "ValueError: told to"),
-        (MemoryError(), "MemoryError: "),
-        (RecursionError("deep"), "RecursionError: deep"),
-        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "UnicodeDecodeError: "),
+        (ValueError("4929421234567897"), "ValueError in test_scan.py, line "),
+        (MemoryError(), "MemoryError in test_scan.py, line "),
+        (RecursionError("deep"), "RecursionError in test_scan.py, line "),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "UnicodeDecodeError in test_scan.py, line "),
+        (LimitExceeded("words", "only 9 words were read"), "only 9 words were read"),
     ],
 )
 @pytest.mark.parametrize("bad", [0, 3, 6])
@@ -83,6 +84,7 @@ def test_one_bad_segment_is_one_gap(kind: type[Fragile], error: Exception, reaso
     ((artifact, gap),) = gaps
     assert (artifact, gap.engine, gap.count, gap.code) == (bad, kind.name, 1, "engine-failed")
     assert gap.reason.startswith(f"{kind.name} failed: {reason}")
+    assert "4929" not in gap.reason, "an error of a library or a plug-in may quote the text"
 
 
 @pytest.mark.parametrize("bad", [[1, 2], [0, 6], list(range(7))])
@@ -107,11 +109,6 @@ def test_a_batch_is_scanned_in_pieces_with_a_pulse_after_each(piece: int, pulses
     )
     assert (found["fragile"], [artifact for artifact, _ in gaps]) == ([0, 1, 2, 3, 5, 6], [4])
     assert len(beats) == pulses
-
-
-def test_reasons_are_short() -> None:
-    _, ((_, gap),) = scan([make(Fragile, ValueError("x" * 10_000))], ["RAISE"])
-    assert len(gap.reason) == 300
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1)])
@@ -232,7 +229,8 @@ def test_what_cannot_be_scanned_as_prepared_is_narrowed_down(bad: list[int]) -> 
     found, gaps, _ = scan_handover(engine, texts)
     assert found == [(i, at) for i, at in expected_of(texts) if i not in bad]
     assert [artifact for artifact, _ in gaps] == bad
-    assert {(gap.engine, gap.reason) for _, gap in gaps} == {("preparing", "preparing failed: ValueError: told to")}
+    assert {(gap.engine, gap.reason) for _, gap in gaps} == {("preparing", gaps[0][1].reason)}
+    assert gaps[0][1].reason.startswith("preparing failed: ValueError in test_scan.py, line ")
 
 
 def test_what_cannot_be_prepared_is_left_to_the_engine() -> None:
@@ -277,9 +275,8 @@ def test_an_image_that_cannot_be_read_is_a_gap_and_the_others_are_read(bad: list
     texts, gaps = transcribe([OtherTranscriber(Settings()), ObedientTranscriber(Settings())], pictures, lambda: None)
     assert texts.schema == SEGMENTS
     assert texts.column("text").to_pylist() == [f"text {i}" for i in range(4) if i not in bad]
-    assert [(artifact, gap.engine, gap.reason) for artifact, gap in gaps] == [
-        (i, "fake-ocr", "fake-ocr failed: ValueError: asked to raise") for i in bad
-    ]
+    assert [(artifact, gap.engine) for artifact, gap in gaps] == [(i, "fake-ocr") for i in bad]
+    assert all(gap.reason.startswith("fake-ocr failed: ValueError in contract.py, line ") for _, gap in gaps)
 
 
 @pytest.mark.parametrize("engines", [[], [OtherTranscriber(Settings())]])

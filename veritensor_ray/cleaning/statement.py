@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from veritensor_ray.cleaning.manifest import AFTER, BEFORE, CORPUS, MANIFEST, MANIFEST_NAME, QUARANTINE, ROWS_NAME
 from veritensor_ray.cleaning.places import object_name, paths_below
-from veritensor_ray.errors import IncompleteOutput, SignatureError, StoreError
+from veritensor_ray.errors import IncompleteOutput, SignatureError, StoreError, told
 from veritensor_ray.findings.attestation import (
     NAME,
     RUN,
@@ -160,7 +160,7 @@ def _manifest(store: OutputStore) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(data or b""), schema=MANIFEST).to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreError(f"{store.uri}/{MANIFEST_NAME} is damaged or missing ({error}). Copy it again") from None
+        raise StoreError(f"{store.uri}/{MANIFEST_NAME} is damaged or missing ({told(error)}). Copy it again") from None
     return rows
 
 

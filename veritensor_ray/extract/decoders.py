@@ -16,7 +16,7 @@ import lz4.frame
 import zstandard
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.errors import LimitExceeded, Malformed
 from veritensor_ray.media_types import BZIP2, GZIP, LZ4, LZMA, XZ, ZLIB, ZSTD
 
 PIECE = 1 << 20
@@ -314,7 +314,7 @@ def streams(file: BinaryIO, make: Callable[[], Decoder], *magics: bytes) -> Iter
                 break
         rest = rest if rest.startswith(magics) else rest.lstrip(b"\x00")
         if rest and not rest.startswith(magics):
-            raise ValueError("the data after its end is not a stream")
+            raise Malformed("the data after its end is not a stream")
 
 
 def _xz(kind: int) -> Decoder:
@@ -331,7 +331,7 @@ def raw_lzma(filters: list[dict[str, int]]) -> Decoder:
 def lzma_filter(properties: bytes, size: int) -> dict[str, int]:
     """The filter that five bytes of LZMA properties describe. Its dictionary never needs to be larger than the decoded data."""
     if len(properties) < 5 or properties[0] >= 225:
-        raise ValueError("invalid LZMA properties")
+        raise Malformed("invalid LZMA properties")
     rest, lc = divmod(properties[0], 9)
     pb, lp = divmod(rest, 5)
     wanted = int.from_bytes(properties[1:5], "little")

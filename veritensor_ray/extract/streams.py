@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, told
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.decoders import BROKEN, COMPRESSIONS, Beside
 
@@ -48,8 +48,8 @@ class _Bounded(io.RawIOBase):
         try:
             self._rest = memoryview(next(self._pieces, b""))
         except BROKEN as error:
-            memory = "emory usage limit" in str(error)  # liblzma's message
-            said = f"the {self._via} stream is damaged or ends early after {self._out} bytes: {error}"
+            said = f"the {self._via} stream is damaged or ends early after {self._out} bytes: {told(error)}"
+            memory = "emory usage limit" in said  # liblzma's message
             self._end = LimitExceeded("worker_memory", said) if memory else ReadError(said)
         except ReadError as error:  # from a limit, or from the stream that this one is decoded from
             self._end = error
@@ -148,7 +148,7 @@ class Pieces(io.BufferedIOBase):
             except ReadError as error:
                 self.error = error
             except BROKEN as error:
-                self.error = ReadError(f"its data is damaged or ends early: {error}")
+                self.error = ReadError(f"its data is damaged or ends early: {told(error)}")
         raise self.error
 
     def read(self, size: int | None = -1, /) -> bytes:

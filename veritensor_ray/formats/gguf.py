@@ -59,7 +59,7 @@ class GgufHeader:
     def _pair(self, keys: set[str]) -> Iterator[GgufTexts]:
         key = self._text()[0]
         if key in keys:
-            self.problems.append(f"the key {key[:80]!r} occurs twice")
+            self.problems.append(f"the key of metadata pair {len(keys) + 1} has occurred before")
         keys.add(key)
         if len(key) > 65_535:
             self.problems.append(f"a key has {len(key)} characters")
@@ -82,7 +82,7 @@ class GgufHeader:
             yield from self._strings(key, count)
         elif kind == _ARRAY:
             if level >= _NESTED:
-                raise Malformed(f"the arrays of {key[:80]!r} are nested deeper than {_NESTED} levels")
+                raise Malformed(f"arrays are nested deeper than {_NESTED} levels")
             for _ in range(count):
                 yield from self._array(key, level + 1)
         else:

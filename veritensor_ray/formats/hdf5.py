@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import Malformed
+from veritensor_ray.errors import Malformed, told
 
 LARGEST = bounds.HELD
 _HEAP = b"GCOL\x01\0\0\0"  # the beginning of a collection of variable-length values
@@ -111,7 +111,7 @@ def opened(file: BinaryIO | Guarded) -> Any:
     try:
         return h5py.File(file if isinstance(file, Guarded) else Guarded(file), "r", locking=False, rdcc_nbytes=CHUNKS, rdcc_nslots=_SLOTS)
     except Exception as error:  # noqa: BLE001  # h5py raises arbitrary exceptions for damaged data
-        raise Malformed(f"not a complete HDF5 file: {str(error)[:200]}") from None
+        raise Malformed(f"not a complete HDF5 file: {told(error)}") from None
 
 
 def keras_config(root: Any) -> str | None:
@@ -119,7 +119,7 @@ def keras_config(root: Any) -> str | None:
     try:
         value = root.attrs.get("model_config")
     except Exception as error:  # noqa: BLE001  # as above
-        raise Malformed(f"the attribute model_config is unreadable: {str(error)[:200]}") from None
+        raise Malformed(f"the attribute model_config is unreadable: {told(error)}") from None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
@@ -170,7 +170,7 @@ def objects(root: Any) -> Iterator[Hdf5Item | Elsewhere | Damaged]:
             seen.add((info.fileno, info.addr))
             names = list(item) if isinstance(item, h5py.Group) else []
         except Exception as error:  # noqa: BLE001  # h5py raises arbitrary exceptions for damaged data
-            yield Damaged(path, str(error)[:200])
+            yield Damaged(path, told(error))
             continue
         yield Hdf5Item(path, item, isinstance(item, h5py.Dataset))
         inner: list[tuple[str, Any]] = []
@@ -190,7 +190,7 @@ def _follow(path: str, group: Any, name: str, stack: list[tuple[str, Any]]) -> I
         elif isinstance(link, h5py.HardLink):
             stack.append((inner, group[name]))
     except Exception as error:  # noqa: BLE001  # as above
-        yield Damaged(inner, str(error)[:200])
+        yield Damaged(inner, told(error))
 
 
 def attributes(item: Any) -> Iterator[tuple[str, Any]]:
@@ -212,7 +212,7 @@ def stored_elsewhere(dataset: Any) -> str:
     try:
         return _sources(dataset)
     except Exception as error:  # noqa: BLE001  # as above; without this information, the data is not read either
-        return f"unknown ({str(error)[:100]})"
+        return f"unknown ({told(error)})"
 
 
 def _sources(dataset: Any) -> str:

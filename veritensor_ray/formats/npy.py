@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from veritensor_ray.errors import Malformed
+from veritensor_ray.errors import Malformed, told
 
 _HEADER = 65_536  # in bytes; NumPy itself accepts 10,000 unless the file is declared trusted
 
@@ -38,5 +38,5 @@ def read_header(file: BinaryIO) -> NpyHeader:
             warnings.simplefilter("ignore")  # about headers written by Python 2
             shape, fortran, dtype = read(file, max_header_size=_HEADER)
     except Exception as error:  # noqa: BLE001  # parsing a header and its type can raise arbitrary exceptions
-        raise Malformed(f"invalid npy header: {str(error).partition(chr(10))[0][:200]}") from None
+        raise Malformed(f"invalid npy header: {told(error)}") from None
     return NpyHeader(shape, dtype, fortran, file.tell())

@@ -69,10 +69,10 @@ def read_header(file: BinaryIO, size: int | None) -> SafetensorsHeader:
 
 def _read(top: _Pairs, found: SafetensorsHeader, room: int | None) -> None:
     names: set[str] = set()
-    spans: list[tuple[int, int, str]] = []
-    for name, value in top:
+    spans: list[tuple[int, int, int]] = []
+    for number, (name, value) in enumerate(top, 1):
         if name in names:
-            found.problems.append(f"the name {name[:80]!r} occurs twice")
+            found.problems.append(f"the name of entry {number} has occurred before")
         names.add(name)
         if name == "__metadata__":
             _metadata(value, found)
@@ -80,9 +80,9 @@ def _read(top: _Pairs, found: SafetensorsHeader, room: int | None) -> None:
         found.names.append(name)
         span = _span(value)
         if isinstance(span, str):
-            found.problems.append(f"{name[:80]!r}: {span}")
+            found.problems.append(f"entry {number}: {span}")
         else:
-            spans.append((*span, name))
+            spans.append((*span, number))
     found.problems += _layout(spans, room)
     found.end = 8 + found.size + max((end for _, end, _ in spans), default=0)
 
@@ -111,7 +111,7 @@ def _span(value: Any) -> tuple[int, int] | str:
         return "its offsets are in the wrong order"
     bits = _BITS.get(dtype) if isinstance(dtype, str) else None
     if bits is not None and math.prod(shape) * bits != (end - start) * 8:
-        return f"{end - start} bytes do not hold {dtype}{shape}"[:200]
+        return f"{end - start} bytes do not hold a tensor of its shape"
     return start, end
 
 
@@ -119,14 +119,14 @@ def _natural(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 63
 
 
-def _layout(spans: list[tuple[int, int, str]], room: int | None) -> Iterator[str]:
+def _layout(spans: list[tuple[int, int, int]], room: int | None) -> Iterator[str]:
     """Yield problems: tensors have to cover the data without overlaps or holes, up to the end."""
     at = 0
-    for start, end, name in sorted(spans):
+    for start, end, number in sorted(spans):
         if start < at:
-            yield f"{name[:80]!r} overlaps the tensor before it"
+            yield f"entry {number} overlaps the tensor before it"
         elif start > at:
-            yield f"there is a gap of {start - at} bytes before {name[:80]!r}"
+            yield f"there is a gap of {start - at} bytes before entry {number}"
         at = max(at, end)
     if room is not None and at > room:
         yield f"the tensors need {at} bytes, but the file has {max(0, room)}"

@@ -23,7 +23,7 @@ from veritensor_ray.engines.injection import Injection
 from veritensor_ray.engines.injection.calibration import FEW, Thresholds, above, probability, resolves, thresholds, without
 from veritensor_ray.engines.injection.described import described
 from veritensor_ray.engines.registry import create, selected
-from veritensor_ray.errors import CannotRunError, ModelError, UsageError, VeritensorError
+from veritensor_ray.errors import CannotRunError, ModelError, UsageError, VeritensorError, failure
 from veritensor_ray.findings.positions import Columns
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.models.standard import home, keep_calibration
@@ -293,7 +293,7 @@ def highest_passage(context: Context, row: PlanRow, pulse: Pulse) -> dict[str, A
     except VeritensorError:
         raise
     except Exception as error:  # noqa: BLE001  # the boundary of a document: the others are still worth reading
-        outcome.add_gap(Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], code=ReasonCode.ENGINE_FAILED))
+        outcome.add_gap(Gap(f"{engine.name} failed: {failure(error)}", code=ReasonCode.ENGINE_FAILED))
         texts = 0
     outcome.settle()
     about = {"status": outcome.status, "reason": outcome.reason, "media_type": outcome.media_type, "texts": texts}

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import IO, Any, BinaryIO
 
-from veritensor_ray.errors import LimitExceeded, VeritensorError
+from veritensor_ray.errors import LimitExceeded, VeritensorError, failure
 from veritensor_ray.pipeline.limits import Watchdog, bound_memory, unbound_memory
 
 HEAD = struct.Struct("<QQ")  # lengths of the two parts of a message
@@ -80,7 +80,7 @@ def _answered(functions: Functions, bounds: Bounds, request: bytes) -> Answer:
     except VeritensorError as error:
         return {"error": type(error).__name__, "message": str(error)}, b""
     except Exception as error:  # noqa: BLE001  # the boundary of a request: the caller must hear about any failure
-        return {"error": "", "message": f"{type(error).__name__}: {error}"[:1000]}, b""
+        return {"error": "", "message": failure(error)}, b""
     finally:
         bounds.rest()
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from veritensor_ray.config import Limits
 from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.engines.base import FileEngine
-from veritensor_ray.errors import ReadError, as_read_error
+from veritensor_ray.errors import ReadError, as_read_error, failure
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.layers import layers, suspects
 from veritensor_ray.extract.source import Item, Member
@@ -112,7 +112,7 @@ class _Pass:
         try:
             found = list(engine.scan_file(io.BytesIO(data), about))
         except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
-            found = [Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], engine=engine.name)]
+            found = [Gap(f"{engine.name} failed: {failure(error)}", engine=engine.name)]
         self._results.gaps += [(number, one) for one in found if isinstance(one, Gap)]
         if hits := [one for one in found if isinstance(one, Hit)]:
             moved = (hit._replace(row=0, start=_characters(data, hit.start), end=_characters(data, hit.end)) for hit in hits)

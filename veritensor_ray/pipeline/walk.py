@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 from veritensor_ray.config import Limits
 from veritensor_ray.detection import FileInfo, Hit
 from veritensor_ray.engines.base import Engine
-from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error
+from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error, failure
 from veritensor_ray.extract.budget import SHARED, Budget
 from veritensor_ray.extract.content import BESIDE, content_kind, content_name
 from veritensor_ray.extract.decoders import HELD, Beside
@@ -183,7 +183,7 @@ class Walk:
                 if hits := [one for one in found if isinstance(one, Hit)]:
                     self._tools.recorder.file_hits(engine.name, self._outcome.index, file, about, hits)
             except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
-                found = [Gap(f"{engine.name} failed: {type(error).__name__}: {error}"[:300], code=ReasonCode.ENGINE_FAILED)]
+                found = [Gap(f"{engine.name} failed: {failure(error)}", code=ReasonCode.ENGINE_FAILED)]
             for gap in found:
                 if isinstance(gap, Gap):
                     self._outcome.add_gap(replace(gap, engine=engine.name, member=gap.member or about.member))

@@ -360,7 +360,22 @@ def test_a_name_stands_where_its_package_is_and_not_where_it_is_mentioned() -> N
 def test_says_the_line_that_is_not_understood() -> None:
     unread = [one for one in items("requirements.txt", REQUIREMENTS) if isinstance(one, Unread)]
     assert [one.line for one in unread] == [14, 15, 26, 27, 28]
-    assert unread[3].reason == "cannot be parsed: 'this is no requirement'"
+    assert unread[3].reason == "a requirement cannot be parsed"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        ("pyproject.toml", '[project]\nname = "a"\ndependencies = [\n  "requests",\n  "no package",\n  "what else?"\n]\n', [5, 6]),
+        ("Pipfile", '[packages]\nrequests = "*"\n"no package" = "*"\nflask = 7\n', [3, 4]),
+        ("Pipfile.lock", '{"default": {\n"requests": {},\n"flask": 7}}', [3]),
+        ("environment.yml", "dependencies:\n  - python\n  - '!!'\n  - pip:\n    - no package\n", [3, 5]),
+        ("package.json", '{"dependencies": {\n"lodash": "1.0.0",\n"left-pad": 7}}', [3]),
+        ("package-lock.json", '{"dependencies": {\n"lodash": {"version": "1.0.0"},\n"left-pad": 7}}', [3]),
+    ],
+)
+def test_says_the_line_of_an_entry_that_is_not_understood(name: str, text: str, lines: list[int]) -> None:
+    assert [one.line for one in items(name, text) if isinstance(one, Unread)] == lines
 
 
 @pytest.mark.parametrize(

@@ -36,16 +36,19 @@ def entry(start: int, end: int, shape: list[int] | None = None, dtype: str = "U8
     [
         (save({"a": np.ones((2, 3), np.float32), "b": np.zeros(0)}, {"note": "x"}), None),
         (safetensors({"c": entry(0, 10, [5], "BF16")}, 10), None),
-        (safetensors({"a": entry(0, 8), "b": entry(4, 12)}, 12), "'b' overlaps the tensor before it"),
-        (safetensors({"a": entry(0, 8), "b": entry(10, 12)}, 12), "there is a gap of 2 bytes before 'b'"),
+        (safetensors({"a": entry(0, 8), "b": entry(4, 12)}, 12), "entry 2 overlaps the tensor before it"),
+        (safetensors({"a": entry(0, 8), "b": entry(10, 12)}, 12), "there is a gap of 2 bytes before entry 2"),
         (safetensors({"a": entry(0, 8)}, 4), "the tensors need 8 bytes, but the file has 4"),
         (safetensors({"a": entry(0, 8)}, 9), "1 bytes after the last tensor do not belong to any"),
-        (safetensors({"a": entry(8, 0, [8])}, 8), "'a': its offsets are in the wrong order"),
-        (safetensors({"a": entry(0, 8, [3], "F32")}, 8), "'a': 8 bytes do not hold F32[3]"),
-        (safetensors({"a": entry(0, 8, [-8])}, 8), "'a': it does not have a valid shape"),
-        (safetensors({"a": 7}, 8), "'a': the description of the tensor is invalid"),
+        (safetensors({"a": entry(8, 0, [8])}, 8), "entry 1: its offsets are in the wrong order"),
+        (safetensors({"a": entry(0, 8, [3], "F32")}, 8), "entry 1: 8 bytes do not hold a tensor of its shape"),
+        (safetensors({"a": entry(0, 8, [-8])}, 8), "entry 1: it does not have a valid shape"),
+        (safetensors({"a": 7}, 8), "entry 1: the description of the tensor is invalid"),
         (safetensors({"__metadata__": {"a": 1}}), "__metadata__ contains values other than strings"),
-        (safetensors(b'{"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, "a": 0}', 1), "the name 'a' occurs twice"),
+        (
+            safetensors(b'{"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}, "a": 0}', 1),
+            "the name of entry 2 has occurred before",
+        ),
         (safetensors(b'{"a": }   '), "the header is not JSON in UTF-8"),
     ],
 )
@@ -75,7 +78,7 @@ def test_gguf_templates_and_lengths() -> None:
     [hit] = scan(bad, "a.gguf")
     assert bad[hit.start : hit.end] == b"{{ ''.__class__ }}"  # type: ignore[union-attr]
     assert found(good[:-3], "a.gguf")[0][0] == "gguf-malformed"
-    assert found(gguf([("a", GGUF_STRING, "x")] * 2), "a.gguf") == [("gguf-malformed", "the key 'a' occurs twice")]
+    assert found(gguf([("a", GGUF_STRING, "x")] * 2), "a.gguf") == [("gguf-malformed", "the key of metadata pair 2 has occurred before")]
     huge = good.replace((1).to_bytes(8, "little") + b"a", (1 << 62).to_bytes(8, "little") + b"a", 1)
     assert [rule for rule, _ in found(huge, "a.gguf")] == ["gguf-malformed"]
 

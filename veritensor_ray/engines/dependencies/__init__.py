@@ -119,10 +119,11 @@ class Dependencies:
 
     def _unread(self, manifest: Manifest, reason: str) -> Iterator[Gap]:
         if reason:
-            yield Gap(reason[:300], engine=self.name, coverage="unparsable")
+            yield Gap(reason, engine=self.name, coverage="unparsable")
         for item in manifest.unread:
-            where = f"line {item.line} " if item.line else ""
-            yield Gap(f"{where}{item.reason}"[:300], engine=self.name, coverage="unparsable", location=where.strip() or None)
+            where = f"line {item.line}" if item.line else None
+            reason = f"{where}: {item.reason}" if where else item.reason
+            yield Gap(reason, engine=self.name, coverage="unparsable", location=where)
         rest = manifest.unread_total - len(manifest.unread)
         if rest:
             yield Gap(f"{rest} more lines could not be parsed", engine=self.name, coverage="unparsable", count=rest)

@@ -24,7 +24,7 @@ def check(file: BinaryIO, policy: NamePolicy) -> Iterator[ConfigFinding | Gap]:
             yield from _keras(root, policy)
             yield from _elsewhere(root)
     except Malformed as error:
-        yield Gap(f"modelfiles: {str(error)[:200]}", engine="modelfiles")
+        yield Gap(f"modelfiles: {error}", engine="modelfiles")
 
 
 def _keras(root: object, policy: NamePolicy) -> Iterator[ConfigFinding | Gap]:

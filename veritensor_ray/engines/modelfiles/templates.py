@@ -67,7 +67,7 @@ def check(template: str) -> list[TemplateFinding]:
     except Exception as error:  # noqa: BLE001  # the boundary of a template: huge numbers and unusual characters raise other errors too
         return [
             *_by_text(template),
-            TemplateFinding(UNREADABLE, f"{str(error).partition(chr(10))[0][:200]}", getattr(error, "lineno", 1) or 1),
+            TemplateFinding(UNREADABLE, "it does not parse", getattr(error, "lineno", 1) or 1),
         ]
     first: dict[tuple[str, str], TemplateFinding] = {}
     for one in found:

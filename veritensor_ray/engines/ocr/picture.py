@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, ImageSequence
 
 from veritensor_ray import bounds
 from veritensor_ray.config import OcrSettings
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, as_read_error
 
 Grey = np.ndarray[Any, np.dtype[np.uint8]]
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
@@ -104,12 +104,10 @@ def decode(data: bytes, settings: OcrSettings) -> Iterator[Image.Image]:
                     if mark not in seen:
                         seen.add(mark)
                         yield shown
-    except Image.DecompressionBombError as error:  # Pillow's limit, if ours is higher
-        raise LimitExceeded("ocr.pixels", f"image has too many pixels: {error}") from None
+    except Image.DecompressionBombError:  # Pillow's limit, if ours is higher
+        raise LimitExceeded("ocr.pixels", "image has too many pixels") from None
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, OverflowError) as error:
-        raise ReadError(
-            f"not a complete image: {str(error).partition(' <')[0]}"
-        ) from None  # without the object's address, which Pillow appends
+        raise as_read_error(error, "not a complete image") from None
 
 
 def _flattened(image: Image.Image) -> Iterator[Image.Image]:

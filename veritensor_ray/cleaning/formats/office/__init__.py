@@ -30,6 +30,7 @@ from veritensor_ray.extract.readers.office.pptx import read_pptx
 from veritensor_ray.extract.readers.office.traced import Trace
 from veritensor_ray.extract.readers.office.xlsx import read_xlsx
 from veritensor_ray.extract.source import Item, Source
+from veritensor_ray.findings.redact import name_safe
 
 _MOST = bounds.HELD
 _SIGNATURES = "_xmlsignatures/"
@@ -99,7 +100,7 @@ class _Document:
         """Return the content of a part. Raises CannotRewriteError, ReadError."""
         data = self._package.open(name).read(_MOST + 1)
         if len(data) > _MOST:
-            raise CannotRewriteError(f"its part {name[:200]!r} has more than {_MOST} bytes")
+            raise CannotRewriteError(f"its part {name_safe(name)} has more than {_MOST} bytes")
         return data
 
     def _write(self, new: dict[str, bytes], gone: set[str], out: BinaryIO) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from veritensor_ray.cleaning.actions import CannotRewriteError
 from veritensor_ray.extract.readers.office.traced import TextRun
+from veritensor_ray.findings.redact import name_safe
 
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
 _TAG = re.compile(r"<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
@@ -115,7 +116,7 @@ class Part:
         return self.data[at : at + size].decode(self._codec, "replace")
 
     def _lost(self) -> CannotRewriteError:
-        return CannotRewriteError(f"a text of its part {self.name[:200]!r} is not where it was read")
+        return CannotRewriteError(f"a text of its part {name_safe(self.name)} is not where it was read")
 
     def changed(self, changes: Iterable[Change]) -> bytes:
         """Return the bytes with the changes. Of changes that overlap, the first and longest wins."""
@@ -139,7 +140,7 @@ def _codec_of(data: bytes) -> str:
     try:
         return codecs.lookup(name).name
     except LookupError:
-        raise CannotRewriteError(f"the encoding of its XML is unknown: {name[:40]!r}") from None
+        raise CannotRewriteError("the encoding of its XML is unknown") from None
 
 
 def _escaped(text: str, *, quoted: bool = False, cdata: bool = False, comment: bool = False) -> str:

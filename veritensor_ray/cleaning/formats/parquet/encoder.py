@@ -41,7 +41,7 @@ from veritensor_ray.cleaning.formats.parquet.file import (
     TopField,
     levels,
 )
-from veritensor_ray.errors import as_read_error
+from veritensor_ray.errors import told
 from veritensor_ray.formats.thrift import I64, List, Struct
 
 _CODECS = {0: "none", 1: "snappy", 2: "gzip", 4: "brotli", 5: "lz4", 6: "zstd", 7: "lz4"}
@@ -151,10 +151,10 @@ class FieldEncoder:
             ) as writer:
                 writer.write_table(table, row_group_size=max(1, table.num_rows))
         except DECODING as error:
-            raise CannotRewriteError(f"column {self._field.name[:80]} cannot be encoded: {as_read_error(error, 'pyarrow')}") from None
+            raise CannotRewriteError(f"a column cannot be encoded: {told(error)}") from None
         parsed = ParquetFile(out)
         if len(parsed.groups) != 1 or levels(parsed.footer[SCHEMA]) != [leaf[:4] for leaf in self._field.leaves]:
-            raise CannotRewriteError(f"column {self._field.name[:80]} has a type that cannot be written again")
+            raise CannotRewriteError("a column has a type that cannot be written again")
         return _Encoding(out, parsed)
 
 

@@ -12,6 +12,7 @@ from veritensor_ray import bounds
 from veritensor_ray.engines.dependencies.manifests.positions_of_names import placed
 from veritensor_ray.engines.dependencies.manifests.requirements import requirement_line
 from veritensor_ray.engines.dependencies.model import CONDA, NAMES, Dependency, Index, Item, Unparsable, Unread
+from veritensor_ray.errors import told
 
 _LARGEST = bounds.CONDA  # characters: a megabyte of YAML takes seconds
 _ITEMS = bounds.CONDA_ITEMS  # aliases let a small file list the same thing endlessly
@@ -28,7 +29,7 @@ def parse(text: str) -> Iterator[Item]:
     try:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506  # the base loader creates only texts, lists and mappings
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:
-        raise Unparsable(f"it is not valid YAML: {' '.join(str(error).split())[:100]}") from None
+        raise Unparsable(f"it is not valid YAML: {told(error)}") from None
     found = document.get("dependencies") if isinstance(document, dict) else None
     yield from placed(text, _items(found if isinstance(found, list) else []))
 
@@ -43,10 +44,7 @@ def _items(entries: list[Any]) -> Iterator[tuple[str, Item]]:
                 yield "", Unread(f"entries after the first {_ITEMS} were not read")
                 return
             if not isinstance(one, str):
-                yield (
-                    "",
-                    Unread(f"cannot be parsed: {str(one)[:80]!r}" if not isinstance(one, (dict, list)) else "an entry cannot be parsed"),
-                )
+                yield "", Unread("an entry cannot be parsed")
             elif requirements is not None:
                 yield from _pip(one)
             else:
@@ -55,12 +53,12 @@ def _items(entries: list[Any]) -> Iterator[tuple[str, Item]]:
 
 def _pip(text: str) -> Iterator[tuple[str, Item]]:
     for item in requirement_line(text, 0, None):
-        yield item.name if isinstance(item, Dependency) else item.url if isinstance(item, Index) else "", item
+        yield item.name if isinstance(item, Dependency) else item.url if isinstance(item, Index) else text, item
 
 
 def _conda(text: str) -> tuple[str, Item]:
     match = _SPEC.match(text.strip())
     if match is None or not NAMES[CONDA].match(match[1]):
-        return "", Unread(f"cannot be parsed: {text[:80]!r}")
+        return text, Unread("a requirement cannot be parsed")
     exact = _EXACT.match(match[2])
     return match[1], Dependency(CONDA, match[1], exact[1] if exact else None, 0, 0, "" if exact else match[2][:100])

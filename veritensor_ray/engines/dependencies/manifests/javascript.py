@@ -37,7 +37,7 @@ def _package(document: dict[str, Any]) -> Iterator[tuple[str, Item]]:
 def asked_for(name: str, wanted: Any) -> Dependency | Unread | None:
     """Return the item for one line of package.json, or None for a folder of the project itself."""
     if not isinstance(wanted, str) or not NAMES[NPM].match(name):
-        return Unread(f"{name[:80]!r} cannot be parsed")
+        return Unread("the entry of a package cannot be parsed")
     if wanted.startswith("npm:"):  # another package under this name
         other, _, version = wanted[4:].rpartition("@") if "@" in wanted[5:] else (wanted[4:], "", "")
         return asked_for(other, version)
@@ -79,7 +79,7 @@ def _tree(tree: dict[str, Any]) -> Iterator[tuple[str, Item]]:
             levels.pop()
             continue
         if not isinstance(entry, dict):
-            yield "", Unread(f"{name[:80]!r} cannot be parsed")
+            yield name, Unread("the entry of a package cannot be parsed")
             continue
         yield name, _locked(name, entry, entry.get("resolved"))
         inner = entry.get("dependencies")
@@ -93,9 +93,9 @@ def _tree(tree: dict[str, Any]) -> Iterator[tuple[str, Item]]:
 def _locked(name: str, entry: dict[str, Any], resolved: Any) -> Item:
     version = entry.get("version")
     if not isinstance(version, str) or not NAMES[NPM].match(name):
-        return Unread(f"{name[:80]!r} cannot be parsed")
+        return Unread("the entry of a package cannot be parsed")
     if version.startswith("npm:"):
-        return asked_for(name, version) or Unread(f"{name[:80]!r} cannot be parsed")
+        return asked_for(name, version) or Unread("the entry of a package cannot be parsed")
     exact = _EXACT.match(version)
     source = resolved if isinstance(resolved, str) else version
     remote = source.startswith(("git", "http:", "ssh:")) or (exact is None and bool(_REMOTE.match(source)))

@@ -10,6 +10,7 @@ from typing import Any
 from veritensor_ray.engines.dependencies.manifests.positions_of_names import LOCK_NAME, placed
 from veritensor_ray.engines.dependencies.manifests.pyproject import load_toml
 from veritensor_ray.engines.dependencies.model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
+from veritensor_ray.errors import told
 
 BIG = 2 << 20  # characters; a larger machine-written lock file is read line by line, which is 20 times as fast
 _LINE = re.compile(
@@ -39,7 +40,7 @@ def _items(packages: Iterable[Any]) -> Iterator[tuple[str, Item]]:
     for package in packages:
         name = package.get("name") if isinstance(package, dict) else None
         if not isinstance(name, str) or not NAMES[PYPI].match(name):
-            yield "", Unread(f"{str(name)[:80]!r} is not a package name")
+            yield str(name or ""), Unread("the name of a package is not valid")
             continue
         source = package.get("source", package)
         local, url, registry = _origin(source if isinstance(source, dict) else {}, package)
@@ -113,7 +114,7 @@ def load_json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Unparsable(f"it is not valid JSON: {str(error)[:100]}") from None
+        raise Unparsable(f"it is not valid JSON: {told(error)}") from None
 
 
 def parse_pipfile_lock(text: str) -> Iterator[Item]:
@@ -133,7 +134,7 @@ def _pipfile_items(document: dict[str, Any]) -> Iterator[tuple[str, Item]]:
     for section, packages in document.items():
         for name, entry in packages.items() if section != "_meta" and isinstance(packages, dict) else ():
             if not NAMES[PYPI].match(name) or not isinstance(entry, dict):
-                yield "", Unread(f"{name[:80]!r} cannot be parsed")
+                yield name, Unread("the entry of a package cannot be parsed")
             elif not any(key in entry for key in ("path", "editable")) or "git" in entry:
                 version = entry.get("version")
                 exact = version.lstrip("=") if isinstance(version, str) and version.startswith("==") else None

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from veritensor_ray.engines.dependencies.model import Dependency, Index, Item
+from veritensor_ray.engines.dependencies.model import Dependency, Index, Item, Unread
 
 TOKEN = re.compile(r"(?<![A-Za-z0-9@/._-])[@A-Za-z0-9_][A-Za-z0-9@/._-]*")
 LOCK_NAME = re.compile(r"""^[ \t]*(?:\{[ \t]*)?name[ \t]*=[ \t]*["']([^"'\n]+)""", re.MULTILINE)
@@ -18,7 +18,7 @@ KEY = re.compile(r'"([^"\\]*)"\s*+:')
 def placed(text: str, items: Iterable[tuple[str, Item]], pattern: re.Pattern[str] = TOKEN) -> Iterator[Item]:
     """Yield items (in the order of the text) with the position of their word: the first after the previous item, or else the first of all.
 
-    A word ends with the item's name. An item whose word does not occur in the text, because it is written with escapes, is left unchanged.
+    A word ends with the item's name. Of a part that could not be parsed, only the line is told. An item whose word does not occur in the text, because it is written with escapes, is left unchanged.
     """
     pairs = list(items)
     wanted: dict[str, list[int]] = {word: [] for word, _ in pairs}
@@ -30,12 +30,15 @@ def placed(text: str, items: Iterable[tuple[str, Item]], pattern: re.Pattern[str
     missing = [word for word, starts in wanted.items() if word and not starts and group == 0]
     for word in missing[:_SEARCHED]:
         wanted[word] = list(_starts(text, word))
-    cursor = 0
+    cursor, ends = 0, [match.start() for match in re.finditer("\n", text)]
     for word, item in pairs:
         starts = wanted[word]
-        if starts and isinstance(item, (Dependency, Index)):
+        if starts:
             at = bisect_left(starts, cursor)
             cursor = starts[at] if at < len(starts) else starts[0]
+        if starts and isinstance(item, Unread):
+            yield replace(item, line=bisect_left(ends, cursor) + 1)
+        elif starts and isinstance(item, (Dependency, Index)):
             end = cursor + len(word)
             length = len(item.name) if isinstance(item, Dependency) and word.endswith(item.name) else len(word)
             yield replace(item, start=end - length, end=end)

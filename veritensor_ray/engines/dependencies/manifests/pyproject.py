@@ -10,6 +10,7 @@ from typing import Any
 from veritensor_ray.engines.dependencies.manifests.positions_of_names import placed
 from veritensor_ray.engines.dependencies.manifests.requirements import requirement_line
 from veritensor_ray.engines.dependencies.model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
+from veritensor_ray.errors import told
 
 Pairs = Iterator[tuple[str, Item]]
 _LONGEST = 256  # characters of a version
@@ -25,7 +26,7 @@ def load_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Unparsable(f"it is not valid TOML: {str(error)[:100] or 'nested too deeply'}") from None
+        raise Unparsable(f"it is not valid TOML: {told(error)}") from None
 
 
 def parse(text: str) -> Iterator[Item]:
@@ -55,9 +56,9 @@ def _requirements(value: Any) -> Pairs:
     for requirement in value if isinstance(value, list) else ():
         if isinstance(requirement, str):
             for item in requirement_line(requirement, 0, None):
-                yield item.name if isinstance(item, Dependency) else "", item
+                yield item.name if isinstance(item, Dependency) else requirement, item
         elif not (isinstance(requirement, dict) and set(requirement) == {"include-group"}):
-            yield "", Unread(f"cannot be parsed: {str(requirement)[:80]!r}")
+            yield "", Unread("a requirement cannot be parsed")
 
 
 def _poetry(poetry: dict[str, Any]) -> Pairs:
@@ -95,7 +96,7 @@ def _constraints(table: Any) -> Pairs:
         if name.lower() == "python":
             continue
         if name.isascii() and not NAMES[PYPI].match(name):
-            yield "", Unread(f"{name[:80]!r} is not a package name")
+            yield name, Unread("the name of a package is not valid")
             continue
         for one in value if isinstance(value, list) else [value]:
             wanted = one.get("version", "") if isinstance(one, dict) else one
@@ -105,7 +106,7 @@ def _constraints(table: Any) -> Pairs:
                 exact = _EXACT.match(wanted)
                 yield name, Dependency(PYPI, name, exact[1] if exact else None, 0, 0, "" if exact else wanted[:100])
             else:
-                yield "", Unread(f"the version of {name[:80]!r} cannot be parsed")
+                yield name, Unread("the version of a package cannot be parsed")
 
 
 def _addressed(name: str, table: dict[str, Any]) -> Pairs:

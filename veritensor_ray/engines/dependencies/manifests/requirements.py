@@ -84,11 +84,11 @@ def _option(text: str, at: int, line: int | None) -> Iterator[Item]:
         yield Index(name, value, at, at + len(text))
     elif name in _INCLUDES:
         if not followed_by_itself(value):
-            yield Unread(f"includes {value!r}, which is not followed", line)
+            yield Unread("another file is included, and that is not followed", line)
     elif name in _EDITABLE:
         yield from _requirement(value, at + text.find(value), line)
     elif name not in _HARMLESS:
-        yield Unread(f"option {name[:60]!r} is unknown", line)
+        yield Unread("an option is unknown", line)
 
 
 def followed_by_itself(path: str) -> bool:
@@ -104,7 +104,7 @@ def _requirement(text: str, at: int, line: int | None) -> Iterator[Item]:
     cut = _PER_REQUIREMENT.search(text)
     text = (text[: cut.start()] if cut else text).rstrip()
     if len(text) > _LONGEST:
-        yield Unread("is too long", line)
+        yield Unread("a requirement is too long", line)
         return
     exact = _EXACT.match(text)
     if exact and (exact[3] is None or _is_marker(exact[3].strip())):
@@ -124,12 +124,12 @@ def _general(text: str, at: int, line: int | None) -> Iterator[Item]:
         elif _PATH.match(text.partition(" ")[0]):
             yield from _direct(text.partition(" ")[0], at)
         else:
-            yield Unread(f"cannot be parsed: {text[:80]!r}", line)
+            yield Unread("a requirement cannot be parsed", line)
         return
     if NAMES[PYPI].match(found.name):
         yield from_requirement(found, at)
     else:
-        yield Unread(f"cannot be parsed: {text[:80]!r}", line)
+        yield Unread("a requirement cannot be parsed", line)
 
 
 def _foreign(text: str, at: int) -> Dependency | None:

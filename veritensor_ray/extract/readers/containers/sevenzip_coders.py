@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import bcj
 
-from veritensor_ray.errors import Malformed
+from veritensor_ray.errors import Malformed, told
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.decoders import Decoder, Inflate, Inflate64, Zstd, lzma_filter, pumped, raw_lzma
 from veritensor_ray.extract.streams import Pieces
@@ -121,7 +121,7 @@ def chain(coders: Sequence[Coder], read: Callable[[int], bytes], budget: Budget)
             read = Pieces(pieces).read1
         yield from pieces
     except (IndexError, OverflowError) as error:
-        raise Malformed(f"the properties of a coder are damaged: {error}") from None
+        raise Malformed(f"the properties of a coder are damaged: {told(error)}") from None
 
 
 def _step(coder: Coder, read: Callable[[int], bytes]) -> Iterator[bytes]:

@@ -177,7 +177,7 @@ class TarArchive:
         elif entry.is_file:
             yield Member(entry.name, cast("BinaryIO", Pieces(self.content(entry))))
             if entry.start + entry.size > self._size:
-                raise TarError(f"the archive ends in the middle of {entry.name[:300]}")
+                raise TarError(f"the archive ends in the middle of {entry.name}")
 
     def _extended(self, found: TarHeader) -> TarEntry:
         """Apply a header that describes the next entry, or all of them."""

@@ -115,7 +115,7 @@ class Compiler:
     def _again(self, name: str, path: str, namespace: str) -> Step:
         full = name if name in self._named else f"{namespace}.{name}"
         if full not in self._named:
-            raise Malformed(f"the type {name[:100]} is unknown")
+            raise Malformed("a type of the schema is not defined")
         if full in self._open:
             entry = self._open[full]
             return lambda data, at, found: entry[0](data, at, found)

@@ -7,7 +7,7 @@ import re
 import zlib
 from typing import Any, BinaryIO, cast
 
-from veritensor_ray.errors import ReadError
+from veritensor_ray.errors import ReadError, told
 from veritensor_ray.extract.budget import Budget
 
 _HEAD_BYTES = 64 << 10
@@ -122,7 +122,7 @@ class _Inflated(io.RawIOBase):
         try:
             data = self._packer.decompress(self._data, size)
         except zlib.error as error:
-            raise ReadError(f"the deflated body is damaged: {error}") from None
+            raise ReadError(f"the deflated body is damaged: {told(error)}") from None
         self._data = self._packer.unused_data if self._packer.eof else self._packer.unconsumed_tail
         self._budget.add(len(data))
         return bytes(data)

@@ -9,7 +9,7 @@ from typing import Any
 
 import ijson
 
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, told
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 from veritensor_ray.extract.readers.common.undecoded import undecoded
 from veritensor_ray.extract.readers.data.json_tree import NESTED, SMALL, Strings, is_text, value_of
@@ -109,7 +109,7 @@ def read_json(source: Source) -> Iterator[Block | Gap]:
         yield from kept or ()
         raise
     except (ijson.JSONError, UnicodeDecodeError) as error:
-        problem = f"not valid JSON ({str(error).partition(chr(10))[0]})"
+        problem = f"not valid JSON: {told(error)}"
     if not problem:
         yield from kept or ()
         return

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded
+from veritensor_ray.errors import LimitExceeded, told
 from veritensor_ray.extract.budget import Budget, Copies
 from veritensor_ray.extract.readers.common.trailing import behind
 from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
@@ -75,7 +75,7 @@ def read_sqlite(source: Source) -> Iterator[Item]:
         source.counts.rows += reader.rows
         yield from reader.gaps()
     except _BROKEN as error:
-        yield Gap(f"the schema cannot be read ({_line(error)}); the file was searched for readable strings")
+        yield Gap(f"the schema cannot be read ({told(error)}); the file was searched for readable strings")
     finally:
         database.close()
     said = _said(file) or size
@@ -216,7 +216,7 @@ class _Tables:
         except _BROKEN as error:
             self.damaged = True
             cut = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
-            reason = "the limit on the work for one file was reached" if cut else _line(error)
+            reason = "the limit on the work for one file was reached" if cut else told(error)
             said = f"the table ends early: {reason}; the file was searched for readable strings"
             yield Gap(said, location=f"table {name}"[:200], code=ReasonCode.LIMIT if cut else None)
 
@@ -343,7 +343,3 @@ def _index_tables(entries: list[list[str]]) -> Iterator[str]:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import ReadError
+from veritensor_ray.errors import ReadError, told
 from veritensor_ray.extract.readers.common.formulas import cell_notice, cell_notices
 from veritensor_ray.extract.readers.common.undecoded import undecoded
 from veritensor_ray.extract.readers.text import read_text
@@ -42,7 +42,7 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
         yield from _cells(reader, source)
         yield from undecoded(bad.count, encoding)
     except csv.Error as error:
-        yield Gap(f"the table cannot be read beyond line {reader.line_num}: {error}")
+        yield Gap(f"the table cannot be read beyond line {reader.line_num}: {told(error)}")
         if source.file.seekable():
             stream.detach()
             source.file.seek(0)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, Malformed, ReadError, as_read_error
+from veritensor_ray.errors import LimitExceeded, Malformed, ReadError, as_read_error, told
 from veritensor_ray.extract.budget import Copies
 from veritensor_ray.extract.readers.models.collecting import Gathered, Names, in_blocks
 from veritensor_ray.extract.readers.models.numpy_texts import as_texts, text_fields
@@ -66,7 +66,7 @@ class _Hdf5Walk:
                 yield Gap(f"{_FAILURES} values cannot be read; the others were not tried", location=found.path, bound="hdf5_failures")
                 break
             if isinstance(found, hdf5.Elsewhere):
-                yield Gap(f"{found.what} was not followed: {found.target[:100]}", location=found.path, code=ReasonCode.ELSEWHERE)
+                yield Gap(f"{found.what} was not followed", location=found.path, code=ReasonCode.ELSEWHERE)
                 continue
             if isinstance(found, hdf5.Damaged):
                 yield Gap(f"the object cannot be read: {found.reason}", location=found.path)
@@ -87,7 +87,7 @@ class _Hdf5Walk:
                 self._failures += 1
                 if self._failures >= _FAILURES:
                     break
-                yield Gap(f"an attribute cannot be read: {str(value)[:200]}", location=column)
+                yield Gap(f"an attribute cannot be read: {told(value)}", location=column)
                 continue
             target = self._visible if name in _CONFIGS else self._metadata
             for number, one in enumerate(_flat(value)):
@@ -105,7 +105,7 @@ class _Hdf5Walk:
     def _dataset(self, item: Any, path: str) -> Iterator[Item]:
         place = hdf5.stored_elsewhere(item)
         if place:
-            yield Gap(f"the dataset's data in other files was not read: {place[:100]}", location=path, code=ReasonCode.ELSEWHERE)
+            yield Gap("the dataset's data in other files was not read", location=path, code=ReasonCode.ELSEWHERE)
             return
         if not _holds_text(item.dtype) or not item.size or not item.id.get_storage_size():
             return

@@ -32,10 +32,10 @@ def read_project(streams: dict[str, str], open_stream: Open, budget: Budget) -> 
         except LimitExceeded:
             raise
         except ReadError as error:
-            yield Gap(f"the macro module {name[:100]} cannot be read: {error}")
+            yield Gap(f"a macro module cannot be read: {error}", location=stream)
             continue
         if len(source) >= _LARGEST:
-            yield Gap(f"only the beginning of the macro module {name[:100]} was read", bound="macro_bytes")
+            yield Gap("only the beginning of a macro module was read", location=stream, bound="macro_bytes")
         total += len(source)
         if total > _TOTAL or len(modules) >= _MODULES:
             yield Gap("the project has more macros than the limit allows", bound="macro_bytes")

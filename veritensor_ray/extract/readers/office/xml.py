@@ -8,7 +8,7 @@ from typing import Any
 from xml.parsers import expat
 
 from veritensor_ray import bounds
-from veritensor_ray.errors import LimitExceeded, ReadError
+from veritensor_ray.errors import LimitExceeded, ReadError, told
 from veritensor_ray.extract.readers.office.package import Package
 from veritensor_ray.extract.readers.office.texts import Texts
 from veritensor_ray.extract.readers.office.traced import Join, Tracer, joined, plainly
@@ -187,9 +187,9 @@ class _Parse:
         try:
             parser.Parse(data, last)
         except expat.ExpatError as error:
-            raise ReadError(f"the XML breaks off: {error}") from None
+            raise ReadError(f"the XML breaks off: {told(error)}") from None
         except (ValueError, LookupError) as error:  # an encoding that Python does not support either
-            raise ReadError(f"the XML cannot be decoded: {error}") from None
+            raise ReadError(f"the XML cannot be decoded: {told(error)}") from None
         if fed - parser.CurrentByteIndex > _TOKEN:
             raise LimitExceeded("xml_token", f"a tag of the XML is longer than {_TOKEN} bytes")
         if self.depth > _DEPTH:
@@ -240,9 +240,7 @@ def read_xml(package: Package, name: str, reading: PartReading) -> Iterator[Bloc
         for block in walk(package.chunks(name), reading.choose, reading.texts, package.trace(name) if package.trace else None):
             package.spend(sum(map(len, block.texts)))
             yield block
-    except LimitExceeded as error:
-        if error.bound == "document_bytes":
+    except ReadError as error:
+        if isinstance(error, LimitExceeded) and error.bound == "document_bytes":
             raise
         yield Gap.of(error, name)
-    except ReadError as error:
-        yield Gap(f"{error}"[:300], location=name, code=error.reason_code)

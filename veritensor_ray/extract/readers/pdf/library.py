@@ -20,7 +20,7 @@ import pypdfium2.raw as raw
 from pypdfium2_raw import bindings
 
 from veritensor_ray.bounds import PDF
-from veritensor_ray.errors import Encrypted, ReadError
+from veritensor_ray.errors import Encrypted, ReadError, told
 
 LOCK = threading.RLock()
 IN_MEMORY = PDF
@@ -100,7 +100,7 @@ def open_document(file: BinaryIO, size: int) -> pypdfium2.PdfDocument:
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
             raise Encrypted("the document is encrypted with a password") from None
-        raise ReadError(f"not a PDF that can be read: {str(error).rstrip('.')}") from None
+        raise ReadError(f"not a PDF that can be read: {told(error)}") from None
 
 
 def address(handle: Any) -> int:
