@@ -255,7 +255,7 @@ RULES = (
     _rule(
         "dde",
         "Document that starts a program (DDE)",
-        "When the document is opened and its links are updated, a field or formula (DDE) starts a program and passes commands to it.",
+        "When the document is opened and its links are updated, a field, formula or link (DDE) starts a program and passes words of the document to it.",
         "malware",
         "high",
         "Do not open it in an office program. Delete the field or formula.",

@@ -75,6 +75,7 @@ def test_texts(body: str, expected: dict[str, list[str]]) -> None:
     ("body", "notice"),
     [
         (r'{\field{\*\fldinst DDEAUTO c:\\cmd "x"}{\fldrslt }}', "dde"),
+        (r'{\field{\*\fldinst DDEAUTO excel "C:\\\\a.xlsx" "R1C1"}{\fldrslt }}', "external-relation"),
         (r'{\field{\*\fldinst INCLUDETEXT "http://x.example/a"}{\fldrslt }}', "external-content"),
         (r"{\*\template http://x.example/a.dot}", "remote-template"),
         (r'{\field{\*\fldinst HYPERLINK "http://x.example"}{\fldrslt x}}', None),

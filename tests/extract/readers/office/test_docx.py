@@ -115,6 +115,9 @@ def field(instruction: str) -> str:
     [
         (r'DDEAUTO c:\\windows\\system32\\cmd.exe "/k calc.exe"', "dde"),
         ("DD|EAUTO c:\\\\cmd.exe |calc", "dde"),
+        (r' DDEAUTO excel "C:\\My documents\\budget.xlsx" "One!R1C1" ', "external-relation"),
+        (r' DDE excel "C:\\..\\cmd.exe /c calc" "x" ', "dde"),
+        (" DDEAUTO excel ", "dde"),
         (' INCLUDETEXT "http://evil.example/a.docx" ', "external-content"),
         (r' INCLUDETEXT "C:\\texts\\a.docx" ', "external-relation"),
         (' INCLUDEPICTURE "http://example.org/logo.png" \\* MERGEFORMATINET ', "external-relation"),

@@ -147,6 +147,8 @@ def test_names_links_and_macro_sheets() -> None:
         names=names,
         **{
             "xl/externalLinks/externalLink1.xml": "<externalLink><ddeLink ddeService='cmd' ddeTopic='/c calc'/></externalLink>",
+            "xl/externalLinks/externalLink2.xml": "<externalLink><ddeLink ddeService='Excel' ddeTopic='[Book1.xlsx]One'/></externalLink>",
+            "xl/externalLinks/externalLink3.xml": "<externalLink><externalBook><sheetNames><sheetName val='cmd'/></sheetNames></externalBook></externalLink>",
             "xl/connections.xml": "<connections><connection name='q'><dbPr connection='Provider=x;Data Source=y' command='select 1'/></connection></connections>",
         },
     )
@@ -156,6 +158,7 @@ def test_names_links_and_macro_sheets() -> None:
         ("Excel 4.0 macro sheet", "macro"),
         ('EXEC("calc.exe")', "formula-injection"),
         ("cmd|/c calc", "dde"),
+        ("Excel|[Book1.xlsx]One", "external-relation"),
         ("Provider=x;Data Source=y", "external-relation"),
         ("select 1", "external-relation"),
     ]

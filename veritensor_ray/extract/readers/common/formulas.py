@@ -6,10 +6,15 @@ import re
 from collections.abc import Sequence
 from operator import itemgetter
 
+from veritensor_ray.extract.readers.common.dde import dde_notice
+
 FIRST = frozenset("=+-@\t\r\n＝＋－＠")
 # Signs directly followed by a number, name or bracket. A list item has a blank there and is not a formula.
 _FORMULA = re.compile(r"[=＝](?![=＝])|[+\-@＋－＠]+[\w.$(\"']")
-_TOPIC = re.compile(r"\|\s*(?:'[^'\n]{0,2000}(?:''[^'\n]{0,1000}){0,4}'|[^\s!|'\"]{1,1000})!\S")
+_PROGRAM = re.compile(r"[\w.$:\\/-]{1,300}")  # from its end
+_TOPIC = re.compile(r"\|\s*(?:'([^'\n]{0,2000}(?:''[^'\n]{0,1000}){0,4})'|([^\s!|'\"]{1,1000}))!\S")
+# What a formula quotes: sheets, columns of tables, and texts. Only texts are data.
+_QUOTED = re.compile(r"""'[^']*+(?:''[^']*+)*+'|\[(?:[^\[\]']|'.){0,300}+\]|"[^"]*+(?:""[^"]*+)*+\"""")
 _DDE_CALL = re.compile(r"\bDDE\(\s*[\"']", re.IGNORECASE)
 _FUNCTIONS = re.compile(
     r"\b(?:WEBSERVICE|IMPORT(?:XML|DATA|FEED|HTML|RANGE)|CALL|EXEC|REGISTER(?:\.ID)?|FOPEN|FWRITE|SQL\.REQUEST|SEND\.KEYS)\(", re.IGNORECASE
@@ -29,16 +34,16 @@ def cell_notice(text: str) -> str | None:
     body = text[:_LONGEST].strip()
     if not _FORMULA.match(body):
         return None
-    if _is_dde(body):
-        return "dde"
+    if found := _dde(body):
+        return found
     return "formula-injection" if "(" in body and (_FUNCTIONS.search(body) or _LINK.search(body)) else None
 
 
 def formula_notice(formula: str) -> str | None:
     """The same for text that is known to be a formula; there, a link is normal unless it carries data."""
     body = formula[:_LONGEST]
-    if _is_dde(body):
-        return "dde"
+    if found := _dde(body):
+        return found
     if "(" not in body:
         return None
     if _FUNCTIONS.search(body):
@@ -46,16 +51,31 @@ def formula_notice(formula: str) -> str | None:
     return "formula-link" if _CARRIES.search(body) else None
 
 
-def _is_dde(body: str) -> bool:
-    """Whether the formula calls a program with arguments, as in =cmd|'/C calc'!A0."""
+def _dde(body: str) -> str | None:
+    """The notice for the first link to a program in a formula, or for the first that can start one."""
+    found = "dde" if "(" in body and _DDE_CALL.search(body) else None
+    if "|" not in body or found:
+        return found
+    body = _QUOTED.sub(lambda quoted: '""' if quoted[0][0] == '"' else quoted[0], body)
     at = body.find("|")
     for _ in range(_BARS):
         if at < 0:
             break
-        if body[max(0, at - 300) : at].rstrip(" '\"")[-1:].isalnum() and _TOPIC.match(body, at):
-            return True
+        if (program := _program(body[max(0, at - 300) : at])) and (topic := _TOPIC.match(body, at)):
+            found = dde_notice(program, topic[1] if topic[2] is None else topic[2])
+            if found == "dde":
+                break
         at = body.find("|", at + 1)
-    return "(" in body and _DDE_CALL.search(body) is not None
+    return found
+
+
+def _program(before: str) -> str:
+    """The name in front of a bar, which may be quoted; empty if there is none."""
+    bare = before.rstrip(" '\"")
+    if bare != before.rstrip():
+        return bare.rpartition("'")[2]
+    found = _PROGRAM.match(bare[::-1])
+    return found[0][::-1] if found and bare[-1:].isalnum() else ""
 
 
 def cell_notices(texts: Sequence[str]) -> list[str | None] | None:

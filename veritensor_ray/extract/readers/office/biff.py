@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from veritensor_ray import bounds
+from veritensor_ray.extract.readers.office.bifflinks import BiffLink, external_sheet, supporting_book
 
 _HEADER, _FOOTER, _FILEPASS, _CONTINUE = 0x14, 0x15, 0x2F, 0x3C
-_BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX = 0x85, 0xEB, 0x1AE, 0x1B6
+_EXTERNSHEET, _EXTERNNAME, _BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX = 0x17, 0x23, 0x85, 0xEB, 0x1AE, 0x1B6
 _CONTINUED = (0xFC, 0x5D, 0xEC, 0x7F)  # strings and objects, whose continuations do not belong to an earlier record
-_WANTED = frozenset({_HEADER, _FOOTER, _FILEPASS, _CONTINUE, _BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX, *_CONTINUED})
+_WANTED = frozenset(
+    {_HEADER, _FOOTER, _FILEPASS, _CONTINUE, _EXTERNSHEET, _EXTERNNAME, _BOUNDSHEET, _DRAWINGS, _SUPBOOK, _TEXTBOX, *_CONTINUED}
+)
 _MOST = bounds.XLS_RECORDS
 _DRAWING_BYTES = bounds.XLS_DRAWINGS
-_DDE = "\x03"  # separates program and topic in the path of a link
 
 
 @dataclass(slots=True)
@@ -24,7 +26,7 @@ class Extras:
     encrypted: bool = False
     headers: list[str] = field(default_factory=list)
     boxes: list[str] = field(default_factory=list)
-    links: list[str] = field(default_factory=list)
+    links: list[BiffLink] = field(default_factory=list)
     macro_sheets: list[str] = field(default_factory=list)
     drawings: bytes = b""
     cut: str | None = None  # the limit that was exceeded, if any
@@ -45,6 +47,7 @@ def extras(data: bytes) -> Extras:
     """Read a whole workbook stream."""
     found, drawings = Extras(), bytearray()
     wide = data[4:6] == b"\x00\x06"  # in the last version, strings begin with a byte of flags
+    link: BiffLink | None = None  # the last one, to which the names that follow belong
     before, box = 0, 0  # the type that a CONTINUE continues, and the number of characters that a text box still expects
     for kind, body in _records(data):
         if kind == _CONTINUE:
@@ -67,10 +70,12 @@ def extras(data: bytes) -> Extras:
             )
         elif kind == _BOUNDSHEET and len(body) > 8 and body[5] & 0x0F == 1 and len(found.macro_sheets) < _MOST:
             found.macro_sheets.append(_characters(body[7:], body[6], wide))
-        elif kind == _SUPBOOK and len(body) > 5 and len(found.links) < _MOST:
-            path = _characters(body[4:], int.from_bytes(body[2:4], "little"), True)
-            if _DDE in path:
-                found.links.append(path.replace(_DDE, "|"))
+        elif kind == _SUPBOOK or (kind == _EXTERNSHEET and not wide):
+            link = supporting_book(body) if kind == _SUPBOOK else external_sheet(body)
+            if link and len(found.links) < _MOST:
+                found.links.append(link)
+        elif kind == _EXTERNNAME and link and len(body) > 1:
+            link.items.append(body[0])
     found.drawings = bytes(drawings)
     kept = (found.boxes, found.headers, found.macro_sheets, found.links)
     found.cut = "xls_records" if max(map(len, kept)) >= _MOST else "xls_drawings" if len(drawings) >= _DRAWING_BYTES else None

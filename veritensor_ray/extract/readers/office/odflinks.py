@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from veritensor_ray.extract.readers.common.dde import dde_notice
 from veritensor_ray.extract.readers.common.formulas import formula_notice
 from veritensor_ray.extract.readers.office.generic import wordy
 from veritensor_ray.extract.readers.office.targets import is_remote
@@ -35,9 +36,8 @@ def link_starts(texts: Texts) -> dict[str, Start]:
         texts.add(name or "macro", "metadata", column="event", notice="macro-call")
 
     def dde(attrs: Attributes) -> None:
-        told = "|".join(attribute(attrs, f"dde-{name}", "office") or "" for name in ("application", "topic", "item"))
-        own = told.lower().startswith(("soffice|", "libreoffice|"))
-        texts.add(told, "metadata", column="DDE", notice="external-relation" if own else "dde")
+        service, topic, item = (attribute(attrs, f"dde-{name}", "office") or "" for name in ("application", "topic", "item"))
+        texts.add("|".join((service, topic, item)), "metadata", column="DDE", notice=dde_notice(service, topic))
 
     def condition(name: str) -> Start:
         def look(attrs: Attributes) -> None:

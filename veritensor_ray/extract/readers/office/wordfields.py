@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from veritensor_ray.extract.readers.common.dde import field_dde
 from veritensor_ray.extract.readers.office.targets import is_remote
 
 _DDE = re.compile(r"\s*DDE(?:AUTO)?\b", re.IGNORECASE)
@@ -13,7 +14,7 @@ _FETCH = re.compile(r"\s*(INCLUDETEXT|INCLUDEPICTURE|INCLUDE|IMPORT|LINK)\s+(?:[
 def field_notice(instruction: str) -> str | None:
     """The notice for a field; None if it calculates, counts or links. An external image is common in text copied from the web."""
     if _DDE.match(instruction):
-        return "dde"
+        return field_dde(instruction)
     fetched = _FETCH.match(instruction)
     if fetched is None:
         return None

@@ -59,8 +59,8 @@ def _around(found: Extras, part: str) -> Iterator[Block]:
     texts = Texts(part)
     for text in found.headers:
         texts.add(text, column="header")
-    for text in found.links:
-        texts.add(text, "metadata", column="DDE", notice="dde")
+    for link in found.links:
+        texts.add(link.target, "metadata", column=link.kind, notice=link.notice)
     for name in found.macro_sheets:
         texts.add(f"Excel 4.0 macro sheet {name}", "metadata", notice="macro")
     yield from texts.take()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from veritensor_ray import bounds
+from veritensor_ray.extract.readers.common.dde import dde_notice
 from veritensor_ray.extract.readers.common.formulas import formula_notice
 from veritensor_ray.extract.readers.office.drawing import Drawing
 from veritensor_ray.extract.readers.office.generic import Leaves
@@ -102,8 +103,8 @@ class _Link(Leaves):
         self.starts = {"ddeLink": self._dde, "oleLink": self._ole}
 
     def _dde(self, attrs: Attributes) -> None:
-        told = self.join((attribute(attrs, "ddeService", "") or "", "|", attribute(attrs, "ddeTopic", "") or ""))
-        self.texts.add(told, "metadata", column="DDE", notice="dde")
+        service, topic = attribute(attrs, "ddeService", "") or "", attribute(attrs, "ddeTopic", "") or ""
+        self.texts.add(self.join((service, "|", topic)), "metadata", column="DDE", notice=dde_notice(service, topic))
 
     def _ole(self, attrs: Attributes) -> None:
         self.texts.add(attribute(attrs, "progId", "") or "", "metadata", column="OLE link", notice="external-relation")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from veritensor_ray.extract.readers.common.dde import field_dde
 from veritensor_ray.extract.readers.common.paragraph import Paragraph
 from veritensor_ray.extract.readers.common.writer import Writer
 from veritensor_ray.extract.readers.rtf import words
@@ -46,7 +47,7 @@ class Sink:
 
 def _notice(word: str, text: str) -> str | None:
     if word == "fldinst" and _DDE.match(text):
-        return "dde"
+        return field_dde(text)
     if word == "fldinst" and _FETCHED.match(text):
         return "external-content"
     return "remote-template" if word == "template" and _REMOTE.match(text) else None
