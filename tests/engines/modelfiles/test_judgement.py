@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import io
 import pickle
+import re
+import sys
 import warnings
 import zipfile
 from collections import Counter, OrderedDict, defaultdict
@@ -18,6 +20,7 @@ import pandas as pd
 import pytest
 
 from tests.engines.modelfiles.building import dumps, npy, scan
+from veritensor_ray.engines.modelfiles.dangerous import IN_C
 from veritensor_ray.engines.modelfiles.harmless import EXACT
 from veritensor_ray.engines.modelfiles.judgement import NamePolicy, runs_code
 
@@ -44,6 +47,27 @@ def test_what_torch_loads_without_trust_is_harmless() -> None:
     [
         ("os", "system", "dangerous"),
         ("os.path", "join", "dangerous"),
+        ("_io", "open", "dangerous"),
+        ("_io", "BytesIO", "harmless"),
+        ("_pickle", "loads", "dangerous"),
+        ("_asyncio", "Task", "dangerous"),
+        ("_ctypes", "dlopen", "dangerous"),
+        ("_operator", "methodcaller", "dangerous"),
+        ("_functools", "partial", "dangerous"),
+        ("_collections", "OrderedDict", "harmless"),
+        ("_collections", "deque", "harmless"),
+        ("_datetime", "datetime", "harmless"),
+        ("_codecs", "encode", "harmless"),
+        ("_decimal", "Decimal", "harmless"),
+        ("_struct", "unpack", "unknown"),
+        ("_torch", "Size", "unknown"),  # another package
+        ("__io", "BytesIO", "unknown"),
+        ("torch", "bcomplex32", "harmless"),
+        ("torch", "float8_e4m3fn", "harmless"),
+        ("torch", "float4_e2m1fn_x2", "harmless"),
+        ("torch", "int_repr", "unknown"),
+        ("torch", "float16.is_complex", "unknown"),
+        ("torch.nn", "float16", "unknown"),
         ("torch", "load", "dangerous"),
         ("torch.hub", "load", "dangerous"),
         ("torch", "hub.load", "dangerous"),
@@ -67,9 +91,34 @@ def test_verdicts(module: str, name: str, verdict: str) -> None:
     assert NamePolicy().judge(module, name) == verdict
 
 
+def test_every_module_written_in_c_is_known() -> None:
+    known = set(IN_C.split())
+    here = {name for name in sys.stdlib_module_names if name.startswith("_") and name[1:] in sys.stdlib_module_names}
+    assert here - known - {"_imp", "_thread"} == set()  # these two are listed themselves
+
+
+def test_what_is_named_like_a_dtype_is_one() -> None:
+    import torch
+
+    named = [
+        name for name in dir(torch) if NamePolicy().judge("torch", name) == "harmless" and re.fullmatch(r"[bq]?[a-z]+\d[a-z0-9_]*", name)
+    ]
+    assert len(named) > 20
+    assert {name for name in named if not isinstance(getattr(torch, name), torch.dtype)} <= {"log10", "log1p", "log2", "relu6"}
+
+
 @pytest.mark.parametrize(
     ("path", "runs"),
-    [("os.system", True), ("subprocess.Popen", True), ("torch.nn.Linear", False), ("functools.partial", False), ("system", False)],
+    [
+        ("os.system", True),
+        ("subprocess.Popen", True),
+        ("_pickle.loads", True),
+        ("_io.open", True),
+        ("_io.BytesIO", False),
+        ("torch.nn.Linear", False),
+        ("functools.partial", False),
+        ("system", False),
+    ],
 )
 def test_targets(path: str, runs: bool) -> None:
     assert runs_code(path) is runs

@@ -42,7 +42,7 @@ def test_every_protocol(protocol: int, around: Callable[[Any], Any]) -> None:
         (eval, ("1",), "builtins.eval"),
         (exec, ("1",), "builtins.exec"),
         (compile, ("1", "", "eval"), "builtins.compile"),
-        (open, ("canary", "w"), "io.open"),
+        (open, ("canary", "w"), f"{open.__module__}.open"),
         (__import__, ("os",), "builtins.__import__"),
         (getattr, (os, "system"), "builtins.getattr"),
         (importlib.import_module, ("os",), "importlib.import_module"),

@@ -17,10 +17,8 @@ pty: *
 pwd: *
 sys: *
 socket: *
-_socket: *
 socketserver: *
 ssl: *
-_ssl: *
 select: *
 shutil: *
 runpy: *
@@ -46,12 +44,10 @@ sysconfig: *
 code: InteractiveInterpreter InteractiveConsole interact InteractiveInterpreter.runcode InteractiveInterpreter.runsource
 codeop: *
 ctypes: *
-_ctypes: *
 cffi: *
 mmap: *
 asyncio: *
 multiprocessing: *
-_multiprocessing: *
 concurrent.futures: *
 threading: Thread Timer _start_new_thread
 _thread: *
@@ -64,7 +60,6 @@ marshal: *
 dbm: *
 shelve: *
 pickle: load loads _load _loads Unpickler _Unpickler
-_pickle: load loads Unpickler
 cPickle: load loads Unpickler
 pickletools: *
 dill: load loads load_session load_module Unpickler
@@ -78,7 +73,6 @@ jsonpickle: *
 yaml: load load_all full_load unsafe_load unsafe_load_all Loader UnsafeLoader FullLoader
 keras.utils: get_file
 builtins: eval exec execfile compile open input raw_input breakpoint __import__ __build_class__ exit quit help memoryview reload apply file
-_io: FileIO open open_code
 io: FileIO open open_code
 bdb: *
 pdb: *
@@ -133,7 +127,6 @@ pathlib: open
 wave: open
 aifc: open
 sqlite3: *
-_sqlite3: *
 logging: FileHandler
 logging.config: *
 logging.handlers: *
@@ -252,11 +245,17 @@ new: function code instancemethod classobj
 REACH = """
 builtins: getattr setattr delattr hasattr globals locals vars dir __dict__ __loader__ __spec__
 operator: attrgetter itemgetter methodcaller call getitem setitem
-_operator: attrgetter itemgetter methodcaller call getitem setitem
 functools: partial partialmethod reduce singledispatch cached_property
-_functools: partial reduce
 types: DynamicClassAttribute prepare_class new_class resolve_bases
 numpy: vectorize apply_along_axis apply_over_axes fromfunction frompyfunc piecewise
 weakref: finalize
 string: Formatter
+"""
+
+# Modules of the standard library that are written in C; the module without the underscore exports their names. Which of the two a pickle
+# names depends on the version of Python that wrote it.
+IN_C = """
+_abc _ast _asyncio _bisect _bz2 _codecs _collections _contextvars _crypt _csv _ctypes _curses _datetime _dbm _decimal _functools _hashlib _heapq
+_io _json _locale _lzma _multiprocessing _opcode _operator _pickle _queue _random _signal _socket _sqlite3 _ssl _stat _statistics _string _struct
+_symtable _sysconfig _tkinter _tokenize _tracemalloc _typing _uuid _warnings _weakref _zoneinfo
 """

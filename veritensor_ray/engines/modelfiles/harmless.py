@@ -6,12 +6,10 @@ from __future__ import annotations
 EXACT = """
 builtins: object set frozenset list dict tuple int float bool complex str bytes bytearray slice range NoneType Ellipsis NotImplemented Exception ValueError TypeError KeyError RuntimeError
 copyreg: _reconstructor __newobj__ __newobj_ex__
-_codecs: encode
 codecs: encode
 collections: OrderedDict defaultdict Counter deque namedtuple UserDict ChainMap
 datetime: datetime date time timedelta timezone tzinfo
 decimal: Decimal
-_decimal: Decimal
 _pydecimal: Decimal
 fractions: Fraction
 uuid: UUID SafeUUID
@@ -21,8 +19,6 @@ pathlib._local: Path PosixPath WindowsPath PurePosixPath PureWindowsPath
 argparse: Namespace
 types: SimpleNamespace MappingProxyType NoneType
 random: Random
-_random: Random
-_io: BytesIO StringIO
 io: BytesIO StringIO
 torch.jit._pickle: build_intlist build_tensorlist build_doublelist build_boollist build_tensor_from_id restore_type_tag
 string: Template
@@ -59,7 +55,7 @@ numpy.random._sfc64: SFC64
 numpy.random.bit_generator: SeedSequence __pyx_unpickle_SeedSequence
 numpy.polynomial.polynomial: Polynomial
 numpy.polynomial.chebyshev: Chebyshev
-torch: Size Tensor device dtype layout Generator finfo iinfo strided sparse_coo sparse_csr contiguous_format channels_last preserve_format per_tensor_affine per_tensor_symmetric per_channel_affine per_channel_symmetric per_channel_affine_float_qparams relu tanh sigmoid FloatStorage HalfStorage BFloat16Storage DoubleStorage LongStorage IntStorage ShortStorage CharStorage ByteStorage BoolStorage ComplexFloatStorage ComplexDoubleStorage QInt8Storage QUInt8Storage QInt32Storage QUInt2x4Storage QUInt4x2Storage UntypedStorage TypedStorage FloatTensor HalfTensor BFloat16Tensor DoubleTensor LongTensor IntTensor ShortTensor CharTensor ByteTensor BoolTensor float half double bfloat16 int long short bool float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 complex32 complex64 complex128 qint8 quint8 qint32 quint2x4 quint4x2 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu float4_e2m1fn_x2 int1 int2 int3 int4 int5 int6 int7 uint1 uint2 uint3 uint4 uint5 uint6 uint7 bits8 bits16 bits1x8 bits2x4 bits4x2
+torch: Size Tensor device dtype layout Generator finfo iinfo strided sparse_coo sparse_csr contiguous_format channels_last preserve_format per_tensor_affine per_tensor_symmetric per_channel_affine per_channel_symmetric per_channel_affine_float_qparams relu tanh sigmoid FloatStorage HalfStorage BFloat16Storage DoubleStorage LongStorage IntStorage ShortStorage CharStorage ByteStorage BoolStorage ComplexFloatStorage ComplexDoubleStorage QInt8Storage QUInt8Storage QInt32Storage QUInt2x4Storage QUInt4x2Storage UntypedStorage TypedStorage FloatTensor HalfTensor BFloat16Tensor DoubleTensor LongTensor IntTensor ShortTensor CharTensor ByteTensor BoolTensor float half double int long short bool
 torch.cuda: FloatStorage HalfStorage BFloat16Storage DoubleStorage LongStorage IntStorage ShortStorage CharStorage ByteStorage BoolStorage ComplexFloatStorage ComplexDoubleStorage FloatTensor HalfTensor BFloat16Tensor DoubleTensor LongTensor IntTensor ShortTensor CharTensor ByteTensor BoolTensor
 torch.sparse: FloatTensor HalfTensor BFloat16Tensor DoubleTensor LongTensor IntTensor ShortTensor CharTensor ByteTensor
 torch._utils: _rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter _rebuild_parameter_with_state _rebuild_qtensor _rebuild_sparse_tensor _rebuild_sparse_csr_tensor _rebuild_nested_tensor _rebuild_meta_tensor_no_storage _rebuild_device_tensor_from_numpy _rebuild_device_tensor_from_cpu_tensor _rebuild_xla_tensor _rebuild_wrapper_subclass

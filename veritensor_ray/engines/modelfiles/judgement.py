@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from veritensor_ray.engines.modelfiles.dangerous import CODE, REACH
+from veritensor_ray.engines.modelfiles.dangerous import CODE, IN_C, REACH
 from veritensor_ray.engines.modelfiles.harmless import EXACT
 
 Verdict = Literal["dangerous", "harmless", "unknown"]
 _CLASS = re.compile(r"_?[A-Z][A-Za-z0-9]*_?[A-Za-z0-9]*")
+_DTYPE = re.compile(r"[bq]?(?:u?int|float|complex|bits)\d[a-z0-9_]*")  # of PyTorch, to which each version adds some
 _CYTHON = re.compile(r"__pyx_unpickle_\w+")
 _ERROR = re.compile(r"[A-Z]\w*(Error|Exception|Warning)")
 _SCRIPTED = "__torch__"  # TorchScript classes, which are not Python modules
@@ -32,6 +33,7 @@ def _parsed(table: str) -> dict[str, frozenset[str]]:
 
 
 _CODE, _REACH, _EXACT = _parsed(CODE), _parsed(REACH), _parsed(EXACT)
+_IN_C = frozenset(IN_C.split())
 _MODULES = frozenset(
     {"os", "sys", "subprocess", "shutil", "socket", "ctypes", "importlib", "builtins", "posix", "nt", "pty", "runpy", "pickle"}
 )
@@ -45,7 +47,7 @@ def is_module(name: str) -> bool:
 
 def digest_source() -> str:
     """Return the tables that determine the verdicts."""
-    return CODE + REACH + EXACT
+    return CODE + REACH + EXACT + IN_C
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,11 @@ class NamePolicy:
     allow: Sequence[str] = ()
 
     def judge(self, module: str, name: str) -> Verdict:
-        """Return the verdict on a name. A Python 2 name is also judged by its Python 3 equivalent."""
-        both = {(module, name), _renamed(module, name)}
-        if _leads_elsewhere(name) or any(listed(_CODE, *one) or listed(_REACH, *one) for one in both):
+        """Return the verdict on a name. It is also judged by its equivalent in Python 3, and by the module that exports it."""
+        names = {one for called in ((module, name), _renamed(module, name)) for one in (called, _exported(*called))}
+        if _leads_elsewhere(name) or any(listed(_CODE, *one) or listed(_REACH, *one) for one in names):
             return "dangerous"
-        if any(_harmless(*one) for one in both) or self._allowed(both):
+        if any(_harmless(*one) for one in names) or self._allowed(names):
             return "harmless"
         return "unknown"
 
@@ -70,7 +72,8 @@ class NamePolicy:
 def runs_code(path: str) -> bool:
     """Return whether a dotted path leads to something that runs code by itself."""
     parts = path.split(".")
-    return any(listed(_CODE, ".".join(parts[:cut]), ".".join(parts[cut:])) for cut in range(len(parts) - 1, 0, -1))
+    names = ((".".join(parts[:cut]), ".".join(parts[cut:])) for cut in range(len(parts) - 1, 0, -1))
+    return any(listed(_CODE, *_exported(*name)) for name in names)
 
 
 def _renamed(module: str, name: str) -> tuple[str, str]:
@@ -78,6 +81,11 @@ def _renamed(module: str, name: str) -> tuple[str, str]:
     if (module, name) in _compat_pickle.NAME_MAPPING:
         return _compat_pickle.NAME_MAPPING[module, name]
     return _compat_pickle.IMPORT_MAPPING.get(module, module), name
+
+
+def _exported(module: str, name: str) -> tuple[str, str]:
+    """Return the name under the module that exports it, if its own is one that Python writes in C."""
+    return module[1:] if module in _IN_C else module, name
 
 
 def listed(table: Mapping[str, frozenset[str]], module: str, name: str) -> bool:
@@ -99,6 +107,8 @@ def _leads_elsewhere(name: str) -> bool:
 def _harmless(module: str, name: str) -> bool:
     names = _EXACT.get(module, frozenset())
     if (name in names and name != "~") or (module == "builtins" and _ERROR.fullmatch(name)) or module.split(".")[0] == _SCRIPTED:
+        return True
+    if module == "torch" and _DTYPE.fullmatch(name):
         return True
     if _CYTHON.fullmatch(name):
         return module.split(".")[0] in _CYTHON_MODULES
