@@ -4,11 +4,15 @@
 #   INSTALL_WHEELHOUSE   folder made by deploy/wheelhouse.sh: installs from it without a network
 #   INSTALL_INDEX        address of a package index on your network
 #   INSTALL_VERSION      version to install from the index, such as 0.1.0
-# If none is set and veritensor-ray is on the PATH, as in a container image or on a prepared runner, nothing is installed.
+# If none is set, veritensor-ray has to be on the PATH, as in a container image or on a prepared runner: no public index has it.
 set -euo pipefail
 
-if [[ -z ${INSTALL_WHEELHOUSE:-}${INSTALL_INDEX:-}${INSTALL_VERSION:-} ]] && command -v veritensor-ray >/dev/null; then
-    exec veritensor-ray --version
+if [[ -z ${INSTALL_WHEELHOUSE:-}${INSTALL_INDEX:-}${INSTALL_VERSION:-} ]]; then
+    if command -v veritensor-ray >/dev/null; then
+        exec veritensor-ray --version
+    fi
+    echo "install.sh: veritensor-ray is not on the PATH. Set wheelhouse to a folder made by deploy/wheelhouse.sh, or index-url to an index on your network" >&2
+    exit 4
 fi
 environment=${RUNNER_TEMP:-$(mktemp -d)}/veritensor-ray
 "${PYTHON:-python3}" -m venv "$environment"

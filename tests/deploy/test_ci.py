@@ -227,6 +227,15 @@ def test_installing(environ: dict[str, str], expected: list[str], tmp_path: Path
     assert not [*tmp_path.rglob("pwned")]
 
 
+def test_nothing_is_installed_that_nobody_named(tmp_path: Path) -> None:
+    """The package is in no public index, where anybody could publish another one under its name."""
+    settings = {"PATH": "/usr/bin:/bin", "PYTHON": "/bin/false", "RUNNER_TEMP": str(tmp_path)}
+    done = subprocess.run(["bash", CI / "install.sh"], env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "veritensor-ray is not on the PATH. Set wheelhouse to a folder" in done.stderr
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_prepared_runner_installs_nothing(tmp_path: Path) -> None:
     path = f"{fake(tmp_path, 0)}:{os.environ['PATH']}"
     subprocess.run(["bash", CI / "install.sh"], env={"PATH": path, "PYTHON": "/bin/false"}, check=True)
