@@ -374,8 +374,7 @@ def report(results: dict[str, Any]) -> str:
         figures = dict(results[name])
         processor = figures.pop("taken_on", None)
         out.write(f"\n### {name}\n\n{wrapped(f'This case {about_case[0].lower()}{about_case[1:]}')}\n\n")
-        out.write("| figure | measured |\n| --- | --- |\n")
-        out.writelines(f"| {_words(key)} | {value:,} |\n" for key, value in figures.items())
+        out.writelines(f"- {_words(key)}: {value:,}\n" for key, value in figures.items())
         where = f" The processor was {processor}." if processor else ""
         out.write(f"\n{wrapped(f'The goal is {goal}.{where}')}\n")
     page = ROOT / "docs" / "performance.md"

@@ -201,8 +201,8 @@ def _languages(languages: Mapping[str, Cells]) -> str:
     """Return a table with a row for each language with enough attacks, worst first."""
     known = {name: cells for name, cells in languages.items() if cells["medium"][1] >= ENOUGH}
     order = sorted(known, key=lambda name: recall(known[name]["medium"]) or 0)
-    rows = [(name, f"{known[name]['medium'][1]} / {known[name]['medium'][3]}", *(_pair(known[name][c]) for c in OURS)) for name in order]
-    return table(("language", "attacks / benign", "`medium`", "`high`"), rows)
+    rows = [(name, f"{known[name]['medium'][1]} / {known[name]['medium'][3]}", _pair(known[name]["medium"])) for name in order]
+    return table(("language", "attacks / benign", "`medium`"), rows)
 
 
 def section(results: Row) -> list[str]:
@@ -252,7 +252,7 @@ def section(results: Row) -> list[str]:
 
 
 _KINDS = (
-    "`promptguide` is a guide to prompt engineering; `ham` and `spam` are e-mail; `docs2` and `docsmd` are "
+    "`promptguide` is a guide to prompt engineering; `ham` and `spam` are email; `docs2` and `docsmd` are "
     "the documentation of open-source projects; `guides` are handbooks; `web` are saved web pages; `prose` is speeches and literature; `mixed` and `office` are "
     "sample files of programs that convert documents; `multilang` is text in many languages."
 )  # fmt: skip

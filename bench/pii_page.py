@@ -25,15 +25,18 @@ def section(results: dict[str, Any]) -> list[str]:
     """Return the lines for docs/models.md."""
     parts = ["## Personal data", "", "### Real documents", "", _DOCUMENTS, ""]
     rows = []
+    shown = [rule for rule in SHOWN if any(f"pii.{rule}" in row["findings"] for row in results["documents"].values())]
     total: Counter[str] = Counter()
     for kind, row in results["documents"].items():
         cells = {
             rule: "/".join(str(row["findings"].get(f"pii.{rule}", {}).get(level, 0)) for level in levels) for rule, levels in SHOWN.items()
         }
-        rows.append((kind, row["documents"], row["MB"], row["high"], *cells.values()))
+        rows.append((kind, row["documents"], row["MB"], row["high"], *(cells[rule] for rule in shown)))
         total["documents"] += row["documents"] * (kind not in CLINICAL)
         total["high"] += row["high"] * (kind not in CLINICAL)
-    parts += [table(("kind", "documents", "MB", "documents with `high` from a model", *SHOWN), rows), ""]
+    parts += [table(("kind", "documents", "MB", "documents with `high` from a model", *shown), rows), ""]
+    if none := [rule for rule in SHOWN if rule not in shown]:
+        parts += [f"There are no findings of {', '.join(f'`{rule}`' for rule in none)}.", ""]
     parts += [f"Outside clinical text, a model reports `high` in {total['high']} of {total['documents']:,} documents.", ""]
     parts += ["### Labeled sets", "", _SETS, ""]
     for name, variants in _by_set(results["sets"]).items():

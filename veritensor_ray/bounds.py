@@ -5,6 +5,7 @@ The `bound` of a gap is always a name from this table. Sizes of pieces and batch
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import NamedTuple
 
 from veritensor_ray.config import Limits, OcrSettings
@@ -189,34 +190,15 @@ NAMES = frozenset(_table) | frozenset(CONFIGURED)
 
 def page() -> str:
     """Returns the table as a page of the documentation."""
-    configured = [
-        f"| `{name}` | {'not set' if field.default is None else f'{field.default:,}'} | {field.description} |"
-        for name, field in CONFIGURED.items()
-    ]
-    fixed = [f"| `{bound.name}` | {bound.value:,} {bound.unit} | {bound.what} |" for bound in sorted(FIXED)]
-    return "\n".join(
-        [
-            "# Limits",
-            "",
-            "If a limit cuts content off, the ledger records a gap whose `bound` is the name of the limit.\n"
-            "`python -m veritensor_ray.bounds` writes this page.",
-            "",
-            "## Limits in the configuration",
-            "",
-            "A name without a dot is a key of `limits` in the [configuration](configuration.md#limits).",
-            "",
-            "| name | default | limits |",
-            "| --- | --- | --- |",
-            *configured,
-            "",
-            "## Fixed limits",
-            "",
-            "| name | value | limits |",
-            "| --- | --- | --- |",
-            *fixed,
-            "",
-        ]
+    ours, ocr = ([f"`{name}`" for name in CONFIGURED if ("." in name) is dotted] for dotted in (False, True))
+    introduction = (
+        "If a limit cuts content off, the ledger records a gap whose `bound` is the name of the limit. You can set "
+        f"{', '.join(ours)} under [`limits`](configuration.md#limits), and {', '.join(ocr)} under "
+        "[`ocr`](engines/ocr.md#settings-and-limits). All other limits are fixed."
     )
+    fixed = [f"| `{bound.name}` | {bound.value:,} {bound.unit} | {bound.what} |" for bound in sorted(FIXED)]
+    wrapped = fill(introduction, 120, break_on_hyphens=False, break_long_words=False)
+    return "\n".join(["# Limits", "", wrapped, "", "| name | value | limits |", "| --- | --- | --- |", *fixed, ""])
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def accept(
     policy: PolicyFile = None,
     config: Config = None,
 ) -> None:
-    """Accept everything that an output has now.
+    """Accept the findings that an output has now.
 
     One entry in the policy file lists the findings by id. Later runs count only findings that it does not list, until it expires.
     """

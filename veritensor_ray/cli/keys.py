@@ -60,7 +60,7 @@ def revoke(
     reason: Annotated[str, typer.Option(help="Why the key is revoked. Every refusal shows this reason.")],
     config: Config = None,
 ) -> None:
-    """Revoke a key. None of its signatures count any longer, past ones included. This cannot be undone."""
+    """Revoke a key. Its signatures no longer count, not even earlier ones. This cannot be undone."""
     from veritensor_ray.signing import change
     from veritensor_ray.signing import revoke as revoking
 

@@ -22,7 +22,7 @@ def label(
     output: Output,
     value: Annotated[
         str | None,
-        typer.Argument(metavar="true|false", help="true: it is what the rule says; false: a false positive.", show_default=False),
+        typer.Argument(metavar="true|false", help="true: the rule is right; false: a false positive.", show_default=False),
     ] = None,
     finding: Annotated[
         list[str] | None, typer.Option(help="Id of a finding, or at least its first six digits. May be repeated.", show_default=False)

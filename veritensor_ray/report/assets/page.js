@@ -59,7 +59,7 @@
     const { filter, value } = button.dataset;
     ray.table.clear().then(() => ray.table.setFilter(filter === "folder" ? { group: { group: "folder", key: value } } : { [filter]: [value] }));
     byId("findings").scrollIntoView();
-    ray.announce("The table of findings is narrowed.");
+    ray.announce("The table of findings is filtered.");
   });
 
   // ── links to one finding or one rule

@@ -117,7 +117,7 @@
     #shown(passage) {
       const button = (text, label, able, changes) => el("button", { type: "button", class: "small", "aria-label": label, disabled: !able, onclick: () => this.load(changes) }, text);
       const { place, lines } = this;
-      const said = passage.blind ? "Every word is masked, because this artifact has more findings than rows." : passage.masked ? "Masked as in the results." : "Unmasked. This access was recorded.";
+      const said = passage.blind ? "Every word is masked, because this artifact has more personal data or secrets than the results have rows for." : passage.masked ? "Masked as in the results." : "Unmasked. This access was recorded.";
       return [
         el("div", { class: "reading-bar" },
           el("span", { class: passage.masked ? "quiet" : "unmasked" }, said),
@@ -210,7 +210,7 @@
           el("div", { class: "two" }, el("fieldset", {}, el("legend", {}, "What"), choices), this.seen,
             el("div", {}, field("Reason", this.reason), field("Owner", this.owner), field("Ends", this.expires))),
           this.failed,
-          el("p", { class: "note" }, "The entry goes to ", el("code", {}, about.policy), ". The results do not change; the findings no longer count from the next run on."),
+          el("p", { class: "note" }, "This adds an entry to ", el("code", {}, about.policy), ". The results stay as they are. The findings no longer count from the next run on."),
           el("div", { class: "actions" }, el("button", { type: "button", onclick: () => this.dialog.close() }, "Cancel"), this.go)));
       document.body.append(this.dialog);
       this.dialog.showModal();
