@@ -14,25 +14,29 @@ from veritensor_ray.jobs import cluster
 from veritensor_ray.jobs.ready import Ready, check_same, ready
 from veritensor_ray.jobs.reporting import Reporter, Silent
 from veritensor_ray.jobs.requests import Run, requests
-from veritensor_ray.jobs.run import collected, info, plan, scan
+from veritensor_ray.jobs.run import changed_since, collected, info, plan, scan
 from veritensor_ray.stores.outputs import OutputStore
 
 RESULTS = ("findings", "ledger", "rollup", "run.json", "attestation.json")
 
 
 def audit(settings: Settings, reporter: Reporter | None = None, cleaning: Cleaning | None = None) -> dict[str, Any]:
-    """Run or resume an audit; returns the content of run.json. Raises UsageError, CannotRunError, DeadlineReached and their subclasses."""
+    """Run or resume an audit; returns the content of run.json.
+
+    If the audit was complete already, and the corpus has changed since, the key `changed_since` is added. Raises UsageError, CannotRunError,
+    DeadlineReached and their subclasses.
+    """
     report = reporter or Silent()
     with ready(settings, report, cleaning) as prepared:
-        result = _result(prepared)
+        result, changed = _result(prepared)
         if settings.sign_key:
             attest(prepared.store, settings.sign_key, result)
             report.note(f"signed with {settings.sign_key}; to check it: veritensor-ray verify {settings.output}")
-        return result
+        return result | changed
 
 
-def _result(ready: Ready) -> dict[str, Any]:
-    """Returns the results that the output already holds, or those of a scan."""
+def _result(ready: Ready) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the results that the output already holds, or those of a scan, and how the corpus has changed since they were complete."""
     settings, store, parts, report = ready.settings, ready.store, ready.parts, ready.report
     if store.exists(LATEST):
         raise OutputConflict(f"the output {store.uri} holds sweeps; use --job sweep, or choose another --output")
@@ -45,10 +49,11 @@ def _result(ready: Ready) -> dict[str, Any]:
             report.note(
                 f"{settings.output} already holds this audit, finished {finished['finished_at']}; nothing was scanned (--fresh scans again)"
             )
-            return finished
+            return finished, changed_since(ready)
         rest = "nothing is scanned" if run else "everything is scanned again, since _work/ is gone"
         report.note(f"the policy has changed since these results: they are rewritten, and {rest}")
-    return _scanned(ready, run or plan(ready))
+    changed = changed_since(ready) if finished and run else {}
+    return _scanned(ready, run or plan(ready)), changed
 
 
 def _finished(store: OutputStore, parts: dict[str, Any]) -> dict[str, Any] | None:

@@ -110,7 +110,7 @@ class _Cleaning:
         result = self._result(before, after, summary)
         held.check()
         self._finish(result)
-        return result
+        return _with_changes(result, before)
 
     def _finish(self, result: Mapping[str, Any]) -> None:
         """Sign the copy, and write run.json, which makes it complete. Then remove the leftovers of all runs."""
@@ -156,7 +156,7 @@ class _Cleaning:
         )
         if self._settings.sign_key and not self._store.exists(ATTESTATION):
             attest_copy(self._store, self._settings.sign_key, run, data)
-        return run
+        return _with_changes(run, before)
 
     def _clear(self) -> None:
         """Remove an earlier copy. What says that something is complete goes first, so that a part of it never counts."""
@@ -314,6 +314,16 @@ class _Cleaning:
             if missed or summary["not_copied"]
             else "clean",
         }
+
+
+def _with_changes(run: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result for the caller. If the corpus has changed since the audit before the copy, it adds how, and the copy is not clean."""
+    if "changed_since" not in before:
+        return run
+    return run | {
+        "changed_since": before["changed_since"],
+        "verdict": "incomplete" if run["verdict"] in ("clean", "empty") else run["verdict"],
+    }
 
 
 def _of_run(run: Mapping[str, Any]) -> dict[str, Any]:

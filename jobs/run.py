@@ -13,12 +13,24 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from veritensor_ray.corpus.changes import changes, of_ledger, of_listing
 from veritensor_ray.corpus.listing import check_source
-from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, plan_rows, planned_bytes, read_plan, shards_of, write_plan
+from veritensor_ray.corpus.planning import (
+    Decider,
+    PlanRow,
+    Shard,
+    listed_entries,
+    plan_rows,
+    planned_bytes,
+    read_plan,
+    shards_of,
+    write_plan,
+)
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, DeadlineReached
 from veritensor_ray.findings.commit import committed
-from veritensor_ray.findings.redact import reason_safe
+from veritensor_ray.findings.redact import name_safe, reason_safe
+from veritensor_ray.findings.schema import LEDGER
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.jobs import resources
 from veritensor_ray.jobs.claim import Claim
@@ -49,9 +61,7 @@ def plan(ready: Ready, previous: str | None = None, decide: Decider | None = Non
     report.stage("plan")
     run, now = _next_id(digest(parts)[:6], previous)
     with Splitter(settings) as split, store.writer(f"_work/{run}/plan.parquet") as file:
-        cleaning = ready.context.cleaning
-        own = store if cleaning is None or cleaning.again else cleaning.store
-        rows = plan_rows(settings, parts["engines"], split, report.planned, own.uri, decide)
+        rows = plan_rows(settings, parts["engines"], split, report.planned, _own(ready), decide)
         totals = write_plan((row if row.reason is None else replace(row, reason=reason_safe(row.reason)) for row in rows), file)
     started = now.isoformat(timespec="seconds")
     planned = Run(run, totals, started, settings.job, previous, settings.fresh, elsewhere)
@@ -59,6 +69,26 @@ def plan(ready: Ready, previous: str | None = None, decide: Decider | None = Non
     request |= {"previous": previous, "fresh": planned.fresh, "elsewhere": elsewhere}
     store.put(f"_work/{run}/request.json", json.dumps(request, indent=2).encode())
     return planned
+
+
+def _own(ready: Ready) -> str:
+    """Returns the folder that the run writes to, which it does not scan."""
+    cleaning = ready.context.cleaning
+    return (ready.store if cleaning is None or cleaning.again else cleaning.store).uri
+
+
+def changed_since(ready: Ready) -> dict[str, Any]:
+    """List the corpus again, and return how it differs from the ledger of the finished audit: nothing, or the key `changed_since` for its result."""
+    settings, roots = ready.settings, ready.context.roots
+    for root in roots:
+        check_source(root, settings.stores)
+    ready.report.stage("plan")
+    columns = ["artifact", "size", "etag", "mtime", "reason_code"]
+    batches = ready.store.dataset("ledger", LEDGER).to_batches(columns=columns)
+    ledger = of_ledger(row for batch in batches for row in batch.to_pylist())
+    found = changes(ledger, of_listing(listed_entries(settings, roots, _own(ready), ready.report.planned)))
+    names = {kind: [name_safe(name) for name in some] for kind, some in found.names.items()}
+    return {"changed_since": {"counts": found.counts, "names": names}} if found.counts else {}
 
 
 def _next_id(suffix: str, previous: str | None) -> tuple[str, datetime]:

@@ -42,6 +42,15 @@ class ReasonCode(StrEnum):
     TIMEOUT = "timeout"
 
 
+# Why nothing reads an artifact: because of what it is, or because the settings leave it out.
+LEFT_OUT = frozenset(
+    {
+        *(ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED, ReasonCode.ABOVE_MAX_SIZE, ReasonCode.NOT_CHANGED_SINCE),
+        *(ReasonCode.SAMPLED_OUT, ReasonCode.OWN_OUTPUT, ReasonCode.LINK, ReasonCode.NOT_A_FILE),
+    }
+)
+
+
 def access_code(error: BaseException) -> ReasonCode:
     """Returns the reason code for an error that a store or the operating system raised."""
     if isinstance(error, PermissionError):

@@ -133,6 +133,7 @@ RUN: dict[str, Any] = {
     "rules": [],
 }
 LEFT_OUT = {"not-included": 2, "own-output": 1}
+CHANGED = {"counts": {"gone": 4, "changed": 1200}, "names": {"gone": ["a", "b", "c"], "changed": ["d\u202e"]}}
 
 
 @pytest.mark.parametrize(
@@ -156,6 +157,9 @@ LEFT_OUT = {"not-included": 2, "own-output": 1}
         ({"severity": {}, "totals": {"artifacts": 0}, "status": {}}, "low", True, False, 0),
         ({"severity": {}, "reason_codes": LEFT_OUT}, None, False, False, 3),
         ({"severity": {}, "reason_codes": LEFT_OUT}, None, True, False, 0),
+        ({"changed_since": CHANGED}, None, False, False, 3),
+        ({"changed_since": CHANGED}, None, True, False, 0),
+        ({"changed_since": CHANGED}, "high", False, False, 1),
     ],
 )
 def test_exit_codes(change: dict[str, Any], fail_on: str | None, allow_partial: bool, strict: bool, code: int) -> None:
@@ -234,6 +238,9 @@ NOTHING = "nothing: every applicable engine has seen every byte"
         ({"coverage": {"signatures": {"odd\x1b": 2}}}, "signatures: odd\\x1b in 2 artifacts (see coverage in the ledger)"),
         ({"totals": {}, "coverage": {}}, "no artifact was found in /data/kb; nothing was scanned"),
         ({"reason_codes": LEFT_OUT}, "include and exclude leave no artifact in /data/kb; nothing was scanned"),
+        ({"changed_since": CHANGED}, "the corpus has changed: 1,200 changed files and 4 files that are gone since this audit"),
+        ({"changed_since": CHANGED}, "gone: a, b, c, …"),
+        ({"changed_since": CHANGED}, "changed: d\\u202e, …"),
     ],
 )
 def test_a_summary_says_nothing_only_where_nothing_is_missing(
@@ -273,6 +280,34 @@ def test_an_empty_corpus_is_no_clean_one(
     assert call(monkeypatch, "submit", "corpus", "--engines", "signatures", "--include", "*.nope", "--fresh") == 3
     assert "nothing was scanned" in capsys.readouterr().out
     assert call(monkeypatch, "submit", "corpus", "--engines", "signatures", "--include", "*.nope", "--allow-partial") == 0
+
+
+@pytest.mark.ray
+def test_a_repeated_command_says_that_the_corpus_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], local_ray: None
+) -> None:
+    corpus, command = tmp_path / "corpus", ("submit", "corpus", "--engines", "signatures")
+    corpus.mkdir()
+    (corpus / "a.md").write_text("The weather is nice.")
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, *command) == 0
+    assert call(monkeypatch, *command) == 0
+    assert NOTHING in capsys.readouterr().out
+    (corpus / "b\x1b[31m.md").write_text(ATTACK)
+    assert call(monkeypatch, *command) == 3
+    out, err = capsys.readouterr()
+    assert "the corpus has changed: 1 new file since this audit" in out
+    assert "new: b\\x1b[31m.md" in out
+    assert "--fresh replaces this audit; --job sweep" in out
+    assert NOTHING not in out
+    assert "--allow-partial accepts that" in err
+    assert call(monkeypatch, *command, "--log-format", "json") == 3
+    assert json.loads(capsys.readouterr().out)["changed_since"]["counts"] == {"new": 1}
+    assert call(monkeypatch, *command, "--allow-partial") == 0
+    assert "1 new file since this audit" in capsys.readouterr().out
+    assert call(monkeypatch, *command, "--job", "sweep", "--fail-on", "low") == 1
+    assert call(monkeypatch, *command, "--fresh", "--fail-on", "low") == 1
+    assert call(monkeypatch, *command, "--fail-on", "low") == 1
 
 
 @pytest.mark.ray

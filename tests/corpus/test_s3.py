@@ -13,7 +13,7 @@ import pytest
 
 import veritensor_ray as vr
 from veritensor_ray.config import load_settings
-from veritensor_ray.errors import NotAsScanned, StoreError
+from veritensor_ray.errors import NotAsScanned, OutputConflict, StoreError
 from veritensor_ray.findings.decisions import Scope
 from veritensor_ray.findings.labels import labels, put_labels
 from veritensor_ray.jobs.audit import audit
@@ -51,6 +51,23 @@ def settings_file(endpoint: str, folder: Path) -> str:
     path = folder / "config.yaml"
     path.write_text(json.dumps({"stores": {"s3://": store}, "engines": ["signatures"]}))
     return str(path)
+
+
+def test_a_bucket_that_changes_after_its_audit(endpoint: str, bucket: Any, tmp_path: Path) -> None:
+    config = settings_file(endpoint, tmp_path)
+    first = vr.scan("s3://corpus/docs", "s3://results/again", config=config)
+    bucket.put_object(Bucket="corpus", Key="docs/empty", Body=b"")  # the same object, at another time
+    assert vr.scan("s3://corpus/docs", "s3://results/again", config=config).run == first.run
+    bucket.put_object(Bucket="corpus", Key="docs/empty", Body=b"1")
+    bucket.put_object(Bucket="corpus", Key="docs/deep/\x1bnew", Body=ATTACK.encode())
+    bucket.delete_object(Bucket="corpus", Key="docs/a.md")
+    with pytest.raises(
+        OutputConflict, match=r"1 new file, 1 changed file and 1 file that is gone since this audit.* deep/\\x1bnew.*fresh=True"
+    ):
+        vr.scan("s3://corpus/docs", "s3://results/again", config=config)
+    accepted = vr.scan("s3://corpus/docs", "s3://results/again", config=config, allow_partial=True)
+    assert "since this audit" in accepted.summary()
+    assert accepted.run["scan_id"] == first.run["scan_id"]
 
 
 def test_from_a_bucket_into_a_bucket(endpoint: str, bucket: Any, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -249,6 +250,29 @@ def test_the_same_command_on_a_complete_output_scans_nothing(tmp_path: Path) -> 
     assert "already holds this audit" in again.notes[0]
     (corpus / "new.txt").write_text(ATTACK)
     assert run(corpus, tmp_path / "out", fresh=True)["totals"]["artifacts"] == 4
+
+
+@pytest.mark.parametrize("work", [True, False])
+def test_a_complete_audit_is_compared_with_the_corpus(work: bool, tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus", 3)
+    first = run(corpus, tmp_path / "out")
+    if not work:
+        shutil.rmtree(tmp_path / "out" / "_work")
+    (corpus / "new.txt").write_text(ATTACK)
+    again = run(corpus, tmp_path / "out")
+    assert again == first | {"changed_since": {"counts": {"new": 1}, "names": {"new": ["new.txt"]}}}
+    assert json.loads((tmp_path / "out" / "run.json").read_text()) == first, "what was audited then stays as it was"
+
+
+def test_results_under_another_policy_are_compared_too(tmp_path: Path) -> None:
+    corpus, policy = make_corpus(tmp_path / "corpus", 3), tmp_path / "policy.yaml"
+    run(corpus, tmp_path / "out")
+    policy.write_text('suppressions:\n  - path: "*"\n    reason: known\n')
+    (corpus / "new.txt").write_text(ATTACK)
+    assert run(corpus, tmp_path / "out", policy=str(policy))["changed_since"]["counts"] == {"new": 1}
+    shutil.rmtree(tmp_path / "out" / "_work")
+    everything = run(corpus, tmp_path / "out")
+    assert (everything["totals"]["artifacts"], "changed_since" in everything) == (4, False), "all of it was scanned again"
 
 
 def test_another_policy_is_applied_without_a_scan(tmp_path: Path) -> None:

@@ -159,6 +159,12 @@ class TestAudits:
         assert case.clean(said)["finished_at"] == found["finished_at"]
         assert any("already holds this copy" in note for note in said.notes)
         assert case.inodes() == inodes
+        write(case.corpus, {"new.txt": "FINDME"})
+        stale = case.clean()
+        assert (stale["verdict"], stale["changed_since"]["names"]) == ("incomplete", {"new": ["new.txt"]})
+        assert verify_copy(OutputStore(str(case.dest)), None).run["verdict"] == "clean", "which is about the copy, and not about the corpus"
+        (case.corpus / "new.txt").unlink()
+        assert case.clean()["verdict"] == "clean"
         case.policy.write_text("level: low")
         with pytest.raises(OutputConflict, match="made with another policy or key"):
             case.clean()

@@ -9,8 +9,9 @@ from typing import Any, cast
 from veritensor_ray.api.arguments import described, path_of
 from veritensor_ray.api.audit import Audit
 from veritensor_ray.config import load_settings
-from veritensor_ray.errors import UsageError
+from veritensor_ray.errors import OutputConflict, UsageError
 from veritensor_ray.findings.results import find
+from veritensor_ray.findings.run_text import changed_lines
 from veritensor_ray.imports import Guard
 from veritensor_ray.stores.filesystems import Stores
 from veritensor_ray.uris import real_bases
@@ -21,7 +22,8 @@ def scan(
 ) -> Audit:
     """Audit a corpus and open the results. Options are configuration keys: engines=["signatures"], profile="standard", job="sweep".
 
-    Repeating the call resumes an interrupted audit. Raises UsageError or CannotRunError.
+    Repeating the call resumes an interrupted audit, and opens a complete one, unless the corpus has changed since: then it raises OutputConflict,
+    which says how, or with allow_partial=True, `run["changed_since"]` and the summary do. Raises UsageError or CannotRunError.
     """
     sources = sources_of(source)
     named = None if output is None else path_of(output, "the output")
@@ -35,8 +37,18 @@ def _scan(sources: list[str], output: str | None, config: str | None, options: M
 
     flags = dict(options) | {"sources": sources, "output": output or default_output(sources, str(options.get("job", "audit")))}
     settings = load_settings(config, flags)
-    (sweep if settings.job == "sweep" else audit)(settings)
-    return open(str(settings.output), stores=settings.stores)
+    run = (sweep if settings.job == "sweep" else audit)(settings)
+    results = open(str(settings.output), stores=settings.stores)
+    if "changed_since" not in run:
+        return results
+    if not settings.allow_partial:
+        raise OutputConflict(_changed(run, str(settings.output)))
+    return Audit(results.store, {**results.run, "changed_since": run["changed_since"]})
+
+
+def _changed(run: Mapping[str, Any], output: str) -> str:
+    remedies = "pass fresh=True to replace this audit, or job='sweep' and another output to keep up with a corpus that changes"
+    return f"{', '.join(changed_lines(run)[:-1])}; {remedies}. veritensor_ray.open({output!r}) opens the results as they are"
 
 
 def open(

@@ -24,21 +24,14 @@ from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.attestation import RUN
 from veritensor_ray.findings.lifecycle import folders_above
 from veritensor_ray.findings.schema import LEDGER
-from veritensor_ray.reasons import ReasonCode
+from veritensor_ray.reasons import LEFT_OUT, ReasonCode
 from veritensor_ray.stores.outputs import OutputStore
 from veritensor_ray.uris import is_local
 
 _SAMPLES = 20
 _OF_LEDGER = ["artifact", "size", "status", "reason", "reason_code", "media_type"]
 # What the plan or the listing decided: no shard has such an artifact.
-_PLANNED = [
-    code.value
-    for code in (
-        *(ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED, ReasonCode.ABOVE_MAX_SIZE, ReasonCode.NOT_CHANGED_SINCE),
-        *(ReasonCode.SAMPLED_OUT, ReasonCode.OWN_OUTPUT, ReasonCode.LINK, ReasonCode.NOT_A_FILE),
-        *(ReasonCode.PERMISSION, ReasonCode.NOT_FOUND, ReasonCode.STORE_FAILED),
-    )
-]
+_PLANNED = sorted({*LEFT_OUT, ReasonCode.PERMISSION, ReasonCode.NOT_FOUND, ReasonCode.STORE_FAILED})
 _CLASH = "it cannot be a file in the destination, because its name is also that of a folder"
 Assemble = Callable[[Assembler, Iterable[list[Cleaned]]], Iterator[Cleaned]]
 

@@ -260,6 +260,7 @@ def _show(run: Mapping[str, Any], folder: str) -> None:
     """Print what became of the artifacts, what was changed, and the verdict."""
     from veritensor_ray.cli.copy_verdict import verdict
     from veritensor_ray.cli.render import console, counted, safe, table
+    from veritensor_ray.findings.run_text import changed_lines
 
     out = console()
     results = run["results"]
@@ -280,6 +281,8 @@ def _show(run: Mapping[str, Any], folder: str) -> None:
     if aside := results.get("quarantined", 0) + results.get("held", 0):
         out.print(f"Aside:   {where}/quarantine ({counted(aside, 'file')})")
     out.print(f"Audits:  {where}/before and {where}/after" if run["after"] else f"Audit:   {where}/before")
+    for line in changed_lines(run, "copy"):
+        out.print(safe(line))
     out.print(verdict(run, where), soft_wrap=True)
     out.print(f"Run {run['before']['scan_id']} complete · profile {run['profile']}")
 

@@ -42,7 +42,8 @@ def _sentence(run: Mapping[str, Any], folder: str) -> str:
 def _missing(run: Mapping[str, Any]) -> str:
     why = {"not_checked": "the audit of the copy was incomplete", "not_copied": "not all of the corpus is in the copy"}
     counts = {key: ", ".join(f"{count:,} {name}" for name, count in run[key].items()) for key in why if run[key]}
-    return " and ".join(f"{why[key]} ({count})" for key, count in counts.items())
+    changed = ["the corpus has changed since"] if run.get("changed_since") else []
+    return " and ".join([f"{why[key]} ({count})" for key, count in counts.items()] + changed)
 
 
 def _below(counts: Sequence[Mapping[str, Any]]) -> str:

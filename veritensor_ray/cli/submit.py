@@ -217,4 +217,4 @@ def exit_code(run: Mapping[str, Any], settings: Settings) -> int:
     incomplete = sum(run["status"].get(name, 0) for name in ("partial", "quarantined", "unreadable", "unlisted"))
     if settings.strict:
         incomplete += sum(run["reason_codes"].get(code, 0) for code in _UNREAD)
-    return 3 if (incomplete or nothing_matched(run)) and not settings.allow_partial else 0
+    return 3 if (incomplete or nothing_matched(run) or run.get("changed_since")) and not settings.allow_partial else 0

@@ -119,32 +119,40 @@ def plan_rows(
     `split` returns where to cut a big artifact (empty: nowhere). A folder `own_output` inside the corpus is one skipped row, because a run
     does not scan its own results. Without `decide`, every engine runs on everything. `starts` takes the place of the settings' sources.
     """
-    starts = starts or roots(settings.sources, settings.stores)
-    choose = _selection(settings, starts, own_output)
     packer = _Packer(settings.limits)
     everything = tuple(engines)
+    starts = starts or roots(settings.sources, settings.stores)
+    for number, entry, left_out in listed_entries(settings, starts, own_output, progress):
+        row = PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime)
+        if entry.status:
+            row.status, row.reason, row.reason_code = entry.status, entry.reason, entry.reason_code
+            yield row
+            continue
+        if left_out is not None:
+            row.status, (row.reason_code, row.reason) = "skipped", left_out
+            yield row
+            continue
+        row.engines, row.carried_from = decide(entry) if decide else (everything, None)
+        if row.engines:
+            cuts = split(entry, starts[number]) if (entry.size or 0) > settings.limits.split_bytes else []
+            yield from packer.add(row, cuts)
+        else:
+            yield row
+    yield from packer.flush()
+
+
+def listed_entries(
+    settings: Settings, starts: Sequence[Root], own_output: str, progress: Callable[[int], None]
+) -> Iterator[tuple[int, Listed, tuple[ReasonCode, str] | None]]:
+    """Yield every entry of the corpus with the number of its root, and why the settings leave it out, as a code and a sentence, if they do."""
+    choose = _selection(settings, starts, own_output)
     count = 0
     for number, root in enumerate(starts):
         for entry in walk(root, settings.stores, settings.follow_links, own_output):
             count += 1
             if count % 1000 == 0:
                 progress(count)
-            row = PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime)
-            if entry.status:
-                row.status, row.reason, row.reason_code = entry.status, entry.reason, entry.reason_code
-                yield row
-                continue
-            if (left_out := choose(entry)) is not None:
-                row.status, (row.reason_code, row.reason) = "skipped", left_out
-                yield row
-                continue
-            row.engines, row.carried_from = decide(entry) if decide else (everything, None)
-            if row.engines:
-                cuts = split(entry, root) if (entry.size or 0) > settings.limits.split_bytes else []
-                yield from packer.add(row, cuts)
-            else:
-                yield row
-    yield from packer.flush()
+            yield number, entry, None if entry.status else choose(entry)
     progress(count)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from veritensor_ray.findings.locations import shortened
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.secret_kinds.uris import without_credentials
@@ -30,6 +31,13 @@ class Uncovered:
     artifacts: int | None
 
 
+_CHANGES = {
+    "new": ("{count} new file", "{count} new files"),
+    "changed": ("{count} changed file", "{count} changed files"),
+    "gone": ("{count} file that is gone", "{count} files that are gone"),
+    "unlisted": ("{count} folder that can no longer be listed", "{count} folders that can no longer be listed"),
+}
+_NAME = 80  # characters
 _LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)
 
 
@@ -48,10 +56,26 @@ def summary_text(run: Mapping[str, Any], rules: bool = True) -> str:
 
 def missing_lines(run: Mapping[str, Any]) -> list[str]:
     """Return sentences about what was not covered, besides the reasons of artifacts. If nothing is missing, one says so."""
+    changed = changed_lines(run)
     if nothing_matched(run):
-        return [nothing_matched(run)]
-    lines = [f"{visible(engine)}: {_shortfall(status, count)}" for engine, status, count in _short(run)]
+        return [*changed, nothing_matched(run)]
+    lines = [*changed, *(f"{visible(engine)}: {_shortfall(status, count)}" for engine, status, count in _short(run))]
     return lines or ([] if run["not_covered"] else ["nothing: every applicable engine has seen every byte"])
+
+
+def changed_lines(run: Mapping[str, Any], results: str = "audit") -> list[str]:
+    """Return what has changed in the corpus since the results were complete, and the remedies; empty if nothing has, or nobody looked."""
+    changed = run.get("changed_since")
+    if not changed:
+        return []
+    counts, names = changed["counts"], changed["names"]
+    said = [_CHANGES[kind][counts[kind] != 1].format(count=f"{counts[kind]:,}") for kind in _CHANGES if counts.get(kind)]
+    lines = [f"the corpus has changed: {' and '.join(filter(None, (', '.join(said[:-1]), said[-1])))} since this {results}"]
+    for kind in _CHANGES:
+        if some := names.get(kind):
+            more = ", …" if counts[kind] > len(some) else ""
+            lines.append(f"  {kind}: {', '.join(visible(shortened(name, _NAME)) for name in some)}{more}")
+    return [*lines, f"  --fresh replaces this {results}; --job sweep, with another output, keeps up with a corpus that changes"]
 
 
 def _short(run: Mapping[str, Any]) -> list[tuple[str, str, int]]:
