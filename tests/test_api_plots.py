@@ -83,7 +83,7 @@ def names(ax: Axes) -> list[str]:
 def test_severities(by: Any, expected: list[str], counts: dict[str, list[int]], audit: vr.Audit) -> None:
     ax = audit.plot.severity(by=by)
     assert (names(ax), bars(ax)) == (expected, counts)
-    assert ax.get_title("left") == f"10 findings by {by}; 1 of 4 entries not covered"
+    assert ax.get_title("left") == f"10 findings by {by}; 1 of 4 artifacts not fully checked"
     assert {name: sum(values) for name, values in bars(ax).items()} == audit.run["severity"]
 
 

@@ -130,7 +130,7 @@ def test_all_engines_ran_on_text(demo: Demo) -> None:
 
 def test_the_summary_says_first_what_was_not_covered(demo: Demo) -> None:
     out = demo.first.stdout
-    places = [out.index(words) for words in ("\nNot covered", "\nFindings", "\nResults:", "\nRun ")]
+    places = [out.index(words) for words in ("\nNot fully checked", "\nFindings", "\nResults:", "\nRun ")]
     assert places == sorted(places)
     assert demo.first.stderr.splitlines()[0].endswith("profile embedded")
     assert out.splitlines()[-1].endswith("profile embedded")

@@ -173,7 +173,7 @@ def test_exit_codes(change: dict[str, Any], fail_on: str | None, allow_partial: 
     [
         (0, None),
         (1, "findings of severity high or worse count; remove their cause, suppress them, or accept them with a baseline"),
-        (3, "not everything was checked, see Not covered above; --allow-partial accepts that"),
+        (3, "not everything was checked, see Not fully checked above; --allow-partial accepts that"),
     ],
 )
 def test_a_run_says_why_it_failed(code: int, says: str | None) -> None:

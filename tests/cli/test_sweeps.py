@@ -76,7 +76,7 @@ def test_nights(state: OutputStore, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     ids = [one.id for one in nights(state)]
     assert [line.split()[0] for line in lines if line.strip()][2:] == [ids[3], ids[2], "1", ids[1], ids[0]]
     assert "1 missed" in lines[-3]
-    header = "sweep (UTC) took artifacts scanned unchanged not covered new persisting resolved unverified suppressed worst"
+    header = "sweep (UTC) took artifacts scanned unchanged not fully checked new persisting resolved unverified suppressed worst"
     assert lines[0].split() == header.split()  # nothing was reopened
     assert lines[-1].split()[1:] == ["3", "min", "100", "6", "94", "4", "1", "1,234", "1", "1", "6", "high"]
 

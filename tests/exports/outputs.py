@@ -83,7 +83,7 @@ def finding(name: str = "1", **about: Any) -> dict[str, Any]:
 
 
 def entry(artifact: str = "models/a.pkl", **about: Any) -> dict[str, Any]:
-    """A row of the ledger: a pickle that was scanned completely."""
+    """A row of the ledger: a pickle that was fully checked."""
     return {
         **dict.fromkeys(TABLES["ledger"].names),
         "artifact": artifact,

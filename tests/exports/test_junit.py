@@ -97,7 +97,7 @@ def test_what_was_not_checked_is_a_suite(status: str, kind: str, tmp_path: Path)
     gaps = [{"status": status, "reason": "why", "reason_code": "damaged", "artifacts": 1}]
     ledger = [outputs.entry("x.md", status="unreadable" if status == "unlisted" else status, reason="why")]
     suite = exported(outputs.output(tmp_path, [], ledger, not_covered=gaps))["coverage"]
-    assert cases(suite) == [("1 of 1 artifacts were scanned completely", "passed"), (f"Not checked: {status}: why (1 artifact)", kind)]
+    assert cases(suite) == [("1 of 1 artifact not fully checked", "passed"), (f"Not checked: {status}: why (1 artifact)", kind)]
     assert suite[1][0].text.splitlines()[1:] == ["  x.md"]
 
 

@@ -107,9 +107,10 @@ def test_only_digests_of_the_bytes_are_hashes(kind: str, state: str, hashed: boo
 def test_what_was_not_covered_is_a_finding_and_in_the_scan(exported: Export, tmp_path: Path) -> None:
     covered = exported(outputs.output(tmp_path / "covered"))
     assert [(event["class_uid"], event["status"]) for event in covered] == [(6007, "Success")]
-    scan, gap = exported(outputs.output(tmp_path / "gaps", not_covered=outputs.not_covered("encrypted"), status={}))
-    assert (scan["status"], scan["num_files"], scan["num_skipped_items"]) == ("Incomplete", 1, 1)
-    assert scan["status_detail"] == gap["message"] == "Not covered: unreadable: encrypted (2 artifacts)"
+    ledger = [outputs.entry(), outputs.entry("b", status="unreadable", reason="encrypted")]
+    scan, gap = exported(outputs.output(tmp_path / "gaps", ledger=ledger, not_covered=outputs.not_covered("encrypted")))
+    assert (scan["status"], scan["num_files"], scan["num_skipped_items"]) == ("Incomplete", 2, 1)
+    assert scan["status_detail"] == gap["message"] == "1 of 2 artifacts not fully checked: unreadable: encrypted (2 artifacts)"
     assert (gap["finding_info"]["title"], gap["evidences"][0]["data"]["artifacts"]) == ("Not everything was checked", 2)
     assert "hunter2" not in json.dumps([scan, gap])  # the sources' credentials
 

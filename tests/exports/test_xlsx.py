@@ -29,7 +29,7 @@ def test_the_summary_begins_with_what_was_not_checked(tmp_path: Path) -> None:
     sheets = exported(results)
     assert [*sheets] == ["Summary", "Not checked", "Findings", "Rules"]
     assert sheets["Summary"][1:4] == [
-        ["Scanned completely", "1 of 1 artifacts"],
+        ["Not fully checked", "0 of 1 artifact"],
         ["Not checked", "1 reason; see the sheet Not checked"],
         [None, "Not checked: unreadable: why (2 artifacts)"],
     ]

@@ -59,7 +59,7 @@ def checked(artifact: str, status: str = "scanned", **about: Any) -> dict[str, A
 def written(folder: Path, findings: Rows, ledger: Rows | None = None, trends: Rows = (), **about: Any) -> Results:
     """An audit or, if `about` says so, a sweep with these rows. `about` changes its run.json.
 
-    Without a ledger, every artifact with a finding was scanned completely.
+    Without a ledger, every artifact with a finding was fully checked.
     """
     rows = ledger if ledger is not None else [checked(name) for name in dict.fromkeys(row["artifact"] for row in findings)]
     tables: dict[str, Rows] = {"findings": findings, "ledger": rows, "rollup": ()}

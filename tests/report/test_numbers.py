@@ -117,8 +117,8 @@ def test_totals(results: Results) -> None:
 
 
 def test_artifacts(results: Results) -> None:
-    """Each is checked completely, in part or not at all; a missing engine makes it partial although its status says scanned."""
-    about = data.about_artifacts(results)
+    """Each is fully checked, in part or not at all; a missing engine makes it partial although its status says scanned."""
+    about = results.checked
     rows = sql(results, "SELECT status, reason, gaps_total, coverage FROM ledger")
     whole = [
         row
@@ -126,8 +126,8 @@ def test_artifacts(results: Results) -> None:
         if row[0] == "scanned" and not row[1] and not row[2] and all(one["status"] in ("complete", "not-applicable") for one in row[3])
     ]
     unread = [row for row in rows if row[0] not in ("scanned", "partial")]
-    assert (about["entries"], about["covered"], about["unread"]) == (len(rows), len(whole), len(unread))
-    assert about["partly"] == len(rows) - len(whole) - len(unread)
+    assert (about.artifacts, about.fully, about.unread) == (len(rows), len(whole), len(unread))
+    assert about.partly == len(rows) - len(whole) - len(unread)
 
 
 def test_what_was_not_checked(results: Results, tables: Shown) -> None:
@@ -246,4 +246,4 @@ def test_a_count_of_further_matches_is_no_gap(tmp_path: Path) -> None:
     }
     results = written(tmp_path, [finding(1)], [checked("a.txt", gaps=[counted], gaps_total=1)])
     assert data.gaps(results, 10) == ([], 0)
-    assert data.about_artifacts(results)["covered"] == 1
+    assert results.checked.fully == 1

@@ -42,7 +42,7 @@ _BIN = f"CASE WHEN confidence < 1 THEN floor(confidence * {_BINS}) WHEN confiden
 class Plots:
     """Plots of an audit. Each of them returns matplotlib's Axes, and draws into `ax` if it is given.
 
-    They count the findings that the policy lets count, as run.json does. Titles say how much of the corpus was not covered. They need
+    They count the findings that the policy lets count, as run.json does. Titles say how many artifacts were not fully checked. They need
     matplotlib: pip install 'veritensor-ray[plot]'. Without it, they raise CannotRunError.
     """
 
@@ -66,10 +66,10 @@ class Plots:
         with canvas(ax, len(names) * max(1, sum(any(band.values) for band in bands)) // 2 + 1) as axes:
             apart(axes, [name or "(no folder)" for name in names], bands)
             axes.set_xlabel("findings, on a logarithmic scale")
-            return finished(axes, f"{_number(sum(found.values()), 'finding')} by {by}; {self._not_covered()}")
+            return finished(axes, f"{_number(sum(found.values()), 'finding')} by {by}; {self._results.checked.short_said}")
 
     def coverage(self, *, ax: Axes | None = None) -> Axes:
-        """Draw how many artifacts each engine has checked. The numbers of those that it has not checked completely are written beside."""
+        """Draw how many artifacts each engine has checked. The numbers of those that it has not fully checked are written beside."""
         counts: dict[str, dict[str, int]] = self._results.run["coverage"]
         engines = sorted(counts)
         others = sorted({status for one in counts.values() for status in one} - set(_STATUSES))
@@ -84,7 +84,7 @@ class Plots:
                 axes.annotate(",".join(short), (sum(counts[engine].values()), row), va="center", fontsize="small", **PLAIN)
             axes.set_xlim(0, 1.4 * max((sum(one.values()) for one in counts.values()), default=1))  # room for what is written beside
             axes.set_xlabel("artifacts")
-            return finished(axes, f"Coverage by engine; {self._not_covered()}")
+            return finished(axes, f"Coverage by engine; {self._results.checked.short_said}")
 
     def trend(self, *, ax: Axes | None = None) -> Axes:
         """Draw the number of findings after each sweep by severity, and a line for those that were new or reopened.
@@ -106,7 +106,7 @@ class Plots:
             axes.plot(at, recent, color="black", marker="o", ms=3, lw=1, clip_on=False, label="new or reopened")
             axes.set_xticks(shown, [labels[i] for i in shown], rotation=30, ha="right", **PLAIN)
             axes.set_ylabel("findings")
-            return finished(axes, f"{_number(len(sweeps), 'sweep')}; in the last one, {self._not_covered()}")
+            return finished(axes, f"{_number(len(sweeps), 'sweep')}; in the last one, {self._results.checked.short_said}")
 
     def scores(self, *, by: Colors = "severity", where: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw a histogram of the confidence of findings, by severity, engine or rule.
@@ -143,11 +143,6 @@ class Plots:
         for row in rows:
             found[row["sweep"], "recent"] += row["recent"]
         return dict(sorted(sweeps.items(), key=lambda one: one[1])), found
-
-    def _not_covered(self) -> str:
-        """Return how many artifacts were not checked completely: no finding is not the same as no problem."""
-        statuses = self._results.run["status"]
-        return f"{sum(n for name, n in statuses.items() if name != 'scanned'):,} of {sum(statuses.values()):,} entries not covered"
 
 
 def _number(count: int, noun: str) -> str:

@@ -105,7 +105,7 @@ def _show(found: Sequence[Mapping[str, Any]], ledgers: Sequence[dict[str, Any]])
     out = console()
     run = _run([], found, ledgers)
     if missing := uncovered(run):
-        out.print("Not covered", style="bold")
+        out.print("Not fully checked", style="bold")
         if rows := [(one["artifact"], one["status"], one["reason"]) for one in run["not_covered"]]:
             out.print(table(("artifact", "status", "reason"), rows))
         for one in missing:

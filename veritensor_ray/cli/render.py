@@ -135,13 +135,10 @@ def summary(out: Console, run: Mapping[str, Any], output: str, causes: Callable[
 
     `causes` prints the findings that made the run fail, in place of the rules of all findings.
     """
-    from veritensor_ray.findings.run_text import missing_lines, nothing_matched
+    from veritensor_ray.findings.run_text import heading, missing_lines, nothing_matched
 
-    status, totals = run["status"], run["totals"]
-    partly = sum(one["artifacts"] for one in run["not_covered"] if one["status"] == "scanned")
-    beside = f"; {partly:,} others have parts that were not covered" if partly else ""
-    missed = sum(n for name, n in status.items() if name != "scanned")
-    out.print(f"\nNot covered ({missed:,} of {sum(status.values()):,} entries{beside})", style="bold")
+    totals = run["totals"]
+    out.print(f"\n{heading(run)}", style="bold")
     rows = [(f"{one['artifacts']:,}", one["status"], one["reason"]) for one in run["not_covered"]]
     if rows:
         out.print(table(("artifacts", "status", "reason"), rows, right=("artifacts",)))

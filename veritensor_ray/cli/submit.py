@@ -200,7 +200,7 @@ def _causes(run: Mapping[str, Any], settings: Settings) -> None:
 def reason_of(code: int, settings: Settings) -> str | None:
     """Returns the reason of an exit code that a complete run can have, for people; the summary has the details."""
     found = f"findings of severity {settings.fail_on} or worse count; remove their cause, suppress them, or accept them with a baseline"
-    return {1: found, 3: "not everything was checked, see Not covered above; --allow-partial accepts that"}.get(code)
+    return {1: found, 3: "not everything was checked, see Not fully checked above; --allow-partial accepts that"}.get(code)
 
 
 def exit_code(run: Mapping[str, Any], settings: Settings) -> int:

@@ -114,6 +114,8 @@ def _opened(state: str, stores: Mapping[str, Any]) -> OutputStore:
 
 
 def _night(night: Night, before: int) -> dict[str, Any]:
+    from veritensor_ray.findings.run_text import fully_checked
+
     run = night.run
     ended = datetime.fromisoformat(run["finished_at"])
     plan: Mapping[str, int] = run.get("plan") or {}
@@ -129,7 +131,7 @@ def _night(night: Night, before: int) -> dict[str, Any]:
         "states": run.get("states") or {},
         "severity": run["severity"],
         "suppressed": run["suppressed"],
-        "not_covered": sum(count for name, count in run["status"].items() if name != "scanned"),
+        "not_covered": fully_checked(run).short,
     }
 
 
@@ -191,7 +193,7 @@ def _table(nights: Sequence[Mapping[str, Any]]) -> Rows:
 def _counts(one: Mapping[str, Any]) -> dict[str, int]:
     states = {name: one["states"].get(name, 0) for name in ("new", "reopened", "persisting", "resolved", "unverified")}
     taken_over = sum(one["plan"].get(name, 0) for name in ("unchanged", "moved", "copied"))
-    artifacts = {"artifacts": one["artifacts"], "scanned": one["scanned"], "unchanged": taken_over, "not covered": one["not_covered"]}
+    artifacts = {"artifacts": one["artifacts"], "scanned": one["scanned"], "unchanged": taken_over, "not fully checked": one["not_covered"]}
     return artifacts | states | {"suppressed": one["suppressed"]}
 
 

@@ -14,6 +14,7 @@ from veritensor_ray.exports import described
 from veritensor_ray.exports.described import shown
 from veritensor_ray.exports.missing import missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.run_text import FullyChecked
 from veritensor_ray.secret_kinds.uris import without_credentials
 
 VERSION = "1.6"
@@ -43,7 +44,7 @@ def write(selection: Selection, file: BinaryIO) -> None:
         "specVersion": VERSION,
         "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, ' '.join((run['scan_id'], selection.query)))}",
         "version": 1,
-        "metadata": _metadata(run, gaps),
+        "metadata": _metadata(run, selection.results.checked, gaps),
     }
     packages: dict[str, described.FoundPackage] = {}  # filled while the vulnerabilities are written, which is why these come first
     lists = {
@@ -57,13 +58,13 @@ def write(selection: Selection, file: BinaryIO) -> None:
 _INCOMPLETE = {"aggregate": "incomplete", "assemblies": [_CORPUS]}
 
 
-def _metadata(run: Mapping[str, Any], gaps: Sequence[str]) -> dict[str, Any]:
+def _metadata(run: Mapping[str, Any], checked: FullyChecked, gaps: Sequence[str]) -> dict[str, Any]:
     sources = ", ".join(shown(without_credentials(str(one))) for one in run["sources"])
     properties = [
         ("scan_id", run["scan_id"]),
         ("profile", run.get("profile")),
-        ("artifacts", run["totals"].get("artifacts", 0)),
-        ("scanned", run["status"].get("scanned", 0)),
+        ("artifacts", checked.artifacts),
+        ("not-fully-checked", checked.short),
         ("coverage", "incomplete" if gaps else "complete"),
         *(("not-covered", one) for one in gaps),
     ]
@@ -80,7 +81,7 @@ def _tool(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _annotations(run: Mapping[str, Any], gaps: Sequence[str]) -> dict[str, Any]:
-    """Return an annotation that says what was not covered, for readers who see no properties; nothing if everything was."""
+    """Return an annotation that says what was not checked, for readers who see no properties; nothing if everything was."""
     if not gaps:
         return {}
     return {

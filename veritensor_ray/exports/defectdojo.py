@@ -27,8 +27,7 @@ def write(selection: Selection, file: BinaryIO) -> None:
         "name": described.PRODUCT,
         "type": described.PRODUCT,
         "version": described.version_of(run),
-        "description": f"Run {shown(run['scan_id'])}: {run['totals'].get('artifacts', 0):,} artifacts, "
-        f"{run['status'].get('scanned', 0):,} of them scanned completely.",
+        "description": f"Run {shown(run['scan_id'])}: {selection.results.checked.short_said}.",
         "static_tool": True,
         "dynamic_tool": False,
     }

@@ -41,7 +41,7 @@ def write(selection: Selection, file: BinaryIO) -> None:
     engines = list(dict.fromkeys([*results.run["engines"], *sorted(suites)]))
     file.write(b'<?xml version="1.0" encoding="UTF-8"?>\n')
     file.write(_open("testsuites", name=described.PRODUCT))
-    file.writelines(_coverage(results.run, gaps, total["cases"] - sum(row["cases"] for row in suites.values())))
+    file.writelines(_coverage(selection, gaps, total["cases"] - sum(row["cases"] for row in suites.values())))
     ordered = f"SELECT * FROM ({worst}) ORDER BY list_position(?, engine), artifact, rule_id"  # noqa: S608
     cases = (row for batch in results.rows(ordered, [engines]) for row in batch.to_pylist())
     found = groupby(cases, key=lambda row: row["engine"])
@@ -51,8 +51,9 @@ def write(selection: Selection, file: BinaryIO) -> None:
     file.write(b"</testsuites>\n")
 
 
-def _coverage(run: Mapping[str, Any], gaps: Sequence[Missing], left_out: int) -> Iterator[bytes]:
+def _coverage(selection: Selection, gaps: Sequence[Missing], left_out: int) -> Iterator[bytes]:
     """Yield the suite of what was not checked: an error if it should have been, otherwise a skipped case."""
+    run = selection.results.run
     errors = sum(one.failed for one in gaps)
     cut = bool(left_out)
     yield _open(
@@ -64,8 +65,7 @@ def _coverage(run: Mapping[str, Any], gaps: Sequence[Missing], left_out: int) ->
         skipped=str(len(gaps) - errors),
         timestamp=shown(run.get("started_at") or "")[:19],
     )
-    scanned, artifacts = run["status"].get("scanned", 0), run["totals"].get("artifacts", 0)
-    yield _case("coverage", f"{scanned:,} of {artifacts:,} artifacts were scanned completely", "")
+    yield _case("coverage", selection.results.checked.short_said, "")
     for one in gaps:
         tag = "error" if one.failed else "skipped"
         text = "\n".join([one.words, *(f"  {shown(name)}" for name in one.artifacts)])

@@ -44,8 +44,7 @@ def _lines(selection: Selection) -> Iterator[str]:
     yield ""
     yield (
         f"Run {code(run['scan_id'])}, finished {code(run.get('finished_at') or 'at an unknown time')}, by {described.PRODUCT} "
-        f"{code(run.get('package_version') or '?')}: {run['status'].get('scanned', 0):,} of {run['totals'].get('artifacts', 0):,} artifacts "
-        "were scanned completely."
+        f"{code(run.get('package_version') or '?')}: {selection.results.checked.short_said}."
     )
     yield from _gaps(selection)
     yield from _severities(selection)

@@ -13,6 +13,7 @@ from veritensor_ray.exports.described import as_json, milliseconds, shown
 from veritensor_ray.exports.missing import Missing, missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.labels import Labels
+from veritensor_ray.findings.run_text import FullyChecked
 from veritensor_ray.secret_kinds.uris import without_credentials
 
 VERSION = "1.6.0"
@@ -31,6 +32,7 @@ class _Export:
     """What all events of one export share."""
 
     run: Mapping[str, Any]
+    checked: FullyChecked
     entries: Mapping[str, Mapping[str, Any]]
     labels: Labels
     split: frozenset[str]
@@ -55,7 +57,9 @@ def write(selection: Selection, file: BinaryIO) -> None:
     """Write one event on each line: the run, then (if there is any) what it did not cover, then the findings."""
     run = selection.results.run
     split = frozenset(row["artifact"] for row in selection.results.records(_SPLIT))
-    export = _Export(run, described.suppressions(run), selection.labels(), split, milliseconds(run["finished_at"]) or 0)
+    export = _Export(
+        run, selection.results.checked, described.suppressions(run), selection.labels(), split, milliseconds(run["finished_at"]) or 0
+    )
     gaps = missing(selection.results)
     _line(file, _scan(export, gaps))
     if gaps:
@@ -82,7 +86,7 @@ def _class(uid: int, name: str, category: int, category_name: str, activity: tup
 
 
 def _scan(export: _Export, gaps: Sequence[Missing]) -> dict[str, Any]:
-    """Return the event about the run. If anything was not covered, its status is not Success."""
+    """Return the event about the run. If anything was not checked, its status is not Success."""
     run, begun = export.run, milliseconds(export.run.get("started_at"))
     return {
         **_class(6007, "Scan Activity", 6, "Application Activity", (2, "Completed")),
@@ -91,19 +95,19 @@ def _scan(export: _Export, gaps: Sequence[Missing]) -> dict[str, Any]:
         "severity": "Informational",
         "status_id": 99 if gaps else 1,
         "status": "Incomplete" if gaps else "Success",
-        "status_detail": _sentence(gaps),
+        "status_detail": _sentence(export, gaps),
         "message": f"Audit of {', '.join(map(_source, run['sources']))}",
         "metadata": export.metadata("run", "runs"),
         "scan": {"uid": shown(run["scan_id"]), "name": shown(run.get("job", "audit")), "type_id": 99, "type": "Corpus audit"},
-        "num_files": run["totals"].get("artifacts", 0),
-        "num_skipped_items": run["totals"].get("artifacts", 0) - run["status"].get("scanned", 0),
+        "num_files": export.checked.artifacts,
+        "num_skipped_items": export.checked.short,
         "num_detections": sum(run["severity"].values()),
         **({"start_time": begun, "end_time": export.finished, "duration": max(0, export.finished - begun)} if begun is not None else {}),
     }
 
 
 def _gap(export: _Export, gaps: Sequence[Missing]) -> dict[str, Any]:
-    """Return a finding that says what was not covered, for consumers that read only findings."""
+    """Return a finding that says what was not checked, for consumers that read only findings."""
     return {
         **_class(2004, "Detection Finding", 2, "Findings", (1, "Create")),
         "time": export.finished,
@@ -111,8 +115,8 @@ def _gap(export: _Export, gaps: Sequence[Missing]) -> dict[str, Any]:
         "severity": "Informational",
         "status_id": 1,
         "status": "New",
-        "status_detail": "not covered",
-        "message": _sentence(gaps),
+        "status_detail": "not fully checked",
+        "message": _sentence(export, gaps),
         "count": len(gaps),
         "metadata": export.metadata("not-covered", "coverage"),
         "finding_info": {
@@ -138,10 +142,10 @@ def _gap(export: _Export, gaps: Sequence[Missing]) -> dict[str, Any]:
     }
 
 
-def _sentence(gaps: Sequence[Missing]) -> str:
+def _sentence(export: _Export, gaps: Sequence[Missing]) -> str:
     if not gaps:
         return "Every applicable engine has seen every byte."
-    return "Not covered: " + "; ".join(described.uncovered_words(one.reason) for one in gaps)
+    return f"{export.checked.short_said}: " + "; ".join(described.uncovered_words(one.reason) for one in gaps)
 
 
 def _source(source: object) -> str:

@@ -82,8 +82,8 @@ def _fill(sheet: Worksheet, styles: CellStyles, columns: Mapping[str, int], rows
 
 def _summary(selection: Selection, gaps: Sequence[Missing], left_out: int) -> Iterator[tuple[object, ...]]:
     run = selection.results.run
-    scanned, artifacts = run["status"].get("scanned", 0), run["totals"].get("artifacts", 0)
-    yield ("Scanned completely", f"{scanned:,} of {artifacts:,} artifacts")
+    checked = selection.results.checked
+    yield ("Not fully checked", f"{checked.short:,} of {counted(checked.artifacts, 'artifact')}")
     yield ("Not checked", f"{counted(len(gaps), 'reason')}; see the sheet Not checked" if gaps else "nothing")
     yield from (("", one.words) for one in gaps)
     if left_out:

@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,10 +18,11 @@ from veritensor_ray.findings.attestation import check_unchanged
 from veritensor_ray.findings.locations import shortened
 from veritensor_ray.findings.places import places
 from veritensor_ray.findings.run_file import check
+from veritensor_ray.findings.run_text import FullyChecked, fully_checked
 from veritensor_ray.findings.schema import SCHEMA_VERSION, TABLES
 from veritensor_ray.findings.severities import RANK, TYPE, compared, typed, words
 from veritensor_ray.findings.state import night, results
-from veritensor_ray.findings.summary import database
+from veritensor_ray.findings.summary import CHECKED, database
 from veritensor_ray.findings.table_check import check_rows
 from veritensor_ray.imports import Guard
 from veritensor_ray.stores.filesystems import Stores, absolute
@@ -54,6 +56,11 @@ class Results:
     def tables(self) -> tuple[str, ...]:
         """The names of the available tables."""
         return tuple(TABLES) if self.run.get("job") == "sweep" else tuple(TABLES)[:3]
+
+    @cached_property
+    def checked(self) -> FullyChecked:
+        """How many artifacts were fully checked. If run.json is of a version that did not count them, the ledger is counted."""
+        return fully_checked(self.run) if self.run.get("checked") else FullyChecked(**self.records(CHECKED)[0])
 
     def dataset(self, name: str) -> ds.Dataset:
         """Returns a table without reading it yet: findings, ledger or rollup; for a sweep also resolved, unverified, known and trends.

@@ -73,6 +73,14 @@ class _Policy(_Checked):
     suppressions: list[_Suppression] = []
 
 
+class _ByExtent(_Checked):
+    artifacts: NonNegativeInt
+    fully: NonNegativeInt
+    partly: NonNegativeInt
+    lacking: NonNegativeInt
+    unread: NonNegativeInt
+
+
 class _RunFile(_Checked):
     scan_id: _Text
     finished_at: _Time
@@ -81,6 +89,7 @@ class _RunFile(_Checked):
     engines: dict[_Text, _Engine]
     totals: _Counts
     status: _Counts
+    checked: _ByExtent | None = None
     severity: dict[_Severity, NonNegativeInt]
     severity_new: dict[_Severity, NonNegativeInt] = {}
     suppressed: NonNegativeInt = 0

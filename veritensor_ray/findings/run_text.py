@@ -41,13 +41,61 @@ _NAME = 80  # characters
 _LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)
 
 
+@dataclass(frozen=True, slots=True)
+class FullyChecked:
+    """How many artifacts of an audit were fully checked: every engine has seen all of them that applies to it, as the ledger says.
+
+    The others were checked in part or not at all. `lacking` are those in part that were read as a whole, but not by every engine. A folder
+    that could not be listed counts as an artifact.
+    """
+
+    artifacts: int
+    fully: int
+    partly: int
+    lacking: int
+    unread: int
+
+    @property
+    def short(self) -> int:
+        """The number of artifacts that were not fully checked."""
+        return self.partly + self.unread
+
+    @property
+    def said(self) -> str:
+        """A phrase with the artifacts that were fully checked."""
+        return f"{self.fully:,} of {_artifacts(self.artifacts)} fully checked"
+
+    @property
+    def short_said(self) -> str:
+        """A phrase with the artifacts that were not."""
+        return f"{self.short:,} of {_artifacts(self.artifacts)} not fully checked"
+
+
+def fully_checked(run: Mapping[str, Any]) -> FullyChecked:
+    """Return the numbers of a run. The run.json of an earlier version has only the statuses and the most frequent reasons to go by."""
+    if run.get("checked"):
+        return FullyChecked(**run["checked"])
+    status: Mapping[str, int] = run["status"]
+    lacking = sum(one["artifacts"] for one in run["not_covered"] if one["status"] == "scanned")
+    everything, scanned, partial = sum(status.values()), status.get("scanned", 0), status.get("partial", 0)
+    return FullyChecked(everything, scanned - lacking, partial + lacking, lacking, everything - scanned - partial)
+
+
+def heading(run: Mapping[str, Any]) -> str:
+    """Return the heading above what was not checked."""
+    checked = fully_checked(run)
+    none = f"; {checked.unread:,} of them not at all" if checked.unread else ""
+    since = "; the corpus has changed since" if run.get("changed_since") else ""
+    return f"Not fully checked ({checked.short:,} of {_artifacts(checked.artifacts)}{none}{since})"
+
+
 def summary_text(run: Mapping[str, Any], rules: bool = True) -> str:
     """Return a run as plain lines, gaps in coverage first."""
-    totals, status = run["totals"], run["status"]
-    lines = [f"{totals.get('artifacts', 0):,} artifacts, {totals.get('bytes', 0):,} bytes · profile {run['profile']}", "", "Not covered"]
+    totals = run["totals"]
+    lines = [f"{_artifacts(totals.get('artifacts', 0))}, {totals.get('bytes', 0):,} bytes · profile {run['profile']}", "", heading(run)]
     lines += [f"  {one['artifacts']:>8,}  {one['status']:<12} {visible(one['reason'])}" for one in run["not_covered"]]
     lines += [f"  {line}" for line in missing_lines(run)]
-    lines += ["", f"Covered\n  {status.get('scanned', 0):>8,}  scanned", "", "Findings"]
+    lines += ["", "Findings"]
     lines += [f"  {count:>8,}  {severity}" for severity, count in run["severity"].items()] or ["  none"]
     if rules and run["rules"]:
         lines += ["", *(f"  {one['count']:>8,}  {one['rule_id']:<44} {visible(one['title'])}" for one in run["rules"])]
@@ -55,12 +103,18 @@ def summary_text(run: Mapping[str, Any], rules: bool = True) -> str:
 
 
 def missing_lines(run: Mapping[str, Any]) -> list[str]:
-    """Return sentences about what was not covered, besides the reasons of artifacts. If nothing is missing, one says so."""
-    changed = changed_lines(run)
+    """Return sentences about what was not checked, besides the reasons of artifacts. If nothing is missing, one says so."""
+    return _sentences(run) or ([] if run["not_covered"] else ["nothing: every applicable engine has seen every byte"])
+
+
+def _sentences(run: Mapping[str, Any]) -> list[str]:
     if nothing_matched(run):
-        return [*changed, nothing_matched(run)]
-    lines = [*changed, *(f"{visible(engine)}: {_shortfall(status, count)}" for engine, status, count in _short(run))]
-    return lines or ([] if run["not_covered"] else ["nothing: every applicable engine has seen every byte"])
+        return [*changed_lines(run), nothing_matched(run)]
+    lines = [*changed_lines(run), *(f"{visible(engine)}: {_shortfall(status, count)}" for engine, status, count in _short(run))]
+    short = fully_checked(run).short
+    if lines or run["not_covered"] or not short:
+        return lines
+    return [f"{_artifacts(short)} with parts that some engine has not seen (see coverage and gaps in the ledger)"]
 
 
 def changed_lines(run: Mapping[str, Any], results: str = "audit") -> list[str]:
@@ -95,15 +149,16 @@ def uncovered(run: Mapping[str, Any]) -> list[Uncovered]:
     """
     rows = [Uncovered(one["status"], one["reason"], one.get("reason_code"), one["artifacts"]) for one in run["not_covered"]]
     missing = [f"engine {name} did not run: {about['missing']}" for name, about in run["engines"].items() if about.get("missing")]
-    lines = missing + (missing_lines(run) if rows or _short(run) or nothing_matched(run) else [])
-    return rows + [Uncovered("engine", line, None, None) for line in lines]
+    return rows + [Uncovered("engine", line, None, None) for line in missing + _sentences(run)]
 
 
 def _shortfall(status: str, count: int) -> str:
-    artifacts = f"{count:,} artifact{'s' if count != 1 else ''}"
-    return _SHORTFALLS.get(status, "{status} in {artifacts} (see coverage in the ledger)").format(
-        artifacts=artifacts, status=visible(status)
-    )
+    said = _SHORTFALLS.get(status, "{status} in {artifacts} (see coverage in the ledger)")
+    return said.format(artifacts=_artifacts(count), status=visible(status))
+
+
+def _artifacts(count: int) -> str:
+    return f"{count:,} artifact{'s' if count != 1 else ''}"
 
 
 def nothing_matched(run: Mapping[str, Any]) -> str:

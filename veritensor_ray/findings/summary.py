@@ -29,6 +29,15 @@ _NOT_COVERED = f"""
     count(*) AS artifacts
     FROM ledger l LEFT JOIN unlisted u USING (artifact) WHERE l.status <> 'scanned' OR l.reason IS NOT NULL
     GROUP BY ALL ORDER BY artifacts DESC, status, reason LIMIT {_REASONS}"""  # noqa: S608  # constants
+# Something of an artifact that was read was not checked. A gap at `hits_per_rule` only counts findings that have no rows.
+_LACKING = """reason IS NOT NULL OR gaps_total > coalesce(len(list_filter(gaps, lambda one: coalesce(one.bound, '') = 'hits_per_rule')), 0)
+    OR len(list_filter(coverage, lambda one: one.status NOT IN ('complete', 'not-applicable'))) > 0"""
+# Every number of artifacts that were fully checked, or not, is one of these: see `FullyChecked`.
+CHECKED = f"""SELECT count(*)::BIGINT AS artifacts,
+    count(*) FILTER (status = 'scanned' AND NOT ({_LACKING}))::BIGINT AS fully,
+    count(*) FILTER (status = 'partial' OR (status = 'scanned' AND ({_LACKING})))::BIGINT AS partly,
+    count(*) FILTER (status = 'scanned' AND ({_LACKING}))::BIGINT AS lacking,
+    count(*) FILTER (status NOT IN ('scanned', 'partial'))::BIGINT AS unread FROM ledger"""  # noqa: S608  # constants
 _STATUS = """
     SELECT CASE WHEN u.artifact IS NULL THEN l.status ELSE 'unlisted' END AS name, count(*) AS n
     FROM ledger l LEFT JOIN unlisted u USING (artifact) GROUP BY ALL ORDER BY ALL"""
@@ -94,6 +103,7 @@ def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge
             "engines": dict(info.engines),
             "totals": rows(connection, _TOTALS)[0],
             "status": {row["name"]: row["n"] for row in rows(connection, _STATUS)},
+            "checked": rows(connection, CHECKED)[0],
             "severity": _by_severity(connection, _COUNTED),
             "severity_new": _by_severity(connection, f"{_COUNTED} AND {_RECENT}"),
             "suppressed": rows(connection, f"SELECT coalesce(sum({NUMBER}), 0)::BIGINT AS n FROM findings WHERE NOT ({_COUNTED})")[0]["n"],  # noqa: S608

@@ -13,6 +13,7 @@ from veritensor_ray.findings.attestation import NAME as ATTESTATION
 from veritensor_ray.findings.grouping import key_of
 from veritensor_ray.findings.locations import within
 from veritensor_ray.findings.results import Results
+from veritensor_ray.findings.run_text import FullyChecked
 from veritensor_ray.findings.summary import NUMBER
 
 Rows = list[dict[str, Any]]
@@ -34,9 +35,6 @@ _STATES = ", ".join(
     f"(coalesce(sum(findings) FILTER (state = '{name}'), 0))::BIGINT AS {name}"
     for name in ("new", "reopened", "persisting", "resolved", "unverified")
 )
-# Something of an artifact that was read was not checked. A gap at `hits_per_rule` only counts findings that have no rows.
-_SHORT = """reason IS NOT NULL OR gaps_total > coalesce(len(list_filter(gaps, lambda one: coalesce(one.bound, '') = 'hits_per_rule')), 0)
-    OR len(list_filter(coverage, lambda one: one.status NOT IN ('complete', 'not-applicable'))) > 0"""
 # What is wrong with an artifact as a whole unless one of its gaps says so, its gaps, and the engines that no gap mentions.
 _GAPS = """
     SELECT artifact, uri, size, status, NULL AS engine, NULL AS member, NULL AS location, reason, reason_code
@@ -58,6 +56,7 @@ class Report:
     output: str
     signed: bool
     totals: Mapping[str, int]
+    checked: FullyChecked
     missing: Rows
     coverage: Rows
     engines: Rows
@@ -76,6 +75,7 @@ def report(results: Results, rules: Mapping[str, Rule]) -> Report:
         output=str(results.run.get("output") or results.store.uri),
         signed=results.store.exists(ATTESTATION),
         totals=totals(results),
+        checked=results.checked,
         missing=missing(results),
         coverage=coverage(results),
         engines=by_engine(results),
@@ -88,24 +88,11 @@ def report(results: Results, rules: Mapping[str, Rule]) -> Report:
 
 
 def totals(results: Results) -> dict[str, int]:
-    """Return the number of findings by severity, in all, and suppressed; of rows; and of artifacts by what became of them."""
+    """Return the number of findings by severity, in all, and suppressed; of rows; and of artifacts, with and without findings."""
     found = results.records(
         f"SELECT {_COUNTS}, count(*)::BIGINT AS rows, count(DISTINCT artifact)::BIGINT AS artifacts_with FROM findings"  # noqa: S608  # constants
     )[0]
-    return found | {"artifacts": results.run["totals"].get("artifacts", 0), **about_artifacts(results)}
-
-
-def about_artifacts(results: Results) -> dict[str, int]:
-    """Return the number of entries of the ledger, of those that were scanned completely, in part, and not at all.
-
-    `lacking` are those in part that were read as a whole, but that an engine could not check; run.json counts them as scanned.
-    """
-    return results.records(f"""SELECT count(*)::BIGINT AS entries,
-        count(*) FILTER (status = 'scanned' AND NOT ({_SHORT}))::BIGINT AS covered,
-        count(*) FILTER (status = 'partial' OR (status = 'scanned' AND ({_SHORT})))::BIGINT AS partly,
-        count(*) FILTER (status = 'scanned' AND ({_SHORT}))::BIGINT AS lacking,
-        count(*) FILTER (status NOT IN ('scanned', 'partial'))::BIGINT AS unread,
-        coalesce(sum(gaps_total), 0)::BIGINT AS gaps FROM ledger""")[0]  # noqa: S608  # constants
+    return found | {"artifacts": results.run["totals"].get("artifacts", 0)}
 
 
 def missing(results: Results) -> Rows:

@@ -80,6 +80,7 @@ def write(
         .get_template("page.html")
         .generate(
             report=about,
+            checked=about.checked,
             csp=policy,
             style=_raw(style),
             scripts=[_raw(script) for script in scripts],

@@ -29,19 +29,18 @@ def inventory(results: Results) -> list[str]:
 
 
 def coverage(results: Results) -> list[str]:
-    """How many files were checked completely, and how many were not."""
-    status = results.run["status"]
-    rest = ", ".join(f"{count:,} {shown(name)}" for name, count in status.items() if name != "scanned" and count)
-    return [f"{_number(status.get('scanned', 0), 'file')} scanned completely{f'; {rest}' if rest else ''}."]
+    """How many artifacts were fully checked, and how many were not."""
+    checked = results.checked
+    return [f"{checked.said}, {checked.partly:,} in part and {checked.unread:,} not at all."]
 
 
 def gaps(results: Results) -> list[str]:
-    """Why files were not checked completely, the most frequent reasons."""
+    """Why artifacts were not fully checked, the most frequent reasons."""
     reasons = [
         f"{shown(one['reason']) or shown(one['status'])} ({_number(one['artifacts'], 'file')})" for one in results.run["not_covered"]
     ]
     more = len(reasons) - _REASONS
-    return [f"Not covered: {'; '.join(reasons[:_REASONS])}{f'; and {more:,} more reasons' if more > 0 else ''}."] if reasons else []
+    return [f"Not checked: {'; '.join(reasons[:_REASONS])}{f'; and {more:,} more reasons' if more > 0 else ''}."] if reasons else []
 
 
 def models(results: Results) -> list[str]:

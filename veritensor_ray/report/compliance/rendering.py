@@ -32,7 +32,7 @@ def render(document: ComplianceDocument, suffix: str) -> bytes:
 
 def _markdown(document: ComplianceDocument) -> str:
     lines = [f"# {safe(document.title)}: evidence from an audit", "", f"**{safe(document.disclaimer)}**", ""]
-    lines += ["## Not covered by this audit", "", *[f"- {safe(one)}" for one in document.missing or (_COMPLETE,)], ""]
+    lines += ["## Not checked by this audit", "", *[f"- {safe(one)}" for one in document.missing or (_COMPLETE,)], ""]
     lines += [
         "## The audit",
         "",
