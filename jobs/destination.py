@@ -11,7 +11,7 @@ from veritensor_ray.cleaning.statement import PLACES
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import StoreError, UsageError
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
-from veritensor_ray.stores.outputs import OutputStore
+from veritensor_ray.stores.outputs import OutputStore, refuse_linked
 from veritensor_ray.uris import is_local, local_path, real_base
 
 _WILD = re.compile(r"[*?\[]")
@@ -52,6 +52,8 @@ def check_destination(store: OutputStore) -> None:
     """Check that the destination is empty, or holds a copy. Raises UsageError, StoreError."""
     if store.local is not None and store.local.is_file():
         raise UsageError(f"the destination {store.uri} is a file; choose an empty folder with --to")
+    if store.local is not None:
+        refuse_linked(store.local)
     try:
         names = store.names("")
     except Exception as error:  # noqa: BLE001  # every store raises its own kind

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cleaning.in_process import FAKE, Files, InProcess, finish, interrupted, tree, write
+from tests.cleaning.in_process import FAKE, STRIP, Files, InProcess, finish, interrupted, tree, write
 from veritensor_ray.cleaning.places import clashing, copy_path
 from veritensor_ray.cleaning.statement import verify_copy
 from veritensor_ray.errors import IncompleteOutput, StoreError
@@ -134,9 +134,27 @@ def test_staged_files_do_not_go_through_links(cleaning: InProcess, tmp_path: Pat
     outside.mkdir()
     (tmp_path / "dest/_work/run").mkdir(parents=True)
     (tmp_path / "dest/_work/run/corpus").symlink_to(outside)
-    with pytest.raises(StoreError, match="is a symbolic link, and a copy is not written through links"):
+    with pytest.raises(StoreError, match="is a symbolic link, and nothing is written through links"):
         cleaning.scan()
     assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize(("unchecked", "place"), [("copy", "corpus"), ("hold", "quarantine")])
+def test_a_sparse_file_stays_sparse(tmp_path: Path, unchecked: str, place: str) -> None:
+    write(tmp_path / "corpus", {"hole.bin": b"\0", "middle.bin": b"\0head", "zeros.bin": bytes(3 << 20)})
+    for name, tail in (("hole.bin", b""), ("middle.bin", b"tail")):
+        with (tmp_path / "corpus" / name).open("r+b") as file:
+            file.truncate(32 << 20)
+            file.seek(0, 2)
+            file.write(tail)
+    run = InProcess(str(tmp_path / "corpus"), str(tmp_path / "dest"), f"unchecked: {unchecked}\n{STRIP}")
+    run.scan().publish()
+    for source in (tmp_path / "corpus").iterdir():
+        copy = tmp_path / "dest" / place / source.name
+        assert hashlib.sha256(copy.read_bytes()).digest() == hashlib.sha256(source.read_bytes()).digest()
+        assert copy.stat().st_blocks * 512 <= 3 << 20, f"{source.name} takes more than its data"
+    finish(run)
+    assert verify_copy(run.store, None).files == 3
 
 
 def test_names_that_are_not_text_keep_their_bytes(tmp_path: Path) -> None:

@@ -341,6 +341,40 @@ def test_a_local_output_that_cannot_be_written(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", ["_work", "_work/.lease", "_work/RUN", "findings", "run.json", "sweeps", "sweeps/1", "latest.json"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    """The lease comes before everything else that a run writes, and its file is not written through a link either."""
+    outside, link = tmp_path / "outside", tmp_path / "out" / name
+    link.parent.mkdir(parents=True)
+    if "." in name:
+        outside.write_text("mine")
+    else:
+        outside.mkdir()
+    link.symlink_to(outside)
+    with (
+        pytest.raises(StoreError, match=f"{name} is a symbolic link, and nothing is written through links"),
+        lease(OutputStore(str(tmp_path / "out"))),
+    ):
+        pass
+    assert not list(outside.iterdir()) if outside.is_dir() else outside.read_text() == "mine"
+
+
+def test_no_object_is_written_or_moved_through_a_link(tmp_path: Path) -> None:
+    store, outside = OutputStore(str(tmp_path / "out")), tmp_path / "outside"
+    outside.mkdir()
+    store.put("a/b/one", b"1")
+    (tmp_path / "out/c").symlink_to(outside)
+    attempts: list[Callable[[], None]] = [
+        lambda: store.put("c/two", b"2"),
+        lambda: store.put("c/d/two", b"2"),
+        lambda: store.move("a/b/one", "c/one"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(StoreError, match="out/c is a symbolic link"):
+            attempt()
+    assert not list(outside.iterdir())
+
+
 def test_what_a_lease_says_is_harmless(tmp_path: Path) -> None:
     hostile = this_process(180).data().decode().replace('"host": "', '"host": "\\u001b[2J\\n')
     assert "\x1b" not in str(parse(hostile.encode(), 0)) and "\n" not in str(parse(hostile.encode(), 0))

@@ -7,7 +7,6 @@ original, so this takes one round more, seldom two.
 from __future__ import annotations
 
 import io
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from veritensor_ray.cleaning.artifact import copied
 from veritensor_ray.cleaning.assembly import Assembler, added
 from veritensor_ray.cleaning.cleaning import AGAIN
 from veritensor_ray.cleaning.counts import CopyCounts
@@ -27,7 +27,6 @@ from veritensor_ray.cleaning.shard import left, split
 from veritensor_ray.cleaning.waiting import Waiting
 
 ROUNDS = 3
-_CHUNK = 8 << 20
 _Row = dict[str, Any]
 
 
@@ -131,7 +130,7 @@ class _Amendment:
         """Copy an object to where the copies of this change wait, for `path`."""
         self._changed += 1
         with self._store.open(name) as copy, staged(self._store, self._waiting.stage(self._number), path, lambda: None) as out:
-            shutil.copyfileobj(copy, out, _CHUNK)
+            copied(copy, out)
 
 
 def _of_source(rows: Iterable[_Row], gone: Iterable[_Row]) -> list[_Row]:

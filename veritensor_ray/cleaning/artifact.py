@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from veritensor_ray.cleaning.actions import Action, CannotRewriteError
 from veritensor_ray.cleaning.cleaning import Cleaning
-from veritensor_ray.cleaning.files import opened
+from veritensor_ray.cleaning.files import Holes, opened, pieces
 from veritensor_ray.cleaning.formats import rewrite
 from veritensor_ray.cleaning.manifest import Cleaned, Result, blank
 from veritensor_ray.cleaning.many_orders import ManyOrders
@@ -28,7 +28,6 @@ from veritensor_ray.findings.sensitive_values import without_values
 from veritensor_ray.media_types import MARKDOWN, text_type
 
 _IN_MEMORY = 64 << 20
-_CHUNK = 8 << 20
 _DOTS = "•••"
 _NAMED = 3  # rules that a reason names
 Pulse = Callable[[], None]
@@ -177,12 +176,11 @@ def _shown(account: Account, outcome: Outcome) -> list[dict[str, str]]:
 
 
 def copied(file: BinaryIO, out: BinaryIO, pulse: Pulse = lambda: None) -> tuple[int, str]:
-    """Copy a file from its beginning. Returns the number of bytes and their SHA-256."""
-    file.seek(0)
-    digest, size = hashlib.sha256(), 0
-    while data := file.read(_CHUNK):
+    """Copy a file from its beginning; its holes stay holes. Returns the number of bytes and their SHA-256."""
+    digest, size, holes = hashlib.sha256(), 0, Holes(out)
+    for data in pieces(file, 0, None, pulse):
         digest.update(data)
-        out.write(data)
+        holes.write(data)
         size += len(data)
-        pulse()
+    holes.end()
     return size, digest.hexdigest()

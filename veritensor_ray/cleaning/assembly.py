@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 from veritensor_ray.cleaning.actions import CannotRewriteError
 from veritensor_ray.cleaning.artifact import copied
 from veritensor_ray.cleaning.cleaning import Cleaning
-from veritensor_ray.cleaning.files import opened, pieces
+from veritensor_ray.cleaning.files import Holes, opened, pieces
 from veritensor_ray.cleaning.manifest import Cleaned, Result
 from veritensor_ray.cleaning.orders import Orders
 from veritensor_ray.cleaning.places import staged
@@ -87,6 +87,7 @@ class Assembler:
                     start, end = (part.start or 0, part.end or 0) if piece is None else (0, part.clean_size or 0)
                     for data in pieces(piece or source, start, end, pulse):
                         hashing.write(data)
+        hashing.end()
         return hashing.size, hashing.digest.hexdigest()
 
     def _changed(self, part: Cleaned, stack: contextlib.ExitStack) -> BinaryIO | None:
@@ -142,13 +143,13 @@ class _Hashing(io.RawIOBase):
     """Passes bytes on and hashes them."""
 
     def __init__(self, out: BinaryIO, pulse: Pulse) -> None:
-        self._out, self._pulse, self.digest, self.size = out, pulse, hashlib.sha256(), 0
+        self._holes, self._pulse, self.digest, self.size = Holes(out), pulse, hashlib.sha256(), 0
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        self._out.write(data)
+        self._holes.write(data)
         self.digest.update(data)
         self.size += len(data)
         self._pulse()
@@ -156,6 +157,10 @@ class _Hashing(io.RawIOBase):
 
     def tell(self) -> int:
         return self.size
+
+    def end(self) -> None:
+        """Give the file its size, if it ends with a hole."""
+        self._holes.end()
 
 
 def added(actions: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:

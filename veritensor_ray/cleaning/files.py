@@ -15,6 +15,8 @@ from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.spool import CHUNK
 from veritensor_ray.media_types import declared_type
 
+_ZEROS = bytes(CHUNK)
+
 
 def opened(file: BinaryIO, name: str, limits: Limits, budget: Budget | None = None, kind: Kind | None = None) -> Source:
     """Return a seekable file, recognized by its content. `name` is its path or name; `kind` is known for a part of a split artifact."""
@@ -47,6 +49,27 @@ def copy_range(file: BinaryIO, out: BinaryIO, start: int, end: int | None, pulse
     """Copy the bytes of a file from `start` to `end`, or to its end if that is None."""
     for piece in pieces(file, start, end, pulse):
         out.write(piece)
+
+
+class Holes:
+    """Writes to a file and leaves out blocks of zeros, so that a sparse file stays sparse. Only a local file has holes."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out, self._sparse, self._in_hole = out, isinstance(out, io.BufferedWriter), False
+
+    def write(self, data: bytes) -> None:
+        """Write a block, or pass over it if it is a whole block of zeros."""
+        self._in_hole = self._sparse and data == _ZEROS
+        if self._in_hole:
+            self._out.seek(len(data), io.SEEK_CUR)
+        else:
+            self._out.write(data)
+
+    def end(self) -> None:
+        """Give the file its size if it ends with a hole."""
+        if self._in_hole:
+            self._out.seek(-1, io.SEEK_CUR)
+            self._out.write(b"\0")
 
 
 def length(file: BinaryIO) -> int:

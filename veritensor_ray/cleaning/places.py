@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from veritensor_ray.corpus.listing import printable, unprintable
-from veritensor_ray.errors import ReadError, StoreError
+from veritensor_ray.errors import ReadError
 from veritensor_ray.reasons import ReasonCode
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -86,17 +86,6 @@ def remove_empty(root: Path, name: str, place: str) -> None:
             return
 
 
-def check_way(store: OutputStore, name: str) -> None:
-    """Raise StoreError if a folder on the way to a name is a symbolic link, which could lead out of the destination."""
-    if store.local is None:
-        return
-    folder = store.local
-    for part in name.split("/")[:-1]:
-        folder /= part
-        if folder.is_symlink():
-            raise StoreError(f"{folder} is a symbolic link, and a copy is not written through links; remove it, and repeat the command")
-
-
 @contextlib.contextmanager
 def staged(store: OutputStore, stage: str, path: str, pulse: Callable[[], None]) -> Iterator[BinaryIO]:
     """Open the copy of an artifact for writing, below the folder `stage`.
@@ -108,7 +97,7 @@ def staged(store: OutputStore, stage: str, path: str, pulse: Callable[[], None])
     if store.local is None and len(f"{store.uri}/{name}".partition("://")[2].partition("/")[2].encode()) > _LONGEST_KEY:
         raise ReadError(_TOO_LONG, ReasonCode.STORE_FAILED)
     try:
-        check_way(store, name)
+        store.check_way(name)
         if store.local is not None:
             _make_way(store.local, name)
         with store.writer(name, sync=False, pulse=pulse) as out:

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from veritensor_ray.cleaning.manifest import CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME
-from veritensor_ray.cleaning.places import check_way, object_name, paths_below, remove_empty
+from veritensor_ray.cleaning.places import object_name, paths_below, remove_empty
 from veritensor_ray.errors import StoreError
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.stores.outputs import OutputStore
@@ -82,12 +82,12 @@ class Waiting:
             for place in (CORPUS, QUARANTINE):
                 for path in list(paths_below(self._store.under(stage), place)):
                     name = object_name(self._store, path)
-                    check_way(self._store, f"{self._work}/{name}")
+                    self._store.check_way(f"{self._work}/{name}")
                     self._store.move(f"{stage}/{name}", f"{self._work}/{name}")
 
     def _move_place(self, place: str, wanted: set[str]) -> None:
         store, stage = self._store, f"{self._work}/{place}"
-        check_way(store, f"{place}/")
+        store.check_way(f"{place}/")
         staged = set(paths_below(store.under(self._work), place))
         # what a killed process left, and copies of artifacts that changed while they were read
         self._remove([f"{self._work}/{object_name(store, path)}" for path in staged - wanted], stage)
@@ -107,14 +107,14 @@ class Waiting:
 
     def _move_one(self, path: str) -> None:
         name = object_name(self._store, path)
-        check_way(self._store, name)
+        self._store.check_way(name)
         self._store.move(f"{self._work}/{name}", name)
 
     def _remove(self, names: list[str], place: str) -> None:
         """Remove files, and the folders that are empty then."""
         store = self._store
         for name in names:
-            check_way(store, name)
+            store.check_way(name)
         store.remove(names)
         if store.local is not None:
             for name in names:

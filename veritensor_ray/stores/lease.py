@@ -22,7 +22,7 @@ from veritensor_ray.errors import CannotRunError, LeaseHeld, StoreError, Veriten
 from veritensor_ray.stores.conditional import BestEffort, Conditional, NoConditions, Seen, conditional, plain
 from veritensor_ray.stores.filesystems import denied
 from veritensor_ray.stores.holder import Holder, parse, this_process
-from veritensor_ray.stores.outputs import OutputStore
+from veritensor_ray.stores.outputs import OutputStore, refuse_linked
 
 LEASE = "_work/.lease"
 LIFETIME_SECONDS = 180.0
@@ -51,6 +51,7 @@ def lease(store: OutputStore, note: Callable[[str], None] = lambda text: None) -
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[Lease]:
     """Lock an output among the processes of this machine. The lock ends with the process, however it ends."""
+    refuse_linked(folder)  # first: the lock file itself would be written through a link
     try:
         (folder / "_work").mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(folder / LEASE, timeout=0, mode=0o600)

@@ -75,6 +75,7 @@ class OutputStore:
                         pulse()
             return
         target = folder / name
+        self.check_way(name)
         make_folder(target.parent)
         temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")  # the name itself may be as long as a name can be
         try:
@@ -118,6 +119,14 @@ class OutputStore:
                     _regular(path).close()  # pyarrow would wait for a named pipe forever
         return ds.dataset(f"{root}/{name}", schema=schema, filesystem=fs, format="parquet", exclude_invalid_files=False)
 
+    def check_way(self, name: str) -> None:
+        """Raise StoreError if a folder on the way to a name is a link, which could lead out of this store."""
+        folder = self.local
+        for part in name.split("/")[:-1] if folder is not None else ():
+            folder = (folder or Path()) / part
+            if folder.is_symlink():
+                raise StoreError(through_link(folder))
+
     def under(self, folder: str) -> OutputStore:
         """Return the same store with names relative to a folder in it."""
         return OutputStore(f"{self.uri.rstrip('/')}/{folder}", self.stores)
@@ -139,6 +148,7 @@ class OutputStore:
         """Rename an object, replacing one of the new name. On a local disk, a folder can be renamed too if there is none of the new name."""
         fs, root = self._fs()
         if self.local is not None:
+            self.check_way(to)
             make_folder((self.local / to).parent)
             (self.local / name).replace(self.local / to)
         else:  # not `mv`, which takes names for patterns
@@ -197,6 +207,20 @@ class OutputStore:
             persistent(remove, _RETRIES, _BACKOFF, math.inf)
         except Again as error:
             raise StoreError(f"{error}. Stop the process that writes there, and try again") from None
+
+
+def through_link(path: Path) -> str:
+    """Return the message about a link in an output."""
+    return f"{path} is a symbolic link, and nothing is written through links; remove it, and repeat the command"
+
+
+def refuse_linked(folder: Path) -> None:
+    """Raise StoreError if an entry of a local output, or of the folders where runs work and sweeps are kept, is a link."""
+    for place in (folder, folder / "_work", folder / "sweeps"):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    raise StoreError(through_link(Path(entry.path)))
 
 
 def make_folder(folder: Path) -> None:

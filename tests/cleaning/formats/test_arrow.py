@@ -66,7 +66,7 @@ def clean(data: bytes, kind: str, orders: Sequence[Order], mask: str = "[X]", st
 def test_each_text_of_the_reader_can_be_changed_alone(kind: str, codec: str | None) -> None:
     data = arrow(batches_of(pa.table(columns_of(23, 1))), kind, codec)
     found = texts_of(data, Kind(kind))
-    for text, unit in random.Random(1).sample([one for one in found if one[0]], 25):
+    for text, unit in random.Random(1).sample([one for one in found if one[0] and one[1].column != "numbers"], 25):
         made, orders = clean(data, kind, [order(unit, 0, len(text), text)])
         assert not orders.undone, unit
         now = texts_of(made, Kind(kind))

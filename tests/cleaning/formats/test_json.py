@@ -18,6 +18,7 @@ from veritensor_ray.cleaning.orders import Unit
 from veritensor_ray.config import Limits
 from veritensor_ray.extract import streams
 from veritensor_ray.extract.readers.data import json_reader, json_tree
+from veritensor_ray.extract.readers.data.json_tree import text_of
 from veritensor_ray.extract.sniff import Kind
 
 JSON, LINES = Kind("application/json", "utf-8"), Kind("application/jsonl", "utf-8")
@@ -39,6 +40,12 @@ def all_masked(data: bytes, kind: Kind, mask: str = "[X]") -> bytes:
         ('{"a": "x", "n": 1.50e+3, "t": true, "z": null, "k": "y"}', '{"a": "[X]", "n": 1.50e+3, "t": true, "z": null, "k": "[X]"}'),
         ('{ "a" : {"b":["x",{"c":"y"}]} }\r\n', '{ "a" : {"b":["[X]",{"c":"[X]"}]} }\r\n'),
         ('{"a": "x", "a": "y"}', '{"a": "[X]", "a": "[X]"}'),
+        ('{"card": 4929421234567897, "n": 12345678, "f": 0.123456789012}', '{"card": "[X]", "n": 12345678, "f": 0.123456789012}'),
+        (
+            '[4929421234567897, -1, 1.5e3, [492942123456.0, "x"], 123456789012345678901]',
+            '["[X]", -1, 1.5e3, ["[X]", "[X]"], 123456789012345678901]',
+        ),
+        ('{"a":123456789.5,"b":-123456789,"c":123456789}', '{"a":123456789.5,"b":-123456789,"c":"[X]"}'),
         ('["p", 3, {"a": "q"},\t["r", ["s"]], null, "t"]', '["[X]", 3, {"a": "[X]"},\t["[X]", ["[X]"]], null, "[X]"]'),
         (f'{{"o": {{"{LONG}": 1}}}}', '{"o": {"[X]": 1}}'),
         ('{"jo@ex.org": 1, "jo2@ex.org": {"b": "c"}}', '{"[X]": 1, "[X] 2": {"b": "[X]"}}'),
@@ -287,12 +294,12 @@ styles = st.fixed_dictionaries(
 
 
 def shape(value: Any) -> Any:
-    """The structure of a value: everything except what its strings and keys are."""
+    """The structure of a value: everything except what its strings, its keys and the numbers are that may be about a person."""
     if isinstance(value, dict):
         return [shape(item) for item in value.values()]
     if isinstance(value, list):
         return [shape(item) for item in value]
-    return "" if isinstance(value, str) else value
+    return "" if text_of(value) is not None else value
 
 
 def check(data: bytes, kind: Kind, choose: st.DataObject, parse: Any) -> None:

@@ -121,6 +121,9 @@ def test_each_text_of_the_reader_can_be_changed_alone(number: int) -> None:
         if not text:
             continue
         made, orders = clean(data, [order(unit, 0, len(text), text)], "[X]")
+        if unit.column == "numbers":  # no mask is a number, so the file is held
+            assert orders.undone
+            continue
         assert not orders.undone, unit
         same = [(text, unit)] * found.count((text, unit))
         now = texts_of(made, KIND)

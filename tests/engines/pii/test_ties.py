@@ -112,6 +112,10 @@ def test_a_number_of_a_person_ties_and_keeps_its_own_severity() -> None:
         (("patient.lastName", "currentMedication"), "high"),
         (("author", "diagnosis"), "info"),
         (("name", "title"), "info"),
+        (("name", "notes"), "high"),
+        (("patientName", "befund"), "high"),
+        (("city", "notes"), "info"),
+        (("doctor_name", "notes"), "info"),
     ],
 )
 def test_a_row_of_a_table_ties(columns: tuple[str, str], severity: str) -> None:
@@ -133,3 +137,7 @@ def test_the_engine_says_what_tied() -> None:
         ("pii.person", None, None),
         ("pii.medical", "high", "a name in the same row"),
     ]
+    cells = ["Nguyen", "asthma", "", "asthma", "Lee", "asthma"]  # names that the model does not know
+    columns = ["patient", "notes", "patient", "notes", "doctor", "notes"]
+    batch = to_batch(Block(cells, row=[0, 0, 1, 1, 2, 2], column=columns), Identity(0, "t.csv", "text/csv"), Limits())
+    assert [(hit.row, hit.severity) for hit in made.scan_text(batch)] == [(1, "high"), (3, "info"), (5, "info")]

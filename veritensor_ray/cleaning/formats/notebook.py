@@ -225,7 +225,7 @@ class _Notebook:
     def _written(self, node: Node) -> Iterator[_Piece]:
         """Yield a value as Python writes it, which is what the reader makes of one that is neither a string nor a list."""
         if node.kind == '"':
-            literal = self._tree.literal(node)
+            literal = self._tree.string(node)
             text = json.dumps(json.loads(self._tree.raw(node)))[1:-1]
             yield from (_Piece('"'), _Piece(text, literal, Literal(text, 0)), _Piece('"'))
         elif node.kind in "[{":
@@ -249,7 +249,7 @@ class _Notebook:
     def _piece(self, node: Node) -> _Piece:
         if node.kind != '"':
             return _Piece(str(json.loads(self._tree.raw(node))))
-        literal = self._tree.literal(node)
+        literal = self._tree.string(node)
         return _Piece(literal.value, literal)
 
     def _metadata(self, node: Node, path: str, part: str | None, gone: bool = False) -> Iterator[_CellText]:

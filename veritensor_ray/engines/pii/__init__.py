@@ -21,7 +21,7 @@ from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.pii_rules import all_rules
 from veritensor_ray.engines.pii.prepared import Read, from_table, to_table
 from veritensor_ray.engines.pii.tagger import FILE, Tagged, Tagger, UnclearPassage
-from veritensor_ray.engines.pii.ties import cells_of, diagnosis, graded
+from veritensor_ray.engines.pii.ties import cells_of, diagnosis, graded, named_rows
 from veritensor_ray.errors import ModelError
 from veritensor_ray.models.lock import digest
 from veritensor_ray.models.model_store import ModelStore
@@ -35,7 +35,7 @@ class Pii(WithModel):
     """Runs patterns over joined segments, and again over obfuscated passages. The model reads what the tagger leaves unclear."""
 
     name = "pii"
-    version = "4"
+    version = "5"
     needs = Needs(model="pii", gpu=True, libraries=("onnxruntime",))
 
     def __init__(self, settings: Settings) -> None:
@@ -95,7 +95,7 @@ class Pii(WithModel):
         answered = self._answered(texts.column("text"), list(from_table(prepared)))
         found = {read.row: [span for span in merged(read.found) if span.score >= least] for read in answered}
         if any(diagnosis(span) for spans in found.values() for span in spans):
-            found = graded(found, cells_of(texts, list(found)))
+            found = graded(found, cells_of(texts, list(found)), set(named_rows(texts)))
         return [self._hit(row, span) for row, spans in found.items() for span in spans]
 
     def _prepared(self, joined: JoinedBatch) -> Iterator[Read]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from veritensor_ray.engines.pii.joining import PiiSpan, listed, words_of_name
 from veritensor_ray.engines.pii.onceover import OnceOver
@@ -94,6 +95,14 @@ _OF_DIAGNOSES = listed(
 _OF_OTHERS = listed(
     "author authors editor creator doctor physician provider director actor user reviewer owner publisher surgeon nurse title company"
 )
+# Columns with the names of the people whom a table is about; `name` alone only if a name was found in it.
+_OF_NAMES = listed(
+    "patient patients patientin employee customer client member insured beneficiary surname firstname lastname fullname forename vorname"
+    " nachname familienname prénom prenom apellido apellidos nombre"
+)
+_OF_WORKS = listed("title headline book article product publication url")  # what stands there is about what people wrote or sell
+_NAME = listed("name names nom")
+_WHOSE = listed("first last full given family middle maiden patient employee customer client member person") | _OF_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,35 +126,75 @@ def diagnosis(span: PiiSpan) -> bool:
     return span.rule == "medical" and not span.detail
 
 
-def graded(found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell]) -> dict[int, list[PiiSpan]]:
-    """Return the spans by segment, adding severity and evidence to diagnoses. Spans of a segment must be in order and must not overlap."""
-    records = _records(found, cells)
+def named_rows(texts: pa.RecordBatch) -> Iterator[tuple[int, int]]:
+    """Yield artifact and number of the rows of tables in which a column for the name of a person is filled in."""
+    columns = texts.column("column")
+    wanted = [at for at, name in enumerate(columns.dictionary.to_pylist()) if _names_person(name or "")]
+    if wanted:
+        some = texts.filter(pc.is_in(columns.indices, pa.array(wanted, columns.indices.type)))
+        for artifact, row, text in zip(*(some.column(name).to_pylist() for name in ("artifact", "row", "text")), strict=True):
+            if row is not None and text and any(map(str.isalpha, text)):
+                yield artifact, row
+
+
+def _names_person(column: str) -> bool:
+    words = words_of_name(column)
+    if not words or _OF_OTHERS & set(words):
+        return False
+    return words[-1] in _OF_NAMES or (words[-1] in _NAME and bool(_WHOSE & set(words[:-1])))
+
+
+def graded(
+    found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell], named: Collection[tuple[int, int | None]] = ()
+) -> dict[int, list[PiiSpan]]:
+    """Return the spans by segment, adding severity and evidence to diagnoses. Spans of a segment must be in order and must not overlap.
+
+    `named` are the rows of `named_rows`.
+    """
+    records = _records(found, cells, named)
     result = {}
     for at, spans in found.items():
-        record = records.get((cells[at].artifact, cells[at].row), "")
+        record = records.get((cells[at].artifact, cells[at].row), _NO_RECORD)
         passage = _Passage(cells[at].text, spans)
         result[at] = [_graded(span, cells[at], passage, record) if diagnosis(span) else span for span in spans]
     return result
 
 
-def _graded(span: PiiSpan, cell: Cell, passage: _Passage, record: str) -> PiiSpan:
+def _graded(span: PiiSpan, cell: Cell, passage: _Passage, record: _Record) -> PiiSpan:
     tie = passage.tie(span)
-    if not tie and record and _OF_DIAGNOSES & set(words_of_name(cell.column or "")):
-        tie = record
+    column = set(words_of_name(cell.column or ""))
+    if not tie and (_OF_DIAGNOSES & column or (record.anywhere and not _OF_WORKS & column)):
+        tie = record.evidence
     return replace(span, severity="high" if tie else "info", detail=tie or "no connection to a person found")
 
 
-def _records(found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell]) -> dict[tuple[int, int | None], str]:
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What connects a row of a table to a person, and whether that goes for a diagnosis in any of its columns."""
+
+    evidence: str
+    anywhere: bool = False
+
+
+_NO_RECORD = _Record("")
+
+
+def _records(
+    found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell], named: Collection[tuple[int, int | None]]
+) -> dict[tuple[int, int | None], _Record]:
     """Return the table rows that concern a person, with the evidence."""
-    records: dict[tuple[int, int | None], str] = {}
+    records: dict[tuple[int, int | None], _Record] = {row: _Record("a name in the same row", True) for row in named}
     for at, spans in found.items():
         cell = cells[at]
         if cell.row is None or cell.column is None or _OF_OTHERS & set(words_of_name(cell.column)):
             continue
+        place = cell.artifact, cell.row
         if any(_number(span) for span in spans):
-            records[cell.artifact, cell.row] = "a personal number in the same row"
+            records[place] = _Record("a personal number in the same row", place in records and records[place].anywhere)
         elif any(span.rule == "person" for span in spans):
-            records.setdefault((cell.artifact, cell.row), "a name in the same row")
+            is_name = words_of_name(cell.column)[-1:] in (("name",), ("names",), ("nom",))
+            if is_name or place not in records:
+                records[place] = _Record("a name in the same row", is_name)
     return records
 
 

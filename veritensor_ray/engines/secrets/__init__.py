@@ -27,7 +27,7 @@ class Secrets:
     """Searches joined segments once for words that hint at a secret, and then confirms each match by its surroundings."""
 
     name = "secrets"
-    version = "3"
+    version = "4"
     needs = Needs()
 
     def __init__(self, settings: Settings) -> None:

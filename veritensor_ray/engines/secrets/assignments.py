@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from veritensor_ray.config import Severity
-from veritensor_ray.engines.secrets import likelihood
+from veritensor_ray.engines.secrets import extents, likelihood
 from veritensor_ray.engines.secrets.names import NameKind, is_harmless, kind_of
 from veritensor_ray.engines.secrets.words import STAND_IN, TYPES, listed
 
@@ -40,7 +41,7 @@ _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _RIGHT = re.compile(r"[A-Za-z0-9_$.\-]{0,60}+", re.ASCII)
 _SEPARATOR = re.compile(
     r"""
-    (?:\\{0,3}["'`]|[\])?!]|\[\d{0,4}\]){0,4}+
+    (?:\\{0,3}["'`]|[\])?!]|\[\d{0,4}\]|\*\*|__|</(?:b|strong|code|em)>){0,4}+
     (?P<type>\s{0,3}:\s{0,3}[A-Za-z_][\w.]{0,30}(?:[\[<][^\]>\n]{0,40}[\]>])?(?:\s?\|\s?\w{1,20}){0,3}(?=\s{0,3}=[^=]))?
     (?P<mark>
         [ \t]{0,20}(?:(?P<assign>:=|=>|\|\||\?\?|<-|=(?!=)|:(?!:))|(?P<compare>[=!]==?))[ \t]{0,20}(?:\r?\n[ \t]{0,60}(?=["'`]))?
@@ -61,6 +62,8 @@ _PROSE_AFTER = re.compile(
     r"[ \t]{1,2}(?!value|(?:is|was|ist|lautet|est|es)[ \t:])[A-Za-z0-9_.]{1,15}+(?=[\s<>,;]|\Z)(?![ ](?:-String[ ])?[brufBRUF@]{0,2}[\"'])",
     re.ASCII | re.IGNORECASE,
 )
+_WHOLE = ("assign", "said", "option")  # ways in which a value may have any punctuation
+_NOT_IN_KEYS = re.compile(r"[\"'`<>,;\\()\[\]{}&]")  # a value that is not quoted and has one of these is a password, or more than a key
 _QUOTE = re.compile(r"[A-Za-z@$]{0,2}(\\{0,3}(?:\"\"\"|'''|[\"'`]))", re.ASCII)
 _BARE = re.compile(r"(?![(\[{])[^\s\"'`<>,;\x1e\\]{3,512}+")
 LOOSE = r"(?:[-_. ]?(?:secret|access|private|api|token|key|auth|pat|code|tok|credential)){0,6}+s?[\s\-.:=>\"',]{1,6}+([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{13,512}+)"
@@ -120,33 +123,46 @@ def is_hopeless(text: str, place: int, end: int) -> bool:
     return _PROSE_AFTER.match(text, end) is not None and "-" not in text[max(0, place - 60) : place]
 
 
-def value_after(text: str, end: int) -> AssignedValue | None:
-    """Return the value assigned to the name that ends there, or None."""
+def values_after(text: str, start: int, end: int, extension: str) -> Iterator[AssignedValue]:
+    """Yield the value that is assigned to the name from `start` to `end`; then, if it is not a secret, what of it a stricter reading leaves."""
     mark = _SEPARATOR.match(text, end)
     if mark is None:
-        return None
+        return
     way = next(name for name in ("assign", "compare", "comma", "call", "xml", "pair", "said", "space", "option") if mark[name] is not None)
     if mark["wrapper"] and mark["wrapper"].rstrip("(").endswith(_METHODS):
-        return None
+        return
     way = "call" if mark["wrapper"] else way
     quote = _QUOTE.match(text, mark.end())
     if quote:
         first = quote.end()
-        last = text.find(quote[1], first, first + _MAX)
-        inside = text[first:last]
-        if last < 0 or "\n" in inside:
-            return None
-        return AssignedValue(inside, first, True, way)
-    bare = _BARE.match(text, mark.end())
-    if bare is None or way in ("compare", "comma", "call", "space") or mark["wrapper"]:
-        return None
+        last = extents.quoted_end(text, first, quote[1], extension)
+        if last >= 0 and "\n" not in text[first:last]:
+            yield AssignedValue(text[first:last], first, True, way)
+        return
+    if way in ("compare", "comma", "call", "space") or mark["wrapper"]:
+        return
+    first = mark.end()
+    if mark["type"] and extension not in SOURCE and mark["mark"] == "=":  # `password: abc=def`, and no type
+        first = mark.start("type") + len(mark["type"]) - len(mark["type"].lstrip(": \t"))
+    if way == "xml" and (element := extents.element_end(text, first)) is not None:
+        yield AssignedValue(text[first:element], first, True, way)
+    said = "!?*" if way == "said" else ""
+    if way in _WHOLE and extension not in SOURCE and (whole := extents.bare_end(text, start, first, extension, said)) is not None:
+        yield AssignedValue(text[first:whole], first, False, way)
+    yield from _word_after(text, first, way)
+
+
+def _word_after(text: str, first: int, way: str) -> Iterator[AssignedValue]:
+    """Yield a value that ends at the first punctuation which is rare in secrets and common around them."""
+    bare = _BARE.match(text, first)
+    if bare is None:
+        return
     value = bare.group().rstrip(".:)]}!?" if way == "said" else ".:)]}")
     if way != "assign":
-        return AssignedValue(value, bare.start(), way == "xml", way)
-    if text[bare.end() : bare.end() + 1] in "<(" and bare.end() < len(text):
-        return None
-    cut = value.find("&")
-    return AssignedValue(value[:cut] if cut >= 4 else value, bare.start(), False, way)
+        yield AssignedValue(value, first, way == "xml", way)
+    elif text[bare.end() : bare.end() + 1] not in ("<", "("):
+        cut = value.find("&")
+        yield AssignedValue(value[:cut] if cut >= 4 else value, first, False, way)
 
 
 def loose_value(text: str, end: int) -> AssignedValue | None:
@@ -176,9 +192,11 @@ def _judged(name: str, text: str, quoted: bool, way: str, extension: str) -> Ver
     if _echoes(name, text) or text[0] in "@=,;)" or (value.way == "space" and name.lower() in ("pass", "key", "token", "auth", "access")):
         return None
     source = extension in SOURCE
+    if kind is not NameKind.PASSWORD and not value.quoted and _NOT_IN_KEYS.search(text):
+        return None
     if kind is NameKind.KEY and not value.quoted and extension in PROSE and likelihood.is_hex(text):
         return None  # a cache key in the address of an image
-    if not value.quoted and _CALL.search(text):
+    if not value.quoted and (_CALL.search(text) if source else likelihood.is_call(text)):
         return None
     if not value.quoted and (source or value.way == "option"):
         if not (name.startswith("--") or (value.way == "option" and _OPTION.match(name))) and (

@@ -14,12 +14,13 @@ _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
 UUID = re.compile(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}\Z")
 _CODE = re.compile(
-    r"""^[$%]\w+\Z | [$%]\{ | \$[A-Z_]{3,} | \#\{ | \{\w*\}\Z | ^\{.*\}\Z | ^<.*>\Z | ^\[.*\]\Z | ^\[[-^\w] | \w\(\) | \w\[-?\w | \w\.\w+\( | \)\.?\w*\Z | ^\w+\( | ::\w | ->\w | => | \{[\w.!:]*\} | %[sdr]|(?<![A-Za-z0-9$-])%@
+    r"""^[$%]\w+\Z | [$%]\{ | \$[A-Z_]{3,} | \#\{ | \{\w*\}\Z | ^\{.*\}\Z | ^<.*>\Z | ^\[.*\]\Z | ::\w | ->\w | => | \{(?:\d?|[A-Z_]{3,}|[A-Za-z][a-zA-Z_.!:]{2,})\} | %[sdr]|(?<![A-Za-z0-9$-])%@
       | ^[\\/.~]{1,3}[\w.-]*/ | ^/[a-z]+\Z | ^[\w-]+/[\w-]+/[\w./-]*\Z(?<=[a-z]) | \.(?:py|js|ts|json|ya?ml|txt|pem|key|crt|cer|p12|pfx|jks|html?|php|java|xml|png|svg|conf|cfg|ini|log|csv|md|css)\Z
       | ^(?:https?|file|s3|gs|ftp|arn|urn|data|env|vault|ssm|secret|op|ref|kms|enc|file)[:!]  | ^(?:ENC|vault|kms)\( | ^!(?:vault|Ref|Sub|GetAtt|env|ENV|secret|include)\b | ^__\w+__\Z | ^[\w-]+/[\w.-]+\.\w{2,4}\Z | \\[nrt]\Z | ^(?:[0-9a-fA-F]{2}:){4} | &\w+; | ^@\w+[./] | ^--?[a-z][a-z-]+\Z
       | \[\^?\w-\w | \]\( | \(\?[:=!<P] | \\[dswb.~_-]""",
     re.VERBOSE,
 )  # fmt: skip
+_HEAD = re.compile(r"(?P<head>[A-Za-z_$][\w$.\->:]*)(?P<bracket>[(\[])")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:[.\->:]{1,2}[A-Za-z_$][\w$]*)*\Z")
 _BASE64 = re.compile(r"(?=\D*\d)/?[A-Za-z0-9+/]{24,}={0,2}\Z")
 _DATE = re.compile(r"\d{4}[-/.]\d{2}[-/.]\d{2}|^[-+]?\d+(?:\.\d+){1,3}\Z|^v?\d+\.\d+\.\d+|^\d+:\d")
@@ -30,6 +31,7 @@ _PUBLIC_ID = re.compile(
     re.ASCII,
 )
 _MASKED = re.compile(r"([^\w\s/])\1{3,}|^/{4,}|[xX]{4,}|([.*•#?])\2{2,}|^(.)\3*\Z")
+_TAGGED = re.compile(r"^<|<\Z|<[/!]?[A-Za-z_ -]{3,}>|<[/!]")  # such as <password>
 _NAMED_MASK = re.compile(r"\[[A-Z][A-Z_]*\]")  # such as [PASSWORD]
 _INVENTED = listed("fake dummy mock mocked placeholder example sample redacted changeme changeit testing bogus")
 _SEQUENCES = (
@@ -54,7 +56,7 @@ def is_stand_in(value: str) -> bool:
         return True
     if _NAMED_MASK.fullmatch(value):
         return True
-    if any(word in low for word in PLACEHOLDER) or 0 < (low + low).find(low, 1) <= min(8, len(low) // 3):
+    if _TAGGED.search(value) or any(word in low for word in PLACEHOLDER) or 0 < (low + low).find(low, 1) <= min(8, len(low) // 3):
         return True  # the second condition: it repeats itself, such as `deadbeefdeadbeefdeadbeef`
     parts = [run.lower() for run in _RUN.findall(value)]
     if _INVENTED.intersection(parts):
@@ -68,7 +70,34 @@ def is_code(value: str) -> bool:
     """Return whether a value is an expression, a reference, a path or a URL rather than a literal secret."""
     if _BASE64.match(value) and naturalness(value) < 0.35:
         return False  # a leading slash does not make it a path
-    return _CODE.search(value) is not None or _DATE.search(value) is not None
+    return _CODE.search(value) is not None or _DATE.search(value) is not None or is_call(value)
+
+
+def is_call(value: str) -> bool:
+    """Return whether a value is a call, an index or a reference rather than text with brackets in it.
+
+    What stands before the bracket is a name, and at its end the value ends or goes on with an operator.
+    """
+    if value[:1] in "*&" and value[1:2].isalnum():
+        return True
+    found = _HEAD.match(value)
+    if found is None:
+        return False
+    head, bracket = found["head"], found["bracket"]
+    if any(map(str.isdigit, head)) and not (head.islower() or head.isupper()) and naturalness(head) < 0.5:
+        return False
+    last = _closing(value, found.end() - 1, bracket)
+    return last < 0 or last + 1 == len(value) or value[last + 1] in ".[(?:;,!=+-)"
+
+
+def _closing(value: str, at: int, bracket: str) -> int:
+    """Return where the bracket ends that begins there, or -1."""
+    depth, closer = 0, ")" if bracket == "(" else "]"
+    for position in range(at, len(value)):
+        depth += (value[position] == bracket) - (value[position] == closer)
+        if depth == 0:
+            return position
+    return -1
 
 
 def is_foreign(value: str) -> bool:

@@ -193,13 +193,15 @@ def _inside(text: str, start: int) -> bool:
 
 def _assigned(text: str, start: int, end: int, extension: str) -> ShapedSecret | None:
     name = text[start:end]
-    value = assignments.value_after(text, end) if names.kind_of(name) is not names.NameKind.NONE else None
-    if value is None:
+    if names.kind_of(name) is names.NameKind.NONE:
         return None
-    if not value.quoted and extension in assignments.SOURCE and assignments.among_settings(text, value.start, value.end):
-        value = replace(value, quoted=True)  # inside a string
-    verdict = assignments.judged(name, value, extension)
-    return _found(verdict, value, text) if verdict else None
+    for value in assignments.values_after(text, start, end, extension):
+        if not value.quoted and extension in assignments.SOURCE and assignments.among_settings(text, value.start, value.end):
+            value = replace(value, quoted=True)  # inside a string
+        verdict = assignments.judged(name, value, extension)
+        if verdict:
+            return _found(verdict, value, text)
+    return None
 
 
 def _loose(text: str, start: int, place: int, extension: str) -> ShapedSecret | None:

@@ -52,7 +52,7 @@ STAND_IN = listed("your my the a an some any this that is here goes example exam
                    "login email mail host port url uri path file org com net local localhost dev prod staging something anything whatever")  # fmt: skip
 
 PLACEHOLDER = ("your", "example", "placeholder", "changeme", "changeit", "change_me", "change-me", "replace_", "replace-", "replaceme", "insert_", "insert-",
-               "redacted", "dummy", "xxxx", "****", "....", "____", "----", "<", "${", "{{", "}}", "%(", "$(", "[[", "todo", "fixme", "enter_", "not_real", "notreal",
+               "redacted", "dummy", "xxxx", "****", "....", "____", "----", "${", "{{", "}}", "%(", "$(", "[[", "todo", "fixme", "enter_", "not_real", "notreal",
                "foobar", "lorem", "n/a", "@@")  # fmt: skip
 
 VENDORS = listed("adafruit airbrake airtable algolia alchemy amplitude anthropic apify apollo appcenter artifactory asana atlassian auth0 aviationstack baremetrics bitbucket "

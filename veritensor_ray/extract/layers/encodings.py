@@ -1,4 +1,7 @@
-"""Decodes base64, hexadecimal, URL, HTML-entity, quoted-printable and escaped text into the text or the file that it encodes."""
+"""Decodes base64, hexadecimal, URL, HTML-entity, quoted-printable and escaped text into the text or the file that it encodes.
+
+A token that markup cuts in pieces, as LaTeX and Markdown cut `ghp\\_x`, is put together.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,16 @@ _MARKS = (
     (re.compile(rb"=[2-7][0-9A-F][^=\n]{0,12}=[2-7][0-9A-F]"), "quoted-printable"),
 )
 TOKENS = "tokens"  # base64 and hexadecimal
-ALL = (TOKENS, *(via for _, via in _MARKS))
+MARKUP = "markup"
+ALL = (TOKENS, MARKUP, *(via for _, via in _MARKS))
+# What may stand inside a token: an escaped character, a tag without effect on the text, a command for a font.
+_TAG = r"</?(?:b|code|em|font|i|kbd|mark|small|span|strong|tt|u|wbr)(?:\s[^<>\n]{0,80})?/?>"
+_CUTS = (
+    re.compile(rb"(?<=[A-Za-z0-9}*])\\[_-]\S{0,24}?[A-Za-z0-9]{16}"),
+    re.compile(rf"(?<=[A-Za-z0-9]){_TAG}\S{{0,24}}?[A-Za-z0-9]{{16}}".encode()),
+)
+_JOINT = re.compile(rf"\\(?P<kept>[_-])|{_TAG}|\\(?:text[a-z]{{2}}|emph)\{{|[{{}}]|\*{{1,3}}")
+_CUT = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9_-]|{_JOINT.pattern.replace('?P<kept>', '?:')}){{16,400}}")
 _SHORT = 32  # characters; the decoded form of pieces up to this length is cached
 _LETTERS = 4  # minimum number of encoded letters: letters need no encoding
 
@@ -62,7 +74,7 @@ def suspects(joined: JoinedRows) -> Iterator[tuple[int, str]]:
             yield row, TOKENS
             end = joined.span(row)[1]
         at = classes.find(_LONG, end)
-    for pattern, via in _MARKS:
+    for pattern, via in (*_MARKS, *((cut, MARKUP) for cut in _CUTS)):
         found = pattern.search(data)
         while found:
             row = joined.row(found.start())
@@ -86,9 +98,25 @@ def look(text: str, among: Collection[str]) -> Iterator[Layer]:
     """Yield the texts and files under those encodings of this module that are in `among`, each with the map to `text`."""
     if TOKENS in among:
         yield from _tokens(text)
+    if MARKUP in among:
+        yield from _put_together(text)
     for (_, via), (pattern, decode) in zip(_MARKS, _IN_PLACE, strict=True):
         if via in among:
             yield from _in_place(text, via, pattern, decode)
+
+
+def _put_together(text: str) -> Iterator[Layer]:
+    """Yield the text without what cuts its tokens in pieces."""
+    changes = [
+        (*joint.span(), joint["kept"] or "")
+        for cut in _CUT.finditer(text)
+        if _DIGIT.search(cut.group().encode("ascii", "replace"))
+        for joint in _JOINT.finditer(text, *cut.span())
+    ]
+    if changes:
+        mapped = Mapped(text)
+        mapped.put(changes)
+        yield from changed(mapped, text, MARKUP)
 
 
 def _in_place(text: str, via: str, pattern: re.Pattern[str], decode: _Decode) -> Iterator[Layer]:

@@ -19,6 +19,7 @@ from veritensor_ray.cleaning.formats.json.literals import (
     held,
     is_ascii_only,
     key_changes,
+    number,
 )
 from veritensor_ray.cleaning.orders import Edit, OrderedRange, Orders, Unit
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
@@ -29,11 +30,13 @@ from veritensor_ray.extract.streams import decoded
 # Who speaks in a conversation, and the names of that member in the usual formats of chat datasets.
 _SPEAKERS = frozenset({"assistant", "bot", "developer", "function", "gpt", "human", "ipython", "model", "system", "tool", "user"})
 _SPEAKER_KEYS = ("role", "from")
-_DEEP = re.compile(rf'[^"\[\]{{}}]*+(?:({STRING})\s*+(:?)|([\[{{])|([\]}}]))', re.DOTALL)
+# Numbers of many digits, or with an exponent, are tokens like strings; all other numbers, and words, are passed over as a whole.
+_PASSED = r'(?:[^"\[\]{}\-\d]++|(?!-?(?:\d{9}|\d[\d.]*[eE]))-?\d[\d.eE+\-]*+|-(?!\d))*+'
+_DEEP = re.compile(rf"{_PASSED}(?:({STRING})\s*+(:?)|([\[{{])|([\]}}])|((?!))|(-?\d[\d.eE+\-]*+))", re.DOTALL)
 _ITEM = re.compile(rf'\s*+(?:({STRING})\s*+()|([\[{{])|([\]}}])|(,)|([^\s,"\[\]{{}}]++))', re.DOTALL)
-_DULL = re.compile(r'[^"\[\]{}]*+')
+_DULL = re.compile(r'(?:[^"\[\]{}\-\d]++|(?!-?(?:\d{9}|\d[\d.]*[eE]))-?\d[\d.eE+\-]*+(?!\Z))*+')
 _ROW = re.compile(rf'[^"\[\]{{}}]*+(?:{STRING}[^"\[\]{{}}]*+)*+', re.DOTALL)
-_STRING, _OPEN, _CLOSE, _COMMA = 2, 3, 4, 5  # the last group of a match; a string has a second group for the colon behind a key
+_STRING, _OPEN, _CLOSE, _COMMA, _OTHER = 2, 3, 4, 5, 6  # the last group of a match; a string has a second group for the colon behind a key
 
 
 def is_json(source: Source) -> bool:
@@ -95,6 +98,10 @@ class JsonDocument:
             self._string(found)
         elif kind == _OPEN:
             self._open(found[_OPEN])
+        elif kind == _OTHER and (self._here in self._orders.columns or self._finder):
+            literal = number(found[_OTHER], self._base + found.start(_OTHER))
+            if literal is not None:
+                self._change(literal, self._here)
         elif kind == _CLOSE:
             self._here = self._around.pop()
             self._names.pop()

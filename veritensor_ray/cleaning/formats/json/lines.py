@@ -37,7 +37,7 @@ class _Found(NamedTuple):
     """A string of a line, with the name that the reader gives it. `around` is the object if it is a key."""
 
     unit: Unit
-    node: Node
+    literal: Literal
     around: Node | None
 
 
@@ -72,8 +72,8 @@ class _Line:
 
     def _walk(self, node: Node, path: str, depth: int) -> Iterator[_Found]:
         """Yield the strings of a value with the names that the reader gives them, and the keys that it reads."""
-        if node.kind == '"':
-            yield _Found(self._unit(path), node, None)
+        if (literal := self._tree.literal(node)) is not None:
+            yield _Found(self._unit(path), literal, None)
         if node.kind not in "[{" or self._too_deep:
             return
         self._too_deep = depth == 0
@@ -86,16 +86,16 @@ class _Line:
         for key, name, value in self._tree.pairs(node):
             inner = f"{path}.{key}" if path else key
             if is_text(key):
-                yield _Found(self._unit(f"{inner[:40]}<key>"), name, node)
+                yield _Found(self._unit(f"{inner[:40]}<key>"), self._tree.string(name), node)
             yield from self._walk(value, shorten(inner), depth - 1)
 
     def _unit(self, path: str) -> Unit:
         return Unit(row=self._row, column=path)
 
     def _string(self, one: _Found, alone: bool, names: dict[int, dict[str, str]]) -> list[Edit]:
-        literal = self._tree.literal(one.node)
+        literal = one.literal
         edits = self._finder.changes(one.unit, literal, alone, is_key=one.around is not None)
         if edits and one.around is not None:
-            others = [key for key, name, _ in self._tree.pairs(one.around) if name is not one.node]
+            others = [key for key, name, _ in self._tree.pairs(one.around) if self._tree.string(name).start != literal.start]
             edits = key_changes(literal.value, edits, names.setdefault(id(one.around), {}), others)
         return literal.in_file(edits, self._ascii_only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from veritensor_ray.detection import Hit
 from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.extract.budget import Budget
 from veritensor_ray.extract.layers import layers
+from veritensor_ray.extract.readers.data.json_tree import text_of
 from veritensor_ray.extract.source import Source
 from veritensor_ray.findings.marks import Mark
 from veritensor_ray.findings.positions import Place
@@ -113,6 +115,32 @@ class Literal:
             return []
         ascii_only |= self.raw.isascii() and _NEEDLESS.search(self.raw) is not None
         return [Edit(self.at(edit.start), self.at(edit.end), escaped(edit.text, ascii_only)) for edit in edits]
+
+
+class Number(Literal):
+    """A number that readers yield as text. If it changes, a string takes its place."""
+
+    def __init__(self, written: str, text: str, start: int) -> None:
+        super().__init__(text, start, PLAIN)
+        self._end = start + len(written)
+
+    @property
+    def end(self) -> int:
+        """The character of the file after its last one."""
+        return self._end
+
+    def in_file(self, edits: Sequence[Edit], ascii_only: bool) -> list[Edit]:
+        """Return changes to the number as one change to the file."""
+        return [Edit(self.start, self.end, f'"{escaped(applied(self.raw, edits), ascii_only)}"')] if edits else []
+
+
+def number(written: str, start: int) -> Number | None:
+    """Return the number that stands at a place of a JSON text, or None for a word, and for a number that readers pass over."""
+    try:
+        text = text_of(json.loads(written))
+    except (ValueError, RecursionError):
+        return None
+    return None if text is None else Number(written, text, start)
 
 
 def _char(escape: str, lone: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from veritensor_ray.cleaning.formats.json.literals import STRING, Literal
+from veritensor_ray.cleaning.formats.json.literals import STRING, Literal, number
 
 _TOKEN = re.compile(rf'[\s,:]*+(?:({STRING})|([\[{{])|([\]}}])|([^\s,:"\[\]{{}}]++))', re.DOTALL)
 
@@ -47,8 +47,14 @@ class Tree:
                 around.append(node)
         self.root = around[0].items[0]
 
-    def literal(self, node: Node) -> Literal:
-        """Return the string of a node."""
+    def literal(self, node: Node) -> Literal | None:
+        """Return the string of a node, or its number if readers yield it as text; None for everything else."""
+        if node.kind != '"':
+            return number(self.raw(node), self._base + node.start) if node.kind in "-0123456789" else None
+        return self.string(node)
+
+    def string(self, node: Node) -> Literal:
+        """Return the string of a node that is one."""
         return Literal(self.text[node.start + 1 : node.end - 1], self._base + node.start + 1)
 
     def pairs(self, node: Node) -> list[JsonPair]:
@@ -58,7 +64,7 @@ class Tree:
 
     def _key(self, name: Node) -> str:
         raw = self.text[name.start + 1 : name.end - 1]
-        return self.literal(name).value if "\\" in raw else raw
+        return self.string(name).value if "\\" in raw else raw
 
     def raw(self, node: Node) -> str:
         """Return the text of a node."""

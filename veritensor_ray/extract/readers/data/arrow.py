@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, as_read_error
 from veritensor_ray.extract.budget import Copies
+from veritensor_ray.extract.readers.common.numbers import BELOW, LEAST
 from veritensor_ray.extract.readers.common.paths import shorten
 from veritensor_ray.extract.readers.common.utf8 import utf8
 from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
@@ -50,6 +52,10 @@ class _Values(Blobs):
         if column.nbytes <= left:
             return len(column)
         return min(int(np.searchsorted(_ends(column), left, side="right")), len(column) - 1)
+
+    def count(self, column: pa.Array) -> None:
+        """Count a column of numbers. Raises LimitExceeded."""
+        self._copies.add(column.nbytes)
 
     def exceeded(self) -> LimitExceeded | None:
         """The error that ends the reading, if the limit was reached."""
@@ -87,7 +93,7 @@ def read_parquet(source: Source) -> Iterator[Item]:
     try:
         file = pq.ParquetFile(source.file, pre_buffer=False, buffer_size=1 << 20)
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
-        columns = [name for name in file.schema_arrow.names if has_text(file.schema_arrow.field(name).type)]
+        columns = [name for name in file.schema_arrow.names if is_read(file.schema_arrow.field(name).type)]
         row = sum(file.metadata.row_group(g).num_rows for g in range(groups.start))
         for batch in _batches(file, Shared(source.file), groups, columns) if columns else ():
             yield from _read_batch(batch, row, blobs)
@@ -214,6 +220,20 @@ def has_text(kind: pa.DataType) -> bool:
     return bool(_is_string(kind) or _is_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 
+def is_read(kind: pa.DataType) -> bool:
+    """Return whether values of a column are read: text in any depth, and whole numbers, except in lists, which are rarely about persons."""
+    if pa.types.is_struct(kind):
+        return any(is_read(kind.field(i).type) for i in range(kind.num_fields))
+    return _is_number(kind) or has_text(kind)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(kind in _WHOLE or pa.types.is_decimal128(kind))
+
+
+_WHOLE = (pa.int64(), pa.uint64(), pa.int32(), pa.uint32())
+
+
 def _is_string(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
@@ -283,6 +303,8 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
     elif pa.types.is_dictionary(kind):
         for piece, some, here in _pieces(column, path, rows, _longest(column.dictionary)) if has_text(kind.value_type) else ():
             yield from _leaves(piece.dictionary_decode(), some, here, blobs)
+    elif _is_number(kind):
+        yield from _numbers(column, path, rows, blobs)
     elif pa.types.is_struct(kind):
         for i in range(kind.num_fields):
             yield from _leaves(pc.struct_field(column, i), _join(path, f".{shorten(kind.field(i).name)}"), rows, blobs)
@@ -328,6 +350,18 @@ def _read(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> 
     yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
     if bad:
         yield Gap(f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"column {_first(path)}", count=bad)
+
+
+def _numbers(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+    """Yield a block of the whole numbers that may be about a person."""
+    blobs.count(column)
+    least = pa.scalar(Decimal(LEAST)) if pa.types.is_decimal(column.type) else pa.scalar(LEAST, column.type)
+    wanted = pc.fill_null(pc.greater_equal(column, least), False)
+    texts = pc.replace_substring_regex(column.filter(wanted).cast(pa.string()), r"\.0*$", "")
+    whole = pc.match_substring_regex(texts, rf"^\d{{1,{len(str(BELOW)) - 1}}}$")
+    if len(texts):
+        some = _filter(path, wanted)
+        yield Block(texts.filter(whole), row=pa.array(rows).filter(wanted).filter(whole), column=_filter(some, whole))
 
 
 def _as_list(views: pa.Array) -> pa.Array:

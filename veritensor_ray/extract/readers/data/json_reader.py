@@ -12,7 +12,7 @@ import ijson
 from veritensor_ray.errors import LimitExceeded, ReadError, told
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 from veritensor_ray.extract.readers.common.undecoded import undecoded
-from veritensor_ray.extract.readers.data.json_tree import NESTED, SMALL, Strings, is_text, value_of
+from veritensor_ray.extract.readers.data.json_tree import NESTED, SMALL, Strings, is_text, text_of, value_of
 from veritensor_ray.extract.readers.text import read_text
 from veritensor_ray.extract.source import Source
 from veritensor_ray.extract.streams import decoded
@@ -24,6 +24,7 @@ _CHARS = 4 << 20
 _PIECE = 1 << 16
 _BLANK = b" \t\r\n\x00" + codecs.BOM_UTF8 + b"\xff\xfe"
 _OPENS = ("start_map", "start_array")
+_SCALARS = ("string", "number")
 _NO_ITEM = ("end_map", "end_array")
 
 
@@ -168,8 +169,8 @@ def _strings(source: Source) -> Iterator[Block]:
                 outermost = is_array and len(around) == 1
             else:
                 row += outermost
-                if event == "string":
-                    if collector.add(value, here, row if is_array else None):
+                if event in _SCALARS and (text := text_of(value)) is not None:
+                    if collector.add(text, here, row if is_array else None):
                         yield from collector.take()
                 elif event in _OPENS:
                     is_array |= event == "start_array" and not around
@@ -238,8 +239,8 @@ def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> 
     kind = type(value)
     if len(path) > LONGEST_PATH:
         path = shorten(path)
-    if kind is str:
-        collector.add(value, path, row)
+    if (text := text_of(value)) is not None:
+        collector.add(text, path, row)
     elif kind is list or kind is tuple:
         if depth == 0:
             raise ValueError("nested too deeply")
@@ -250,7 +251,7 @@ def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> 
                 inner = f"{path}.{key}" if path else key
                 if is_text(key):
                     collector.add(key, f"{inner[:40]}<key>", row)
-            if type(item) is str:
-                collector.add(item, inner, row)
+            if (text := text_of(item)) is not None:
+                collector.add(text, inner, row)
             elif type(item) in NESTED:
                 _walk(item, inner, row, collector, depth - 1)

@@ -1,4 +1,6 @@
-"""Parses a small UTF-8 JSON document at once and collects its strings with the same paths and rows as the streaming reader."""
+"""Parses a small UTF-8 JSON document at once and collects its strings, and the numbers that may be about a person, with the same paths and
+rows as the streaming reader.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from veritensor_ray.extract.readers.common.numbers import number_text
 from veritensor_ray.extract.readers.common.paths import LONGEST_PATH, shorten
 
 # In bytes. As objects, larger documents cost memory, and Python's garbage collector takes more time than parsing at once saves.
@@ -14,6 +17,7 @@ SMALL = 1 << 16
 LONG_KEY = 24  # longer keys are read as text, since they can carry instructions as well as any value
 _VALUE = re.compile(r"@|\d(?:[ ().,/-]?\d){5}|^(?=.*\d)\S{16}")  # an address, a number or a token: objects are often keyed by them
 NESTED = frozenset({list, tuple})
+_NUMBERS = frozenset({int, float})
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a surrogate pair, which the two parsers treat differently
 
 
@@ -25,6 +29,13 @@ def is_text(key: str) -> bool:
 @lru_cache(1 << 12)  # most keys occur in every row
 def _may_be_value(key: str) -> bool:
     return _VALUE.search(key) is not None
+
+
+def text_of(value: Any) -> str | None:
+    """Return the text that a reader yields for a value that is a string or a number, or None."""
+    if type(value) is str:
+        return value
+    return number_text(value) if type(value) in _NUMBERS else None
 
 
 def _refused(name: str) -> Any:
@@ -81,8 +92,8 @@ class Strings:
 
     def _take(self, value: Any, path: str, row: int | None, depth: int) -> None:
         kind = type(value)
-        if kind is str:
-            self._add(value, path, row)
+        if (text := text_of(value)) is not None:
+            self._add(text, path, row)
         elif kind is tuple:
             if depth == 0:
                 raise ValueError("nested too deeply")
@@ -92,8 +103,8 @@ class Strings:
                 inner = f"{path}.{key}" if path else key
                 if len(inner) > LONGEST_PATH:
                     inner = shorten(inner)
-                if type(item) is str:
-                    self.texts.append(item)
+                if (text := text_of(item)) is not None:
+                    self.texts.append(text)
                     self.paths.append(inner)
                     self.rows.append(row)
                 elif type(item) in NESTED:
@@ -103,8 +114,8 @@ class Strings:
                 raise ValueError("nested too deeply")
             path += "[]"
             for item in value:
-                if type(item) is str:
-                    self._add(item, path, row)
+                if (text := text_of(item)) is not None:
+                    self._add(text, path, row)
                 elif type(item) in NESTED:
                     self._take(item, path, row, depth - 1)
 

@@ -10,7 +10,7 @@ import io
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 from veritensor_ray import bounds
 from veritensor_ray.errors import LimitExceeded, told
 from veritensor_ray.extract.budget import Budget, Copies
+from veritensor_ray.extract.readers.common.numbers import number_text
 from veritensor_ray.extract.readers.common.trailing import behind
 from veritensor_ray.extract.readers.data.blobs import Blobs, BlobValue
 from veritensor_ray.extract.readers.data.sqlite_pages import free_strings, page_strings
@@ -157,7 +158,15 @@ class _Undecodable(bytes):
     """The bytes of a text that is not valid UTF-8."""
 
 
+_NUMBERS = frozenset({int, float})
 _TEXTS, _NO_TEXT = frozenset({str, _Undecodable}), frozenset({int, float, type(None)})
+
+
+def _told(column: tuple[Any, ...]) -> Sequence[Any]:
+    """Return the values of a column, with text in place of numbers that may be about a person."""
+    if _NUMBERS.isdisjoint(map(type, column)):
+        return column
+    return [(number_text(value) if type(value) in _NUMBERS else value) for value in column]
 
 
 def _text(value: Any) -> str:
@@ -237,7 +246,7 @@ class _Tables:
         names = [f"{table.name}.{column}"[:256] for column in table.columns]
         first = bad = 0
         for some in self._stored(table):
-            _, *columns = zip(*some, strict=True)
+            _, *columns = (_told(column) for column in zip(*some, strict=True))
             held = [i for i, column in enumerate(columns) if not _NO_TEXT.issuperset(map(type, column))]
             texts: list[Any] = [*chain.from_iterable(zip(*(columns[i] for i in held), strict=True))]  # row by row, as stored
             rows = [*chain.from_iterable([row] * len(held) for row in range(first, first + len(some)))]

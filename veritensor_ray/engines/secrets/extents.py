@@ -1,0 +1,133 @@
+"""Where an assigned value ends: where the grammar of what it stands in ends it, and not at the first punctuation.
+
+A line of an environment file or of YAML ends at the line's end, a word of a shell at an operator, a parameter of a URL at `&`, a list of
+pairs before the next name, and what is quoted or in brackets at their end. It does not judge values.
+"""
+
+from __future__ import annotations
+
+import re
+
+from veritensor_ray.engines.secrets.words import listed
+
+LINES = listed("env properties ini cfg conf cnf yaml yml service desktop netrc dockerfile")
+SHELLS = listed("sh bash zsh ksh profile bashrc makefile mk")
+_NO_ESCAPES = listed("env properties ini cfg conf yaml yml toml sh bash zsh ksh")  # inside of single quotes
+_MOST = 512
+_RUN = re.compile(r"(?![(\[{<>,;\"'`\\])[^\s\x1e]{3,512}+")
+_ELEMENT = re.compile(r"[^<\n\r\x1e]{3,512}(?=</)")
+_OWN_LINE = re.compile(r"[ \t]*(?:- +)?(?:export +|set +|setx +|ENV +|ARG +)?\Z")
+_REST = re.compile(r"[^\n\r\x1e]*")
+_COMMENT = re.compile(r"\s+(?:[#;]|//)|\s+[\w.\-]{1,40}=|\s*\Z")
+_OPERATOR = re.compile(r"[;&|<>()`]")
+_PARAMETER_END = re.compile(r"[&#\"'<>`\\{}|^]")
+_NEXT_PAIR = re.compile(r"[&,;|]+(?:amp;)?\s{0,3}[\"']?[A-Za-z_][\w.\-]{0,40}[\"']?\s{0,2}(?:=|:(?!//))")
+_TAG = re.compile(
+    r"</|<!--|<(?:a|b|br|code|div|em|font|hr|i|kbd|li|p|pre|small|span|strong|table|td|th|tr|u|ul)\b[^<>\s]{0,40}(?:/?>|\Z|\s)"
+    r"|&(?:quot|lt|gt|nbsp|apos|#\d{2,4});",
+    re.IGNORECASE,
+)
+_ESCAPED = re.compile(r"\\+(?:[\"'`]|[nrt](?=[A-Z_a-z]{2}|[\\\"'\s]|\Z)|\Z)")
+_QUOTE_END = re.compile(r"[\"'`](?=[,;:)\]}>+.|\"'`]|\Z)")
+_AFTER = ".,:;\"'`"  # of the sentence around; most passwords that end in a symbol end in one of the others
+_PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
+_BEFORE = 200  # characters in which something may open
+
+
+def owns_line(text: str, start: int) -> bool:
+    """Return whether a name begins its line, apart from words such as `export`."""
+    first = max(text.rfind("\n", 0, start), text.rfind("\x1e", 0, start)) + 1
+    return start - first <= _BEFORE and _OWN_LINE.match(text, first, start) is not None
+
+
+def quoted_end(text: str, start: int, quote: str, extension: str) -> int:
+    """Return where a quoted value ends that begins at `start`, or -1. A quote that is escaped, or doubled as in YAML, does not end it."""
+    at = start
+    while (at := text.find(quote, at, start + _MOST)) >= 0:
+        slashes = at - start - len(text[start:at].rstrip("\\"))
+        single = quote == "'" and extension in _NO_ESCAPES
+        if single and text.startswith("''", at) and at > start:
+            at += 2
+        elif slashes % 2 and not single and len(quote) == 1:
+            at += 1
+        else:
+            return at
+    return -1
+
+
+def bare_end(text: str, name: int, start: int, extension: str, after: str = "") -> int | None:
+    """Return where a value without quotes ends that begins at `start`, or None if there is none. `name` is where its name begins.
+
+    `after` are further characters that end a sentence rather than the value.
+    """
+    run = _RUN.match(text, start)
+    if run is None:
+        return None
+    if extension in LINES and owns_line(text, name):
+        return _line_end(text, start)
+    value = run.group()
+    if text[name - 1 : name] in ("?", "&") and name:
+        return start + len(_until(_PARAMETER_END, value).rstrip(_AFTER + ")]"))
+    opener = _opener(text, name)
+    if extension in SHELLS and not opener:
+        return start + len(_until(_OPERATOR, value))
+    for pattern in (_NEXT_PAIR, _TAG, _ESCAPED, _QUOTE_END):
+        value = _until(pattern, value)
+    return start + len(_without_sentence(_inside(value, opener), _AFTER + after))
+
+
+def element_end(text: str, start: int) -> int | None:
+    """Return where the text of an XML element ends that begins at `start`, or None if its end is not in this line."""
+    found = _ELEMENT.match(text, start)
+    return found.end() if found else None
+
+
+def _line_end(text: str, start: int) -> int:
+    line = _REST.match(text, start, start + _MOST)
+    whole = line.group() if line else ""
+    return start + len(_until(_COMMENT, whole))
+
+
+def _until(pattern: re.Pattern[str], value: str) -> str:
+    found = pattern.search(value)
+    return value[: found.start()] if found else value
+
+
+def _opener(text: str, name: int) -> str:
+    """Return the quote or bracket that was opened in the line before the name and is still open, or an empty text."""
+    line = text[max(0, name - _BEFORE) : name].rpartition("\n")[2].rpartition("\x1e")[2]
+    open_ones: list[str] = []
+    for at, char in enumerate(line):
+        if open_ones and open_ones[-1] in "\"'`":
+            if char == open_ones[-1]:
+                open_ones.pop()
+        elif char in '"`' or (char == "'" and not line[at - 1 : at].isalnum()) or char in "([{<":
+            open_ones.append(char)
+        elif char in _PAIRS and open_ones and open_ones[-1] == _PAIRS[char]:
+            open_ones.pop()
+    return open_ones[-1] if open_ones else ""
+
+
+def _inside(value: str, opener: str) -> str:
+    """Return what of a value stands before the end of the quote or bracket around it."""
+    if opener in ("", "<"):
+        return value.partition("/>")[0].partition(">")[0] if opener else value
+    if opener in "\"'`":
+        return value.partition(opener)[0]
+    depth, closer = 0, {"(": ")", "[": "]", "{": "}"}[opener]
+    for at, char in enumerate(value):
+        depth += (char == opener) - (char == closer)
+        if depth < 0:
+            return value[:at]
+    return value
+
+
+def _without_sentence(value: str, after: str) -> str:
+    """Return a value without the punctuation of the sentence around it; a bracket that closes one in the value stays."""
+    while value:
+        last = value[-1]
+        if last in after or (last in _PAIRS and value.count(last) > value.count(_PAIRS[last])):
+            value = value[:-1]
+        else:
+            break
+    return value
