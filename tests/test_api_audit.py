@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,39 @@ def test_differences_that_may_have_another_cause_are_named(audit: vr.Audit, tmp_
     assert html.escape("<img") in found._repr_html_()
 
 
+# ---- labels
+
+
+@pytest.mark.parametrize(
+    ("value", "arguments", "count"),
+    [
+        (True, {"finding": "0" * 31 + "1"}, 1),
+        (False, {"finding": [f"{1:032x}", f"{3:032x}"]}, 2),
+        (True, {"where": "artifact glob 'hr/*'"}, 3),
+    ],
+)
+def test_labels(value: bool, arguments: dict[str, Any], count: int, audit: vr.Audit) -> None:
+    assert audit.label(value, **arguments) == count
+    rules = audit.precision().set_index("rule")
+    assert rules[["true", "false"]].sum().tolist() == ([count, 0] if value else [0, count])
+    audit.label(None, **arguments)
+    assert not audit.precision()[["true", "false"]].sum().any()
+
+
+def test_precision_has_the_threshold_of_the_command_line(tmp_path: Path) -> None:
+    rows = [finding(n, f"{n}.md", {"line": 1}, confidence=n / 40, content_fingerprint=f"{n:032x}") for n in range(40)]
+    written(tmp_path / "earlier", rows)
+    written(tmp_path / "now", rows)
+    earlier, now = vr.open(tmp_path / "earlier"), vr.open(tmp_path / "now")
+    earlier.label(True, where="confidence >= 0.5")
+    earlier.label(False, where="confidence < 0.5")
+    assert now.precision()["precision"].isna().all()
+    (row,) = now.precision(labels=[tmp_path / "earlier"], target=0.95).to_dict("records")
+    assert (row["rule"], row["true"], row["false"], row["precision"], row["why_not"]) == ("test.rule", 20, 20, 0.5, "")
+    assert 0.4 < row["min_confidence"] <= 0.5
+    assert now.precision(rule="other.*").columns.tolist() == now.precision().columns.tolist()
+
+
 # ---- errors: what happened, and the remedy
 
 MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -186,6 +220,10 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "nothing to compare with": (lambda a: a.diff(None), "the results to compare with must be a path or a URI, not None. "),
     "a state": (lambda a: a.diff(a).to_pandas("newer"), "a state cannot be 'newer'; did you mean 'new'?"),
+    "no finding to label": (lambda a: a.label(True), "name findings by their ids, or describe them with where=; exactly one of the two"),
+    "a label that is none": (lambda a: a.label("true", where="true"), "a label is True or False, or None to remove it, not str"),
+    "a condition that nothing meets": (lambda a: a.label(True, where="line = 77"), "no finding was labelled: none matches"),
+    "a target": (lambda a: a.precision(target=2), "target 2: give a share above 0 and at most 1"),
     "a severity": (lambda a: a.diff(a).to_pandas(severity="hi"), "severity cannot be 'hi'; did you mean 'high'?"),
 }
 
@@ -246,6 +284,12 @@ PICTURES: dict[str, tuple[Callable[[vr.Audit, vr.Audit], Any], tuple[str, ...]]]
     "inspection": (lambda a, b: inspection(reason=EVIL), ("2 findings, worst low", "scanned: ", "hr/a.txt:1", "all previous instructions")),
     "passage": (lambda a, b: PASSAGE, ("<mark>",)),
 }
+
+
+def test_the_rules_of_a_summary_begin_with_the_worst(audit: vr.Audit) -> None:
+    shown = re.findall("<td>(critical|high|medium|low|info)</td>", audit._repr_html_())
+    assert shown == sorted(shown, key=SEVERITIES.index, reverse=True)
+    assert len(shown) > 3
 
 
 @pytest.mark.parametrize(("make", "has"), PICTURES.values(), ids=PICTURES)

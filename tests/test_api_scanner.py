@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import io
 import pickle
 import re
@@ -343,10 +344,50 @@ def test_what_was_not_checked_is_reported_and_held(monkeypatch: pytest.MonkeyPat
         assert lenient.clean(texts) == texts
 
 
+ENDLESS: dict[str, Any] = {"role": "user"}
+ENDLESS["content"] = [ENDLESS]
+MESSAGES: list[dict[str, Any]] = [
+    {"role": "system", "content": "You answer politely."},
+    {"role": "user", "content": f"Write to {EMAIL}."},
+    {"role": "user", "content": [{"type": "text", "text": "fine"}, {"type": "text", "text": f"Write to {EMAIL}."}], "n": 1},
+    {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "mail", "arguments": f"[{EMAIL!r}]"}}]},
+    {"role": "tool", "content": ATTACK},
+    {"role": ATTACK, "content": ""},
+]
+
+
+def test_messages_are_read_wherever_they_have_text(scanner: vr.Scanner) -> None:
+    given = copy.deepcopy(MESSAGES)
+    places = [{row["place"] for row in found} for found in scanner.texts(given)]
+    assert places == [
+        set(),
+        {"messages[1].content"},
+        {"messages[2].content[1].text"},
+        {"messages[3].tool_calls[0].function.arguments"},
+        {"messages[4].content"},
+        {"messages[5].role"},
+    ]
+    assert scanner.flags(given) == [bool(one) for one in places]
+    clean = scanner.clean(given)
+    assert clean[0] == MESSAGES[0]
+    assert clean[1] == {"role": "user", "content": "Write to [EMAIL]."}
+    assert clean[2] == MESSAGES[2] | {"content": [{"type": "text", "text": "fine"}, {"type": "text", "text": "Write to [EMAIL]."}]}
+    assert clean[4:] == [None, None], "an attack drops the message"
+    assert given == MESSAGES, "what was passed is unchanged"
+
+
+def test_texts_and_messages_mix(scanner: vr.Scanner) -> None:
+    found = scanner.texts([EMAIL, None, MESSAGES[1]])
+    assert [[row["place"] for row in rows] for rows in found] == [[None], [], ["messages[2].content"]]
+
+
 WRONG: dict[str, tuple[Any, str]] = {
     "one text": (lambda s: s.texts("text"), r"a list of texts, not a single str; put it in brackets: \[text\]"),
     "bytes": (lambda s: s.clean([b"text"]), r"value 0 \(counted from 0\) is bytes, not text; decode it first"),
     "number": (lambda s: s.flags(["a", 5]), r"value 1 \(counted from 0\) is int, not text"),
+    "no message": (lambda s: s.texts([{"text": "a"}]), r"value 0 \(counted from 0\) is dict, not text"),
+    "message with bytes": (lambda s: s.clean([{"role": "user", "content": b"a"}]), r"messages\[0\].content is bytes; a message consists of"),
+    "endless message": (lambda s: s.texts([ENDLESS]), "nested more than 32 levels deep"),
     "None": (lambda s: s.texts(None), "a list of texts, not None"),
     "frame": (lambda s: s.texts(pd.DataFrame(BATCH)), "pass one of its columns"),
     "mapping": (lambda s: s.texts(BATCH), "pass one of its columns"),

@@ -13,6 +13,7 @@ from veritensor_ray.api.deciding import Decision, decide
 from veritensor_ray.api.differences import Differences, differences
 from veritensor_ray.api.exporting import export_to, report_to
 from veritensor_ray.api.frames import escaped, frame, html_table
+from veritensor_ray.api.labelling import labelled, precision_of
 from veritensor_ray.api.passages import passage_of
 from veritensor_ray.api.plots import Plots
 from veritensor_ray.api.similar import similar_to
@@ -22,7 +23,7 @@ from veritensor_ray.findings.accesses import accesses
 from veritensor_ray.findings.grouping import GROUPS, Group, grouped
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.findings.results import Results, find
-from veritensor_ray.findings.run_text import summary_text
+from veritensor_ray.findings.run_text import summary_text, worst_first
 from veritensor_ray.imports import Guard
 
 if TYPE_CHECKING:
@@ -133,9 +134,10 @@ class Audit(Results):
 
         `other` is an audit, or the path of an output or of a sweep's state. Raises UsageError if the two used different site keys.
         """
-        if not isinstance(other, Audit):
-            other = Audit(*find(path_of(other, "the results to compare with"), self.store.stores))
-        return differences(self, other)
+        return differences(self, self._opened(other, "the results to compare with"))
+
+    def _opened(self, other: Audit | str | os.PathLike[str], what: str) -> Audit:
+        return other if isinstance(other, Audit) else Audit(*find(path_of(other, what), self.store.stores))
 
     def suppress(
         self,
@@ -163,6 +165,26 @@ class Audit(Results):
         file = None if policy is None else path_of(policy, "the policy file")
         with Guard():
             return decide(self, finding, where, by, (reason, owner, expires), file, dry_run, load_settings(config))
+
+    def label(self, value: bool | None, finding: str | Iterable[str] | None = None, *, where: str | None = None) -> int:
+        """Label findings as true (they are what the rule says) or false positives, and return their number. None removes their labels.
+
+        `finding` is an id, or a list of ids; at least six digits of each are enough. `where` is a SQL condition over findings instead. Labels
+        are stored beside the results. A label also counts for equal content in other artifacts, and in later sweeps. Raises UsageError;
+        StoreError if the labels cannot be written.
+        """
+        with Guard():
+            return labelled(self, value, finding, where)
+
+    def precision(self, *, target: float = 0.9, rule: str = "*", labels: Iterable[Audit | str | os.PathLike[str]] = ()) -> pd.DataFrame:
+        """Return how precise each rule is according to labels: a row for each rule that has findings or labels.
+
+        `true` and `false` are numbers of labels, `precision` is the share that is true, `low` and `high` are its 95 % interval, and
+        `min_confidence` is the lowest threshold with which that share reaches `target`; if there is none, `why_not` says why. `rule` is a
+        glob. `labels` are other outputs whose labels count too. Raises UsageError.
+        """
+        with Guard():
+            return precision_of(self, target, rule, [self._opened(one, "an output with labels") for one in labels])
 
     def export(
         self, path: str | os.PathLike[str], format: str | None = None, *, where: str | None = None, config: str | None = None
@@ -216,5 +238,5 @@ class Audit(Results):
 
     def _repr_html_(self) -> str:
         columns = ("severity", "rule", "findings", "title")
-        rows = [(one["severity"], one["rule_id"], one["count"], one["title"]) for one in self.run["rules"]]
+        rows = [(one["severity"], one["rule_id"], one["count"], one["title"]) for one in worst_first(self.run["rules"])]
         return f"<pre>{escaped(summary_text(self.run, rules=False), lines=True)}</pre>{html_table(columns, rows)}"

@@ -20,6 +20,11 @@ _MISSING = ("NAType", "NaTType")  # of pandas, which need not be imported to rec
 
 def texts_in(values: Any, role: str) -> list[str | None]:
     """Return texts as a list, in which every missing value is None. Raises UsageError, which says what to pass instead."""
+    return [text_of(value, number, role) for number, value in enumerate(values_in(values, role))]
+
+
+def values_in(values: Any, role: str) -> list[Any]:
+    """Return the values of a list of texts. Raises UsageError for anything that is no such list."""
     if isinstance(values, (str, bytes)):
         raise UsageError(f"{role} must be a list of texts, not a single {described(values)}; put it in brackets: [text]")
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
@@ -28,10 +33,13 @@ def texts_in(values: Any, role: str) -> list[str | None]:
         raise UsageError(f"{role} must be a list of texts, not {described(values)}; for a table, pass one of its columns")
     elif hasattr(values, "columns") or getattr(values, "ndim", 1) != 1:
         raise UsageError(f"{role} must have one dimension, unlike this {described(values)}; pass one of its columns")
-    return [value if type(value) is str else _text(value, number, role) for number, value in enumerate(values)]
+    return [*values]
 
 
-def _text(value: Any, number: int, role: str) -> str | None:
+def text_of(value: Any, number: int, role: str) -> str | None:
+    """Return a text, or None for a missing value. Raises UsageError for anything else."""
+    if type(value) is str:
+        return value
     if isinstance(value, str):  # NumPy has a type of its own
         return str(value)
     if value is None or (isinstance(value, float) and value != value) or type(value).__name__ in _MISSING:  # NaN

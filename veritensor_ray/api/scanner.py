@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from veritensor_ray.api.arguments import described, one_of
 from veritensor_ray.api.batches import column_of, replaced, texts_in
+from veritensor_ray.api.messages import spread
 from veritensor_ray.config import SEVERITIES, Settings, load_settings
 from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.recorded import RANK, Recorded
@@ -97,16 +98,19 @@ class Scanner:
     def texts(self, texts: Iterable[Any]) -> list[list[dict[str, Any]]]:
         """Return the findings of each text, in order of position. A missing text (None or NaN) has none.
 
-        `texts` is a list, a tuple, a NumPy array, a pandas Series or an Arrow array.
+        `texts` is a list, a tuple, a NumPy array, a pandas Series or an Arrow array. An item may also be a chat message, a mapping with `role`
+        and `content`; every text in it is read, and its findings are those of the message.
 
         A finding is a mapping with `rule_id`, `category`, `severity`, `confidence` (0 to 1), `start` and `end` (characters of that text),
         `evidence` (masked as in the results of an audit), `message`, and `decoded_via` and `member`, which are None unless it was found
-        under an encoding or in an encoded file; `start` and `end` are then those of the encoded text. Every hit is listed. Warns if a text
+        under an encoding or in an encoded file; `start` and `end` are then those of the encoded text. `place` says where the text of a message
+        is, such as `messages[1].content[0].text`; it is None for other texts. Every hit is listed. Warns if a text
         could not be checked wholly. Raises UsageError if `texts` is not a list of texts.
         """
-        given = texts_in(texts, "texts")
-        found = self._each(given, None, True, self._findings)
-        return [found.get(number, []) for number in range(len(given))]
+        given = spread(texts, "texts")
+        found = self._each(given.texts, None, True, self._findings)
+        placed = [[row | {"place": place} for row in found.get(number, ())] for number, place in enumerate(given.places)]
+        return [[row for number in numbers for row in placed[number]] for numbers in given.ranges]
 
     def flags(self, texts: Iterable[Any], at: str = "medium") -> list[bool]:
         """Return for each text whether it has a finding of severity `at` or worse. This is faster than `texts`.
@@ -114,17 +118,19 @@ class Scanner:
         Warns if a text could not be checked wholly. Raises UsageError.
         """
         least = RANK[one_of(at, SEVERITIES, "at")]
-        given = texts_in(texts, "texts")
-        flags = self._each(given, None, False, lambda scanned, number: _worst(scanned, number) >= least)
-        return [flags.get(number, False) for number in range(len(given))]
+        given = spread(texts, "texts")
+        flags = self._each(given.texts, None, False, lambda scanned, number: _worst(scanned, number) >= least)
+        return [any(flags.get(number, False) for number in numbers) for numbers in given.ranges]
 
-    def clean(self, texts: Iterable[Any]) -> list[str | None]:
+    def clean(self, texts: Iterable[Any]) -> list[Any]:
         """Return the texts as the policy wants them: unchanged, or with findings masked, replaced or removed.
 
         A text becomes None if the policy drops or quarantines it, or holds it back: because a finding cannot be replaced in it, or because
-        it could not be checked wholly (`unchecked: hold`). A missing text stays None. Raises UsageError.
+        it could not be checked wholly (`unchecked: hold`). A missing text stays None. A message is copied with
+        its texts cleaned, and becomes None if one of them does. Raises UsageError.
         """
-        return self._cleaned(texts_in(texts, "texts"), None)[0]
+        given = spread(texts, "texts")
+        return given.put(*self._cleaned(given.texts, None))
 
     def __call__(self, batch: Any) -> Any:
         """Return a batch with the texts of its columns cleaned, and without the rows whose text becomes None.

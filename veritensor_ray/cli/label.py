@@ -40,19 +40,13 @@ def label(
     from veritensor_ray.cli.render import counted
     from veritensor_ray.config import load_settings
     from veritensor_ray.errors import UsageError
-    from veritensor_ray.findings.decisions import Scope
-    from veritensor_ray.findings.labels import put_labels
 
     if clear == (value is not None) or value not in (None, *_WORDS):
         raise UsageError("say what the findings are, true or false, or remove their labels with --clear; exactly one of the three")
     if bool(finding) == (where is not None):
         raise UsageError("name findings with --finding, or describe them with --where; exactly one of the two")
     audit = api.open(output, sweep=sweep, stores=load_settings(config).stores)
-    audit.check()
-    ids = tuple(audit.finding(one)["finding_id"] for one in finding or ())
-    count = put_labels(audit, Scope("filter", where=where or "", ids=ids), None if value is None else _WORDS[value])
-    if not count:
-        raise UsageError("no finding was labelled: none matches, or those that match only count the matches beyond limits.hits_per_rule")
+    count = audit.label(None if value is None else _WORDS[value], finding, where=where)
     say(f"{counted(count, 'finding')}: {'label removed' if value is None else f'labelled {value}'}")
 
 
@@ -82,23 +76,17 @@ def precision(
     from veritensor_ray import api
     from veritensor_ray.config import load_settings
     from veritensor_ray.errors import UsageError
-    from veritensor_ray.findings import labels as labelled
+    from veritensor_ray.findings.labels import labels_of
+    from veritensor_ray.findings.precision import check_target, worth_labelling
     from veritensor_ray.findings.precision import precision as measured
-    from veritensor_ray.findings.precision import worth_labelling
 
-    if not 0 < target <= 1:
-        raise UsageError(f"--target {target}: give a share above 0 and at most 1, such as 0.9")
+    check_target(target, "--target")
     if next < 0:
         raise UsageError(f"--next {next}: give a number of findings")
     stores = load_settings(config).stores
     audit = api.open(output, sweep=sweep, stores=stores)
     audit.check()
-    others = [api.open(one, stores=stores) for one in labels or ()]
-    if any(one.run.get("site_key_id") != audit.run.get("site_key_id") for one in others):
-        raise UsageError(
-            "an output given with --labels has a different site key, so none of its content_fingerprints can match; leave it out"
-        )
-    known = labelled.labels(*(one.store for one in others), audit.store)
+    known = labels_of(audit, [api.open(one, stores=stores) for one in labels or ()])
     if next:
         _list(worth_labelling(audit, known, next, rule), output, as_json=as_json)
         return

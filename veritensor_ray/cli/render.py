@@ -135,7 +135,7 @@ def summary(out: Console, run: Mapping[str, Any], output: str, causes: Callable[
 
     `causes` prints the findings that made the run fail, in place of the rules of all findings.
     """
-    from veritensor_ray.findings.run_text import heading, missing_lines, nothing_matched
+    from veritensor_ray.findings.run_text import heading, missing_lines, nothing_matched, worst_first
 
     totals = run["totals"]
     out.print(f"\n{heading(run)}", style="bold")
@@ -150,7 +150,7 @@ def summary(out: Console, run: Mapping[str, Any], output: str, causes: Callable[
     for line in _since(run):
         out.print(line)
     out.print(f"\nFindings ({sum(run['severity'].values()):,})", style="bold")
-    found = [(severity(one["severity"]), f"{one['count']:,}", one["rule_id"], one["title"]) for one in _worst_first(run["rules"])]
+    found = [(severity(one["severity"]), f"{one['count']:,}", one["rule_id"], one["title"]) for one in worst_first(run["rules"])]
     if causes:
         causes()
     else:
@@ -191,11 +191,6 @@ def _by_policy(run: Mapping[str, Any]) -> list[str]:
     number = run["suppressed"]
     hidden = f"{counted(number, 'finding')} {'is' if number == 1 else 'are'} suppressed" if number else "no finding is suppressed"
     return [f"Policy {report['file']}: {hidden}", *notes(report)]
-
-
-def _worst_first(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    order = list(COLOURS)
-    return sorted(rules, key=lambda one: (order.index(one["severity"]), -one["count"], one["rule_id"]))
 
 
 def quoted(text: str) -> str:

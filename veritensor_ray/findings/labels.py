@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 import pyarrow as pa
 
+from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.decisions import Scope, chosen
 from veritensor_ray.findings.journal import Journal
 from veritensor_ray.findings.results import Results
@@ -83,6 +84,18 @@ def put_labels(results: Results, scope: Scope, label: bool | None) -> int:
     if entries:
         LOG.append(results.store, entries, "nothing was labelled")
     return len(entries)
+
+
+def labels_of(results: Results, others: Sequence[Results]) -> Labels:
+    """Return the labels of these results and of others with the same site key; where they differ, those of `results` count.
+
+    Raises UsageError for others with a different key.
+    """
+    if any(one.run.get("site_key_id") != results.run.get("site_key_id") for one in others):
+        raise UsageError(
+            "an output whose labels should count too has a different site key, so none of its content_fingerprints can match; leave it out"
+        )
+    return labels(*(one.store for one in others), results.store)
 
 
 def labels(*outputs: OutputStore) -> Labels:

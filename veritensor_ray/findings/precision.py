@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from veritensor_ray.errors import UsageError
 from veritensor_ray.findings.labels import Judgment, Labels
 from veritensor_ray.findings.results import Results
 
@@ -69,6 +70,12 @@ class RulePrecision:
     def share(self) -> float | None:
         """The share of the findings there are now that have a label, their own or that of equal content."""
         return 1 - self.unlabelled / self.findings if self.findings else None
+
+
+def check_target(target: float, name: str) -> None:
+    """Raise UsageError for a target that is no share. `name` is what the user calls it."""
+    if not 0 < target <= 1:
+        raise UsageError(f"{name} {target}: give a share above 0 and at most 1, such as 0.9")
 
 
 def precision(results: Results, labels: Labels, target: float, rules: str = "*") -> list[RulePrecision]:

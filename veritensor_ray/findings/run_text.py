@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from veritensor_ray.config import SEVERITIES
 from veritensor_ray.findings.locations import shortened
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.reasons import ReasonCode
@@ -98,8 +99,13 @@ def summary_text(run: Mapping[str, Any], rules: bool = True) -> str:
     lines += ["", "Findings"]
     lines += [f"  {count:>8,}  {severity}" for severity, count in run["severity"].items()] or ["  none"]
     if rules and run["rules"]:
-        lines += ["", *(f"  {one['count']:>8,}  {one['rule_id']:<44} {visible(one['title'])}" for one in run["rules"])]
+        lines += ["", *(f"  {one['count']:>8,}  {one['rule_id']:<44} {visible(one['title'])}" for one in worst_first(run["rules"]))]
     return "\n".join(lines)
+
+
+def worst_first(rules: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rules of a run.json with the worst severity first, and the most frequent ones first within it."""
+    return sorted(rules, key=lambda one: (-SEVERITIES.index(one["severity"]), -one["count"], one["rule_id"]))
 
 
 def missing_lines(run: Mapping[str, Any]) -> list[str]:
