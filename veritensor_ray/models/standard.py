@@ -80,7 +80,7 @@ def keep_calibration(home: Path, role: str, calibration: Mapping[str, Any]) -> P
 def _written(home: Path, data: bytes) -> Path:
     """Write a temporary file to disk, ready to be renamed. It is not in the model's folder, which must not hold extra files."""
     temporary = home / f".{secrets.token_hex(4)}"
-    with temporary.open("wb") as file:
+    with temporary.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
