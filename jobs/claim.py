@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -32,8 +32,7 @@ class Claim:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for machine in self.machines:
-            self.drop(machine)
+        self.release()
 
     def take(self, slots: Slots, found: Sequence[Machine]) -> None:
         """Hold the share of every machine, or nothing. Raises ResourceError if another run has taken some of it.
@@ -43,7 +42,7 @@ class Claim:
         shares = {share.machine: share for share in slots.shares}
         for machine in sorted(found, key=lambda one: one.id):
             if machine.id in shares and not self.add(shares[machine.id], machine):
-                self.__exit__(None, None, None)
+                self.release()
                 raise ResourceError("another run has just taken CPUs that were free. Wait for it (--wait-resources 30m), or lower max_cpus")
 
     def add(self, share: Allotment, machine: Machine) -> bool:
@@ -51,10 +50,13 @@ class Claim:
         from ray.util import placement_group, remove_placement_group
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-        group: Any = placement_group([self._bundle(share, machine)], bundle_label_selector=[{"ray.io/node-id": machine.id}])
+        bundle = self._bundle(share, machine)
+        group: Any = placement_group([bundle], bundle_label_selector=[{"ray.io/node-id": machine.id}])
         give_up = time.monotonic() + _PATIENCE
         while not group.wait(_LOOK_AGAIN):
-            if (time.monotonic() > give_up or not _free(machine)) and not group.wait(_LOOK_AGAIN):  # it may be this run that took it
+            if (time.monotonic() > give_up or not _free(machine.id, bundle)) and not group.wait(
+                _LOOK_AGAIN
+            ):  # it may be this run that took it
                 remove_placement_group(group)
                 return False
         self._groups[machine.id] = group
@@ -75,6 +77,11 @@ class Claim:
         if (group := self._groups.pop(machine, None)) is not None:
             remove_placement_group(group)
 
+    def release(self) -> None:
+        """Let go of all machines."""
+        for machine in self.machines:
+            self.drop(machine)
+
     @property
     def machines(self) -> set[str]:
         """The machines on which something is held."""
@@ -87,5 +94,6 @@ class Claim:
         return {"CPU": cpus} | ({"GPU": gpus if gpus <= 1 else min(math.ceil(gpus), machine.gpus)} if gpus else {})
 
 
-def _free(machine: Machine) -> bool:
-    return any(one.id == machine.id and one.cpus >= machine.cpus for one in machines())
+def _free(machine: str, bundle: Mapping[str, float]) -> bool:
+    wanted = bundle["CPU"], bundle.get("GPU", 0.0)
+    return any(one.id == machine and one.cpus >= wanted[0] and one.gpus >= wanted[1] for one in machines())

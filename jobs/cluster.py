@@ -106,16 +106,16 @@ def _here() -> str:
     """
     from ray._private import services
 
-    if (named := os.environ.get("RAY_ADDRESS", "auto")) != "auto":
-        return str(services.canonicalize_bootstrap_address_or_die(named))
+    if (named := os.environ.get("RAY_ADDRESS") or "auto") != "auto":
+        try:
+            return str(services.canonicalize_bootstrap_address_or_die(named))
+        except (ConnectionError, ValueError) as error:
+            raise CannotRunError(f"RAY_ADDRESS={named} names no Ray to join ({error}); unset it, or give --address HOST:6379") from None
     found = sorted(set(_heads()))
-    if len(found) != 1:
-        many = (
-            f"several Rays run on this machine, at {', '.join(found)}; name"
-            if found
-            else "you have no Ray on this machine to join; start one, or name"
-        )
-        raise CannotRunError(f"{many} the one to join with --address HOST:6379")
+    if not found:
+        raise CannotRunError("you have no Ray on this machine to join; start one, or name a cluster with --address HOST:6379")
+    if len(found) > 1:
+        raise CannotRunError(f"several Rays run on this machine, at {', '.join(found)}; name the one to join with --address HOST:6379")
     return found[0]
 
 

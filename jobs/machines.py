@@ -54,18 +54,19 @@ class Machines:
         self.follow(await asyncio.to_thread(self._held))
 
     def _held(self) -> list[Machine]:
-        """Returns the living machines, without those that have joined and on which another run was faster; these are tried again."""
+        """Returns the living machines, without those that this run now needs and on which another one was faster; these are tried again."""
         living = machines()
         for lost in self._claim.machines - {machine.id for machine in living}:
             self._claim.drop(lost)
-        joined = {machine.id: machine for machine in living if machine.id not in self._known}
-        if not joined:
+        here = {machine.id: machine for machine in living}
+        if here.keys() == self._known.keys():
             return living
         try:
             slots = fit(self._settings, len(self._pools), [self._known.get(machine.id, machine) for machine in living])
         except ResourceError:
             return living
-        refused = {share.machine for share in slots.shares if share.machine in joined and not self._claim.add(share, joined[share.machine])}
+        wanted = [share for share in slots.shares if share.machine not in self._claim.machines]
+        refused = {share.machine for share in wanted if not self._claim.add(share, here[share.machine])}
         return [machine for machine in living if machine.id not in refused]
 
     def follow(self, living: Sequence[Machine]) -> None:

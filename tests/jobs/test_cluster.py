@@ -41,9 +41,15 @@ def test_a_ray_that_has_ended_is_not_joined(tmp_path: Path, monkeypatch: pytest.
     try:
         assert _here() != ADDRESS  # a neighbour's test may have started a Ray
     except CannotRunError as error:
-        assert "the one to join with --address HOST:6379" in str(error)
+        assert "with --address HOST:6379" in str(error)
 
 
 def test_in_a_job_it_is_the_ray_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "10.77.0.1:6379")
     assert _here() == "10.77.0.1:6379"
+
+
+def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "nonsense")
+    with pytest.raises(CannotRunError, match="RAY_ADDRESS=nonsense names no Ray to join"):
+        _here()
