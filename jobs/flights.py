@@ -31,8 +31,11 @@ class Flight:
         self._handed = self._whole = 0  # bytes up to which text has been handed to the models: at all, and with the last whole batch
         self._midway = False  # more of the same batch is to come
         self._row: PlanRow | None = None
+        self._ends = list(accumulate(row.bytes for row in shard.rows))
+        self._efforts = list(accumulate((row.effort for row in shard.rows), initial=0.0))
         self.since = 0.0
         self.read = 0
+        self.effort = 0.0
 
     def begin(self, rows: Sequence[PlanRow]) -> None:
         """A pass over some artifacts of the shard begins."""
@@ -97,10 +100,24 @@ class Flight:
         """Set the number of bytes read."""
         self._flights.read += read - self.read
         self.read = read
+        done = self._effort()
+        self._flights.effort += done - self.effort
+        self.effort = done
+
+    def _effort(self) -> float:
+        """Returns the effort that went into the bytes read. That of an artifact is spread evenly over its bytes."""
+        row = bisect_right(self._ends, self.read) if self.read else 0
+        if row == len(self._ends):
+            return self._efforts[-1]
+        start, of = self._ends[row - 1] if row else 0, self._shard.rows[row].bytes
+        within = (self.read - start) / of if of else 0.0
+        return self._efforts[row] + within * (self._efforts[row + 1] - self._efforts[row])
 
     def landed(self) -> None:
         """The shard has been committed."""
         self.count(self._shard.bytes)
+        self._flights.effort += self._efforts[-1] - self.effort  # also that of empty files
+        self.effort = self._efforts[-1]
 
     def lost(self) -> None:
         """The shard will not be committed in this run."""
@@ -109,10 +126,14 @@ class Flight:
 
 
 class Flights:
-    """All shards in progress. `read` is the number of bytes that this run has read of the plan, finished shards included."""
+    """All shards in progress.
+
+    `read` is the number of bytes that this run has read of the plan, finished shards included, and `effort` the CPU seconds that the plan
+    expects for them.
+    """
 
     def __init__(self, site_key: bytes) -> None:
-        self.read = 0
+        self.read, self.effort = 0, 0.0
         self._open: dict[int, Flight] = {}
         self.shown = functools.lru_cache(maxsize=1024)(lambda name: tagged(name_safe(name), name, site_key))
 
@@ -132,6 +153,6 @@ class Flights:
         """Returns the totals, and the artifact that has been read for the longest time."""
         begun = [(flight.since, now) for flight in self._open.values() if (now := flight.now)]
         if not begun:
-            return Reading(self.read, len(self._open))
+            return Reading(self.read, len(self._open), effort=self.effort)
         since, (row, doing, at, of) = min(begun, key=lambda one: one[0])
-        return Reading(self.read, len(self._open), self.shown(row.artifact), doing, at, of, time.monotonic() - since)
+        return Reading(self.read, len(self._open), self.shown(row.artifact), doing, at, of, time.monotonic() - since, self.effort)

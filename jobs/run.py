@@ -21,7 +21,7 @@ from veritensor_ray.corpus.planning import (
     Shard,
     listed_entries,
     plan_rows,
-    planned_bytes,
+    planned_work,
     read_plan,
     shards_of,
     write_plan,
@@ -49,6 +49,7 @@ from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.stores.outputs import OutputStore, check_output
 
+_FEW_SHARDS = 4  # for each CPU
 _EVERY = 2.0  # seconds between reports of how far a run has come
 
 
@@ -186,11 +187,15 @@ async def _work(
         claim=claim,
     )
     try:
-        if run.totals["shards"] - len(done) > slots.cpus:  # long enough that a model that does not load should be noticed first
+        if (
+            run.totals["shards"] - len(done) > _FEW_SHARDS * slots.cpus
+        ):  # long enough that a model that does not load should be noticed first
             report.stage("load models")
             await asyncio.gather(*(pool.start() for pool in pools))
         with store.open(f"_work/{run.id}/plan.parquet") as plan:
-            report.scanning(run.totals["shards"], run.totals["bytes"], len(done), planned_bytes(plan, done) if done else 0)
+            read, spent = planned_work(plan, done) if done else (0, 0.0)
+            effort = run.totals.get("effort", 0) / 1000 - spent
+            report.scanning(run.totals["shards"], run.totals["bytes"], len(done), read, effort, slots.cpus)
             report.stage("scan")
             entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
             shards = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)

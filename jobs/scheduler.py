@@ -128,7 +128,7 @@ async def _shard(work: Work, shard: Shard) -> None:
                 passes = await _passes(work, shard, flight)
                 numbers = await _commit(work, shard, passes)
                 flight.landed()
-                work.on_commit(numbers | {"read": work.flights.read})
+                work.on_commit(numbers | {"read": work.flights.read, "effort": round(work.flights.effort, 3)})
                 return
             except StageLost as lost:
                 work.on_note(f"shard {shard.id} is repeated: {lost}")

@@ -14,7 +14,7 @@ from veritensor_ray.cli.progress import Bar, Json, PlainProgress
 from veritensor_ray.jobs.reporting import Reading
 
 GB = 1_000_000_000
-LONG = Reading(2 * GB, 1, "data/huge.tar.gz", "reading", 2 * GB, 20 * GB, 120.0)
+LONG = Reading(2 * GB, 1, "data/huge.tar.gz", "reading", 2 * GB, 20 * GB, 120.0, 2.0)
 HOSTILE = "\x1b]0;owned\x07\u202e[bold]\nhuge.zip"
 
 
@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def committed(read: int, **severities: int) -> dict[str, Any]:
-    return {"shard": 0, "artifacts": 3, "bytes": 7, "severities": severities, "read": read}
+    return {"shard": 0, "artifacts": 3, "bytes": 7, "severities": severities, "read": read, "effort": read / GB}
 
 
 def lines(text: str) -> list[str]:
@@ -40,53 +40,50 @@ def lines(text: str) -> list[str]:
     [
         (
             LONG,
-            "0/1 shards · 2.0 GB of 20.0 GB · 20.0 MB/s · findings: none · about 15 min left · reading data/huge.tar.gz: 2.0 GB of 20.0 GB, 2 min",
+            "0/1 shards · 2.0 GB of 20.0 GB · 20.0 MB/s · findings so far: none · about 9 s left · reading data/huge.tar.gz: 2.0 GB of 20.0 GB, 2 min",
         ),
         (
             Reading(0, 1, "huge.bin", "signatures", 5 * GB, 20 * GB, 60.0),
-            "0/1 shards · 0 B of 20.0 GB · 0 B/s · findings: none · time left unknown · signatures huge.bin: 5.0 GB of 20.0 GB, 60 s",
+            "0/1 shards · 0 B of 20.0 GB · 0 B/s · findings so far: none · about 10 s left · signatures huge.bin: 5.0 GB of 20.0 GB, 60 s",
         ),
         (
-            Reading(2 * GB, 4, "a.txt", "reading", 1, 2, 4.9),
-            "0/1 shards · 2.0 GB of 20.0 GB · 20.0 MB/s · findings: none · about 15 min left",
+            Reading(2 * GB, 4, "a.txt", "reading", 1, 2, 4.9, 2.0),
+            "0/1 shards · 2.0 GB of 20.0 GB · 20.0 MB/s · findings so far: none · about 9 s left",
         ),
-        (Reading(20 * GB, 0), "0/1 shards · 20.0 GB of 20.0 GB · 200.0 MB/s · findings: none · about 0 s left"),
+        (Reading(20 * GB, 0, effort=20.0), "0/1 shards · 20.0 GB of 20.0 GB · 200.0 MB/s · findings so far: none · about 0 s left"),
     ],
     ids=["one giant shard", "bytes before text", "nothing takes long", "all read, not yet committed"],
 )
 def test_a_line_within_a_shard(capsys: pytest.CaptureFixture[str], clock: list[float], reading: Reading, line: str) -> None:
     shown = PlainProgress()
-    shown.scanning(1, 20 * GB, 0, 0)
+    shown.scanning(1, 20 * GB, 0, 0, 20.0, 2)
     clock[0] += 100
     shown.reading(reading)
     assert lines(capsys.readouterr().err) == [line]
 
 
-@pytest.mark.parametrize(
-    ("shards", "size", "done", "before", "read", "left"),
-    [
-        (10, 1000, 0, 0, 0, "time left unknown"),
-        (10, 1000, 0, 0, 200, "about 40 s left"),
-        (10, 1000, 5, 900, 50, "about 10 s left"),
-        (2, 1000, 1, 0, 1000, "about 0 s left"),
-        (2, 1000, 1, 0, 1010, "about 0 s left"),
-        (5, 0, 0, 0, 0, "about 40 s left"),
-    ],
-    ids=["nothing read", "by bytes", "a resumed run counts only its own", "all read", "more than planned", "empty files, by shards"],
-)
-def test_time_left(clock: list[float], shards: int, size: int, done: int, before: int, read: int, left: str) -> None:
+def test_time_left_is_that_of_the_effort(clock: list[float]) -> None:
     shown = PlainProgress()
-    shown.scanning(shards, size, done, before)
-    clock[0] += 10
-    if not size:
-        shown.count(committed(0))
-    shown.read = read
-    assert shown.line().endswith(left)
+    shown.scanning(4, 20 * GB, 1, 0, 300.0, 2)
+    seen = [shown.line().rpartition(" · ")[2]]
+    for effort in (60.0, 180.0, 300.0):
+        clock[0] += 30
+        shown.reading(Reading(GB, 1, effort=effort))
+        seen.append(shown.line().rpartition(" · ")[2])
+    assert seen == ["about 2 min left", "about 2 min left", "about 40 s left", "about 0 s left"]
+
+
+def test_findings_so_far_are_the_worst_first(clock: list[float]) -> None:
+    shown = PlainProgress()
+    shown.scanning(4, 20 * GB, 0, 0, 20.0, 2)
+    shown.count(committed(1, low=1200, high=2))
+    shown.count(committed(2, critical=1, low=1))
+    assert "findings so far: 1 critical, 2 high, 1,201 low" in shown.line()
 
 
 def test_plain_lines_come_every_ten_seconds_at_most(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
     shown = PlainProgress()
-    shown.scanning(99, 20 * GB, 0, 0)
+    shown.scanning(99, 20 * GB, 0, 0, 20.0, 2)
     for second in range(60):
         clock[0] += 1
         shown.reading(LONG) if second % 2 else shown.committed(committed(GB))
@@ -96,7 +93,7 @@ def test_plain_lines_come_every_ten_seconds_at_most(capsys: pytest.CaptureFixtur
 def test_the_last_commit_has_its_line_and_with_verbose_each(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
     for verbose, expected in ((False, ["3/3"]), (True, ["1/3", "2/3", "3/3"])):
         shown = PlainProgress(verbose)
-        shown.scanning(3, 30, 0, 0)
+        shown.scanning(3, 30, 0, 0, 20.0, 2)
         for read in (10, 20, 30):
             shown.committed(committed(read, high=1))
         assert [line.split(" ")[0] for line in lines(capsys.readouterr().err)] == expected
@@ -104,7 +101,7 @@ def test_the_last_commit_has_its_line_and_with_verbose_each(capsys: pytest.Captu
 
 def test_json_events(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
     shown = Json()
-    shown.scanning(2, 20 * GB, 1, GB)
+    shown.scanning(2, 20 * GB, 1, GB, 20.0, 2)
     shown.reading(LONG)
     clock[0] += 10
     shown.reading(LONG)
@@ -113,15 +110,16 @@ def test_json_events(capsys: pytest.CaptureFixture[str], clock: list[float]) -> 
     assert [{name: value for name, value in event.items() if name != "time"} for event in events] == [
         {"event": "scanning", "shards": 2, "bytes": 20 * GB, "done": 1, "read": GB},
         {"event": "progress", "done": 1, "shards": 2, "bytes": 20 * GB, "read": 3 * GB, "in_progress": 1}
-        | {"artifact": "data/huge.tar.gz", "doing": "reading", "at": 2 * GB, "of": 20 * GB, "seconds": 120.0},
-        {"event": "committed", "done": 2, "shards": 2, **committed(20 * GB, high=1)},
+        | {"artifact": "data/huge.tar.gz", "doing": "reading", "at": 2 * GB, "of": 20 * GB, "seconds": 120.0}
+        | {"effort": 2.0, "left": 9, "severities": {}},
+        {"event": "committed", "done": 2, "shards": 2, **committed(20 * GB, high=1), "effort": 19.0},
     ]
 
 
 @pytest.mark.parametrize("make", [PlainProgress, Json])
 def test_a_hostile_name_cannot_move_the_terminal(capsys: pytest.CaptureFixture[str], clock: list[float], make: Callable[[], Any]) -> None:
     shown = make()
-    shown.scanning(1, GB, 0, 0)
+    shown.scanning(1, GB, 0, 0, 20.0, 2)
     clock[0] += 10
     capsys.readouterr()
     shown.reading(Reading(1, 1, HOSTILE, "reading", 1, GB, 60.0))
@@ -145,7 +143,7 @@ def test_the_bar_follows_bytes_and_names_what_takes_long(clock: list[float], mon
     monkeypatch.setattr(progress, "console", lambda stderr: Console(file=io.StringIO()))
     bar = Bar()
     try:
-        bar.scanning(4, 20 * GB, 1, GB)
+        bar.scanning(4, 20 * GB, 1, GB, 20.0, 2)
         bar.stage("scan")
         clock[0] += 100
         bar.reading(Reading(2 * GB, 1, HOSTILE, "reading", 2 * GB, 19 * GB, 100.0))
@@ -154,8 +152,11 @@ def test_the_bar_follows_bytes_and_names_what_takes_long(clock: list[float], mon
         with screen.capture() as captured:
             screen.print(bar._progress.get_renderable())
         drawn = [line.strip() for line in captured.get().splitlines()]
-        assert drawn[0].endswith("3.0 GB of 20.0 GB · 20.0 MB/s · about 14 min left")
-        assert drawn[1:] == ["1/4 shards · findings: none", r"reading \x1b]0;owned\x07\u202e[bold] huge.zip: 2.0 GB of 19.0 GB, 2 min"]
+        assert drawn[0].endswith("3.0 GB of 20.0 GB · 20.0 MB/s · about 10 s left")
+        assert drawn[1:] == [
+            "1/4 shards · findings so far: none",
+            r"reading \x1b]0;owned\x07\u202e[bold] huge.zip: 2.0 GB of 19.0 GB, 2 min",
+        ]
         bar.committed(committed(19 * GB))
         assert bar._progress.tasks[0].completed == 20 * GB
         bar.stage("collect")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from veritensor_ray.config import Settings
 from veritensor_ray.corpus import planning
 from veritensor_ray.corpus.listing import roots, walk
-from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, planned_bytes, read_plan, shards_of, write_plan
+from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, planned_work, read_plan, shards_of, write_plan
 from veritensor_ray.errors import UsageError
 
 
@@ -52,6 +52,9 @@ def left_out(rows: list[PlanRow]) -> dict[str, str | None]:
         ([500, 10, 10], {"shard_bytes": 100}, [1, 2]),
         ([10, 500, 10], {"shard_bytes": 100}, [1, 1, 1]),
         ([0] * 7, {"shard_artifacts": 3}, [3, 3, 1]),
+        ([0] * 25, {}, [10, 10, 5]),  # the first shards are small
+        ([90_000, 90_000, 90_000, 500_000, 1], {}, [2, 1, 1, 1]),
+        ([0] * 25, {"shard_artifacts": 20}, [10, 10, 5]),
         ([0, 500, 0], {"shard_bytes": 100}, [1, 1, 1]),
         ([], {}, []),
     ],
@@ -62,6 +65,18 @@ def test_bin_packing(tmp_path: Path, sizes: list[int], limits: dict[str, Any], s
     assert [len(shard.rows) for shard in shards_of(rows) if isinstance(shard, Shard)] == shards
     assert [row.artifact for row in rows] == [f"f{i:02}" for i in range(len(sizes))]
     assert all((row.kind, row.part, row.parts, row.engines) == ("whole", 0, 1, ("e1", "e2")) for row in rows)
+
+
+@pytest.mark.parametrize("files", [172, 2_000, 100_000])
+def test_small_corpora_have_several_shards_and_large_ones_few(files: int) -> None:
+    packer, sizes = planning._Packer(configured("/").limits), []
+    rows = (row for i in range(files) for row in packer.add(PlanRow(-1, str(i), b"", 0, 10, None, None, engines=("a",)), []))
+    sizes = [len(shard.rows) for shard in shards_of([*rows, *packer.flush()]) if isinstance(shard, Shard)]
+    assert sum(sizes) == files
+    assert sizes[:17] == [10] * 17
+    assert max(sizes) <= 300
+    assert sizes[:-1] == sorted(sizes[:-1])
+    assert len(sizes) == pytest.approx({172: 18, 2_000: 90, 100_000: 420}[files], rel=0.05)
 
 
 @settings(max_examples=100)
@@ -182,6 +197,7 @@ def test_a_plan_is_read_back_as_it_was_written(tmp_path: Path, monkeypatch: pyte
         "bytes": sum(FILES.values()) + 40 * 30 + 1,
         "carried": 0,
         "again": 0,
+        "effort": round(1000 * sum(row.effort for row in rows if row.shard >= 0)),
     }
 
 
@@ -200,5 +216,5 @@ def test_the_bytes_of_some_shards_are_those_of_their_rows(tmp_path: Path) -> Non
     shards = {shard.id: shard.bytes for shard in shards_of(read_plan(file)) if isinstance(shard, Shard)}
     assert sorted(shards.values()) == [9, 200, 300, 500, 500], "row groups count as equally large"
     for wanted in (set(shards), {0}, {1, 3}, set[int]()):
-        assert planned_bytes(file, wanted) == sum(shards[number] for number in wanted)
-    assert planned_bytes(file, set(shards)) == totals["bytes"]
+        assert planned_work(file, wanted)[0] == sum(shards[number] for number in wanted)
+    assert planned_work(file, set(shards))[0] == totals["bytes"]

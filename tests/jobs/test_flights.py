@@ -69,7 +69,7 @@ def test_a_shard_that_lands_counts_as_planned_and_a_lost_one_not_at_all() -> Non
         flight.reached(Position(0, 30))
         assert flights.read == 60
         raise asyncio.CancelledError
-    assert flights.reading() == Reading(30, 0)
+    assert replace(flights.reading(), effort=0.0) == Reading(30, 0)
 
 
 def test_a_pass_over_one_artifact_counts_those_before_it_and_a_repeated_one_begins_anew() -> None:
@@ -91,12 +91,12 @@ def test_text_counts_once_the_models_have_read_it(clock: list[float]) -> None:
             for call, share in zip(calls, (0.25, 1.0), strict=True):
                 flight.handed(call, Position(0, 80), share)
             flight.reached(Position(1))
-            assert flights.reading() == Reading(0, 1, "a", "models", 0, 100, 0.0)
+            assert replace(flights.reading(), effort=0.0) == Reading(0, 1, "a", "models", 0, 100, 0.0)
             for call, read in zip(calls, (20, 100), strict=True):
                 call.set_result(None)
                 await asyncio.sleep(0)
                 assert flights.read == read
-            assert flights.reading() == Reading(100, 1, "a", "reading", 100, 100, 0.0)
+            assert replace(flights.reading(), effort=0.0) == Reading(100, 1, "a", "reading", 100, 100, 0.0)
 
     asyncio.run(work())
 
@@ -125,11 +125,11 @@ def test_the_models_are_at_the_artifact_whose_text_they_have_reached(clock: list
             clock[0] += 5
             flight.handed(call, Position(3), 0.5)
             flight.handed(rest, Position(3), 1.0)
-            assert flights.reading() == Reading(0, 1, "a", "models", 0, 10, 5.0)
+            assert replace(flights.reading(), effort=0.0) == Reading(0, 1, "a", "models", 0, 10, 5.0)
             call.set_result(None)
             await asyncio.sleep(0)
             clock[0] += 7
-            assert flights.reading() == Reading(50, 1, "b", "models", 40, 80, 7.0)
+            assert replace(flights.reading(), effort=0.0) == Reading(50, 1, "b", "models", 40, 80, 7.0)
 
     asyncio.run(work())
 
@@ -143,10 +143,10 @@ def test_the_artifact_that_takes_longest_is_named(clock: list[float]) -> None:
         second.begin(quick.rows)
         second.reached(Position(1, 2, "reading", 2, 10))
         clock[0] += 2
-        assert flights.reading() == Reading(52, 3, "slow", "reading", 40, 100, 10.0)
+        assert replace(flights.reading(), effort=0.0) == Reading(52, 3, "slow", "reading", 40, 100, 10.0)
         for flight in (first, second, third):
             flight.landed()
-    assert flights.reading() == Reading(125, 0)
+    assert replace(flights.reading(), effort=0.0) == Reading(125, 0)
 
 
 @pytest.mark.parametrize(
@@ -163,3 +163,33 @@ def test_secrets_in_names_are_masked(name: str, shown: Callable[[str], bool]) ->
     with flights.flight(work) as flight:
         flight.begin(work.rows)
         assert shown(flights.reading().artifact)
+
+
+def test_effort_is_spread_over_bytes_and_empty_files_count_too() -> None:
+    flights, work = Flights(b"k"), shard(0, none=0, a=1_000_000, empty=0, b=3_000_000)
+    each = [row.effort for row in work.rows]
+    assert each[3] > each[1] > each[2] > 0
+    with flights.flight(work) as flight:
+        flight.begin(work.rows)
+        seen = []
+        for position in (Position(), Position(1), Position(1, 500_000), Position(3), Position(3, 1_500_000)):
+            flight.reached(position)
+            seen.append(flights.effort)
+        assert seen == pytest.approx([0.0, 0.0, each[0] + each[1] / 2, sum(each[:3]), sum(each[:3]) + each[3] / 2])
+        flight.landed()
+        assert flights.effort == pytest.approx(sum(each))
+    with pytest.raises(ValueError, match="lost"), flights.flight(work) as flight:
+        flight.begin(work.rows)
+        flight.reached(Position(3))
+        raise ValueError("lost")
+    assert flights.effort == pytest.approx(sum(each))
+    assert flights.reading().effort == flights.effort
+
+
+def test_a_shard_of_empty_files_takes_effort_too() -> None:
+    flights, work = Flights(b"k"), shard(0, a=0, b=0)
+    with flights.flight(work) as flight:
+        flight.begin(work.rows)
+        assert flights.effort == 0.0
+        flight.landed()
+    assert flights.effort == pytest.approx(sum(row.effort for row in work.rows))

@@ -61,9 +61,10 @@ def _show(found: Any, settings: Any) -> None:
     out = console()
     rows = []
     for name, kind in sorted(found.kinds.items(), key=lambda item: -item[1].bytes):
-        seconds = found.seconds.get(name)
         seen = ", ".join(f"{count} {status}" for status, count in found.seen.get(name, {}).items()) or "not sampled"
-        rows.append((name, f"{kind.artifacts:,}", size(kind.bytes), "?" if seconds is None else duration(seconds), seen))
+        rows.append(
+            (name, f"{kind.artifacts:,}", size(kind.bytes), f"{'' if name in found.seconds else 'about '}{duration(found.of(name))}", seen)
+        )
     out.print("Files by type, judged by their names. `sampled` shows the result of reading a few of them", style="bold")
     out.print(table(("type", "files", "bytes", "CPU time", "sampled"), rows, right=("files", "bytes", "CPU time")))
     if found.left_out:
@@ -75,10 +76,9 @@ def _show(found: Any, settings: Any) -> None:
     out.print(
         f"\n{counted(files, 'file')}, {size(total)}, {counted(found.shards, 'shard')} · engines {', '.join(found.engines)} · profile {settings.profile}"
     )
-    known = [seconds for seconds in found.seconds.values() if seconds is not None]
-    if known:
-        unknown = len(found.seconds) - len(known)
-        more = f"; {counted(unknown, 'type')} not measured" if unknown else ""
+    if found.kinds:
         slots = fit_here(settings, len(needing_models(create(settings, found.engines))))
-        elapsed = duration(found.elapsed(slots.cpus, slots.actors))
-        out.print(f"About {duration(sum(known))} of CPU time, {elapsed} on {slots.cpus} CPUs here{more}")
+        cpu, elapsed = found.cpu(slots.extract, slots.actors), found.elapsed(slots.cpus, slots.extract, slots.actors)
+        unknown = len(found.kinds) - len(found.seconds)
+        guessed = f"; {counted(unknown, 'type')} guessed from names and sizes" if unknown else ""
+        out.print(f"About {duration(cpu)} of CPU time, {duration(elapsed)} on {slots.cpus} CPUs here{guessed}")

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from veritensor_ray.cli.render import console, duration, safe, size
+from veritensor_ray.config import SEVERITIES
+from veritensor_ray.jobs.pace import Pace
 from veritensor_ray.jobs.reporting import Reading
 
 _EVERY = 10.0  # seconds between plain lines
@@ -31,17 +33,22 @@ class _Counting:
     """The counters that all displays share."""
 
     def __init__(self) -> None:
-        self.shards = self.bytes = self.done = self.artifacts = self.first = 0
+        self.shards = self.bytes = self.done = self.artifacts = 0
+        self.effort, self._pace = 0.0, Pace(0.0, 1)
         self.before = self.read = 0  # bytes of the plan: read by an earlier run of it, and by this one
         self.now: Reading | None = None
         self.severities: Counter[str] = Counter()
         self.began = self._last = time.monotonic()
 
-    def scanning(self, shards: int, size: int, done: int, read: int) -> None:
-        """Start counting. `shards` and `size` (bytes) are the plan's; `done` shards with `read` bytes were committed earlier."""
+    def scanning(self, shards: int, size: int, done: int, read: int, effort: float, cpus: int) -> None:
+        """Start counting. `shards` and `size` (bytes) are the plan's; `done` shards with `read` bytes were committed earlier.
+
+        The plan expects `effort` CPU seconds for the others, on `cpus` CPUs.
+        """
+        self._pace, self.effort = Pace(effort, cpus), 0.0
         self.shards, self.bytes, self.done, self.before, self.read = shards, size, done, read, 0
         self.severities.clear()  # `clean` scans twice
-        self.first, self.began = done, time.monotonic()
+        self.began = time.monotonic()
         self.artifacts = 0
         self.severities.clear()  # those of an earlier scan, such as the first of a cleaning
         self._last = self.began
@@ -49,7 +56,7 @@ class _Counting:
     def count(self, numbers: dict[str, Any]) -> None:
         self.done += 1
         self.artifacts += numbers["artifacts"]
-        self.read = numbers["read"]
+        self.read, self.effort = numbers["read"], numbers["effort"]
         self.severities.update(numbers["severities"])
 
     def _due(self) -> bool:
@@ -71,13 +78,12 @@ class _Counting:
         return f"{size(self.before + self.read)} of {size(self.bytes)} · {size(rate)}/s"
 
     def _found(self) -> str:
-        return f"findings: {', '.join(f'{n} {s}' for s, n in self.severities.most_common()) or 'none'}"
+        found = [f"{self.severities[name]:,} {name}" for name in reversed(SEVERITIES) if self.severities[name]]
+        return f"findings so far: {', '.join(found) or 'none'}"
 
     def _left(self) -> str:
-        """Returns the time left, by bytes, since shards differ in size; by shards if no file has any bytes."""
-        new, left = (self.read, self.bytes - self.before - self.read) if self.bytes else (self.done - self.first, self.shards - self.done)
-        took = time.monotonic() - self.began
-        return f"about {duration(max(0, left) * took / new)} left" if new else "time left unknown"
+        """Returns the time left, by the effort that the plan expects for what is left."""
+        return f"about {duration(self._pace.left(self.effort, time.monotonic()))} left"
 
     def longest(self) -> str:
         """Returns what is being read for a long time, and how far it has come; empty if nothing is."""
@@ -113,7 +119,7 @@ class PlainProgress(_Counting):
             self._say(f"artifacts listed: {artifacts:,}")
 
     def reading(self, reading: Reading) -> None:
-        self.now, self.read = reading, reading.read
+        self.now, self.read, self.effort = reading, reading.read, reading.effort
         if self._due():
             self._say(" · ".join(filter(None, (self.line(), self.longest()))))
 
@@ -139,14 +145,15 @@ class Json(_Counting):
     def planned(self, artifacts: int) -> None:
         self._say("planned", artifacts=artifacts)
 
-    def scanning(self, shards: int, size: int, done: int, read: int) -> None:
-        super().scanning(shards, size, done, read)
+    def scanning(self, shards: int, size: int, done: int, read: int, effort: float, cpus: int) -> None:
+        super().scanning(shards, size, done, read, effort, cpus)
         self._say("scanning", shards=shards, bytes=size, done=done, read=read)
 
     def reading(self, reading: Reading) -> None:
         if self._due():
             numbers = asdict(reading) | {"read": self.before + reading.read, "seconds": round(reading.seconds, 1)}
-            self._say("progress", done=self.done, shards=self.shards, bytes=self.bytes, **numbers)
+            numbers |= {"effort": round(reading.effort, 1), "left": round(self._pace.left(reading.effort, time.monotonic()))}
+            self._say("progress", done=self.done, shards=self.shards, bytes=self.bytes, severities=dict(self.severities), **numbers)
 
     def committed(self, numbers: dict[str, Any]) -> None:
         self.count(numbers)
@@ -194,12 +201,12 @@ class Bar(_Counting):
     def planned(self, artifacts: int) -> None:
         self._progress.update(self._task, numbers=f"{artifacts:,} artifacts")
 
-    def scanning(self, shards: int, size: int, done: int, read: int) -> None:
-        super().scanning(shards, size, done, read)
+    def scanning(self, shards: int, size: int, done: int, read: int, effort: float, cpus: int) -> None:
+        super().scanning(shards, size, done, read, effort, cpus)
         self._draw()
 
     def reading(self, reading: Reading) -> None:
-        self.now, self.read = reading, reading.read
+        self.now, self.read, self.effort = reading, reading.read, reading.effort
         self._draw()
 
     def committed(self, numbers: dict[str, Any]) -> None:

@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from veritensor_ray.ages import moment
 from veritensor_ray.config import Limits, Settings
+from veritensor_ray.corpus.effort import effort
 from veritensor_ray.corpus.listing import Listed, Root, roots, walk
 from veritensor_ray.errors import UsageError
 from veritensor_ray.reasons import ReasonCode
@@ -48,6 +48,8 @@ PLAN = pa.schema(
     ]
 )
 _ROWS = 20_000
+_SMALL_SHARDS, _SMALL_BYTES, _SMALL_ROWS = 64, 200_000, 10  # the first shards of a plan, and what each of them holds
+_GROWTH = 1.1  # of each shard after these
 BYTE_RANGES = ("lines", "jsonl")
 
 
@@ -84,6 +86,11 @@ class PlanRow:
         if self.kind in BYTE_RANGES and self.end is not None and self.start is not None:
             return self.end - self.start
         return (self.size or 0) // self.parts
+
+    @property
+    def effort(self) -> float:
+        """The expected CPU seconds."""
+        return effort(self.artifact, self.bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,9 @@ def listed_entries(
 class _Packer:
     """Fills shards with whole small artifacts in listing order, separately for each set of engines.
 
-    A big artifact, or each part of it, gets its own shard.
+    A big artifact, or each part of it, gets its own shard. The first shards are small, so that even a small corpus keeps all CPUs busy and
+    shows findings early; later ones grow to the limits. How much a shard holds depends on its number alone, so that a plan is the same on
+    every machine.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -174,11 +183,17 @@ class _Packer:
                 yield replace(row, shard=self._take(), part=part, parts=len(cuts), kind=kind, start=start, end=end)
             return
         size, rows = row.size or 0, self._open.setdefault(row.engines, [])
-        if rows and (self._bytes[row.engines] + size > self._limits.shard_bytes or len(rows) >= self._limits.shard_artifacts):
+        most_bytes, most_rows = self._most()
+        if rows and (self._bytes[row.engines] + size > most_bytes or len(rows) >= most_rows):
             yield from self._close(row.engines)
             rows = self._open.setdefault(row.engines, [])
         rows.append(row)
         self._bytes[row.engines] += size
+
+    def _most(self) -> tuple[float, float]:
+        """Return the bytes and artifacts that the next shard may hold."""
+        times = _GROWTH ** max(0, self._next - _SMALL_SHARDS)
+        return min(_SMALL_BYTES * times, self._limits.shard_bytes), min(_SMALL_ROWS * times, self._limits.shard_artifacts)
 
     def _take(self) -> int:
         self._next += 1
@@ -261,10 +276,12 @@ def _sample_limit(sample: str, candidates: Iterable[Listed]) -> int:
 def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
     """Write plan.parquet and return counts.
 
-    They are artifacts, shards, bytes to scan, artifacts carried over, and artifacts that need only some engines again.
+    They are artifacts, shards, bytes to scan, artifacts carried over, artifacts that need only some engines again, and the expected effort
+    in CPU milliseconds.
     """
     names = [f.name for f in fields(PlanRow)]
-    totals = {"artifacts": 0, "shards": 0, "bytes": 0, "carried": 0, "again": 0}
+    totals = {"artifacts": 0, "shards": 0, "bytes": 0, "carried": 0, "again": 0, "effort": 0}
+    seconds = 0.0
     buffer: list[PlanRow] = []
     with pq.ParquetWriter(file, PLAN, compression="zstd") as writer:
 
@@ -280,10 +297,11 @@ def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
                 totals["carried" if row.shard < 0 else "again"] += 1
             totals["shards"] = max(totals["shards"], row.shard + 1)
             totals["bytes"] += (row.size or 0) if row.part == 0 and row.shard >= 0 else 0
+            seconds += row.effort if row.shard >= 0 else 0.0
             if len(buffer) >= _ROWS:
                 flush()
         flush()
-    return totals
+    return totals | {"effort": round(seconds * 1000)}
 
 
 def read_plan(file: BinaryIO) -> Iterator[PlanRow]:
@@ -296,15 +314,10 @@ def read_plan(file: BinaryIO) -> Iterator[PlanRow]:
             yield row
 
 
-def planned_bytes(file: BinaryIO, shards: Collection[int]) -> int:
-    """Return the approximate number of bytes in some shards of a plan."""
-    wanted, total = pa.array(shards, pa.int32()), 0
-    for batch in pq.ParquetFile(file).iter_batches(_ROWS, columns=["shard", "size", "parts", "kind", "start", "end"]):
-        rows = batch.filter(pc.is_in(batch.column("shard"), wanted))
-        whole = pc.divide(rows.column("size"), pc.cast(rows.column("parts"), pa.int64()))
-        ranges = pc.is_in(rows.column("kind"), pa.array(BYTE_RANGES))
-        total += pc.sum(pc.if_else(ranges, pc.subtract(rows.column("end"), rows.column("start")), whole)).as_py() or 0
-    return int(total)
+def planned_work(file: BinaryIO, shards: Collection[int]) -> tuple[int, float]:
+    """Return the approximate number of bytes in some shards of a plan, and their effort in CPU seconds."""
+    rows = [(row.bytes, row.effort) for row in read_plan(file) if row.shard in shards]
+    return sum(size for size, _ in rows), sum(seconds for _, seconds in rows)
 
 
 def shards_of(rows: Iterable[PlanRow]) -> Iterator[Shard | PlanRow]:

@@ -195,11 +195,12 @@ atexit.register(SHARED.close)
 
 
 class Scanned(NamedTuple):
-    """A table ready to commit, the CPU seconds it took, and the share of them spent in models."""
+    """A table ready to commit, the CPU seconds it took, the share of them spent in models, and those of the process before it."""
 
     table: pa.Table
     seconds: float
     models: float
+    before: float
 
 
 def scan(
@@ -221,7 +222,7 @@ def scan(
         table.validate(full=True)
     except (pa.ArrowException, ValueError) as error:
         raise errors.CannotRunError(f"the worker's answer is damaged: {error}") from None
-    return Scanned(table, float(answer["seconds"]), float(answer["models"]))
+    return Scanned(table, *(float(answer[name]) for name in ("seconds", "models", "before")))
 
 
 class Splitter:

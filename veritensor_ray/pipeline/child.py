@@ -50,7 +50,7 @@ def scan(
     out = io.BytesIO()
     with pa.ipc.new_stream(out, table.schema) as writer:
         writer.write_table(table)
-    return {"seconds": seconds, "models": sum(models)}, out.getvalue()
+    return {"seconds": seconds, "models": sum(models), "before": started}, out.getvalue()
 
 
 @contextlib.contextmanager

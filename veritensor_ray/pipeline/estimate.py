@@ -13,15 +13,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from veritensor_ray.config import Settings
+from veritensor_ray.corpus.effort import effort
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.engines.registry import create, needing_models
 from veritensor_ray.pipeline import bounded
 from veritensor_ray.pipeline.context import Context
 
 _FILES = 6  # per media type
 _BYTES = 400_000  # bigger files are not sampled, because the estimate must stay quick
-_SECONDS = 20.0
+_SECONDS, _PATIENCE = 20.0, 60.0  # of CPU time that samples may take, and of time; on a busy machine the two differ
+_RAY = 6.0  # seconds in which an embedded Ray starts and ends
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class TypeTotals:
 
     artifacts: int = 0
     bytes: int = 0
+    effort: float = 0.0
     samples: list[PlanRow] = field(default_factory=list)
 
 
@@ -37,24 +39,40 @@ class TypeTotals:
 class Estimate:
     """The result of a dry run.
 
-    `seconds` maps media types to CPU seconds, or to None if nothing could be measured. `model_seconds` is the part spent in models.
+    `seconds` maps the media types that were sampled to CPU seconds; those of the others are guessed from their names and sizes, corrected by
+    what the samples took. `model_seconds` is the part spent in models. A process takes `imports` CPU seconds to start, and `load` more if
+    it hosts models.
     """
 
     kinds: dict[str, TypeTotals]
     left_out: Counter[str]
     shards: int
     engines: tuple[str, ...]
-    seconds: dict[str, float | None] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    sampled: float = 0.0  # the effort that was expected for the samples, and what they took
+    took: float = 0.0
     model_seconds: float = 0.0
+    imports: float = 0.0
+    load: float = 0.0
     seen: dict[str, Counter[str]] = field(default_factory=dict)  # media type by name to statuses of the sampled files
 
-    def elapsed(self, cpus: int, actors: int) -> float:
-        """Return the elapsed seconds for `cpus` processes in parallel, at most `actors` of which run models.
+    def of(self, media_type: str) -> float:
+        """Return the CPU seconds for all artifacts of a media type."""
+        return self.seconds.get(media_type, self.kinds[media_type].effort * self._ratio)
 
-        Covers only the media types that could be measured.
-        """
-        total = sum(seconds for seconds in self.seconds.values() if seconds is not None)
-        return max(total / cpus, self.model_seconds / actors if actors else 0.0)
+    @property
+    def _ratio(self) -> float:
+        return self.took / self.sampled if self.sampled else 1.0
+
+    def cpu(self, extractions: int, actors: int) -> float:
+        """Return the CPU seconds of a run with so many processes at most, with their start."""
+        work = sum(map(self.of, self.kinds))
+        started = min(extractions, self.shards), min(actors, self.shards)
+        return work + sum(started) * self.imports + started[1] * self.load
+
+    def elapsed(self, cpus: int, extractions: int, actors: int) -> float:
+        """Return the elapsed seconds on `cpus` CPUs."""
+        return _RAY + max(self.cpu(extractions, actors) / cpus, self.imports + self.load + (self.model_seconds / actors if actors else 0.0))
 
 
 def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Settings, engines: tuple[str, ...]) -> Estimate:
@@ -78,6 +96,7 @@ def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Setting
         kind = kinds[media_type]
         kind.artifacts += 1
         kind.bytes += row.size or 0
+        kind.effort += effort(row.artifact, row.size or 0)
         if (row.size or 0) <= _BYTES and row.parts == 1:
             if len(kind.samples) < _FILES:
                 kind.samples.append(row)
@@ -87,35 +106,37 @@ def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Setting
 
 
 def calibrate(estimate: Estimate, settings: Settings, site_key: bytes) -> None:
-    """Scan the sampled files in a bounded process and extrapolate.
+    """Scan the sampled files in a bounded process, those of the types that should take longest first, and extrapolate.
 
-    Stops after 20 seconds. A media type whose samples kill the process gets no estimate.
+    Stops after 20 CPU seconds. A media type whose samples kill the process is guessed like one that was not sampled.
     """
     context = Context(settings, tuple(roots(settings.sources, settings.stores)), estimate.engines, site_key, "estimate")
-    models = bool(needing_models(create(settings, estimate.engines)))
-    began = time.monotonic()
-    warm = not models
-    patience = min(settings.limits.artifact_seconds, _SECONDS)
-    for media_type, kind in sorted(estimate.kinds.items(), key=lambda item: -item[1].bytes):
-        if not kind.samples or time.monotonic() - began > _SECONDS:
-            estimate.seconds[media_type] = None
-            continue
-        if not warm:
-            with contextlib.suppress(bounded.Died):  # the second attempt reports it
-                # loads the models; their loading time must not count towards the rate
-                bounded.scan(context, kind.samples[:1], {}, seconds=patience)
-            warm = True
+    patience = min(settings.limits.artifact_seconds, _PATIENCE)
+    until = time.monotonic() + _PATIENCE
+    kinds = sorted(((name, kind) for name, kind in estimate.kinds.items() if kind.samples), key=lambda item: -item[1].effort)
+    if kinds:
+        with contextlib.suppress(bounded.Died):  # whatever kills it does so again when its type is measured
+            smallest = min((row for _, kind in kinds for row in kind.samples), key=lambda row: row.size or 0)
+            first = bounded.scan(context, [smallest], {}, seconds=patience)
+            estimate.imports, estimate.load = first.before, first.seconds  # of which the text takes next to nothing
+    for media_type, kind in kinds:
+        if estimate.took > _SECONDS or time.monotonic() > until:
+            break
         try:
-            table, took, models_took = bounded.scan(context, kind.samples, {}, seconds=patience)
+            _add(estimate, media_type, bounded.scan(context, kind.samples, {}, seconds=patience))
         except bounded.Died as death:
-            estimate.seconds[media_type] = None
             estimate.seen[media_type] = Counter([f"quarantined: {death}"])
-            continue
-        size = sum(row.size or 0 for row in kind.samples)
-        times = kind.bytes / size if size else kind.artifacts / len(kind.samples)
-        estimate.seconds[media_type] = took * times
-        estimate.model_seconds += models_took * times
-        estimate.seen[media_type] = Counter(
-            status if status == "scanned" else f"{status}: {reason}"
-            for status, reason in zip(table.column("status").to_pylist(), table.column("reason").to_pylist(), strict=True)
-        )
+
+
+def _add(estimate: Estimate, media_type: str, scanned: bounded.Scanned) -> None:
+    """Extrapolate from the samples of a media type to all of it."""
+    kind = estimate.kinds[media_type]
+    expected = sum(effort(row.artifact, row.size or 0) for row in kind.samples)
+    estimate.sampled += expected
+    estimate.took += scanned.seconds
+    estimate.seconds[media_type] = scanned.seconds * kind.effort / expected
+    estimate.model_seconds += scanned.models * kind.effort / expected
+    columns = (scanned.table.column(name).to_pylist() for name in ("status", "reason"))
+    estimate.seen[media_type] = Counter(
+        status if status == "scanned" else f"{status}: {reason}" for status, reason in zip(*columns, strict=True)
+    )
