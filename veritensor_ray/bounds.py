@@ -32,6 +32,7 @@ def _fixed(name: str, value: int, unit: str, what: str) -> int:
 HELD = _fixed(
     "held_bytes", 64 << 20, "bytes", "any text, value or member that is held in memory whole and has no row of its own in this table"
 )
+INSPECTED_FILES = _fixed("inspected_files", 10_000, "files", "the files and folders that one call of `inspect` scans")
 UNSIZED = _fixed("unsized_bytes", HELD, "bytes", "a file whose size the system does not report, as in /proc")
 UNRANGED = _fixed(
     "unranged_bytes", 4 << 30, "bytes", "an object whose server does not serve ranges; it is kept in a temporary file while it is read"

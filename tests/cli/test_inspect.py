@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,8 @@ def inspected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         (("broken.pdf", "docs/a.md", "--fail-on", "medium"), 1, "unreadable"),  # 1 outranks 3
         (("blob.bin",), 0, "no reader for application/octet-stream"),
         (("blob.bin", "--strict"), 3, "no reader for application/octet-stream"),
+        (("docs", "calm.md"), 0, "2 files, 1 finding; everything was checked"),
+        ((".", "--fail-on", "medium"), 1, "docs/a.md:1"),
         (("calm.md", "calm.md"), 0, "1 file, 0 findings"),
     ],
 )
@@ -65,9 +69,16 @@ def test_exit_codes(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("missing.md",), "missing.md is not a file on this machine, or does not exist; use submit"),
-        (("docs",), "docs is not a file on this machine; use submit"),
-        (("s3://kb/a.md",), "use submit for folders and URIs"),
+        (("missing.md",), "missing.md does not exist"),
+        (("missing.md", "--policy", "missing.yaml"), "missing.md does not exist"),
+        (("calm.md", "missing"), "missing does not exist"),
+        (("s3://kb/a.md",), "s3://kb/a.md is not on this machine; use submit for URIs"),
+        (("pipe",), "pipe is neither a file nor a folder"),
+        (("calm.md", "--name", "a.md"), "--name is for standard input"),
+        (("-", "--name", "a/b.md"), "'a/b.md' is not the name of a file"),
+        (("calm.md", "--format", "sarf"), "did you mean sarif"),
+        (("calm.md", "--format", "xlsx"), "name a file for it with --to"),
+        (("calm.md", "--format", "sarif", "--json"), "exclude each other"),
         (("calm.md", "--engines", "signature"), "did you mean signatures"),
         (("calm.md", "--fail-on", "severe"), "fail_on"),
         (("calm.md", "--policy", "missing.yaml"), "policy file missing.yaml does not exist"),
@@ -76,8 +87,73 @@ def test_exit_codes(
 def test_mistakes(
     arguments: tuple[str, ...], says: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    os.mkfifo("pipe")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     assert call(monkeypatch, "inspect", *arguments) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_folder_is_read_in_the_order_of_names_and_no_link_is_followed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "docs/sub").mkdir()
+    for name in ("sub/z.md", "c.md", "B.md"):
+        (folder / "docs" / name).write_text(MEDIUM)
+    (folder / "docs/link").symlink_to(folder)
+    _, found = inspected(monkeypatch, capsys, "docs")
+    names = ["docs/B.md", "docs/a.md", "docs/c.md", "docs/link", "docs/sub/z.md"]
+    assert [row["artifact"] for row in found["ledger"]] == names
+    assert found["ledger"][3]["status"] == "skipped"
+    _, one = inspected(monkeypatch, capsys, "docs/a.md")
+    assert one["findings"][0]["finding_id"] == found["findings"][1]["finding_id"]
+    monkeypatch.chdir(folder / "docs/sub")
+    _, outside = inspected(monkeypatch, capsys, str(folder / "docs"))
+    assert [row["artifact"] for row in outside["ledger"]] == names, "outside the working directory, a folder goes by its own name"
+
+
+def test_too_many_files_are_for_submit(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("veritensor_ray.bounds.INSPECTED_FILES", 3)
+    assert call(monkeypatch, "inspect", ".") == 2
+    assert "there are more than 3 files; use submit" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("content", "arguments", "code", "where"),
+    [
+        (MEDIUM.encode(), ("-",), 1, "standard-input:1"),
+        (b'{"text": "' + MEDIUM.encode() + b'"}\n', ("-", "--name", "train.jsonl"), 1, "train.jsonl:1 text"),
+        (b"fine", ("-", "docs/a.md"), 1, "docs/a.md:1"),
+        (b"%PDF-1.7\n\xe2\xe3\x00", ("-",), 3, "unreadable"),
+    ],
+)
+def test_standard_input(
+    content: bytes,
+    arguments: tuple[str, ...],
+    code: int,
+    where: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert call(monkeypatch, "inspect", *arguments, "--fail-on", "medium") == code
+    assert where in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_an_export_has_the_findings_the_policy_and_what_was_not_checked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (folder / "own.yaml").write_text("suppressions:\n  - {path: 'docs/*', reason: an example in the manual}\n")
+    arguments = ("docs", "b[1]*.md", "broken.pdf", "--policy", "own.yaml", "--fail-on", "medium", "--format", "sarif")
+    assert call(monkeypatch, "inspect", *arguments) == 1
+    (run,) = json.loads(capsysbinary.readouterr().out)["runs"]
+    places = [one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in run["results"]]
+    assert sorted(places) == ["b%5B1%5D%2A.md", "docs/a.md"]
+    assert [bool(one.get("suppressions")) for one in run["results"]] == [place == "docs/a.md" for place in places]
+    assert run["invocations"][0]["exitCode"] == 3 and "unreadable" in str(run["invocations"][0]["toolExecutionNotifications"])
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from veritensor_ray.api.audit import Audit
 from veritensor_ray.api.cleaning import CleanedCopy, clean
 from veritensor_ray.api.deciding import Decision
 from veritensor_ray.api.differences import Differences
-from veritensor_ray.api.inspecting import Inspection, inspect, inspect_file
+from veritensor_ray.api.inspecting import Inspection, inspect
 from veritensor_ray.api.plots import Plots
 from veritensor_ray.api.scanner import Scanner
 from veritensor_ray.api.scanning import open, scan
@@ -23,7 +23,6 @@ __all__ = [
     "Scanner",
     "clean",
     "inspect",
-    "inspect_file",
     "open",
     "scan",
 ]

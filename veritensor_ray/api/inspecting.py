@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+import veritensor_ray
+from veritensor_ray import bounds
 from veritensor_ray.api.arguments import path_of
 from veritensor_ray.api.frames import escaped, html_table
 from veritensor_ray.config import SEVERITIES, Settings, load_settings
@@ -26,6 +31,10 @@ from veritensor_ray.imports import Guard
 if TYPE_CHECKING:
     from veritensor_ray.corpus.listing import Root
     from veritensor_ray.corpus.planning import PlanRow
+    from veritensor_ray.detection import Rule
+    from veritensor_ray.findings.policy import Judge
+    from veritensor_ray.findings.results import Results
+    from veritensor_ray.findings.summary import RunInfo
     from veritensor_ray.pipeline.context import Context
 
 # A text that is meant as a file: a URI, or a path without a space. Otherwise its name would be scanned, and the file would look clean.
@@ -84,34 +93,60 @@ def inspect(
 def inspected(path: Path | None, data: bytes, name: str | None, given: Settings) -> Inspection:
     settings, bundle = with_bundle(given)
     if path is not None:
-        return _inspect(settings.model_copy(update={"sources": [str(path)]}), bundle)
+        return _one(settings.model_copy(update={"sources": [str(path)]}), bundle)
     import fsspec
 
     memory, folder = fsspec.filesystem("memory"), f"/veritensor-{uuid.uuid4().hex}"
     file = f"{folder}/{_WILDCARDS.sub('_', name or 'inspected')}"
     memory.pipe_file(file, data)
     try:
-        return _inspect(settings.model_copy(update={"sources": [f"memory:/{file}"]}), bundle, {file: data})
+        return _one(settings.model_copy(update={"sources": [f"memory:/{file}"]}), bundle, {file: data})
     finally:
         memory.rm(folder, recursive=True)
 
 
-def inspect_file(path: Path, settings: Settings) -> Inspection:
-    """Scan one file like `inspect`, under the name that an audit of the working directory would give it.
+def inspect_files(paths: Sequence[str], settings: Settings) -> list[Inspection]:
+    """Scan files and folders like `inspect`, under the names that an audit of the working directory would give the files.
 
-    The ids of its findings are therefore those of such an audit. A file outside the working directory goes by its own name. Raises UsageError.
+    The ids of findings are therefore those of such an audit. What is outside the working directory goes by its own name. Files of a folder
+    are in the order of their names; links in it are followed only if the settings say so. Raises UsageError for a path that does not exist,
+    and for more than `inspected_files`.
     """
-    from veritensor_ray.corpus.listing import Root
-
-    if not path.is_file():
-        raise UsageError(
-            f"{path} is not a file on this machine{'' if os.path.lexists(path) else ', or does not exist'}; use submit for folders and URIs"
-        )
-    here, there = Path.cwd(), Path(os.path.abspath(path))  # noqa: PTH100  # a link keeps its name
-    base = here if here in there.parents else there.parent
-    with Guard(base):
+    starts = tuple(_start(path) for path in dict.fromkeys(paths))
+    with Guard(*(start.uri for start in starts)):
         given, bundle = with_bundle(settings)
-        return _inspect(given, bundle, starts=(Root(str(base), "", str(there.relative_to(base))),))
+        return list(_inspected(given, bundle, starts))
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """Raise UsageError for anything that `inspect_files` cannot read: a path that does not exist, or a URI."""
+    for path in paths:
+        _start(path)
+
+
+def inspect_bytes(data: bytes, name: str | None, settings: Settings) -> Inspection:
+    """Scan bytes like `inspect`. `name` stands in for a file name. Raises UsageError for a name that is a path."""
+    if name is not None and (not name or "/" in name or name in (".", "..")):
+        raise UsageError(f"{name!r} is not the name of a file; give one without folders, such as notes.md")
+    with Guard():
+        return inspected(None, data, name, settings)
+
+
+def _start(path: str) -> Root:
+    """Return where to begin: a file or a folder on this machine, with the name that it has in the working directory."""
+    from veritensor_ray.corpus.listing import Root, printable
+
+    if not os.path.lexists(path):
+        what = "is not on this machine; use submit for URIs" if "://" in path else "does not exist"
+        raise UsageError(f"{path} {what}")
+    if not os.path.isfile(path) and not os.path.isdir(path):  # noqa: PTH112, PTH113  # names may hold any bytes
+        raise UsageError(f"{path} is neither a file nor a folder; inspect reads only these, and standard input as -")
+    here, there = Path.cwd(), Path(os.path.abspath(path))  # noqa: PTH100  # a link keeps its name
+    base = here if here == there or here in there.parents else there.parent
+    name = str(there.relative_to(base))
+    if there.is_file():
+        return Root(str(base), "", name)
+    return Root(str(there), "" if there == base else f"{printable(os.fsencode(name))}/")
 
 
 def _file_or_bytes(what: object) -> tuple[Path | None, bytes]:
@@ -156,36 +191,82 @@ def _is(text: str, kind: Callable[[str], bool]) -> bool:
     return len(text) < 4096 and "\0" not in text and "\n" not in text and kind(text)
 
 
-def _inspect(
-    settings: Settings, bundle: str | None, memory: Mapping[str, bytes] | None = None, starts: tuple[Root, ...] = ()
-) -> Inspection:
+def _one(settings: Settings, bundle: str | None, memory: Mapping[str, bytes] | None = None) -> Inspection:
     from veritensor_ray.corpus.listing import roots
-    from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
-    from veritensor_ray.engines.registry import create, selected
+
+    (seen,) = _inspected(settings, bundle, tuple(roots(settings.sources, settings.stores)), memory)
+    return seen
+
+
+def _inspected(
+    settings: Settings, bundle: str | None, starts: tuple[Root, ...], memory: Mapping[str, bytes] | None = None
+) -> Iterator[Inspection]:
+    """Yield what is found in each file, in the order of the roots and, in a folder, of names."""
     from veritensor_ray.findings.collect import Assembled
-    from veritensor_ray.findings.summary import RunInfo
     from veritensor_ray.pipeline.context import Context
+
+    key, info = site_key(settings.site_key), run_info(settings, bundle, starts)
+    # the roots say where it is; the cache of engines needs JSON, which cannot hold every file name
+    context = Context(settings.model_copy(update={"sources": []}), starts, tuple(info.engines), key, info.fingerprint)
+    fingerprints = {name: str(about["fingerprint"]) for name, about in info.engines.items()}
+    for row in _planned(settings, tuple(info.engines), starts):
+        parts = [] if row.status else _scanned(context, [row], fingerprints, memory).to_pylist()
+        assembled = Assembled(info, key, [row], parts)
+        findings = list(assembled.findings())
+        yield Inspection(findings, assembled.ledger(len(findings)))
+
+
+def _planned(settings: Settings, engines: tuple[str, ...], starts: tuple[Root, ...]) -> list[PlanRow]:
+    from veritensor_ray.corpus.planning import plan_rows
+
+    planned: list[PlanRow] = []
+    for number, root in enumerate(starts):
+        rows = plan_rows(settings, engines, lambda *_: [], starts=(root,))
+        found = list(islice(rows, bounds.INSPECTED_FILES + 1 - len(planned)))
+        planned += (replace(row, root=number) for row in sorted(found, key=lambda row: row.path))
+        if len(planned) > bounds.INSPECTED_FILES:
+            raise UsageError(f"there are more than {bounds.INSPECTED_FILES:,} files; use submit, which reads any number and can be resumed")
+    return planned
+
+
+def run_info(settings: Settings, bundle: str | None, starts: tuple[Root, ...]) -> RunInfo:
+    """Return what a scan with these settings says about itself."""
+    from veritensor_ray.engines.registry import create, selected
+    from veritensor_ray.findings.summary import RunInfo
     from veritensor_ray.pipeline.fingerprint import describe, digest
 
-    key = site_key(settings.site_key)
     engines = {engine.name: engine for engine in create(settings, selected(settings))}
     fingerprints = {name: engine.fingerprint() for name, engine in engines.items()}
-    parts = describe(settings.model_copy(update={"sources": []}), fingerprints, key_id(key), bundle)
-    starts = starts or tuple(roots(settings.sources, settings.stores))
-    # the roots say where it is; the cache of engines needs JSON, which cannot hold every file name
-    context = Context(settings.model_copy(update={"sources": []}), starts, tuple(engines), key, digest(parts))
+    key = key_id(site_key(settings.site_key))
+    made = digest(describe(settings.model_copy(update={"sources": []}), fingerprints, key, bundle))
     described = {
         name: {"fingerprint": fingerprints[name], "model": getattr(engine, "model_name", None)} for name, engine in engines.items()
     }
     rules = {rule.id: rule for engine in engines.values() for rule in engine.rules()}
-    info = RunInfo("inspect", digest(parts), starts, rules, described, {"bundle_id": bundle}, settings.limits.hits_per_rule)
-    for entry in shards_of(plan_rows(settings, tuple(engines), lambda *_: [], starts=starts)):
-        if isinstance(entry, Shard):
-            assembled = Assembled(info, key, entry.rows, _scanned(context, entry.rows, fingerprints, memory).to_pylist())
-        else:
-            assembled = Assembled(info, key, [entry], [])
-    findings = list(assembled.findings())
-    return Inspection(findings, assembled.ledger(len(findings)))
+    about = {"bundle_id": bundle, "site_key_id": key, "profile": settings.profile, "package_version": veritensor_ray.__version__}
+    return RunInfo("inspect", made, starts, rules, described, about, settings.limits.hits_per_rule)
+
+
+@contextlib.contextmanager
+def results_of(
+    seen: Sequence[Inspection], sources: Sequence[str], settings: Settings, judge: Judge
+) -> Iterator[tuple[Results, Mapping[str, Rule]]]:
+    """Give the results of several inspections as those of an audit, for exports, together with the rules. They are gone after the block."""
+    from veritensor_ray.findings.results import Results
+    from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
+    from veritensor_ray.findings.summary import run_json
+    from veritensor_ray.findings.tables import TableWriter
+    from veritensor_ray.stores.outputs import OutputStore
+
+    info = run_info(*with_bundle(settings), ())
+    findings, ledger = [row for one in seen for row in one.findings], [one.ledger for one in seen]
+    with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
+        store = OutputStore(folder)
+        for name, schema, rows in (("findings", FINDINGS, findings), ("ledger", LEDGER, ledger), ("rollup", ROLLUP, [])):
+            with contextlib.closing(TableWriter(store, name, schema, judge.apply if name == "findings" else None)) as table:
+                for row in rows:
+                    table.add(row)
+        yield Results(store, {**run_json(store, info, (), judge), "sources": list(sources), "output": "inspect"}), info.rules
 
 
 def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[str, str], memory: Mapping[str, bytes] | None) -> pa.Table:

@@ -17,6 +17,7 @@ from veritensor_ray.exports import FORMATS, format_named
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit
     from veritensor_ray.config import Settings
+    from veritensor_ray.exports.selection import Selection
     from veritensor_ray.findings.grouping import Group
 
 _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
@@ -70,7 +71,7 @@ def findings(
     from veritensor_ray.errors import UsageError
     from veritensor_ray.findings.grouping import GROUPS
 
-    _check_format(format, to, sql)
+    check_format(format, to, sql)
     check_severity(severity)
     check_word(by, GROUPS, "--by")
     if by is not None and (format != "table" or sql is not None):
@@ -98,7 +99,8 @@ def findings(
         _note_uncovered(audit.run)
 
 
-def _check_format(format: str, to: str | None, sql: str | None) -> None:
+def check_format(format: str, to: str | None, sql: str | None) -> None:
+    """Raises UsageError for an unknown format, and for one that does not fit where it is written to."""
     from veritensor_ray.errors import UsageError
 
     if sql is not None and format not in PLAIN:
@@ -187,13 +189,18 @@ def _quote(value: str) -> str:
 
 
 def _export(audit: Audit, settings: Settings, chosen: str, format: str, to: str | None) -> None:
-    from veritensor_ray.cli.render import size, wrote
     from veritensor_ray.engines.registry import rules_of
-    from veritensor_ray.exports.destination import export
     from veritensor_ray.exports.selection import Selection
 
     rules = rules_of(settings, audit.run["engines"])
-    selection = Selection(audit, f"SELECT * FROM {chosen}", rules, "artifact, rule_id, finding_id")  # noqa: S608  # a checked subquery
+    export_selection(Selection(audit, f"SELECT * FROM {chosen}", rules, "artifact, rule_id, finding_id"), format, to)  # noqa: S608  # a checked subquery
+
+
+def export_selection(selection: Selection, format: str, to: str | None) -> None:
+    """Write findings in one of FORMATS to a file, or to standard output."""
+    from veritensor_ray.cli.render import size, wrote
+    from veritensor_ray.exports.destination import export
+
     if to is None:
         sys.stdout.flush()
         FORMATS[format].write(selection, sys.stdout.buffer)

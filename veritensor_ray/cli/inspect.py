@@ -1,4 +1,4 @@
-"""`inspect`: scan a few files without Ray and without an output, for a commit hook or a quick look; flags and exit codes are those of `submit`."""
+"""`inspect`: scan files, folders or standard input without Ray and without an output, for a commit hook or a quick look; flags and exit codes are those of `submit`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from veritensor_ray.cli import completion
-from veritensor_ray.cli.options import AsJson, Config, Engines, NoPolicy, Profile, RuleDirs
+from veritensor_ray.cli.options import Config, Engines, NoPolicy, Profile, RuleDirs
 
 if TYPE_CHECKING:
+    from veritensor_ray.api import Inspection
     from veritensor_ray.config import Settings
     from veritensor_ray.findings.policy import Judge
 
+_STDIN, _UNNAMED = "-", "standard-input"
 _LEFT_OUT = ("not-included", "excluded")  # the user asked for these files not to be scanned
 
 
 def inspect(
-    files: Annotated[list[str], typer.Argument(help="Files to scan.", show_default=False)],
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Files to scan, and folders with everything below them; - is standard input.", show_default=False),
+    ],
+    name: Annotated[str | None, typer.Option(help="With -: a file name whose ending says the type, such as notes.md.")] = None,
     engines: Engines = None,
     profile: Profile = None,
     rules: RuleDirs = None,
@@ -38,27 +43,64 @@ def inspect(
         bool | None,
         typer.Option("--strict", help="Count content that has no reader, or whose engine is missing or not selected, as incomplete too."),
     ] = None,
-    as_json: AsJson = False,
+    format: Annotated[  # named after the flag
+        str, typer.Option(autocompletion=completion.export_format, help="Output format: table, or a format of `findings`, such as sarif.")
+    ] = "table",
+    to: Annotated[str | None, typer.Option(help="File for the format. Default: standard output.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print findings and ledger as JSON.")] = False,
 ) -> None:
-    """Scan a few files and print their findings. This takes seconds: it starts no Ray and writes no output.
+    """Scan files and folders and print their findings. This takes seconds for a few files: it starts no Ray and keeps no output.
 
     Suppressed findings are not shown, and do not count. The exit codes are those of `submit`.
     """
-    from veritensor_ray import api
+    from veritensor_ray.api import inspecting
+    from veritensor_ray.cli.findings import check_format
     from veritensor_ray.cli.submit import exit_code
     from veritensor_ray.config import load_settings
+    from veritensor_ray.errors import UsageError
 
+    paths = [file for file in dict.fromkeys(files) if file != _STDIN]
+    if name is not None and len(paths) == len(files):
+        raise UsageError("--name is for standard input; add - to the files")
+    if as_json and format != "table":
+        raise UsageError("--json and --format exclude each other; give one of the two")
+    inspecting.check_paths(paths)
+    check_format(format, to, None)
     given = {"engines": engines, "profile": profile, "rules": rules, "policy": policy, "no_policy": no_policy, "fail_on": fail_on}
-    settings = load_settings(config, {"sources": files, **given, "allow_partial": allow_partial, "strict": strict})
+    settings = load_settings(config, {"sources": paths, **given, "allow_partial": allow_partial, "strict": strict})
     judge = _judge(settings)
-    seen = [api.inspect_file(Path(file), settings) for file in dict.fromkeys(files)]
+    seen = inspecting.inspect_files(paths, settings) if paths else []
+    if _STDIN in files:
+        seen.append(inspecting.inspect_bytes(_input(), name or _UNNAMED, settings))
     found = _judged([row for one in seen for row in one.findings], judge)
     ledgers = [one.ledger for one in seen]
     if as_json:
         sys.stdout.write(json.dumps({"findings": found, "ledger": ledgers}, default=str, indent=2) + "\n")
+    elif format != "table":
+        _export(seen, paths, settings, format, to)
     else:
         _show(found, ledgers)
     raise typer.Exit(exit_code(_run(files, found, ledgers), settings))
+
+
+def _input() -> bytes:
+    """Returns standard input, which is held in memory. Raises UsageError if that is too much."""
+    from veritensor_ray import bounds
+    from veritensor_ray.errors import UsageError
+
+    data = sys.stdin.buffer.read(bounds.HELD + 1)
+    if len(data) > bounds.HELD:
+        raise UsageError(f"standard input has more than {bounds.HELD >> 20} MiB; save it in a file, and inspect that")
+    return data
+
+
+def _export(seen: Sequence[Inspection], sources: Sequence[str], settings: Settings, format: str, to: str | None) -> None:
+    from veritensor_ray.api.inspecting import results_of
+    from veritensor_ray.cli.findings import export_selection
+    from veritensor_ray.exports.selection import Selection
+
+    with results_of(seen, sources, settings, _judge(settings)) as (results, rules):
+        export_selection(Selection(results, "SELECT * FROM findings", rules, "artifact, rule_id, finding_id"), format, to)
 
 
 def _judge(settings: Settings) -> Judge:
