@@ -8,7 +8,7 @@ QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/clea
 	tests/test_bounds.py tests/test_examples.py tests/test_media_types.py tests/docs/test_results.py
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
-.PHONY: demo test test-offline quick clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci bench bench-adversarial bench-models bench-readers clean help
+.PHONY: demo test test-offline quick quick-elsewhere clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci bench bench-adversarial bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -40,6 +40,9 @@ test-offline: $(VENV)/.dev ## Run the same suite, but fail if the network cannot
 
 quick: $(VENV)/.dev ## Test readers, engines and formats, without Ray, models or servers.
 	$(BIN)/python -m pytest $(PARALLEL) -m "not ray and not slow" $(QUICK)
+
+quick-elsewhere: $(VENV)/.dev ## Run the quick tests on another Python of this machine, if it has one, without PyTorch and Ray.
+	bash scripts/quick_elsewhere $(BIN)/python $(PARALLEL) -m "not ray and not slow" $(QUICK)
 
 clock: $(VENV)/.dev ## Check limits on processor time, one test at a time.
 	$(BIN)/python -m pytest -m clock

@@ -64,6 +64,8 @@ def shows_no_words(node: ast.AST, above: dict[ast.AST, ast.AST]) -> bool:
     parent = above[node]
     if isinstance(parent, ast.Attribute):
         return parent.attr in PLACES
+    if isinstance(parent, ast.Call) and isinstance(above[parent], ast.Compare):  # a library that has no code for it
+        return True
     if isinstance(parent, ast.Tuple) and isinstance(above[parent], ast.Yield):
         return True
     if isinstance(parent, ast.Raise | ast.Return | ast.Assign | ast.IfExp) or (

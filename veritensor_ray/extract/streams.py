@@ -49,7 +49,7 @@ class _Bounded(io.RawIOBase):
             self._rest = memoryview(next(self._pieces, b""))
         except BROKEN as error:
             said = f"the {self._via} stream is damaged or ends early after {self._out} bytes: {told(error)}"
-            memory = "emory usage limit" in said  # liblzma's message
+            memory = "emory usage limit" in str(error)  # liblzma's message
             self._end = LimitExceeded("worker_memory", said) if memory else ReadError(said)
         except ReadError as error:  # from a limit, or from the stream that this one is decoded from
             self._end = error
