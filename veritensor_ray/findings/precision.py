@@ -73,7 +73,7 @@ class RulePrecision:
 
 
 def check_target(target: float, name: str) -> None:
-    """Raise UsageError for a target that is no share. `name` is what the user calls it."""
+    """Raise UsageError unless a target is a share. `name` is what the user calls it."""
     if not 0 < target <= 1:
         raise UsageError(f"{name} {target}: give a share above 0 and at most 1, such as 0.9")
 

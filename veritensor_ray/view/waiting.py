@@ -24,7 +24,7 @@ _ESTABLISHED = "01"
 
 
 class Waiting:
-    """The connections that have not shown the session yet, the oldest first. `holds` tells whether a request shows it."""
+    """The connections that have not shown the session yet, the oldest first. `holds` says whether a request shows it."""
 
     def __init__(self, holds: Callable[[Scope], bool], seconds: float = SECONDS) -> None:
         self.holds, self.seconds = holds, seconds

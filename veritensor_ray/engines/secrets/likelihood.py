@@ -76,7 +76,7 @@ def is_code(value: str) -> bool:
 def is_call(value: str) -> bool:
     """Return whether a value is a call, an index or a reference rather than text with brackets in it.
 
-    What stands before the bracket is a name, and at its end the value ends or goes on with an operator.
+    What stands before the bracket is a name, and at its end the value ends or an operator follows.
     """
     if value[:1] in "*&" and value[1:2].isalnum():
         return True

@@ -1,4 +1,4 @@
-"""Tells what an old Excel workbook refers to: other workbooks, OLE objects, or programs (DDE). It reads single records ([MS-XLS] 2.4.271)."""
+"""Find what an old Excel workbook refers to: other workbooks, OLE objects, or programs (DDE). It reads single records ([MS-XLS] 2.4.271)."""
 
 from __future__ import annotations
 
