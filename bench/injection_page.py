@@ -1,4 +1,4 @@
-"""Write the part of docs/models.md about `injection`, and the lines that the README quotes.
+"""Write the part of docs/models.md about `injection`.
 
 It depends only on figures, not on detectors.
 """
@@ -106,34 +106,6 @@ def highest_recall(rows: Sequence[Row]) -> Row | None:
 def most_alarms(rows: Sequence[Row]) -> Row | None:
     """Return the set with the most false positives."""
     return _extreme(rows, false, 3, lowest=False)
-
-
-def quoted(results: Row, speed: Row) -> list[str]:
-    """Return the lines of the README's table, which show the worst row next to the best."""
-    rows, whole, name = results["sets"], strict(results), worst_kind(results)
-    worst = results["documents"][name]["cells"]
-    best, lowest, loudest = highest_recall(rows), lowest_recall(rows), most_alarms(rows)
-    documents = (
-        f"{percent(false(whole['medium']))}, {name} {percent(false(worst['medium']))}; "
-        f"{percent(false(whole['high']))}, {name} {percent(false(worst['high']))}"
-    )
-    lines = [
-        (
-            f"injection, alerts on real documents at `medium`, in total and for the worst kind; the same at `high` ({whole['medium'][3]:,} documents)",
-            documents,
-        )
-    ]
-    if best and lowest:
-        lines.append(("injection, recall at `medium` on the best and on the worst set", "; ".join(
-            f"{recall(row['cells']['medium']):.2f} ({row['texts']})" for row in (best, lowest))))  # fmt: skip
-    if loudest:
-        cell = loudest["cells"]["medium"]
-        lines.append(
-            ("injection, false positives at `medium` on the worst set of benign texts", f"{percent(false(cell))} ({loudest['texts']})")
-        )
-    first, all_of_it = (speed[f"{part}, MB per CPU second"] for part in ("first stage", "whole engine"))
-    lines.append(("injection, MB per CPU second on real documents: first stage, whole engine", f"{first}, {all_of_it}"))
-    return [f"| {what} | {measured} |" for what, measured in lines]
 
 
 # ---------------------------------------------------------------- the page

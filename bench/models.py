@@ -3,8 +3,8 @@
     python -m bench.models --data ../shared/data [--presidio PYTHON]
 
 PYTHON is an interpreter that has presidio-analyzer and a spaCy model; without one, that row is left out. Needs the extras `bench` and
-`train`, whose packages hold the alternatives to injection and clean documents. Sections: --only injection|speed|pii|ocr. The lines of the
-README that quote injection and pii are written too. --sample N is a quick look at injection and its speed: at most N texts of each set and
+`train`, whose packages hold the alternatives to injection and clean documents. Sections: --only injection|speed|pii|ocr. The README's
+figures are written too. --sample N is a quick look at injection and its speed: at most N texts of each set and
 kind of document, printed to standard output, and no file is changed.
 """
 
@@ -17,14 +17,14 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as Ray sets it for a worker: a second numpy thread would be counted while it waits
 
-from bench import injection, injection_page, pii, pii_page
+from bench import injection, injection_page, pii, pii_page, readme
 from bench.injection_page import table
 from bench.injection_texts import DATA, SEED
 from bench.prose import wrapped
@@ -74,22 +74,6 @@ def machine() -> str:
     return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {__import__('torch').__version__}"
 
 
-def quote(results: dict[str, Any], readme: str) -> str:
-    """Return the README with the measured lines about injection and pii. Lines that were not measured stay unchanged."""
-    if {"injection", "injection speed"} <= set(results):
-        readme = _replaced(readme, "| injection, ", injection_page.quoted(results["injection"], results["injection speed"]))
-    if "pii" in results:
-        readme = _replaced(readme, "| pii, ", pii_page.quoted(results["pii"]))
-    return readme
-
-
-def _replaced(readme: str, beginning: str, lines: Sequence[str]) -> str:
-    """Replace the group of lines with this beginning."""
-    old = "".join(line for line in readme.splitlines(keepends=True) if line.startswith(beginning))
-    before, _, rest = readme.partition(old)
-    return before + "".join(f"{line}\n" for line in lines) + rest
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA)
@@ -120,8 +104,7 @@ def main() -> None:
         sys.stderr.write(f"{name}: {time.time() - began:.0f} s\n{json.dumps(results[key], indent=1)}\n")
         store.write_text(json.dumps(results, indent=2) + "\n")
     (ROOT / "docs" / "models.md").write_text(report(results))
-    readme = ROOT / "README.md"
-    readme.write_text(quote(results, readme.read_text()))
+    readme.main()
 
 
 if __name__ == "__main__":

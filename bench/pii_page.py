@@ -1,4 +1,4 @@
-"""Write the part of docs/models.md about `pii`, and the lines that the README quotes.
+"""Write the part of docs/models.md about `pii`.
 
 It depends only on figures, not on detectors.
 """
@@ -81,24 +81,11 @@ def _figures(variants: Mapping[str, Types], kind: str, others: Sequence[str]) ->
     return [*(first[name] for name in _COLUMNS), *(variants[name][kind]["F1"] if name in variants else None for name in others)]
 
 
-def quoted(results: dict[str, Any]) -> list[str]:
-    """Return the lines of the README's table."""
-    outside = [row for kind, row in results["documents"].items() if kind not in CLINICAL]
-    sets, fast = results["sets"], results["speed"]["MB per CPU second"]
-    rival = next((row for name, row in sets.items() if "presidio (" in name), None)
-    beside = ("; presidio with a small spaCy model on the same set", f"; {rival['all']['F1']}") if rival else ("", "")
-    people = {
+def people(results: dict[str, Any]) -> dict[str, float]:
+    """Return the F1 of names of persons in each set of real text that has more than 50 of them."""
+    return {
         name: row["person"]["F1"] for name, row in results["strangers"].items() if "presidio" not in name and row["person"]["spans"] > 50
     }
-    best, worst = max(people, key=people.__getitem__), min(people, key=people.__getitem__)
-    quiet = f"{sum(row['high'] for row in outside)} of {sum(row['documents'] for row in outside):,}"
-    real = f"{people[best]} ({best}), {people[worst]} ({worst})"
-    return [
-        f"| pii, real documents outside clinical text in which a model reports `high` | {quiet} |",
-        f"| pii, F1 on the set presidio_synth_v2{beside[0]} | {sets['presidio_synth_v2, tagger on']['all']['F1']}{beside[1]} |",
-        f"| pii, F1 for names of persons in real text, best and worst set | {real} |",
-        f"| pii, MB per CPU second on real documents: names, patterns, both | {fast['names']}, {fast['patterns']}, {fast['patterns and names']} |",
-    ]
 
 
 _DOCUMENTS = (

@@ -29,6 +29,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench import readme
 from bench.machines import machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -257,6 +258,7 @@ def main() -> None:
     (ROOT / "bench" / "speed.json").write_text(json.dumps(results, indent=2) + "\n")
     text = page(results)
     (ROOT / "docs" / "speed.md").write_text(text)
+    readme.main()
     print(text)
 
 

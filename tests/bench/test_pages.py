@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bench import adversarial, models, speed
+from bench import adversarial, models, readme, speed
 from bench.__main__ import report
 from bench.readers import table
 
@@ -22,11 +22,14 @@ def test_the_table_of_readers_is_what_was_measured() -> None:
     assert table(rows) in (ROOT / "docs/readers-performance.md").read_text()
 
 
-def test_the_page_of_models_and_the_lines_of_the_readme_are_what_was_measured() -> None:
+def test_the_page_of_models_is_what_was_measured() -> None:
     results = json.loads((ROOT / "bench/models.json").read_text())
     assert models.report(results) == (ROOT / "docs/models.md").read_text()
-    readme = (ROOT / "README.md").read_text()
-    assert models.quote(results, readme) == readme
+
+
+def test_the_figures_of_the_readme_are_what_was_measured() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert readme.page(text, readme.read("models"), readme.read("speed")) == text
 
 
 def test_the_table_of_slow_texts_is_what_was_measured() -> None:

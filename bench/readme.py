@@ -1,0 +1,88 @@
+"""Write the README's table of figures from the last measurements: python -m bench.readme.
+
+It measures nothing itself. `python -m bench.models` and `python -m bench.speed` call it when they have measured.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from bench import injection_page
+from bench.pii_page import people
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+_TABLE = re.compile(r"(?<=\| --- \| --- \|\n)(?:\| \[[^\n]*\]\(docs/(?:models|speed)\.md[^\n]*\n)+")
+
+
+def figures(models: dict[str, Any], speed: dict[str, Any]) -> list[str]:
+    """Return the rows of the table. Each quotes the worst case beside the best one."""
+    return [
+        f"| [injection](docs/models.md#prompt-injection) | {_injection(models['injection'])} |",
+        f"| [personal data](docs/models.md#personal-data) | {_personal_data(models['pii'])} |",
+        f"| [speed](docs/speed.md) | {_speed(models, speed)} |",
+    ]
+
+
+def _injection(measured: dict[str, Any]) -> str:
+    sets, all_kinds, name = measured["sets"], injection_page.strict(measured), injection_page.worst_kind(measured)
+    recalls = [injection_page.recall(row["cells"]["medium"]) for row in (of(sets) for of in _EXTREMES) if row]
+    _, _, medium, documents = all_kinds["medium"]
+    worst = measured["documents"][name]["cells"]["medium"]
+    share = " to ".join(f"{100 * (one or 0):.0f} %" for one in recalls)
+    return (
+        f"finds {share} of the attacks, depending on the test set; of {documents:,} real documents without an attack, "
+        f"{all_kinds['high'][2] or 'none'} has a `high` and {medium} have a `medium` (worst kind: {name}, {worst[2]} of {worst[3]:,})"
+    )
+
+
+_EXTREMES = (injection_page.lowest_recall, injection_page.highest_recall)
+
+
+def _personal_data(measured: dict[str, Any]) -> str:
+    sets = measured["sets"]
+    rival = next(row for name, row in sets.items() if "presidio (" in name)
+    real = people(measured)
+    low, high = min(real, key=lambda name: real[name]), max(real, key=lambda name: real[name])
+    return (
+        f"F1 {sets['presidio_synth_v2, tagger on']['all']['F1']:.2f} on a set of presidio's makers, where presidio with a small spaCy model "
+        f"reaches {rival['all']['F1']:.2f}; names of people in real text: {real[low]:.2f} ({low}) to {real[high]:.2f} ({high})"
+    )
+
+
+def _speed(models: dict[str, Any], measured: dict[str, Any]) -> str:
+    large = measured["seconds"]["200.0 MB, all engines without a model"]["now"]
+    case = measured["mb_per_cpu_second"]["small documents, all engines without a model"]
+    injection = models["injection speed"]["whole engine, MB per CPU second"]
+    slowest = models["pii"]["speed"]["MB per CPU second"]["patterns and names"]
+    rival = f", {case['now'] / case['veritensor']:.0f} times the speed of veritensor 1.9.4" if "veritensor" in case else ""
+    return (
+        f"200 MB of small documents in {large:.0f} s on two CPUs without model engines{rival}; a model engine reads {slowest:.2f} MB (`pii`) "
+        f"to {injection:.2f} MB (`injection`) per CPU second"
+    )
+
+
+def page(readme: str, models: dict[str, Any], speed: dict[str, Any]) -> str:
+    """Return the README with these figures. Raises ValueError if it has no table of figures."""
+    rows = "".join(f"{row}\n" for row in figures(models, speed))
+    written, count = _TABLE.subn(lambda _: rows, readme)
+    if count != 1:
+        raise ValueError("README.md has no table of figures")
+    return written
+
+
+def read(name: str) -> dict[str, Any]:
+    """Return what a measurement has stored."""
+    results: dict[str, Any] = json.loads((ROOT / "bench" / f"{name}.json").read_text())
+    return results
+
+
+def main() -> None:
+    README.write_text(page(README.read_text(), read("models"), read("speed")))
+
+
+if __name__ == "__main__":
+    main()
