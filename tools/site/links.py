@@ -26,7 +26,7 @@ REFERENCE = {
 
 _FENCE = re.compile(r"^( *)(```+|~~~+)([^\n`]*)\n(.*?)^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
 _LINK_OR_CODE = re.compile(
-    r"(?<![!\\])\[(?P<text>(?:`[^`]*`|[^\[\]`])*)\]\((?P<target>[^()\s]+)\)|(?P<code>`+)(?:(?!(?P=code)).)+(?P=code)", re.DOTALL
+    r"(?<!\\)(?P<picture>!?)\[(?P<text>(?:`[^`]*`|[^\[\]`])*)\]\((?P<target>[^()\s]+)\)|(?P<code>`+)(?:(?!(?P=code)).)+(?P=code)", re.DOTALL
 )
 
 
@@ -52,9 +52,16 @@ def _links(markdown: str, source: PurePosixPath, page: PurePosixPath) -> str:
     def turned(match: re.Match[str]) -> str:
         if match["code"] or re.match(r"[a-z][a-z0-9+.-]*:", match["target"]):
             return match[0]
-        return link(match["text"], match["target"], source, page)
+        return picture(match, source, page) if match["picture"] else link(match["text"], match["target"], source, page)
 
     return _LINK_OR_CODE.sub(turned, markdown)
+
+
+def picture(match: re.Match[str], source: PurePosixPath, page: PurePosixPath) -> str:
+    """One picture of the file `source` as the site's page `page` shows it. Only pictures below docs/ are part of the site."""
+    named = posixpath.normpath(posixpath.join(source.parent, match["target"]))
+    where = posixpath.relpath(named.removeprefix("docs/"), page.parent) if named.startswith("docs/") else match["target"]
+    return f"![{match['text']}]({where})"
 
 
 def link(words: str, target: str, source: PurePosixPath, page: PurePosixPath) -> str:
