@@ -23,6 +23,8 @@ from veritensor_ray.signing import change, load_public_key, new_key, trust
         (("./verify",), "cleaning needs a destination"),
         (("clean", "corpus", "verify", "--to", "corpus/copy"), "corpus/copy and the source corpus lie in each other"),
         (("corpus", "--too", "copy"), "No such option: --too"),
+        (("corpus", "--to", "copy", "--policy", "clean.yaml"), "clean.yaml is a cleaning policy; name it with --cleaning-policy"),
+        (("corpus", "--to", "copy", "--policy", "wrong.yaml"), "wrong.yaml: line 1: unknown key levell"),
         (("verify",), "Missing argument 'folder'"),
         (("verify", "corpus"), "corpus has no run.json"),
     ],
@@ -30,7 +32,7 @@ from veritensor_ray.signing import change, load_public_key, new_key, trust
 def test_which_command_runs(
     arguments: tuple[str, ...], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(tmp_path, {"corpus/a.txt": "a", "verify/b.txt": "b"})
+    write(tmp_path, {"corpus/a.txt": "a", "verify/b.txt": "b", "clean.yaml": "level: high\n", "wrong.yaml": "levell: high\n"})
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "clean", *arguments) in (2, 4)
     assert says in capsys.readouterr().err

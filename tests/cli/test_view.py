@@ -12,7 +12,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -57,12 +57,34 @@ def test_results_that_are_not_what_they_should_be(
     assert said.out == ""
 
 
-def test_a_policy_that_others_may_have_written_is_refused(
-    output: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("about", "flags", "says"),
+    [
+        ({}, (), "Suppressions go to {tmp}/out/policy.yaml"),
+        ({}, ("--policy", "own.yaml"), "Suppressions go to {tmp}/here/own.yaml"),
+        ({"policy": {"file": "/srv/central.yaml"}}, ("--policy", "/srv/central.yaml"), "Suppressions go to /srv/central.yaml"),
+        (
+            {"policy": {"file": "/srv/central.yaml"}}, (),
+            "Nothing can be suppressed: these results were judged by the policy /srv/central.yaml; name it, or another one, with --policy",
+        ),
+        ({"sources": ["{tmp}"]}, (), "Nothing can be suppressed: {tmp}/out/policy.yaml lies in the corpus, so it may not be yours; name a policy with --policy"),
+    ],
+)  # fmt: skip
+def test_the_page_opens_and_says_where_suppressions_go(
+    about: dict[str, Any],
+    flags: tuple[str, ...],
+    says: str,
+    started: Callable[..., tuple[subprocess.Popen[str], list[str]]],
+    output: Results,
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.chdir(tmp_path / "corpus")
-    assert call(monkeypatch, "view", output.store.uri) == 2
-    assert "--policy" in capsys.readouterr().err
+    told = {name: [one.format(tmp=tmp_path) for one in value] if name == "sources" else value for name, value in about.items()}
+    file = tmp_path / "out/run.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | told))
+    _, (_, where, link, _) = started(*flags)
+    assert where == says.format(tmp=tmp_path)
+    assert link.startswith("http://127.0.0.1:")
 
 
 def test_a_port_in_use_is_refused(output: Results, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
