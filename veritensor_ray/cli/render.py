@@ -190,7 +190,8 @@ def _by_policy(run: Mapping[str, Any]) -> list[str]:
         return []
     number = run["suppressed"]
     hidden = f"{counted(number, 'finding')} {'is' if number == 1 else 'are'} suppressed" if number else "no finding is suppressed"
-    return [f"Policy {report['file']}: {hidden}", *notes(report)]
+    where = f"{report['file']} in the output" if report.get("in_output") else report["file"]
+    return [f"Policy {where}: {hidden}", *notes(report)]
 
 
 def quoted(text: str) -> str:
