@@ -33,7 +33,7 @@ from veritensor_ray.pipeline.serving import HEAD, exactly
 from veritensor_ray.reasons import ReasonCode
 
 _LARGEST = 1 << 30  # bytes, the longest answer accepted
-_LAST_LINES, _LINE = 30, 2000
+_LAST_LINES, _LINE = 1000, 2000  # enough for the stacks of all threads, above which a watchdog says that it ended the process
 _NO_MEMORY = ("MemoryError", "bad_alloc", "Out of memory", "out of memory", "Cannot allocate memory", "malloc of size", "OOM")
 
 
