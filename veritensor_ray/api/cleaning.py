@@ -65,7 +65,7 @@ class CleanedCopy:
 
     @property
     def verdict(self) -> str:
-        """`clean` if the audit of the copy found nothing at or above the policy's level, `findings-left`, `incomplete` or `dry-run`."""
+        """`clean` if the audit of the copy found nothing at or above the level, `findings-left`, `incomplete`, `empty` or `dry-run`."""
         return str(self.run["verdict"])
 
     @property
