@@ -359,6 +359,18 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
     assert not list(outside.iterdir()) if outside.is_dir() else outside.read_text() == "mine"
 
 
+def test_links_of_a_sweep_to_its_own_tables_may_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    (folder / "sweeps/1/findings").mkdir(parents=True)
+    (folder / "current").symlink_to("sweeps/1")
+    (folder / "findings").symlink_to("current/findings")
+    with lease(OutputStore(str(folder))) as held:
+        held.check()
+    (folder / "ledger").symlink_to("current/../../elsewhere")
+    with pytest.raises(StoreError, match="ledger is a symbolic link"), lease(OutputStore(str(folder))):
+        pass
+
+
 def test_no_object_is_written_or_moved_through_a_link(tmp_path: Path) -> None:
     store, outside = OutputStore(str(tmp_path / "out")), tmp_path / "outside"
     outside.mkdir()

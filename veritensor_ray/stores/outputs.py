@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _RETRIES, _BACKOFF = 6, 0.1  # about six seconds
 _PIECE = 8 << 20
 _PATTERN = re.compile(r"[*?\[]")  # fsspec takes a name with one of these for a pattern
+_OWN_LINK = re.compile(r"(?:current|sweeps)/\w[\w.-]*", re.ASCII)
 _AT_ONCE = 1000
 
 
@@ -215,11 +216,14 @@ def through_link(path: Path) -> str:
 
 
 def refuse_linked(folder: Path) -> None:
-    """Raise StoreError if an entry of a local output, or of the folders where runs work and sweeps are kept, is a link."""
+    """Raise StoreError if an entry of a local output, or of the folders where runs work and sweeps are kept, is a link.
+
+    The links that a sweep makes for other programs lead to its tables in the same output, so they may stay.
+    """
     for place in (folder, folder / "_work", folder / "sweeps"):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(place) as entries:
             for entry in entries:
-                if entry.is_symlink():
+                if entry.is_symlink() and not (place == folder and _OWN_LINK.fullmatch(str(Path(entry.path).readlink()))):
                     raise StoreError(through_link(Path(entry.path)))
 
 
