@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 
 from bench.injection import COLUMNS, Cells, added, tally, threshold
-from bench.injection_page import interval, quoted, section, table
+from bench.injection_page import interval, section, table
 from bench.injection_texts import QUESTIONS, as_texts, drawn
-from bench.models import quote
 
 NAN = float("nan")
 
@@ -106,19 +105,6 @@ def test_the_page_shows_the_worst_row_of_each_table() -> None:
     assert "| la |" not in page
     assert "A quick look" not in page
     assert "at most 7 texts" in "\n".join(section(RESULTS | {"most": 7}))
-
-
-def test_the_readme_quotes_the_worst_beside_the_best_and_again_after_another_run() -> None:
-    readme = "# Title\n\n| by | measured |\n| --- | --- |\n| injection, old | 1 |\n| injection, older | 2 |\n| pii | 3 |\n\nend\n"
-    results = {"injection": RESULTS, "injection speed": SPEED}
-    once = quote(results, readme)
-    assert once == readme.replace(
-        "| injection, old | 1 |\n| injection, older | 2 |\n", "".join(f"{line}\n" for line in quoted(RESULTS, SPEED))
-    )
-    assert quote(results, once) == once
-    assert "1.00 %, novels 4.00 %; 0.25 %, novels 1.00 %" in once
-    assert "0.95 (kept); 0.20 (other strangers)" in once
-    assert "| 9.5, 3.2 |" in once
 
 
 def test_results_survive_json() -> None:

@@ -51,10 +51,3 @@ def test_the_page_says_what_was_counted() -> None:
     assert "Outside clinical text, a model reports `high` in 1 of 10 documents." in page
     assert "| ham | 10 | 1.0 | 1 | 2/3 | 7 |" in page
     assert "no findings of `address`" in page
-
-
-def test_the_readme_quotes_the_worst_beside_the_best() -> None:
-    lines = "\n".join(pii_page.quoted(RESULTS))
-    assert "| 1 of 10 |" in lines
-    assert "| 0.86; 0.5 |" in lines
-    assert "| 0.7 (one), 0.6 (two) |" in lines

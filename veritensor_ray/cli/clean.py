@@ -249,8 +249,8 @@ def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
         out.print(verdict(run, where), soft_wrap=True)
         return
     out.print(f"unchanged: {files} are as the manifest says, and both audits as run.json says")
-    about = verdict(run, where).partition(": ")[2]  # without the word itself, which stands for what was verified
-    out.print(f"Not signed: whoever can write there can have changed all of it. According to run.json, {about}", soft_wrap=True)
+    claimed = verdict(run, where).partition(": ")[2]  # without the word itself, which stands for what was verified
+    out.print(f"Not signed: whoever can write there can have changed all of it. According to run.json, {claimed}", soft_wrap=True)
 
 
 def _show(run: Mapping[str, Any], folder: str) -> None:

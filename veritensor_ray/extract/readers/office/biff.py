@@ -78,7 +78,7 @@ def extras(data: bytes) -> Extras:
             link.items.append(body[0])
     found.drawings = bytes(drawings)
     kept = (found.boxes, found.headers, found.macro_sheets, found.links)
-    found.cut = "xls_records" if max(map(len, kept)) >= _MOST else "xls_drawings" if len(drawings) >= _DRAWING_BYTES else None
+    found.cut = "xls_records" if max(len(one) for one in kept) >= _MOST else "xls_drawings" if len(drawings) >= _DRAWING_BYTES else None
     return found
 
 

@@ -1,0 +1,42 @@
+"""The README's figures quote the worst case beside the best one, and only figures that were measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench import readme
+from tests.bench.test_injection import RESULTS as INJECTION
+from tests.bench.test_injection import SPEED as INJECTION_SPEED
+from tests.bench.test_pii import RESULTS as PII
+
+MODELS: dict[str, Any] = {"injection": INJECTION, "injection speed": INJECTION_SPEED, "pii": PII}
+SPEED: dict[str, Any] = {
+    "seconds": {"200.0 MB, all engines without a model": {"now": 50.9}},
+    "mb_per_cpu_second": {"small documents, all engines without a model": {"now": 4.8, "veritensor": 0.6}},
+}
+TABLE = "# Title\n\n| what | measured |\n| --- | --- |\n| [old](docs/models.md#x) | 1 |\n| [older](docs/speed.md) | |\n\nend\n"
+
+
+def test_the_worst_stands_beside_the_best() -> None:
+    injection, pii, speed = readme.figures(MODELS, SPEED)
+    assert "finds 20 % to 95 % of the attacks" in injection
+    assert "(worst kind: novels, 4 of 100)" in injection
+    assert "F1 0.86" in pii and "reaches 0.50" in pii and "0.60 (two) to 0.70 (one)" in pii
+    assert "200 MB of small documents in 51 s" in speed and "8 times the speed of veritensor" in speed
+
+
+def test_what_was_not_measured_is_not_said() -> None:
+    alone = SPEED | {"mb_per_cpu_second": {"small documents, all engines without a model": {"now": 4.8}}}
+    assert "veritensor" not in readme.figures(MODELS, alone)[2]
+
+
+def test_the_table_is_replaced_and_again_after_another_run() -> None:
+    once = readme.page(TABLE, MODELS, SPEED)
+    assert once == TABLE.replace(
+        "| [old](docs/models.md#x) | 1 |\n| [older](docs/speed.md) | |\n", "".join(f"{row}\n" for row in readme.figures(MODELS, SPEED))
+    )
+    assert readme.page(once, MODELS, SPEED) == once
+    with pytest.raises(ValueError, match="no table of figures"):
+        readme.page("# Title\n", MODELS, SPEED)
