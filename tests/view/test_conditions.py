@@ -12,7 +12,7 @@ from tests.report.outputs import mixed
 from tests.view.serving import served
 from veritensor_ray import api
 from veritensor_ray.errors import UsageError
-from veritensor_ray.view.conditions import Conditions, Ended
+from veritensor_ray.view.conditions import ConditionEnded, Conditions
 from veritensor_ray.view.copied import copied
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def test_only_who_asked_ends_a_condition(conditions: Conditions) -> None:
     def ask() -> None:
         try:
             conditions.rows(ENDLESS, asking)
-        except Ended as error:
+        except ConditionEnded as error:
             raised.append(error)
 
     conditions.rows("true", None)

@@ -40,12 +40,12 @@ _NO_MEMORY = ("MemoryError", "bad_alloc", "Out of memory", "out of memory", "Can
 class Died(errors.VeritensorError):
     """The process died while handling a request.
 
-    The message is the reason for a ledger row; `reason_code` is its code.
+    The message is the reason for a ledger row; `reason_code` is its code. `out_of_memory` means that it said so itself.
     """
 
-    def __init__(self, message: str, code: ReasonCode = ReasonCode.PROCESS_DIED) -> None:
+    def __init__(self, message: str, code: ReasonCode = ReasonCode.PROCESS_DIED, *, out_of_memory: bool = False) -> None:
         super().__init__(message)
-        self.reason_code = code
+        self.reason_code, self.out_of_memory = code, out_of_memory
 
 
 class Worker:
@@ -129,7 +129,7 @@ class Worker:
         if "Timeout (" in said:
             return Died(f"no progress for {seconds:g} s", ReasonCode.TIMEOUT)
         if any(word in said for word in _NO_MEMORY):
-            return Died("needs more memory than worker_memory allows")
+            return Died("needs more memory than worker_memory allows", out_of_memory=True)
         if code < 0:
             name = signal.Signals(-code).name if -code in {*signal.Signals} else str(-code)
             return Died(f"the worker died while reading it ({name}): it crashed or exceeded worker_memory")

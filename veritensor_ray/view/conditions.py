@@ -23,7 +23,7 @@ _KEPT = 4  # conditions whose rows are kept: the page asks for the same ones aga
 _ROWS = pa.schema([("n", pa.uint32())])
 
 
-class Ended(VeritensorError):
+class ConditionEnded(VeritensorError):
     """A condition was ended, because nobody waits for it any longer."""
 
 
@@ -40,7 +40,7 @@ class Conditions:
     def rows(self, where: str, asking: object) -> pa.Table:
         """Return the numbers of the findings that meet a condition, as a table with the column `n`.
 
-        `asking` is for `end`. Raises UsageError for a condition that is not valid, or that takes too much time or memory; Ended.
+        `asking` is for `end`. Raises UsageError for a condition that is not valid, or that takes too much time or memory; ConditionEnded.
         """
         with self._lock:
             if where not in self._known:
@@ -75,7 +75,7 @@ class Conditions:
             _, data = self._worker.call("rows", str(self._file), where, seconds=self._seconds, memory=self._memory)
         except Died as death:
             if self._ended:
-                raise Ended("The condition was ended.") from None
+                raise ConditionEnded("The condition was ended.") from None
             raise UsageError(f"The condition was ended, because it {self._why(death)}. Write a simpler one.") from None
         try:
             table = pa.ipc.open_stream(data).read_all().cast(_ROWS)
@@ -87,4 +87,4 @@ class Conditions:
     def _why(self, death: Died) -> str:
         if death.reason_code is ReasonCode.TIMEOUT:
             return f"took longer than {self._seconds:g} seconds"
-        return f"needs more than {self._memory >> 20:,} MB of memory" if "memory" in str(death) else "made its process crash"
+        return f"needs more than {self._memory >> 20:,} MB of memory" if death.out_of_memory else "made its process crash"

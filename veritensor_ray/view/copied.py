@@ -78,7 +78,7 @@ class Copy(Audit):
     def chosen(self, cursor: Any, where: str) -> str:
         """Makes the findings that meet a condition, which a user wrote, known to a connection of `connection`. Returns a query with their `n`.
 
-        Raises UsageError; Ended.
+        Raises UsageError; ConditionEnded.
         """
         cursor.register("chosen", self.conditions.rows(where, cursor))
         return "SELECT n FROM chosen"

@@ -31,7 +31,7 @@ from veritensor_ray.findings.locations import within
 from veritensor_ray.findings.redact import visible
 from veritensor_ray.report import page
 from veritensor_ray.secret_kinds.uris import without_credentials
-from veritensor_ray.view.conditions import Ended
+from veritensor_ray.view.conditions import ConditionEnded
 from veritensor_ray.view.copied import Copy
 from veritensor_ray.view.deciding import Deciding
 from veritensor_ray.view.gate import HEADER, Gate, Keys, said
@@ -189,7 +189,7 @@ class Site:
                     if limited and (late or await request.is_disconnected()):
                         self._copy.interrupt(cursor)
                 return JSONResponse(await work)
-            except (duckdb.InterruptException, Ended):
+            except (duckdb.InterruptException, ConditionEnded):
                 seconds = f"{self._serving.seconds:g} seconds"
                 raise _Late(f"The query took longer than {seconds}. Narrow it with further filters." if late else "Ended.") from None
             except duckdb.Error as error:
@@ -292,9 +292,9 @@ def server(site: Site, patience: float | None = None) -> uvicorn.Server:
     """
     import uvicorn
 
-    from veritensor_ray.view.waiting import SECONDS, Connection, Waiting
+    from veritensor_ray.view.waiting import SECONDS, Connection, WaitingRoom
 
-    waiting = Waiting(site.app.holds, SECONDS if patience is None else patience)
+    waiting = WaitingRoom(site.app.holds, SECONDS if patience is None else patience)
     config = uvicorn.Config(
         site.app,
         http=functools.partial(Connection, waiting),  # type: ignore[arg-type]  # it is only called

@@ -23,7 +23,7 @@ SECONDS = 10.0  # for a connection to show the session
 _ESTABLISHED = "01"
 
 
-class Waiting:
+class WaitingRoom:
     """The connections that have not shown the session yet, the oldest first. `holds` says whether a request shows it."""
 
     def __init__(self, holds: Callable[[Scope], bool], seconds: float = SECONDS) -> None:
@@ -53,7 +53,7 @@ class Waiting:
 class Connection(H11Protocol):
     """A connection that ends when it does not show the session in time. Without one, there is nothing that takes longer."""
 
-    def __init__(self, waiting: Waiting, **given: Any) -> None:
+    def __init__(self, waiting: WaitingRoom, **given: Any) -> None:
         super().__init__(**given)
         self._waiting = waiting
 

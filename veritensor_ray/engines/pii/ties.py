@@ -160,7 +160,7 @@ def graded(
     return result
 
 
-def _graded(span: PiiSpan, cell: Cell, passage: _Passage, record: _Record) -> PiiSpan:
+def _graded(span: PiiSpan, cell: Cell, passage: _Passage, record: _RecordTie) -> PiiSpan:
     tie = passage.tie(span)
     column = set(words_of_name(cell.column or ""))
     if not tie and (_OF_DIAGNOSES & column or (record.anywhere and not _OF_WORKS & column)):
@@ -169,32 +169,32 @@ def _graded(span: PiiSpan, cell: Cell, passage: _Passage, record: _Record) -> Pi
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
+class _RecordTie:
     """What connects a row of a table to a person, and whether that goes for a diagnosis in any of its columns."""
 
     evidence: str
     anywhere: bool = False
 
 
-_NO_RECORD = _Record("")
+_NO_RECORD = _RecordTie("")
 
 
 def _records(
     found: Mapping[int, Sequence[PiiSpan]], cells: Mapping[int, Cell], named: Collection[tuple[int, int | None]]
-) -> dict[tuple[int, int | None], _Record]:
+) -> dict[tuple[int, int | None], _RecordTie]:
     """Return the table rows that concern a person, with the evidence."""
-    records: dict[tuple[int, int | None], _Record] = {row: _Record("a name in the same row", True) for row in named}
+    records: dict[tuple[int, int | None], _RecordTie] = {row: _RecordTie("a name in the same row", True) for row in named}
     for at, spans in found.items():
         cell = cells[at]
         if cell.row is None or cell.column is None or _OF_OTHERS & set(words_of_name(cell.column)):
             continue
         place = cell.artifact, cell.row
         if any(_number(span) for span in spans):
-            records[place] = _Record("a personal number in the same row", place in records and records[place].anywhere)
+            records[place] = _RecordTie("a personal number in the same row", place in records and records[place].anywhere)
         elif any(span.rule == "person" for span in spans):
             is_name = words_of_name(cell.column)[-1:] in (("name",), ("names",), ("nom",))
             if is_name or place not in records:
-                records[place] = _Record("a name in the same row", is_name)
+                records[place] = _RecordTie("a name in the same row", is_name)
     return records
 
 
