@@ -21,7 +21,7 @@ from veritensor_ray.cleaning.formats.common import packing
 from veritensor_ray.cleaning.formats.common.members import count_member, rewritten
 from veritensor_ray.cleaning.orders import Orders
 from veritensor_ray.detection import FileInfo
-from veritensor_ray.errors import ReadError
+from veritensor_ray.errors import Malformed, ReadError
 from veritensor_ray.extract.content import BESIDE, content_kind, content_name
 from veritensor_ray.extract.decoders import COMPRESSIONS, DICTIONARY, HELD, Decoder, GzipHead, Inflate, Zstd, gzip_head, pumped, skippable
 from veritensor_ray.extract.sniff import HEAD_BYTES
@@ -98,7 +98,7 @@ class _Feed:
         while size and (data := self.read(size)):
             size -= len(data)
         if size:
-            raise EOFError("the compressed file ends in the middle of a frame that programs skip")
+            raise Malformed("the compressed file ends in the middle of a frame that programs skip")
 
     def skip_zeros(self) -> None:
         while data := self.read(_FED):

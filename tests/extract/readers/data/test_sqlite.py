@@ -204,7 +204,7 @@ def test_a_schema_that_does_not_parse_hides_nothing() -> None:
     data = database("CREATE TABLE t (a)", ("INSERT INTO t VALUES (?)", [(LONG,)])).replace(b"CREATE TABLE t (a)", b"CREATE TABEL t (a)")
     blocks, gaps = read(data, SQLITE)
     assert any(LONG in text for text in flat(blocks))
-    assert "malformed" in gaps[0].reason and gaps[0].coverage is None
+    assert "SQLITE_CORRUPT" in gaps[0].reason and gaps[0].coverage is None
 
 
 def test_a_damaged_page_costs_one_table_and_not_its_strings() -> None:
