@@ -32,10 +32,10 @@ def _injection(measured: dict[str, Any]) -> str:
     recalls = [injection_page.recall(row["cells"]["medium"]) for row in (of(sets) for of in _EXTREMES) if row]
     _, _, medium, documents = all_kinds["medium"]
     worst = measured["documents"][name]["cells"]["medium"]
-    share = " to ".join(f"{100 * (one or 0):.0f} %" for one in recalls)
+    share = " to ".join(f"{100 * (one or 0):.0f}%" for one in recalls)
     return (
-        f"finds {share} of the attacks, depending on the test set; of {documents:,} real documents without an attack, "
-        f"{all_kinds['high'][2] or 'none'} has a `high` and {medium} have a `medium` (worst kind: {name}, {worst[2]} of {worst[3]:,})"
+        f"finds {share} of the attacks, depending on the test set; of {documents:,} real documents without an attack, {medium} got a false "
+        f"`medium` finding and {all_kinds['high'][2] or 'none'} a `high` one (worst kind: {worst[2]} of its {worst[3]:,} {name} documents)"
     )
 
 
@@ -48,8 +48,8 @@ def _personal_data(measured: dict[str, Any]) -> str:
     real = people(measured)
     low, high = min(real, key=lambda name: real[name]), max(real, key=lambda name: real[name])
     return (
-        f"F1 {sets['presidio_synth_v2, tagger on']['all']['F1']:.2f} on a set of presidio's makers, where presidio with a small spaCy model "
-        f"reaches {rival['all']['F1']:.2f}; names of people in real text: {real[low]:.2f} ({low}) to {real[high]:.2f} ({high})"
+        f"F1 is {sets['presidio_synth_v2, tagger on']['all']['F1']:.2f} on a test set published by presidio's authors, where presidio with a small "
+        f"spaCy model reaches {rival['all']['F1']:.2f}; for names in real text it is {real[low]:.2f} ({low}) to {real[high]:.2f} ({high})"
     )
 
 
@@ -58,10 +58,10 @@ def _speed(models: dict[str, Any], measured: dict[str, Any]) -> str:
     case = measured["mb_per_cpu_second"]["small documents, all engines without a model"]
     injection = models["injection speed"]["whole engine, MB per CPU second"]
     slowest = models["pii"]["speed"]["MB per CPU second"]["patterns and names"]
-    rival = f", {case['now'] / case['veritensor']:.0f} times the speed of veritensor 1.9.4" if "veritensor" in case else ""
+    rival = f" ({case['now'] / case['veritensor']:.0f} times as fast as veritensor 1.9.4)" if "veritensor" in case else ""
     return (
-        f"200 MB of small documents in {large:.0f} s on two CPUs without model engines{rival}; a model engine reads {slowest:.2f} MB (`pii`) "
-        f"to {injection:.2f} MB (`injection`) per CPU second"
+        f"with the model engines, `pii` reads {slowest:.2f} and `injection` {injection:.2f} MB per CPU second; with them off, 200 MB of small "
+        f"documents take {large:.0f} s on two CPUs{rival}"
     )
 
 
