@@ -90,7 +90,7 @@ class Reader:
         os.write(keyboard, b"y\n")
         try:
             with subprocess.Popen(
-                ["bash", "-c", command], cwd=self.folder, env=self.environment, stdin=terminal, text=True,
+                ["env", "--default-signal=INT", "bash", "-c", command], cwd=self.folder, env=self.environment, stdin=terminal, text=True,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             ) as running:  # fmt: skip
                 assert running.stdout is not None
