@@ -18,7 +18,7 @@ from veritensor_ray.bundle.importing import import_bundle
 from veritensor_ray.bundle.manifest import BundlePart
 from veritensor_ray.config import Settings
 from veritensor_ray.engines.registry import create
-from veritensor_ray.errors import BundleError, SignatureError
+from veritensor_ray.errors import BundleError, SignatureError, UsageError
 from veritensor_ray.jobs.doctor import checks
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.signing import change, revoke
@@ -213,7 +213,7 @@ def test_a_revoked_or_forgotten_key_ends_it(imported: Zone) -> None:
     with pytest.raises(SignatureError, match=rf"key {name} \(new key\) is revoked \(stolen\)"):
         activate(settings, thorough=False)
     Path(settings.trusted_keys or "").unlink()
-    with pytest.raises(SignatureError, match=rf"key {name} is not in /.*trusted.json: compare .* `veritensor-ray keys trust FILE.pub`"):
+    with pytest.raises(UsageError, match=r"there is no list of trusted keys /.*trusted.json; .* `veritensor-ray keys trust FILE.pub`"):
         activate(settings)
 
 

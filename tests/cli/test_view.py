@@ -103,7 +103,8 @@ def started(output: Results, tmp_path: Path) -> Iterator[Callable[..., tuple[sub
     environment.pop("SSH_CONNECTION", None)
 
     def start(*flags: str, **more: str) -> tuple[subprocess.Popen[str], list[str]]:
-        command = [sys.executable, "-P", "-m", "veritensor_ray", "view", output.store.uri, *flags]
+        ours = [sys.executable, "-P", "-m", "veritensor_ray", "view", output.store.uri, *flags]
+        command = ["env", "--default-signal=INT", *ours]  # a suite in the background ignores it
         process = subprocess.Popen(command, env=environment | more, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         running.append(process)
         return process, list(_until(process.stdout, "The link works once. Press Ctrl-C to stop."))

@@ -34,7 +34,7 @@ def run(blocks: Sequence[Block], folder: Path, variables: Mapping[str, str] | No
     environment = as_reader(folder, variables)
     script = "set -euo pipefail\n" + "".join(block.text for block in blocks)
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder / "work", env=environment, capture_output=True, text=True, timeout=300, check=False
+        ["bash", "-c", script], cwd=folder / "work", env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -54,7 +54,7 @@ def test_a_second_user_sees_no_secret_and_opens_no_file(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="vr", dir="/tmp") as session:  # names of Ray's sockets have to be short
         own = {"SITE_KEY": SITE_KEY, "STORE_KEY": STORE_KEY, "HOME": str(home), "TMPDIR": str(temporary), "RAY_TMPDIR": session}
         env = (
-            {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+            {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "RAY_"))}
             | own
             | {"PYTHONPATH": str(Path(__file__).parents[2])}
         )

@@ -178,6 +178,13 @@ def test_suspects_of_a_batch_are_those_of_each_block() -> None:
     assert sum(map(bool, found.values())) == 5
 
 
+@pytest.fixture
+def full_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards as they are in a large corpus, where the small first ones hardly count."""
+    monkeypatch.setattr("veritensor_ray.corpus.planning._SMALL_ROWS", 1 << 30)
+    monkeypatch.setattr("veritensor_ray.corpus.planning._SMALL_BYTES", 1 << 50)
+
+
 def small_files(folder: Path, name: str, data: Callable[[int], bytes], count: int) -> int:
     folder.mkdir()
     for i in range(count):
@@ -188,6 +195,7 @@ def small_files(folder: Path, name: str, data: Callable[[int], bytes], count: in
 TEXT = "Words of a page, and some more of them, which nobody has to look at twice.\n" * 40
 
 
+@pytest.mark.usefixtures("full_shards")
 @pytest.mark.parametrize(
     ("name", "data"),
     [
@@ -221,6 +229,7 @@ def test_work_grows_with_bytes_and_not_with_files(
     assert set(counted) == {"one_batch", "suspects", "scan_text"}
 
 
+@pytest.mark.usefixtures("full_shards")
 def test_a_small_file_costs_few_calls(tmp_path: Path) -> None:
     """Of functions of Python, which are most of what a small file costs; a call more here is a microsecond more for each of millions."""
     calls = Counter[int]()
