@@ -42,7 +42,7 @@ def in_a_pool(
     from veritensor_ray.jobs.pool import Pool
     from veritensor_ray.jobs.turns import Turns
 
-    given = {"plugins": [kind], "plugin_folder": folder and str(folder), "engines": [name], "limits": {"artifact_seconds": 2}}
+    given = {"plugins": [kind], "plugin_folder": folder and str(folder), "engines": [name], "limits": {"artifact_seconds": 10}}
     context = Context(Settings.model_validate(given), (), (name,), b"key", "pool")
     (node,) = [one["NodeID"] for one in ray.nodes() if one["Alive"]]
 
