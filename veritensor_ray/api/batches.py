@@ -24,7 +24,7 @@ def texts_in(values: Any, role: str) -> list[str | None]:
 
 
 def values_in(values: Any, role: str) -> list[Any]:
-    """Return the values of a list of texts. Raises UsageError for anything that is no such list."""
+    """Return the values of a list of texts. Raises UsageError for anything else."""
     if isinstance(values, (str, bytes)):
         raise UsageError(f"{role} must be a list of texts, not a single {described(values)}; put it in brackets: [text]")
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
