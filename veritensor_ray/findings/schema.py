@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "3"  # CONTRIBUTING.md, "Change a column"
+SCHEMA_VERSION = "4"  # CONTRIBUTING.md, "Change a column"
 
 LOCATION = pa.struct(
     [
