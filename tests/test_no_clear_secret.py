@@ -498,7 +498,10 @@ def test_nothing_that_a_run_on_ray_leaves_says_or_exports_holds_one(tmp_path: Pa
     (tmp_path / "empty").mkdir()
     plant(tmp_path / "corpus")
     rules, out = own_rule(tmp_path / "rules"), str(tmp_path / "out")
-    with tempfile.TemporaryDirectory(prefix="vr", dir="/tmp") as session, kept(Path(session), tmp_path / "kept"):  # short, for Ray's sockets
+    with (
+        tempfile.TemporaryDirectory(prefix="vr", dir="/tmp") as session,
+        kept(Path(session), tmp_path / "kept"),
+    ):  # short, for Ray's sockets
 
         def said(*arguments: str) -> str:
             command = [sys.executable, "-m", "veritensor_ray", *arguments]
