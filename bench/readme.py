@@ -34,8 +34,8 @@ def _injection(measured: dict[str, Any]) -> str:
     worst = measured["documents"][name]["cells"]["medium"]
     share = " to ".join(f"{100 * (one or 0):.0f}%" for one in recalls)
     return (
-        f"finds {share} of the attacks, depending on the test set; of {documents:,} real documents without an attack, {medium} got a false "
-        f"`medium` finding and {all_kinds['high'][2] or 'none'} a `high` one (worst kind: {worst[2]} of its {worst[3]:,} {name} documents)"
+        f"finds {share} of the attacks, depending on the test set; in {documents:,} real documents without an attack, {medium} had a false "
+        f"finding of severity `medium` and {all_kinds['high'][2] or 'none'} had one of severity `high` (the worst kind was {name}: {worst[2]} of {worst[3]:,})"
     )
 
 
@@ -60,7 +60,7 @@ def _speed(models: dict[str, Any], measured: dict[str, Any]) -> str:
     slowest = models["pii"]["speed"]["MB per CPU second"]["patterns and names"]
     rival = f" ({case['now'] / case['veritensor']:.0f} times as fast as veritensor 1.9.4)" if "veritensor" in case else ""
     return (
-        f"with the model engines, `pii` reads {slowest:.2f} and `injection` {injection:.2f} MB per CPU second; with them off, 200 MB of small "
+        f"in a CPU second, `pii` reads {slowest:.2f} MB and `injection` reads {injection:.2f} MB; without models, 200 MB of small "
         f"documents take {large:.0f} s on two CPUs{rival}"
     )
 
