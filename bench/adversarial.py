@@ -190,14 +190,13 @@ def report(results: Mapping[str, Any]) -> str:
         "",
         wrapped(
             "This page shows how much an attacker can slow down a scan with a text made for that purpose. `make bench-adversarial` writes it. "
-            f"Each text repeats something that an engine, a reader or the search for [decoded layers](readers.md#obfuscated-text) looks for, up to {results['characters']:,} characters "
-            "(`bench/adversarial_texts.py`). A process first scans plain text of the same size in bytes, then the hostile text. The table shows how "
-            "many times as long the hostile text takes:"
+            f"Each text repeats something that an engine, a reader or the search for [decoded layers](readers.md#obfuscated-text) looks for, up to {results['characters']:,} characters. "
+            "The table shows how many times as long it takes as plain text of the same size in bytes:"
         ),
         "",
-        "- `static` covers everything from the bytes to the rows of a commit, with all engines that need no model.",
-        "- `injection` covers what this engine does with the output of readers and layers before its model runs.",
-        "- `pii` covers everything that this engine does without its model, up to findings.",
+        "- `static`: everything from the bytes to the results, with all engines that need no model.",
+        "- `injection`: what this engine does with extracted text before its model runs.",
+        "- `pii`: everything that this engine does without its model.",
         "",
         "Machine: {cpu}, {cpus} CPUs, Python {python}.".format_map(results["machine"]),
         "",

@@ -139,11 +139,22 @@ def _documents(results: Row) -> str:
     """Return a table with a row for each kind, worst first."""
     kinds = results["documents"]
     out = []
-    for name in sorted(kinds, key=lambda name: _loudness(kinds[name]), reverse=True):
+    for name in sorted(kinds.keys() - {*_quiet(kinds)}, key=lambda name: _loudness(kinds[name]), reverse=True):
         cells, trained = kinds[name]["cells"], "yes" if kinds[name]["trained"] else "no"
         out.append((_bold(name, name == worst_kind(results)), trained, cells["medium"][3], *(_with_interval(cells[c]) for c in OURS)))
     out += [(name, "", cells["medium"][3], *(_with_interval(cells[c]) for c in OURS)) for name, cells in _totals(results)]
     return table(("kind", "in training", "documents", *(f"`{c}`, 95 %" for c in OURS)), out)
+
+
+def _quiet(kinds: Mapping[str, Any]) -> list[str]:
+    """Return the kinds without any alert."""
+    return [name for name, kind in kinds.items() if not any(kind["cells"][level][2] for level in OURS)]
+
+
+def _without_alert(kinds: Mapping[str, Any]) -> str:
+    """Return a sentence about the kinds that have no row in the table, with their numbers of documents."""
+    named = (f"{name} ({kinds[name]['cells']['medium'][3]}{', in training' if kinds[name]['trained'] else ''})" for name in _quiet(kinds))
+    return f"Documents of the other kinds raise no alert: {', '.join(named) or 'there are none'}."
 
 
 def _totals(results: Row) -> Sequence[tuple[str, Cells]]:
@@ -179,45 +190,43 @@ def _languages(languages: Mapping[str, Cells]) -> str:
 
 def section(results: Row) -> list[str]:
     """Return the paragraphs and tables of the section on prompt injection."""
-    ours, others = results["model"], results["thresholds"]
+    ours = results["model"]
     whole = strict(results)["medium"][3]
     blocks = {trained: [row for row in results["sets"] if row["trained"] is trained] for trained in (False, True)}
     limit = "" if results["most"] is None else f"**A quick look: at most {results['most']} texts of each set and kind.** "
     return [
         "## Prompt injection", "",
-        f"{limit}The shipped thresholds are {ours['medium']} for `medium` and {ours['high']} for `high`. Every text is read completely, and documents are read "
-        "by the product's own readers. A document counts once, and one alert anywhere in it is enough.", "",
-        "Three other detectors read the same texts in the same run. `bench/models.json` has their figures for every kind, set and language:", "",
-        "- `phrases` are the YARA rules of `signatures` for prompt injection.",
-        "- `TF-IDF` is the linear model that is the engine's first stage, on its own.",
-        f"- `defender` is the classifier of stackone-defender with its own way of splitting a text. It is slow, so it read a sample of {DEFENDER_DOCUMENTS} documents, "
-        f"in equal numbers of each kind, and at most {DEFENDER_ROWS} texts of each set.", "",
-        f"The thresholds of TF-IDF and `defender 0.5 %` were chosen so that at most {percent(MEDIUM)} (`TF-IDF high`: {percent(HIGH)}) of the real documents below raise "
-        f"an alert. On these documents their figures are therefore too good. The thresholds are: {_numbers(others)}.", "",
+        f"{limit}The shipped thresholds are {ours['medium']} for `medium` and {ours['high']} for `high`. Our readers read every text completely. A document counts "
+        "once, and one alert anywhere in it is enough.", "",
+        "Three other detectors read the same texts in the same run (`bench/models.json` has more of their figures):", "",
+        "- `phrases`: the YARA rules of `signatures` for prompt injection.",
+        "- `TF-IDF`: the linear model that is the engine's first stage, alone.",
+        f"- `defender`: the classifier of stackone-defender. It is slow, so it read a sample of {DEFENDER_DOCUMENTS} documents, in equal numbers of each kind, and at "
+        f"most {DEFENDER_ROWS} texts of each set.", "",
+        f"The thresholds of TF-IDF and `defender 0.5 %` were chosen on the real documents below, so that at most {percent(MEDIUM)} of them (`TF-IDF high`: "
+        f"{percent(HIGH)}) raise an alert. On these documents their figures are therefore too good.", "",
         "### Summary", "",
         "The sets of a category are counted together. The last column names "
-        f"the set with the lowest recall and the one with the most false positives, among those with {ENOUGH} texts or more. Brackets show the 95 % interval. "
+        f"the sets with the lowest recall and with the most false positives, among those with {ENOUGH} texts or more. Brackets show the 95 % interval. "
         "`our own lines` are test texts that were written for this project and kept out of training.", "",
         _summary(results), "",
         "### Real documents", "",
-        f"The table shows the share of documents without a planted attack that raise an alert. The total counts {whole:,} documents. It leaves out three kinds "
+        f"The table shows the share of documents without a planted attack that raise an alert. The first total counts {whole:,} documents and leaves out three kinds "
         f"({', '.join(QUOTING)}) that quote or contain instructions to models, or fraud: an alert on them may be right. Kinds are sorted by the lower end of their "
-        "interval at `medium`, highest first. The worst kind in the total is in bold. `in training` says whether documents of that kind were used in training.", "",
-        _KINDS, "",
+        "interval at `medium`; the worst kind in the first total is in bold. `in training` says whether documents of that kind were used in training.", "",
         _documents(results), "",
+        _without_alert(results["documents"]), "",
+        _KINDS, "",
         "The other detectors raise an alert on these shares of the same documents:", "",
         _others(results), "",
         "### Sets not used in training", "",
-        "Cells show recall, then the share of benign texts that raise an alert. A dash means that there are no such texts. The lowest recall and the highest share of "
-        "false positives at `medium` are in bold.", "",
+        "Cells show recall, then the share of benign texts that raise an alert; a dash means that there are no such texts. The worst of each at `medium` are in bold.", "",
         _sets(blocks[False], COLUMNS), "",
         "### Sets partly used in training", "",
-        "Other rows of these sets were used in training. The rows measured were held out by source or by template. They are new to the model, but their authors are "
-        "not, so these figures are optimistic.", "",
+        "The rows measured were held out by source or by template, but other rows of the same authors were used in training, so these figures are optimistic.", "",
         _sets(blocks[True], OURS), "",
         "### By language", "",
-        f"This table splits the category *other languages* by language, for each language with {ENOUGH} attacks or more, lowest recall first. Cells show recall, "
-        "then false positives.", "",
+        f"The category *other languages* by language, for each with {ENOUGH} attacks or more. Cells show recall, then false positives.", "",
         _languages(results["languages"]), "",
         "The [model card](../veritensor_ray/models/embedded/injection/README.md) lists the training data.", "",
     ]  # fmt: skip
@@ -234,15 +243,11 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _numbers(thresholds: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in thresholds.items())
-
-
 def speed_section(numbers: Row) -> list[str]:
     """Return the section on the speed of injection."""
     return [
         "## Speed of injection", "",
-        "One thread scans real documents once, in equal numbers of each kind. The time for reading the files is not counted. Without the first stage, the transformer "
-        "reads every window.", "",
+        "One thread scans real documents, in equal numbers of each kind. Reading the files is not counted. Without the first stage, the transformer reads every "
+        "window.", "",
         table(("figure", "measured"), numbers.items()), "",
     ]  # fmt: skip

@@ -45,7 +45,7 @@ def report(results: dict[str, Any]) -> str:
         "# Quality and speed of the models",
         "",
         "This page shows how much the models of the `embedded` profile find, how often they are wrong, and how fast they are. "
-        f"`make bench-models` writes it. It was measured on {results['machine']}. Sections may come from separate runs on that machine.",
+        f"`make bench-models` writes it. It was measured on {results['machine']}.",
         "",
     ]
     if "injection" in results:
@@ -56,7 +56,7 @@ def report(results: dict[str, Any]) -> str:
         parts += pii_page.section(results["pii"])
     if "ocr" in results:
         shown = ("recall", "plain_recall", "seconds", "plain_seconds")
-        parts += ["## Text in images", "", "The table shows the share of words that are read and the CPU seconds per page. `plain` is EasyOCR alone, with the same weights and its default settings.", "",
+        parts += ["## Text in images", "", "The share of words that are read, and the CPU seconds per page. `plain` is EasyOCR alone, with the same weights and its default settings.", "",
                   table(("pages", *(name.replace("_", " ") for name in shown)), ([_PAGES.sub(_page, name), *(row.get(k) for k in shown)] for name, row in results["ocr"].items())), ""]  # fmt: skip
     return "\n".join(part if part[:1] in ("|", "#") else wrapped(part) for part in parts).rstrip() + "\n"
 

@@ -54,7 +54,7 @@ def section(results: dict[str, Any]) -> list[str]:
         "",
         "### Speed of personal data",
         "",
-        f"One thread scans {results['speed']['MB']} MB of real documents once, in equal amounts of each kind. The time for reading the files is not counted.",
+        f"One thread scans {results['speed']['MB']} MB of real documents, in equal amounts of each kind. Reading the files is not counted.",
         "",
         table(("mode", "MB per CPU second"), results["speed"]["MB per CPU second"].items()),
         "",
@@ -89,15 +89,11 @@ def people(results: dict[str, Any]) -> dict[str, float]:
 
 
 _DOCUMENTS = (
-    "The table counts findings in the real documents by kind. Nothing was planted in these documents. A cell counts the severities that its rule reports: "
-    "high/info for `medical`, medium/low/info for `email`, and a single severity for the others."
+    "Findings in the real documents by kind; nothing was planted in them. `medical` counts high/info findings, and `email` medium/low/info."
 )
 _SETS = (
     "A finding counts as correct if it has the type of a labeled span, and if at least half of the characters that either covers are covered by both. "
-    "Cities, dates, titles and ages are ignored. The first figures are those of the default: the model reads only the text about which a smaller network, the [word tagger](engines/pii.md#free-text-two-models), "
-    "is not certain. With `tagger off`, the model reads all text."
+    "Cities, dates, titles and ages are ignored. By default, the model reads only the text about which the [word tagger](engines/pii.md#free-text-two-models) is not "
+    "certain; with `tagger off`, it reads all text."
 )  # fmt: skip
-_STRANGERS = (
-    "The table covers persons and organizations in the fifth of each set that was held out of training. Each set has its own definition "
-    "of a person and of an organization."
-)
+_STRANGERS = "Persons and organizations in the fifth of each set that was held out of training. Each set defines them differently."

@@ -205,10 +205,9 @@ def page(results: dict[str, Any]) -> str:
     lines = [
         "# Speed of the static path",
         "",
-        "This page compares the speed of everything except models with an earlier commit and with the scanner veritensor 1.9.4,",
-        "a separate program. `python -m bench.speed` writes it. All columns were measured in one run over the same files:",
+        "This page compares the speed of everything except models with an earlier commit and with veritensor 1.9.4, a separate",
+        "scanner. `python -m bench.speed` writes it. All columns were measured in one run over the same files:",
         f"{corpus['documents']:,} small real documents ({', '.join(KINDS)}), {corpus['mb']} MB. The best of {ROUNDS} rounds counts.",
-        "veritensor was installed in a separate environment.",
         "",
         f"Machine: {about['cpus']} CPUs ({about['cpu']}), Python {about['python']}.",
         "",
