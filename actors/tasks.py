@@ -58,13 +58,19 @@ class Step:
 Made = tuple[Handover | list[Outcome] | None, Step]
 
 
-_told = [0.0]  # CPU seconds of this process that were already reported
+class _ProcessorTime:
+    """The CPU seconds of this process, each of which is reported once, whichever task reports it.
 
+    A class holds them, because Ray would give each task a copy of an object of this module.
+    """
 
-def _spent() -> float:
-    """Returns the CPU seconds of this process that were not reported yet; the first call includes its start."""
-    before, _told[0] = _told[0], time.process_time()
-    return _told[0] - before
+    _reported = 0.0
+
+    @classmethod
+    def unreported(cls) -> float:
+        """Returns the CPU seconds since the previous call; the first call includes the start of the process."""
+        before, cls._reported = cls._reported, time.process_time()
+        return cls._reported - before
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +87,11 @@ class Pass:
     machine: str = ""
 
 
-@ray.remote(num_returns="streaming", max_retries=0, _generator_backpressure_num_objects=2)
+@ray.remote(num_returns="streaming", max_retries=0)
 def extract(
     context: Context, rows: Sequence[PlanRow], local: tuple[str, ...], models: tuple[str, ...], known: Known | None, beat: float
 ) -> Iterator[Step | Handover | list[Outcome] | None]:
-    """Extract artifacts with the engines that their rows name. A `Step` follows each object; then the task pauses until the driver takes both.
+    """Extract artifacts with the engines that their rows name. A `Step` follows each object, and the task then pauses until the driver takes both.
 
     Whenever there is nothing for `beat` seconds, a step without an object says how far the extraction has come. All objects belong to the driver, so they outlive this worker.
     """
@@ -127,14 +133,15 @@ class _Extracting:
         try:
             for handover in extraction.batches():
                 self._watchdog.rest()
+                spent = _ProcessorTime.unreported()
                 yield (
                     handover,
-                    Step(handover.nbytes, handover.images, share=extraction.share, position=extraction.position(), cpu_seconds=_spent()),
+                    Step(handover.nbytes, handover.images, share=extraction.share, position=extraction.position(), cpu_seconds=spent),
                 )
                 self._pulse()
         finally:
             self._watchdog.rest()
-        yield extraction.outcomes, Step(end=True, position=extraction.position(), cpu_seconds=_spent())
+        yield extraction.outcomes, Step(end=True, position=extraction.position(), cpu_seconds=_ProcessorTime.unreported())
 
 
 @ray.remote(num_cpus=0, max_retries=0)
@@ -158,7 +165,7 @@ def commit(
     if context.cleaning is not None:
         _clean(context, context.cleaning, run, rows, outcomes, care)
     written = write_commit(store, run, rows[0].shard, commit_table(rows, outcomes, fingerprints, context.site_key))
-    return written | {"cpu_seconds": _spent()}
+    return written | {"cpu_seconds": _ProcessorTime.unreported()}
 
 
 def _clean(context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Care | None) -> None:

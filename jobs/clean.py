@@ -304,16 +304,17 @@ class _Cleaning:
             "left": {name: left[name] for name in reversed(SEVERITIES) if left[name]},
             "below": below(self._store.under(AFTER), self._policy) if after else [],
             "not_checked": missed,
-            "verdict": "dry-run"
-            if self._dry_run
-            else "findings-left"
-            if left
-            else "empty"
-            if after is None
-            else "incomplete"
-            if missed or summary["not_copied"]
-            else "clean",
+            "verdict": "dry-run" if self._dry_run else _verdict(bool(left), after is None, bool(missed or summary["not_copied"])),
         }
+
+
+def _verdict(left: bool, empty: bool, incomplete: bool) -> str:
+    """Returns the worst that is true of a copy: findings are left, it has no file, or something was not checked or copied."""
+    if left:
+        return "findings-left"
+    if empty:
+        return "empty"
+    return "incomplete" if incomplete else "clean"
 
 
 def _with_changes(run: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:

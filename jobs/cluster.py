@@ -17,14 +17,14 @@ import psutil
 from veritensor_ray.config import Resources, Settings, resolve_secret
 from veritensor_ray.errors import CannotRunError, UsageError
 from veritensor_ray.imports import Guard
+from veritensor_ray.jobs import ray_internals
 from veritensor_ray.jobs.resources import cpus
 from veritensor_ray.uris import real_bases
 
+_OWN_FOLDER = re.compile(r"\S*/vr-[^/\s]+/r")  # of a Ray that belongs to a run (jobs/ray_folder.py)
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_idle_worker_killing_time_threshold_ms": "600000",  # by default Ray ends workers after one idle second, only to start them again soon after
+    **ray_internals.WORKER_SETTINGS,
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -52,13 +52,14 @@ def start(settings: Settings) -> bool:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         os.environ.pop("RAY_ADDRESS", None)
+    ray_internals.check()
     import ray
 
     address = _knock(settings) if settings.address else None
     if not address:
-        _forget_token()
+        ray_internals.reread_token()
     options: dict[str, Any] = {
-        "job_config": _without_driver_path(),
+        "job_config": ray_internals.job_without_driver_path(),
         "log_to_driver": settings.verbose,
         "logging_level": "ERROR" if settings.verbose else "CRITICAL",  # Ray logs every death of a worker, although the driver handles it
         "namespace": f"veritensor-{secrets.token_hex(4)}",
@@ -75,7 +76,8 @@ def start(settings: Settings) -> bool:
         raise
     except Exception as error:  # whatever Ray raises, the remedy is the same
         what = f"join {settings.address}" if settings.address else "start an embedded Ray"
-        raise CannotRunError(f"cannot {what}: {error}. `veritensor-ray doctor` checks for the cause") from error
+        advice = ray_internals.unproven() or "`veritensor-ray doctor` checks for the cause"
+        raise CannotRunError(f"cannot {what}: {error}. {advice}") from error
     return True
 
 
@@ -94,7 +96,7 @@ def _knock(settings: Settings) -> str:
     token = cluster_token(settings)
     if joinable(address, token):
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": str(token)}
-        _forget_token()
+        ray_internals.reread_token()
     return address
 
 
@@ -104,11 +106,9 @@ def _here() -> str:
     Ray itself would also take the word of `ray_current_cluster`, a file that outlives its Ray and that any user can write, or join the Ray
     of another user or run. Raises CannotRunError.
     """
-    from ray._private import services
-
     if (named := os.environ.get("RAY_ADDRESS") or "auto") != "auto":
         try:
-            return str(services.canonicalize_bootstrap_address_or_die(named))
+            return ray_internals.named_address(named)
         except (ConnectionError, ValueError) as error:
             raise CannotRunError(f"RAY_ADDRESS={named} names no Ray to join ({error}); unset it, or give --address HOST:6379") from None
     found = sorted(set(_heads()))
@@ -122,11 +122,10 @@ def _here() -> str:
 def _heads() -> Iterator[str]:
     """Yields the addresses of clusters that have a node here, started by this user or root, except Rays that belong to a run."""
     for process in psutil.process_iter(["cmdline", "uids"]):
-        line = " ".join(process.info["cmdline"] or ())
+        found = ray_internals.raylet(" ".join(process.info["cmdline"] or ()))
         mine = process.info["uids"] is not None and process.info["uids"].real in (0, os.getuid())
-        address = re.search(r"--gcs-address=([^\s=]+:\d+)", line)
-        if mine and address and re.match(r"\S*/raylet\s", line) and not re.search(r"--temp-dir=\S*/vr-[^/\s]+/r\s", line):
-            yield address[1]
+        if mine and found and not _OWN_FOLDER.fullmatch(found[1]):
+            yield found[0]
 
 
 def _alone(settings: Settings) -> dict[str, Any]:
@@ -135,7 +134,6 @@ def _alone(settings: Settings) -> dict[str, Any]:
         "address": "local",  # otherwise Ray would join another run's cluster on this machine
         "num_cpus": cpus(),
         "include_dashboard": False,
-        "_node_ip_address": "127.0.0.1",
         "object_store_memory": _object_store(settings.resources),
     }
 
@@ -147,8 +145,6 @@ def _own_sigterm() -> Iterator[Callable[[], None]]:
     Signals that arrive inside the block are handled at its end, or when the yielded function is called. Ray would install two handlers
     instead: one in Python that ends the process in the middle of its work, and one in C++ that prints a trace and aborts.
     """
-    from ray._private import utils
-
     before: Any = signal.getsignal(signal.SIGTERM)
     received: list[tuple[int, Any]] = []
 
@@ -159,12 +155,11 @@ def _own_sigterm() -> Iterator[Callable[[], None]]:
     if not callable(before):
         yield deal
         return
-    ray_sets, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda _handler: None
     signal.signal(signal.SIGTERM, lambda number, frame: received.append((number, frame)))
     try:
-        yield deal
+        with ray_internals.without_sigterm_handlers():
+            yield deal
     finally:
-        utils.set_sigterm_handler = ray_sets
         signal.signal(signal.SIGTERM, before)
     deal()
 
@@ -179,40 +174,15 @@ def running(settings: Settings) -> Iterator[None]:
         stop(settings, started)
 
 
-def _without_driver_path() -> Any:
-    """Returns a job whose workers have neither the working directory nor the folder of the driver's script on their import path.
-
-    Ray puts both before the installed packages unless the job brings its own files, so this one claims that it does. If a later Ray
-    decides this differently, a test in tests/test_imports.py notices that a poisoned module is run.
-    """
-    from ray.job_config import JobConfig
-
-    class Apart(JobConfig):  # type: ignore[misc]  # Ray ships no types
-        def _runtime_env_has_working_dir(self) -> bool:
-            return True
-
-    return Apart()
-
-
 def _check_driver_path(settings: Settings) -> None:
     """Raises UsageError if workers of a Ray that this process started earlier would import modules of the corpus."""
-    from ray._private.worker import global_worker
-
     guard = Guard(*real_bases(settings.sources))
-    for folder in global_worker.core_worker.get_job_config().py_driver_sys_path:
+    for folder in ray_internals.driver_path():
         if guard.within(folder):
             raise UsageError(
                 f"this process started Ray in {folder}, which belongs to the corpus, so Ray's workers would run modules from there. Call "
                 "ray.shutdown() first; this run then starts its own Ray"
             )
-
-
-def _forget_token() -> None:
-    """Make Ray read mode and token again; it keeps those from its import or from the previous run."""
-    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled
-
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _object_store(resources: Resources) -> int:

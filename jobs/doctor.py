@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -22,7 +23,7 @@ from veritensor_ray.engines.registry import create, needing_models, selected
 from veritensor_ray.errors import VeritensorError
 from veritensor_ray.extract.readers import import_all
 from veritensor_ray.findings.keys import key_id, site_key
-from veritensor_ray.jobs import cluster, outside
+from veritensor_ray.jobs import cluster, outside, ray_internals
 from veritensor_ray.jobs.resources import arithmetic, cpus, described, stages_of
 from veritensor_ray.pipeline.context import load
 
@@ -51,6 +52,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         ("engines", _engines),
         ("readers", _readers),
         ("stores", _stores),
+        ("Ray's version", _version_of_ray),
         ("import ray", _import_ray),
         ("ray", _ray),
     )
@@ -172,6 +174,13 @@ def _stores(settings: Settings) -> Iterator[Check]:
             yield Check(f"store {prefix}", "fails", str(error), "check the endpoint, the secrets and the permissions under `stores:`")
         else:
             yield Check(f"store {prefix}", "ok", "can be listed and read")
+
+
+def _version_of_ray(settings: Settings) -> Iterator[Check]:
+    """Checks that this package was tested with the installed Ray, whose internals it uses, and that these are all there."""
+    untested = ray_internals.unproven()
+    ray_internals.check()
+    yield Check("Ray's version", "warning" if untested else "ok", untested or f"{version('ray')}, with which this version was tested")
 
 
 def _import_ray(settings: Settings) -> Iterator[Check]:

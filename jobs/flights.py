@@ -155,4 +155,13 @@ class Flights:
         if not begun:
             return Reading(self.read, len(self._open), effort=self.effort)
         since, (row, doing, at, of) = min(begun, key=lambda one: one[0])
-        return Reading(self.read, len(self._open), self.shown(row.artifact), doing, at, of, time.monotonic() - since, self.effort)
+        return Reading(
+            self.read,
+            len(self._open),
+            artifact=self.shown(row.artifact),
+            doing=doing,
+            at=at,
+            of=of,
+            seconds=time.monotonic() - since,
+            effort=self.effort,
+        )

@@ -6,17 +6,14 @@ runs in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-BOOTSTRAP = "ray_bootstrap_config.yaml"  # in the home folder
-_HEAD = "node:__internal_head__"  # a resource that only the head has
-_RAYS = "https://usage-stats.ray.io/"  # where a head reports to unless told otherwise
+from veritensor_ray.jobs.ray_internals import BOOTSTRAP, HEAD_RESOURCE, REPORT_VARIABLE, REPORTS_TO, usage_report
+
 REMEDY = (
-    "start it with RAY_USAGE_STATS_ENABLED=0, RAY_USAGE_STATS_REPORT_URL=http://127.0.0.1:9/ and a file "
+    f"start it with RAY_USAGE_STATS_ENABLED=0, {REPORT_VARIABLE}=http://127.0.0.1:9/ and a file "
     f"~/{BOOTSTRAP} that contains {{}} (docs/operations.md)"
 )
 
@@ -38,7 +35,7 @@ def of_joined() -> str | None:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     for node in ray.nodes():
-        if node["Alive"] and _HEAD in node["Resources"]:
+        if node["Alive"] and HEAD_RESOURCE in node["Resources"]:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             said: str | None = ray.get(ray.remote(num_cpus=0, max_retries=0)(_of_this_node).options(scheduling_strategy=there).remote())
             return said
@@ -47,20 +44,18 @@ def of_joined() -> str | None:
 
 def _of_this_node() -> str | None:
     """Returns the same in a worker of the head, which has inherited the environment that the head was started in."""
-    from ray._common.usage import usage_lib
-
-    return sends(usage_lib.usage_stats_enabled(), usage_lib._usage_stats_report_url(), (Path.home() / BOOTSTRAP).exists())
+    return sends(*usage_report(), (Path.home() / BOOTSTRAP).exists())
 
 
 # A job that prints the two switches that the dashboard does not tell. Jobs run in a shell of the head.
-PROBE = f'echo "reports to ${{RAY_USAGE_STATS_REPORT_URL-{_RAYS}}}"; [ ! -e ~/{BOOTSTRAP} ] || echo "cloud known"'
+PROBE = f'echo "reports to ${{{REPORT_VARIABLE}-{REPORTS_TO}}}"; [ ! -e ~/{BOOTSTRAP} ] || echo "cloud known"'
 
 
-def of_probe(printed: str, dashboard: Mapping[str, Any]) -> str | None:
-    """Returns the same from what PROBE printed, and what the dashboard answers at /usage_stats_enabled."""
+def of_probe(printed: str, statistics: bool) -> str | None:
+    """Returns the same from what PROBE printed, and whether the dashboard says that usage statistics are on."""
     lines = printed.splitlines()  # Ray's own are among them
     url = next((line.removeprefix("reports to ") for line in lines if line.startswith("reports to ")), "")
-    return sends(bool(dashboard.get("usageStatsEnabled")), url, "cloud known" in lines)
+    return sends(statistics, url, "cloud known" in lines)
 
 
 def _on_loopback(host: str) -> bool:

@@ -25,18 +25,11 @@ from veritensor_ray.actors.models import ModelActor
 from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.errors import CannotRunError, VeritensorError
 from veritensor_ray.jobs.claim import Claim
+from veritensor_ray.jobs.losses import StageLost
 from veritensor_ray.jobs.turns import CALL, Seats, Turns
 
 T = TypeVar("T")
 _DEATHS = 12  # in a row, without a successful call in between: then artifacts are not the cause
-
-
-class StageLost(Exception):
-    """A stage ended without a result. With `strike`, the artifact may be the cause; without it, the stage is repeated and nothing is counted."""
-
-    def __init__(self, stage: str, reason: str, strike: bool = True) -> None:
-        super().__init__(f"{stage}: {reason}")
-        self.stage, self.reason, self.strike = stage, reason, strike
 
 
 @dataclass(slots=True, eq=False)

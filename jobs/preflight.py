@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from veritensor_ray.config import Settings
@@ -85,9 +85,7 @@ def _answer(name: str, task: Any) -> NodeReport:
 
 
 def _with(report: NodeReport, *problems: str, node: str = "") -> NodeReport:
-    return NodeReport(
-        node or report.node, report.package, report.python, report.bundle, report.accelerators, report.engines, tuple(problems)
-    )
+    return replace(report, node=node or report.node, problems=problems)
 
 
 def _name(node: Mapping[str, Any]) -> str:

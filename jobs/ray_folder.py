@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veritensor_ray.errors import CannotRunError
+from veritensor_ray.jobs.ray_internals import LONGEST_PATH
 
 _PREFIX = "vr-"
 _OWNER = "owner"  # a file in each folder, which the process that made the folder keeps locked
 _SOCKET = 107  # bytes in the path of a Unix socket: the kernel's limit, without the zero at its end
-_BELOW = len(
-    "/vr-12345678/r/session_2026-11-29_04-20-05_123456_4194304/sockets/plasma_store.10"
-)  # the longest path that Ray makes in a folder
-_ROOM = _SOCKET - _BELOW
+_ROOM = _SOCKET - len(f"/{_PREFIX}12345678/r/{LONGEST_PATH}")
 
 
 @dataclass(frozen=True, slots=True)

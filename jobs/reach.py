@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 from veritensor_ray.config import Settings, resolve_secret
 from veritensor_ray.errors import CannotRunError, UsageError
+from veritensor_ray.jobs.ray_internals import CLUSTER_ID_METHOD
 
 _SECONDS = 5.0
 _HEAD = 4096  # bytes of an answer
 _ALERT = b"\x15\x03"  # the beginning of every TLS alert
-_CLUSTER_ID = "/ray.rpc.NodeInfoGcsService/GetClusterId"  # the first request of every driver
 _TOKENS = (
     "set cluster.token to env:NAME or file:/path (VERITENSOR_CLUSTER__TOKEN) with the cluster's token; if the head was started without a "
     "token, it generated one in ~/.ray/auth_token of the user who started it"
@@ -143,7 +143,7 @@ def _unauthenticated(address: str, token: str | None) -> bool:
     import grpc
 
     with grpc.insecure_channel(address) as channel:
-        ask = channel.unary_unary(_CLUSTER_ID, request_serializer=bytes, response_deserializer=bytes)
+        ask = channel.unary_unary(CLUSTER_ID_METHOD, request_serializer=bytes, response_deserializer=bytes)
         try:
             ask(b"", timeout=_SECONDS, metadata=[("authorization", f"Bearer {token}")] if token else None)
         except grpc.RpcError as error:

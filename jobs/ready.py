@@ -16,7 +16,7 @@ from veritensor_ray.errors import CannotRunError, OutputConflict, StoreError, Us
 from veritensor_ray.findings.keys import key_id, site_key
 from veritensor_ray.findings.policy import Judge
 from veritensor_ray.imports import Guard
-from veritensor_ray.jobs import cluster, preflight
+from veritensor_ray.jobs import cluster, preflight, ray_internals
 from veritensor_ray.jobs.deadline import deadline_at
 from veritensor_ray.jobs.judging import policy_in_force
 from veritensor_ray.jobs.preflight import Fleet
@@ -61,6 +61,8 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
     bundle_id = bundle.id if bundle else None
     for warning in bundle.warnings if bundle else ():
         report.note(warning)
+    if untested := ray_internals.unproven():
+        report.note(untested)
     starts = tuple(roots(settings.sources, settings.stores))
     with contextlib.ExitStack() as stack:
         stack.enter_context(Guard(*real_bases(settings.sources)))

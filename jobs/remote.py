@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
 import math
 import os
 import re
 import secrets
 import shlex
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import Any
 
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import CannotRunError, UsageError
+from veritensor_ray.jobs import ray_internals
 from veritensor_ray.jobs.deadline import deadline_at
 from veritensor_ray.jobs.outside import PROBE, of_probe
 from veritensor_ray.jobs.reach import cluster_token, jobs_api, refused
@@ -33,7 +32,6 @@ _CLIENT_ONLY: Any = {"address": True, "cluster": True, "log_format": True, "trus
 _QUIET = 30.0  # seconds without a line, after which the state is requested
 _LOST = 120.0  # seconds without an answer, after which the client gives up
 _PROGRESS = re.compile(r"^\d\d:\d\d:\d\d ", re.MULTILINE)  # how each line about the progress of a run begins
-_NO_AGENT = "No available agent to submit job"  # Ray's message, after it has waited for seconds
 _AGENT = (
     "the head takes no jobs, because its agent does not run. Usually another Ray on that machine already uses the agent's port, 52365: start "
     "the head with --dashboard-agent-listen-port=0, or end the other Ray"
@@ -125,11 +123,7 @@ class JobsClient:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
         verify: str | bool = settings.cluster.ca_bundle or True
         self._ray: Any = self._asked(lambda: JobSubmissionClient(self.address, headers=headers, verify=verify))
-        logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)  # it logs every connection that closes
-        if settings.cluster.ca_bundle:
-            self._ray._ssl_context = ssl.create_default_context(
-                cafile=settings.cluster.ca_bundle
-            )  # Ray's own setting does not apply to websockets
+        ray_internals.prepare_client(self._ray, settings.cluster.ca_bundle)
 
     def submit(self, settings: Settings, command: str) -> tuple[Submission, bool]:
         """Submit a run, or find the one that is already writing this output. Returns it, and whether it is new."""
@@ -171,7 +165,7 @@ class JobsClient:
 
     def outside(self) -> str | None:
         """Returns what the head sends to places outside the cluster; None if nothing. A short job looks at the environment of the head."""
-        about: dict[str, Any] = self._asked(lambda: self._ray._do_request("GET", "/usage_stats_enabled").json())
+        statistics: bool = self._asked(lambda: ray_internals.reports_usage(self._ray))
         name = f"doctor-{secrets.token_hex(6)}"  # not listed among the runs
         self._asked(lambda: self._ray.submit_job(entrypoint=PROBE, submission_id=name))
         give_up = time.monotonic() + _QUIET
@@ -181,7 +175,7 @@ class JobsClient:
             raise CannotRunError(
                 f"{self.address} did not finish a job that prints one line ({seen.state}): {seen.message}; check the logs of its head"
             )
-        said = of_probe(self.logs(name), about.get("data", {}))
+        said = of_probe(self.logs(name), statistics)
         self._asked(lambda: self._ray.delete_job(name))
         return said
 
@@ -263,7 +257,7 @@ class JobsClient:
                 f"no Ray dashboard answers at {self.address}; give the head's http://HOST:8265, and check that it is up"
             ) from None
         except RuntimeError as error:
-            if _NO_AGENT in str(error):
+            if ray_internals.has_no_agent(error):
                 raise CannotRunError(f"{self.address}: {_AGENT}") from None
             raise CannotRunError(f"{self.address}: {str(error).strip()[:500]}") from None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import psutil
 
 from veritensor_ray.config import Resources, Settings
 from veritensor_ray.errors import ResourceError
+from veritensor_ray.jobs import ray_internals
 
 _WORKER_MEMORY = 400_000_000  # a worker that has imported this package and its dependencies
 _ACTOR_MEMORY = {"embedded": 700_000_000, "standard": 3_000_000_000}  # a process that hosts a profile's models, with working memory
@@ -202,9 +202,8 @@ def fit_here(settings: Settings, models: int) -> Slots:
 def machines() -> list[Machine]:
     """Returns the living nodes of the Ray that this process has joined, with the free resources of each."""
     import ray
-    from ray._private.state import available_resources_per_node
 
-    free = available_resources_per_node()
+    free = ray_internals.free_resources()
     alive = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
     return [_machine(node, free[node]) for node in sorted(alive) if node in free]
 
@@ -260,29 +259,12 @@ def _settled() -> list[Machine]:
 
 def holders() -> list[str]:
     """Returns who holds the cluster's CPUs and GPUs, one line per job; without the dashboard, a line saying that this is unknown."""
-    import ray
-    from ray.util.state import list_actors, list_jobs, list_placement_groups, list_tasks
-
-    here = {"address": ray.get_runtime_context().gcs_address, "limit": 10_000}  # otherwise Ray may ask another one on this machine
     try:
-        names = {job.job_id: job.submission_id or job.entrypoint for job in list_jobs(**here) if job.job_id}
-        held: dict[str, Counter[str]] = defaultdict(Counter)
-        for group in list_placement_groups(filters=[("state", "=", "CREATED")], detail=True, **here):
-            for bundle in group.bundles:
-                held[group.creator_job_id].update(_held(bundle["unit_resources"]))
-        actors = list_actors(filters=[("state", "=", "ALIVE")], detail=True, **here)
-        tasks = list_tasks(filters=[("state", "=", "RUNNING"), ("type", "=", "NORMAL_TASK")], detail=True, **here)
-        for one in (*actors, *tasks):
-            if not one.placement_group_id:  # otherwise it runs on what a group holds
-                held[one.job_id].update(_held(one.required_resources))
+        held = ray_internals.holders()
     except Exception as error:  # noqa: BLE001  # the state API is a separate service, and this is only an extra line in a message
         return [f"  the holders are unknown: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}"]
     return [
-        f"  {names.get(job, 'a driver')} (job {job}) holds {counts['CPU']:g} CPUs, {counts['GPU']:g} GPUs"
-        for job, counts in sorted(held.items())
-        if counts["CPU"] or counts["GPU"]
+        f"  {who} holds {resources['CPU']:g} CPUs, {resources['GPU']:g} GPUs"
+        for who, resources in held.items()
+        if resources["CPU"] or resources["GPU"]
     ]
-
-
-def _held(resources: Mapping[str, float]) -> dict[str, float]:
-    return {name: resources.get(name, 0.0) for name in ("CPU", "GPU")}

@@ -6,13 +6,14 @@ import asyncio
 import json
 import platform
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from veritensor_ray.config import Settings
 from veritensor_ray.corpus.changes import changes, of_ledger, of_listing
 from veritensor_ray.corpus.listing import check_source
 from veritensor_ray.corpus.planning import (
@@ -26,6 +27,7 @@ from veritensor_ray.corpus.planning import (
     shards_of,
     write_plan,
 )
+from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.registry import create
 from veritensor_ray.errors import CannotRunError, DeadlineReached
 from veritensor_ray.findings.commit import committed
@@ -48,6 +50,10 @@ from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.secret_kinds.uris import without_credentials
 from veritensor_ray.stores.outputs import OutputStore, check_output
+
+if TYPE_CHECKING:
+    from veritensor_ray.jobs.pool import Pool
+    from veritensor_ray.jobs.scheduler import Work
 
 _FEW_SHARDS = 4  # for each CPU
 _EVERY = 2.0  # seconds between reports of how far a run has come
@@ -139,33 +145,19 @@ async def _work(
     """Scan the shards that are not committed yet."""
     import ray
 
-    from veritensor_ray.jobs.pool import Pool
-    from veritensor_ray.jobs.scheduler import Work, run_shards
+    from veritensor_ray.jobs.scheduler import Work
 
     settings = context.settings
     local, models = split_engines(context)
-    engines = without_weights(context, models)
-    groups = [group for group in ([engines] if settings.resources.model_pools == "shared" else [(one,) for one in engines]) if group]
-    slots, found = resources.arithmetic(settings, len(groups), report.note, claim.take)
+    stages = _stages(context, models)
+    slots, found = resources.arithmetic(settings, len(stages), report.note, claim.take)
     if settings.read_rate:
         context = replace(context, read_rate=settings.read_rate / slots.extract)
     reference = ray.put(context)
     turns = Turns({share.machine: share.cpus for share in slots.shares})
     extractions = Seats(turns, {share.machine: share.extract for share in slots.shares})
-    pools = [
-        Pool(
-            reference,
-            group,
-            turns,
-            {share.machine: share.actors[stage] for share in slots.shares},
-            slots.call_cpus,
-            settings.resources.model_gpus,
-            claim,
-        )
-        for stage, group in enumerate(groups)
-    ]
+    pools = _pools(reference, stages, settings, turns, slots, claim)
     machines = Machines(settings, found, slots, turns, extractions, pools, claim)
-    meter, flights = Meter(turns), Flights(context.site_key)
     work = Work(
         context=context,
         reference=reference,
@@ -176,8 +168,8 @@ async def _work(
         pools=pools,
         turns=turns,
         extractions=extractions,
-        meter=meter,
-        flights=flights,
+        meter=Meter(turns),
+        flights=Flights(context.site_key),
         window=lambda: max(1, extractions.count + sum(pool.size for pool in pools)),
         on_commit=report.committed,
         on_note=report.note,
@@ -187,29 +179,61 @@ async def _work(
         claim=claim,
     )
     try:
-        if (
-            run.totals["shards"] - len(done) > _FEW_SHARDS * slots.cpus
-        ):  # long enough that a model that does not load should be noticed first
-            report.stage("load models")
-            await asyncio.gather(*(pool.start() for pool in pools))
-        with store.open(f"_work/{run.id}/plan.parquet") as plan:
-            read, spent = planned_work(plan, done) if done else (0, 0.0)
-            effort = run.totals.get("effort", 0) / 1000 - spent
-            report.scanning(run.totals["shards"], run.totals["bytes"], len(done), read, effort, slots.cpus)
-            report.stage("scan")
-            entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
-            shards = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)
-            await _while(run_shards(work, shards), machines.watch(), _reports(flights, report))
-    except DeadlineReached:
-        left = run.totals["shards"] - len(committed(store, run.id))
-        raise DeadlineReached(
-            f"the deadline was reached with {left} of {run.totals['shards']} shards left; the same command resumes with them"
-        ) from None
+        await _scanned(work, machines, run, done, report, slots.cpus)
     finally:
         for pool in pools:
             pool.close()
     seconds = {pool.stage: round(pool.cpu_seconds, 3) for pool in pools}
-    return Spent(seconds, meter.report(sum(pool.cpu_seconds for pool in pools), sum(pool.load_seconds for pool in pools)))
+    return Spent(seconds, work.meter.report(sum(pool.cpu_seconds for pool in pools), sum(pool.load_seconds for pool in pools)))
+
+
+def _stages(context: Context, models: tuple[str, ...]) -> list[Sequence[Engine]]:
+    """Returns the engines with a model of each stage; the weights stay where they are."""
+    engines = without_weights(context, models)
+    if context.settings.resources.model_pools == "shared":
+        return [engines] if engines else []
+    return [(engine,) for engine in engines]
+
+
+def _pools(
+    reference: Any, stages: Sequence[Sequence[Engine]], settings: Settings, turns: Turns, slots: resources.Slots, claim: Claim
+) -> list[Pool]:
+    """Returns the pool of each stage. None of their actors is started yet."""
+    from veritensor_ray.jobs.pool import Pool
+
+    return [
+        Pool(
+            reference,
+            engines,
+            turns,
+            {share.machine: share.actors[stage] for share in slots.shares},
+            slots.call_cpus,
+            settings.resources.model_gpus,
+            claim,
+        )
+        for stage, engines in enumerate(stages)
+    ]
+
+
+async def _scanned(work: Work, machines: Machines, run: Run, done: set[int], report: Reporter, cpus: int) -> None:
+    """Scan the shards of the plan that are not `done`. Raises DeadlineReached with the number of those that are left."""
+    from veritensor_ray.jobs.scheduler import run_shards
+
+    shards = run.totals["shards"]
+    if shards - len(done) > _FEW_SHARDS * cpus:  # long enough that a model that does not load should be noticed first
+        report.stage("load models")
+        await asyncio.gather(*(pool.start() for pool in work.pools))
+    try:
+        with work.store.open(f"_work/{run.id}/plan.parquet") as plan:
+            read, spent = planned_work(plan, done) if done else (0, 0.0)
+            report.scanning(shards, run.totals["bytes"], len(done), read, run.totals.get("effort", 0) / 1000 - spent, cpus)
+            report.stage("scan")
+            entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
+            left = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)
+            await _while(run_shards(work, left), machines.watch(), _reports(work.flights, report))
+    except DeadlineReached:
+        late = shards - len(committed(work.store, run.id))
+        raise DeadlineReached(f"the deadline was reached with {late} of {shards} shards left; the same command resumes with them") from None
 
 
 async def _reports(flights: Flights, report: Reporter) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,40 +11,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 import ray
-from ray.exceptions import (
-    LocalRayletDiedError,
-    NodeDiedError,
-    ObjectLostError,
-    ObjectRefStreamEndOfStreamError,
-    OutOfMemoryError,
-    RayError,
-    RayTaskError,
-    TaskPlacementGroupRemoved,
-    TaskUnschedulableError,
-    WorkerCrashedError,
-)
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray.exceptions import ObjectRefStreamEndOfStreamError, RayError, RayTaskError, WorkerCrashedError
 
-from veritensor_ray.actors.tasks import Pass, Step, commit, extract
-from veritensor_ray.cleaning.shard import Care, crumb_key
+from veritensor_ray.actors.tasks import Pass, Step, extract
 from veritensor_ray.corpus.planning import PlanRow, Shard
 from veritensor_ray.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.jobs import ray_internals
 from veritensor_ray.jobs.claim import Claim
+from veritensor_ray.jobs.committing import commit_shard
 from veritensor_ray.jobs.flights import Flight, Flights
-from veritensor_ray.jobs.pool import Pool, StageLost
-from veritensor_ray.jobs.turns import BEGIN, CALL, RESUME, Seats, Turns
+from veritensor_ray.jobs.losses import NO_ARTIFACT, PATIENCE, STRIKES, StageLost, died
+from veritensor_ray.jobs.pool import Pool
+from veritensor_ray.jobs.turns import BEGIN, RESUME, Seats, Turns
 from veritensor_ray.jobs.utilisation import Meter
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.stores.outputs import OutputStore
 
-EXTRACT, CLEAN = "extract", "clean"
-_STRIKES = 2  # deaths at one artifact in one stage, each while it was scanned alone
-_PATIENCE = 20  # times that a shard may be lost without an artifact to blame
-_LAST_COMMITS = 20.0  # seconds
+EXTRACT = "extract"
 _AHEAD, _AHEAD_BYTES = 2, 16_000_000  # unfinished batches of a shard: this many in any case, and more while they are small
 _BEAT, _BEATS = 5.0, 20  # seconds; beats per second from all extractions together
-_NOT_ITS_FAULT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError, TaskUnschedulableError, TaskPlacementGroupRemoved)
 
 Calls = dict[asyncio.Task[list[ray.ObjectRef[Any]]], int]  # the calls for batches, in order, with the bytes of each
 
@@ -123,10 +107,10 @@ async def _some_done(active: set[asyncio.Task[None]], sizes: dict[asyncio.Task[N
 
 async def _shard(work: Work, shard: Shard) -> None:
     with work.flights.flight(shard) as flight:
-        for _ in range(_PATIENCE):
+        for _ in range(PATIENCE):
             try:
                 passes = await _passes(work, shard, flight)
-                numbers = await _commit(work, shard, passes)
+                numbers = await commit_shard(work, shard, passes)
                 flight.landed()
                 work.on_commit(numbers | {"read": work.flights.read, "effort": round(work.flights.effort, 3)})
                 return
@@ -134,7 +118,7 @@ async def _shard(work: Work, shard: Shard) -> None:
                 work.on_note(f"shard {shard.id} is repeated: {lost}")
                 if work.look is not None:
                     await work.look()
-        raise CannotRunError(f"shard {shard.id} was lost {_PATIENCE} times without an artifact to blame; check the logs of the nodes")
+        raise CannotRunError(f"shard {shard.id} was lost {PATIENCE} times without an artifact to blame; check the logs of the nodes")
 
 
 async def _passes(work: Work, shard: Shard, flight: Flight) -> list[Pass]:
@@ -159,7 +143,7 @@ async def _solo(work: Work, row: PlanRow, flight: Flight) -> Pass:
             if not lost.strike:
                 raise
             strikes[lost.stage] += 1
-            if strikes[lost.stage] < _STRIKES:
+            if strikes[lost.stage] < STRIKES:
                 continue
             kept_out[lost.stage] = lost.reason
             work.on_note(f"{work.flights.shown(row.artifact)} is quarantined in {lost.stage}: {lost.reason}")
@@ -196,15 +180,15 @@ async def _extracted(
         flight.begin(rows)
         stream = _extract_in(work.claim.on(machine)).remote(work.reference, list(rows), work.local, work.models, work.known, work.beat)
         while True:
-            payload, described = stream._get_next_ref_n(2)  # awaiting the stream itself would fetch each object into the driver
+            payload, described = ray_internals.peek(stream)
             step = await _step(payload, described)
             flight.reached(step.position)
             if step.beat:  # it does not pause
-                stream._consume_next_ref_n(2)
+                ray_internals.advance(stream)
                 continue
             work.meter.add("extract", step.cpu_seconds)
             if step.end:
-                stream._consume_next_ref_n(2)
+                ray_internals.advance(stream)
                 stream = None
                 return payload
             work.turns.give(machine, cpus)
@@ -214,7 +198,7 @@ async def _extracted(
             flight.handed(call, step.position, step.share)
             await _few(calls)
             cpus = await work.turns.take(machine, RESUME)
-            stream._consume_next_ref_n(2)
+            ray_internals.advance(stream)
     finally:
         if stream is not None:
             ray.cancel(stream)  # a task whose results nobody takes would wait forever, and keep its CPU
@@ -224,13 +208,8 @@ async def _extracted(
 
 @functools.lru_cache(maxsize=4096)
 def _extract_in(there: Any) -> Any:
-    """Returns the task for what the run holds on a machine."""
-    return extract.options(scheduling_strategy=there)
-
-
-@functools.lru_cache(maxsize=4096)
-def _commit_on(machine: str) -> Any:
-    return commit.options(scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=True)) if machine else commit
+    """Returns the task for what the run holds on a machine. After each object and its step, it pauses until both are taken."""
+    return extract.options(scheduling_strategy=there, **ray_internals.PAUSING)
 
 
 async def _step(payload: ray.ObjectRef[Any], described: ray.ObjectRef[Any]) -> Step:
@@ -279,73 +258,11 @@ async def _read_images(
 
 def _lost(error: RayError, limit: float) -> StageLost:
     """Returns the meaning of a failed extraction. The most specific error comes first, since Ray's errors are also instances of their cause."""
-    if isinstance(error, _NOT_ITS_FAULT):
-        return StageLost(EXTRACT, f"{type(error).__name__}", strike=False)
+    if isinstance(error, NO_ARTIFACT):
+        return StageLost(EXTRACT, type(error).__name__, strike=False)
     if isinstance(error, WorkerCrashedError):
-        return StageLost(EXTRACT, f"the worker died while reading it (a crash, or no progress for {limit:g} s)")
+        return StageLost(EXTRACT, died("reading it", limit))
     cause = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, VeritensorError):
         raise cause from None
     return StageLost(EXTRACT, f"{type(cause).__name__}: {cause}"[:200])
-
-
-async def _commit(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any]:
-    """Commit a shard on the machine that extracted it last: most of its data is there, and a process has just become idle.
-
-    If the process dies while it rewrites an artifact, it is tried again and leaves a note before each one. An artifact at which it dies
-    twice more is held back as it is.
-    """
-    machine, care, strikes = passes[-1].machine, None, Counter[int]()
-    while True:
-        cpus = await work.turns.take(machine, CALL)
-        try:
-            return await _committed(work, shard, passes, machine, care)
-        except StageLost as lost:
-            if not lost.strike or work.context.cleaning is None:
-                raise
-            care = _careful(work, shard, care, strikes, lost)
-        finally:
-            work.turns.give(machine, cpus)
-
-
-def _careful(work: Work, shard: Shard, care: Care | None, strikes: Counter[int], lost: StageLost) -> Care:
-    """Return how to try once more after a process died while it rewrote an artifact of a shard. Raises StageLost if none is to blame."""
-    if care is None or work.context.cleaning is None:
-        return Care({})
-    crumb = work.context.cleaning.store.read(crumb_key(work.context.cleaning.work(work.run), shard.id))
-    if crumb is None or sum(strikes.values()) >= _PATIENCE + _STRIKES * len(shard.rows):
-        raise StageLost(CLEAN, lost.reason, strike=False)
-    number = int(crumb)
-    strikes[number] += 1
-    if strikes[number] < _STRIKES:
-        return care
-    work.on_note(f"{work.flights.shown(shard.rows[number].artifact)} is held back: {lost.reason}")
-    return Care({**care.held, number: lost.reason})
-
-
-async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str, care: Care | None) -> dict[str, Any]:
-    reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints, care)
-    call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # not a task, which the end of the loop would cancel too
-    try:
-        numbers = await asyncio.shield(call)
-        work.meter.add("commit", numbers["cpu_seconds"])
-        return numbers
-    except asyncio.CancelledError:
-        until = time.monotonic() + _LAST_COMMITS  # it is writing, so any clean-up of this run has to wait
-        while not call.done() and (left := until - time.monotonic()) > 0:
-            with contextlib.suppress(asyncio.CancelledError):  # both the end of the loop and the end of `run_shards` cancel
-                await asyncio.wait([call], timeout=left)
-        raise
-    except WorkerCrashedError:
-        limit = work.context.settings.limits.artifact_seconds
-        reason = f"the worker died while rewriting it (a crash, or no progress for {limit:g} s)"
-        raise StageLost(CLEAN, reason, strike=work.context.cleaning is not None) from None
-    except _NOT_ITS_FAULT as error:
-        raise StageLost("commit", type(error).__name__, strike=False) from None
-    except RayTaskError as error:
-        cause = error.cause
-        if isinstance(cause, _NOT_ITS_FAULT):
-            raise StageLost("commit", type(cause).__name__, strike=False) from None
-        if isinstance(cause, VeritensorError):
-            raise cause from None
-        raise CannotRunError(f"shard {shard.id} cannot be committed to {work.store.uri}: {type(cause).__name__}: {cause}") from None

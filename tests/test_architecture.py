@@ -108,7 +108,12 @@ def test_engines_take_their_vocabulary_from_one_place_and_everything_else_from_a
 
 # Words of other libraries, which have nothing better: `liblzma` names its limit on memory, `ssl` a certificate, Ray a head without an agent,
 # and DuckDB an interrupted query in sentences alone.
-FOREIGN = {"veritensor_ray/extract/streams.py", "veritensor_ray/announce/notify.py", "veritensor_ray/findings/results.py", "jobs/remote.py"}
+FOREIGN = {
+    "veritensor_ray/extract/streams.py",
+    "veritensor_ray/announce/notify.py",
+    "veritensor_ray/findings/results.py",
+    "jobs/ray_internals.py",
+}
 ASKED_IN_SQL = re.compile(
     r"SELECT.*(\breason\s*(=|<>|(NOT )?(I?LIKE|IN|GLOB)\b)|(starts_with|ends_with|contains|regexp_\w+)\((\w+\.)?reason\b)", re.DOTALL
 )

@@ -47,7 +47,7 @@ def test_what_a_shell_of_the_head_prints(url: str | None, knows: bool, says: str
         (tmp_path / "ray_bootstrap_config.yaml").touch()
     environment = {"HOME": str(tmp_path)} | ({"RAY_USAGE_STATS_REPORT_URL": url} if url else {})
     done = subprocess.run(["/bin/sh", "-c", PROBE], env=environment, capture_output=True, text=True, check=True)
-    said = of_probe(f"Runtime env is setting up.\nRunning entrypoint: {PROBE}\n{done.stdout}", {"usageStatsEnabled": True})
+    said = of_probe(f"Runtime env is setting up.\nRunning entrypoint: {PROBE}\n{done.stdout}", True)
     assert said is None if says is None else str(said).endswith(says)
 
 

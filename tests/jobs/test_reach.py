@@ -18,6 +18,7 @@ import pytest
 from veritensor_ray.config import Settings
 from veritensor_ray.errors import CannotRunError, UsageError, VeritensorError
 from veritensor_ray.jobs import reach
+from veritensor_ray.jobs.ray_internals import CLUSTER_ID_METHOD
 
 DASHBOARD = b"HTTP/1.1 401 Unauthorized\r\nServer: aiohttp\r\nContent-Length: 0\r\n\r\n"
 NGINX = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\nThe plain HTTP request was sent to HTTPS port"
@@ -83,7 +84,7 @@ def gcs(token: str | None) -> Iterator[int]:
                     context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")
                 return b""
 
-            return grpc.unary_unary_rpc_method_handler(answer) if details.method == reach._CLUSTER_ID else None
+            return grpc.unary_unary_rpc_method_handler(answer) if details.method == CLUSTER_ID_METHOD else None
 
     server = grpc.server(ThreadPoolExecutor(1), handlers=[Asked()])
     port = server.add_insecure_port("127.0.0.1:0")
