@@ -29,14 +29,10 @@ def _fixed(name: str, value: int, unit: str, what: str) -> int:
 
 
 # Content that is held in memory whole while it is read.
-HELD = _fixed(
-    "held_bytes", 64 << 20, "bytes", "any text, value or member that is held in memory whole and has no row of its own in this table"
-)
+HELD = _fixed("held_bytes", 64 << 20, "bytes", "any text, value or member that is held in memory whole and has no row of its own")
 INSPECTED_FILES = _fixed("inspected_files", 10_000, "files", "the files and folders that one call of `inspect` scans")
 UNSIZED = _fixed("unsized_bytes", HELD, "bytes", "a file whose size the system does not report, as in /proc")
-UNRANGED = _fixed(
-    "unranged_bytes", 4 << 30, "bytes", "an object whose server does not serve ranges; it is kept in a temporary file while it is read"
-)
+UNRANGED = _fixed("unranged_bytes", 4 << 30, "bytes", "an object whose server does not serve ranges")
 UNSEEKABLE = _fixed("unseekable_bytes", HELD, "bytes", "an office document that is read from a stream")
 IMAGE = _fixed("image_bytes", HELD, "bytes", "an image file")
 MAIL = _fixed("mail_bytes", HELD, "bytes", "an email message")
@@ -53,7 +49,7 @@ NPY_ITEM = _fixed("npy_item", HELD, "bytes", "one item of a NumPy array")
 ONNX_TEXT = _fixed("onnx_text", HELD, "bytes", "one text of an ONNX model")
 GGUF_TEXT = _fixed("gguf_text", HELD, "bytes", "one text of a GGUF file")
 PICKLE = _fixed("pickle_bytes", HELD, "bytes", "one value of a pickle that is read from a stream")
-SAFETENSORS = _fixed("safetensors_header", 32 << 20, "bytes", "the header of a safetensors file, which takes ten times as much once parsed")
+SAFETENSORS = _fixed("safetensors_header", 32 << 20, "bytes", "the header of a safetensors file")
 OLE_STREAM = _fixed(
     "ole_stream_bytes", HELD, "bytes", "one stream of an OLE file; all of them together may have eight times the file's size plus this much"
 )
@@ -72,7 +68,7 @@ SMALL = _fixed("expanded_small", 10 << 20, "bytes", "the output of a tiny artifa
 LAYERS = _fixed("layers", 3, "layers", "encodings nested in each other in one text")
 LAYER_TEXTS = _fixed("layer_texts", 2_000, "texts", "texts decoded from one block of texts")
 # Documents.
-PART = _fixed("part_bytes", 512 << 20, "bytes", "the XML of one part of a document; it is streamed, so this limits time, not memory")
+PART = _fixed("part_bytes", 512 << 20, "bytes", "the XML of one part of a document")
 DOCUMENT = _fixed("document_bytes", 2 << 30, "bytes", "the XML of all parts of a document, and the texts extracted from it")
 EMBEDDED = _fixed("embedded_bytes", HELD, "bytes", "the files embedded in the XML of a flat OpenDocument file")
 ENCRYPTION_LIST = _fixed("encryption_list", 4 << 20, "bytes", "the list of encrypted files in an EPUB")
@@ -117,7 +113,7 @@ PDF_DRAWN = _fixed(
     "pdf_drawn_bytes",
     32 << 20,
     "bytes",
-    "the content of one PDF page, including each drawing of a form; PDFium takes 25 times as much memory for it",
+    "the content of one PDF page, including each drawing of a form",
 )
 PDF_PAGE_OBJECTS = _fixed("pdf_page_objects", 50_000, "objects", "objects of one page that are searched for hidden text")
 PDF_COVERS = _fixed(
@@ -139,7 +135,7 @@ SQLITE = _fixed("sqlite_bytes", 64 << 30, "bytes", "a SQLite database")
 AVRO_HEADER = _fixed("avro_header", 16 << 20, "bytes", "the header of an Avro file")
 STRIPE_ROWS = _fixed("stripe_rows", 50_000_000, "rows", "rows in one stripe of an ORC file")
 COLUMNS = _fixed("column_bytes", HELD, "bytes", "values of a table that several rows share; any more count as expanded")
-HDF5_FAILURES = _fixed("hdf5_failures", 8, "values", "unreadable values of an HDF5 file; each may take seconds and all available memory")
+HDF5_FAILURES = _fixed("hdf5_failures", 8, "values", "unreadable values of an HDF5 file")
 HDF5_ITEMS = _fixed("hdf5_items", 20_000_000, "items", "items of one dataset of an HDF5 file")
 GGUF_PAIRS = _fixed("gguf_pairs", 1_000_000, "pairs", "key-value pairs of a GGUF file")
 GGUF_TENSORS = _fixed("gguf_tensors", 10_000_000, "tensors", "tensors of a GGUF file")
@@ -154,10 +150,8 @@ CONFIG_NODES = _fixed("config_nodes", 2_000_000, "values", "values in a model's 
 TEMPLATE = _fixed("template_chars", 1_000_000, "characters", "one template of a model; a longer one becomes a finding")
 TEMPLATE_NODES = _fixed("template_nodes", 200_000, "nodes", "nodes of a template; a larger one becomes a finding")
 DEPENDENCIES = _fixed("manifest_dependencies", 500_000, "dependencies", "dependencies in one manifest")
-CONDA = _fixed("conda_chars", 4 << 20, "characters", "a conda environment file; a megabyte of YAML takes seconds to parse")
-CONDA_ITEMS = _fixed(
-    "conda_items", 100_000, "entries", "entries of a conda environment, since YAML aliases let a small file repeat them without end"
-)
+CONDA = _fixed("conda_chars", 4 << 20, "characters", "a conda environment file")
+CONDA_ITEMS = _fixed("conda_items", 100_000, "entries", "entries of a conda environment, with those that YAML aliases repeat")
 SNIFFED_ENTRIES = _fixed("sniffed_entries", 100_000, "entries", "entries of a zip that are examined to recognize its file type")
 OCR_WALKED = _fixed("ocr.walked", 200, "frames", "frames of an animation that are compared; a gap names this limit `ocr.frames`")
 # Limits on results. They leave no gap, since all of the corpus is still read.
@@ -189,6 +183,14 @@ CONFIGURED = {name: Limits.model_fields[name] for name in _CUTS} | {
 NAMES = frozenset(_table) | frozenset(CONFIGURED)
 
 
+def _shown(bound: Bound) -> str:
+    """Return the value as a person writes it: whole GiB or MiB, or the number and its unit."""
+    for size, unit in ((1 << 30, "GiB"), (1 << 20, "MiB")):
+        if bound.unit == "bytes" and bound.value % size == 0:
+            return f"{bound.value // size} {unit}"
+    return f"{bound.value:,} {bound.unit}"
+
+
 def page() -> str:
     """Returns the table as a page of the documentation."""
     ours, ocr = ([f"`{name}`" for name in CONFIGURED if ("." in name) is dotted] for dotted in (False, True))
@@ -197,7 +199,7 @@ def page() -> str:
         f"{', '.join(ours)} under [`limits`](configuration.md#limits), and {', '.join(ocr)} under "
         "[`ocr`](engines/ocr.md#settings-and-limits). All other limits are fixed."
     )
-    fixed = [f"| `{bound.name}` | {bound.value:,} {bound.unit} | {bound.what} |" for bound in sorted(FIXED)]
+    fixed = [f"| `{bound.name}` | {_shown(bound)} | {bound.what} |" for bound in sorted(FIXED)]
     wrapped = fill(introduction, 120, break_on_hyphens=False, break_long_words=False)
     return "\n".join(["# Limits", "", wrapped, "", "| name | value | limits |", "| --- | --- | --- |", *fixed, ""])
 
