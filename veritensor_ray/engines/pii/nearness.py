@@ -11,7 +11,6 @@ from veritensor_ray.engines.pii.clusters import Positions
 from veritensor_ray.engines.pii.context import phrases_of, speaks_of_any
 from veritensor_ray.engines.pii.joining import JoinedBatch
 from veritensor_ray.engines.pii.national import TOKENS
-from veritensor_ray.engines.pii.validators import IBAN_COUNTRIES
 from veritensor_ray.engines.words import points_of
 
 BEFORE, BEHIND = 112, 64  # largest distance, in characters, between a position and the digits: a token and the words around it that count
@@ -53,10 +52,7 @@ def _asked() -> frozenset[str]:
 @functools.cache
 def _automaton() -> Automaton:
     sources = {_phrase(phrase) for phrase in phrases_of(_asked())} | {_alone(kind.form) for kind in TOKENS.alone}
-    patterns = [Pattern(0, source.encode(), caseless=True) for source in sorted(sources)]
-    for codes, letters in ((IBAN_COUNTRIES, "A-Z"), ([code.lower() for code in IBAN_COUNTRIES], "a-z")):
-        patterns.append(Pattern(0, f"(?:^|[^A-Za-z0-9])(?:{'|'.join(codes)})[0-9]{{2}}(?:[ -]?[{letters}0-9]){{11}}".encode()))
-    return Automaton(patterns)
+    return Automaton([Pattern(0, source.encode(), caseless=True) for source in sorted(sources)])
 
 
 def _alone(form: str) -> str:

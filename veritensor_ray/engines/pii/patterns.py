@@ -17,20 +17,18 @@ from typing import NamedTuple
 from stdnum import luhn
 
 from veritensor_ray.config import PiiSettings
-from veritensor_ray.engines.pii import emails, nearness, phones
+from veritensor_ray.engines.pii import accounts, emails, nearness, phones
 from veritensor_ray.engines.pii.clusters import Near, around_clusters, clusters, dotted
 from veritensor_ray.engines.pii.context import BIRTH, context, kinds_of, speaks_of, without_masks
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
 from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.national import NUMBERS, TOKENS
-from veritensor_ray.engines.pii.reserved import account_of_no_bank, published_card
+from veritensor_ray.engines.pii.reserved import published_card
 from veritensor_ray.engines.pii.systems import known
 from veritensor_ray.engines.pii.validators import (
     base58check,
     bech32,
     birth_date,
-    iban,
-    iban_length,
     ip_scope,
     mac,
     payment_card,
@@ -53,9 +51,10 @@ _BESIDE = 48
 
 def _find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
     yield from emails.find(joined)
+    yield from accounts.find(joined)
     for found in itertools.chain(_numbers(joined, tuple(settings.regions)), _tokens(joined)):
         left, right = joined.before(found.start, _BESIDE), joined.after(found.end, _BESIDE)
-        if found.detail.startswith("IBAN") or not known(left, joined.text[found.start : found.end], right):
+        if not known(left, joined.text[found.start : found.end], right):
             yield found
     yield from _networks(joined, settings.private_addresses)
     yield from _crypto(joined)
@@ -249,7 +248,6 @@ _WORTHWHILE = 2000  # characters: in a smaller buffer, examining every position 
 _LEFT = re.compile(r"[A-Za-z0-9-]*\Z")
 _PAIR = re.compile(r"(?<!\w)[A-Za-z]{2} \Z")
 _SHAPE = re.compile(r"(?=[A-Za-z]{0,6}[- ]?[0-9])(?=(?:[A-Za-z-]*[0-9]){4}|[A-Za-z]{2} (?:[0-9] ?){4})")
-_IBAN = re.compile(r"[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}", re.IGNORECASE)
 
 
 def _tokens(joined: JoinedBatch) -> Iterator[PiiSpan]:
@@ -283,19 +281,6 @@ def _beginnings(text: str, start: int, at: int) -> Iterator[int]:
 
 def _token(joined: JoinedBatch, start: int) -> PiiSpan | None:
     piece = joined.text[start : start + 48].partition("\n")[0]
-    account = _IBAN.match(piece)
-    if account and (length := iban_length(piece[:2])):
-        taken = count = 0
-        for taken, c in enumerate(account.group(), 1):  # noqa: B007
-            count += c.isalnum()
-            if count == length:
-                break
-        candidate = piece[:taken]
-        mixed = not candidate.isupper() and not candidate.islower()
-        plain = re.sub(r"[ -]", "", candidate).upper()
-        if count == length and not mixed and not piece[taken : taken + 1].isalnum() and iban(plain):
-            nobodys = account_of_no_bank(plain)
-            return PiiSpan("iban", start, start + taken, 0.99, "IBAN of no bank" if nobodys else "IBAN", "info" if nobodys else None)
     if not _SHAPE.match(piece) or not TOKENS.fits(piece):
         return None
     kind = TOKENS.identify(piece, context(joined, start, start + 12))
