@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope
-QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/cleaning tests/test_architecture.py tests/test_segments.py tests/test_testing.py \
-	tests/test_bounds.py tests/test_examples.py tests/test_media_types.py tests/docs/test_results.py
+QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/cleaning tests/test_architecture.py tests/core/test_segments.py tests/testing/test_engine_contract.py \
+	tests/core/test_bounds.py tests/test_examples.py tests/core/test_media_types.py tests/docs/test_results.py
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
 .PHONY: demo test test-offline quick quick-elsewhere clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci bench bench-adversarial bench-models bench-readers clean help
@@ -64,7 +64,7 @@ docs: $(VENV)/.dev ## Build the documentation site in build/site. Open index.htm
 
 screenshots: $(VENV)/.dev demo ## Write the pictures in docs/assets from the demo and two sweeps of it; needs Chromium.
 	for night in 1 2; do $(BIN)/veritensor-ray submit $(DEMO)/corpus --job sweep --output $(DEMO)/state --allow-partial; done
-	$(BIN)/python -m pytest -q tests/report/test_pictures.py tests/view/test_page.py::test_pictures --screenshots docs/assets --audit $(DEMO)/audit --state $(DEMO)/state
+	$(BIN)/python -m pytest -q tests/exports/report/test_pictures.py tests/view/test_page.py::test_pictures --screenshots docs/assets --audit $(DEMO)/audit --state $(DEMO)/state
 
 licences: $(VENV)/.dev ## List every package that an installation includes, with its licence.
 	$(BIN)/python -m tools.licences --list

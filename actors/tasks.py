@@ -13,28 +13,28 @@ from typing import Any
 import ray
 
 from veritensor_ray.cleaning.amend import amend
-from veritensor_ray.cleaning.assembly import Assembler
-from veritensor_ray.cleaning.cleaning import Cleaning
-from veritensor_ray.cleaning.manifest import Cleaned
-from veritensor_ray.cleaning.publish import publish
-from veritensor_ray.cleaning.shard import Care, clean_shard, leave
-from veritensor_ray.config import Limits, Settings
+from veritensor_ray.cleaning.clean_shard import Care, clean_shard, leave
+from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.cleaning.copy_manifest import Cleaned
+from veritensor_ray.cleaning.copy_publishing import publish
+from veritensor_ray.cleaning.part_assembly import Assembler
+from veritensor_ray.core.config import Limits, Settings
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.outcome import Outcome
-from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.findings.sweep import collect_sweep
-from veritensor_ray.pipeline.beats import Stopped, with_beats
+from veritensor_ray.findings.sweep_collecting import collect_sweep
+from veritensor_ray.pipeline.bounded.process_limits import Watchdog, bound_memory, release_memory, settle
 from veritensor_ray.pipeline.context import Context, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.limits import Watchdog, bound_memory, release_memory, settle
-from veritensor_ray.pipeline.position import Position
-from veritensor_ray.pipeline.preflight import NodeReport, examine
+from veritensor_ray.pipeline.heartbeat import Stopped, with_beats
+from veritensor_ray.pipeline.machine_report import NodeReport, examine
+from veritensor_ray.pipeline.reading_progress import Position
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import merge, quarantine
+from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
 
 

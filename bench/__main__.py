@@ -81,11 +81,11 @@ def static_parquet(base: Path) -> dict[str, Any]:
 
 def injection_actor(base: Path) -> dict[str, Any]:
     """Compares the injection actor in a run with a bare loop of the same model over the same windows. The model reads every window."""
-    from veritensor_ray.config import load_settings
+    from veritensor_ray.core.config import load_settings
     from veritensor_ray.engines.injection import Injection
-    from veritensor_ray.engines.injection.network import Network
+    from veritensor_ray.engines.injection.encoder_network import Network
     from veritensor_ray.engines.injection.windows import from_table
-    from veritensor_ray.jobs.audit import audit
+    from veritensor_ray.jobs.audit_run import audit
     from veritensor_ray.models.model_store import ModelStore
     from veritensor_ray.testing import text_batch
 
@@ -163,7 +163,7 @@ def _synthetic() -> None:
 
 def _planned(file: Path, engines: list[str], decide: Any = None) -> dict[str, Any]:
     """Return counts, CPU seconds and peak memory of this process after it has planned the synthetic corpus."""
-    from veritensor_ray.config import load_settings
+    from veritensor_ray.core.config import load_settings
     from veritensor_ray.corpus.planning import plan_rows, write_plan
 
     settings = load_settings(flags={"sources": ["synthetic://corpus"], "engines": engines}, environ={})
@@ -268,7 +268,7 @@ def _driver_peak(base: Path, megabytes: int) -> float:
     for number in range(megabytes):
         (corpus / f"{number:04}.txt").write_text(line * (1_000_000 // len(line)))
     script = (
-        "import resource, sys; from veritensor_ray.config import load_settings; from veritensor_ray.jobs.audit import audit\n"
+        "import resource, sys; from veritensor_ray.core.config import load_settings; from veritensor_ray.jobs.audit_run import audit\n"
         "audit(load_settings(flags={'sources': [sys.argv[1]], 'output': sys.argv[2], 'engines': ['signatures']}, environ={}))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
@@ -284,9 +284,9 @@ def driver_memory(base: Path) -> dict[str, Any]:
 
 def resume(base: Path) -> dict[str, Any]:
     """Counts the shards that are scanned again when a run is resumed after an interruption at 90 %."""
-    from veritensor_ray.config import load_settings
-    from veritensor_ray.jobs.audit import audit
-    from veritensor_ray.jobs.reporting import Silent
+    from veritensor_ray.core.config import load_settings
+    from veritensor_ray.jobs.audit_run import audit
+    from veritensor_ray.jobs.run_reporting import Silent
 
     class Counter(Silent):
         def __init__(self, limit: int | None) -> None:

@@ -42,7 +42,7 @@ Stage = Callable[[Path], float]  # CPU seconds for the file in a folder
 
 def stages() -> dict[str, Stage]:
     """Return what is measured. Engines are loaded once, before a process is forked for each text."""
-    from veritensor_ray.config import load_settings
+    from veritensor_ray.core.config import load_settings
     from veritensor_ray.engines.injection import Injection
     from veritensor_ray.engines.pii import Pii
     from veritensor_ray.engines.registry import BUILT_IN, create, needing_models

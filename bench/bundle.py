@@ -19,13 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from veritensor_ray.bundle import carrier
-from veritensor_ray.bundle.active import activate
-from veritensor_ray.bundle.create import Sources, create
-from veritensor_ray.bundle.importing import import_bundle
-from veritensor_ray.bundle.verify import contents, listed
-from veritensor_ray.config import Bundle, Settings
+from veritensor_ray.bundle.active_bundle import activate
+from veritensor_ray.bundle.bundle_creation import Sources, create
+from veritensor_ray.bundle.bundle_import import import_bundle
+from veritensor_ray.bundle.bundle_verification import contents, listed
+from veritensor_ray.core.config import Bundle, Settings
+from veritensor_ray.core.signing import change, load_private_key, load_public_key, new_key, trust, trust_list
 from veritensor_ray.models.model_store import catalog, pinned_name
-from veritensor_ray.signing import change, load_private_key, load_public_key, new_key, trust, trust_list
 
 
 def models(home: Path, size: int) -> Path:

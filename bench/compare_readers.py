@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule

@@ -18,12 +18,12 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit
 from veritensor_ray.engines.dependencies import Dependencies
-from veritensor_ray.engines.dependencies.database import Database
+from veritensor_ray.engines.dependencies.advisory_database import Database
+from veritensor_ray.engines.dependencies.advisory_model import PYPI, normal
 from veritensor_ray.engines.dependencies.known_names import TARGETS, Lists, popular
-from veritensor_ray.engines.dependencies.model import PYPI, normal
 from veritensor_ray.engines.dependencies.osv_import import import_archives
 from veritensor_ray.engines.dependencies.typosquats import Lookalikes
 from veritensor_ray.models.model_store import ModelStore

@@ -22,10 +22,10 @@ from typing import Any
 
 import psutil
 
-from veritensor_ray.config import Settings, load_settings
-from veritensor_ray.jobs import cluster
-from veritensor_ray.jobs.audit import audit
-from veritensor_ray.jobs.reporting import Silent
+from veritensor_ray.core.config import Settings, load_settings
+from veritensor_ray.jobs.audit_run import audit
+from veritensor_ray.jobs.cluster import connection as cluster
+from veritensor_ray.jobs.run_reporting import Silent
 
 FAKES = {"fake-local": "veritensor_ray.testing:Obedient", "fake-model": "veritensor_ray.testing:ObedientModel"}
 

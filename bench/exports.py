@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.report.many import many
+from tests.exports.report.many import many
 from veritensor_ray.exports import FORMATS
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 def scan(folder: str, engines: tuple[str, ...]) -> dict[str, Any]:
     """Return the bytes, and the CPU seconds of the second of two passes. The first loads rules and libraries."""
-    from veritensor_ray.config import load_settings
+    from veritensor_ray.core.config import load_settings
     from veritensor_ray.corpus.listing import roots
     from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
     from veritensor_ray.pipeline.context import Context

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench.injection_texts import OWN, QUESTIONS, QUOTING, SEED, Texts, as_texts, documents, rows_of
-from veritensor_ray.config import Settings, load_settings
+from veritensor_ray.core.config import Settings, load_settings
 from veritensor_ray.engines.base import PreparingEngine, TextEngine
 from veritensor_ray.engines.registry import create
 from veritensor_ray.models.model_store import ModelStore

@@ -156,10 +156,10 @@ def engine() -> Callable[[bytes], str]:
     """Return the engine as a function from a file to its text."""
     import pyarrow as pa
 
-    from veritensor_ray.config import Limits, Settings
+    from veritensor_ray.core.config import Limits, Settings
+    from veritensor_ray.core.segments import Block, Identity, to_batch
     from veritensor_ray.engines.ocr import Ocr
     from veritensor_ray.models.model_store import ModelStore
-    from veritensor_ray.segments import Block, Identity, to_batch
 
     ocr = Ocr(Settings())
     ocr.load(ModelStore("embedded"))

@@ -21,10 +21,10 @@ from bench.injection import loaded
 from bench.injection_texts import SEED
 from training import pii_marked as marked
 from training.reading import read_folder, unpacked
-from veritensor_ray.config import load_settings
+from veritensor_ray.core.config import load_settings
 from veritensor_ray.engines.base import TextEngine
-from veritensor_ray.engines.pii.features import words
-from veritensor_ray.engines.pii.tagger import FILE, TAGS, Tagger, TaggerNetwork, Verge
+from veritensor_ray.engines.pii.free_text.tagger import FILE, TAGS, Tagger, TaggerNetwork, Verge
+from veritensor_ray.engines.pii.free_text.word_features import words
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.testing import text_batch
 

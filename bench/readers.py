@@ -388,15 +388,15 @@ CASES = (
 
 def read_with_ours(path: Path) -> int:
     """Return the size of everything our reader yields: texts, and the bytes of members."""
-    from veritensor_ray.config import Limits
-    from veritensor_ray.extract.budget import Budget
-    from veritensor_ray.extract.readers import reader_for
-    from veritensor_ray.extract.recognise import recognise
-    from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
-    from veritensor_ray.extract.source import Member, Source
-    from veritensor_ray.extract.streams import decompressed
-    from veritensor_ray.media_types import COMPRESSED
-    from veritensor_ray.segments import Block
+    from veritensor_ray.core.config import Limits
+    from veritensor_ray.core.media_types import COMPRESSED
+    from veritensor_ray.core.segments import Block
+    from veritensor_ray.formats.common.budget import Budget
+    from veritensor_ray.formats.common.source import Member, Source
+    from veritensor_ray.formats.common.streams import decompressed
+    from veritensor_ray.formats.readers import reader_for
+    from veritensor_ray.formats.recognition import recognise
+    from veritensor_ray.formats.sniffing import HEAD_BYTES, sniff
 
     size = 0
     with path.open("rb") as file:

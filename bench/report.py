@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.browser import browser, opened, until
-from tests.report.many import many
-from veritensor_ray.report.page import write
+from tests.exports.report.many import many
+from veritensor_ray.exports.report.page import write
 
 _PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 

@@ -24,11 +24,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from bench.secrets_sets import IDENTIFIERS, Labelled, f1, labelled, scan_folder
-from veritensor_ray.config import Limits, Settings
-from veritensor_ray.detection import Hit
+from veritensor_ray.core.config import Limits, Settings
+from veritensor_ray.core.detection import Hit
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.engines.secrets import Secrets
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.segments import Block, Identity, to_batch
 
 KINDS = (".py", ".js", ".ts", ".json", ".md", ".txt", ".rst", ".c", ".h", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".html", ".css", ".sh")
 DATA = Path(__file__).parents[2] / "shared" / "data" / "secrets"

@@ -18,12 +18,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from veritensor_ray.config import SEVERITIES, load_settings
+from veritensor_ray.core.config import SEVERITIES, load_settings
+from veritensor_ray.core.detection import Hit
+from veritensor_ray.core.text_positions import Columns
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import plan_rows
-from veritensor_ray.detection import Hit
 from veritensor_ray.engines.secrets import Secrets
-from veritensor_ray.findings.positions import Columns
 from veritensor_ray.pipeline.context import Context, Workbench
 from veritensor_ray.pipeline.extract import Extraction
 

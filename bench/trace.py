@@ -18,7 +18,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import veritensor_ray
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
 from veritensor_ray.pipeline.context import Context

@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.report.many import many
+from tests.exports.report.many import many
 from veritensor_ray import api
-from veritensor_ray.findings.labels import Labels
-from veritensor_ray.view.copied import copied
+from veritensor_ray.results.labels import Labels
+from veritensor_ray.view.http_requests import Query
 from veritensor_ray.view.queries import Queries
-from veritensor_ray.view.requests import Query
+from veritensor_ray.view.table_copy import copied
 
 QUERIES: dict[str, dict[str, Any]] = {
     "first page by place": {"group": "place"},

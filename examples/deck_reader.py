@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from veritensor_ray import bounds
-from veritensor_ray.errors import ReadError
-from veritensor_ray.extract.source import Item, Member, Source
-from veritensor_ray.extract.streams import Pieces, Window
-from veritensor_ray.segments import Block, Gap
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.source import Item, Member, Source
+from veritensor_ray.formats.common.streams import Pieces, Window
 
 _HEAD = len(b"deck\n")
 _LONGEST = 100  # bytes in the line before a card

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shouting_engine import Shouting
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.testing import EngineContract
 

@@ -13,14 +13,14 @@ from ray.exceptions import RayTaskError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from veritensor_ray.actors.tasks import Pass, commit
-from veritensor_ray.cleaning.shard import Care, crumb_key
+from veritensor_ray.cleaning.clean_shard import Care, crumb_key
+from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.corpus.planning import Shard
-from veritensor_ray.errors import CannotRunError, VeritensorError
 from veritensor_ray.jobs.losses import NO_ARTIFACT, PATIENCE, STRIKES, StageLost, died
-from veritensor_ray.jobs.turns import CALL
+from veritensor_ray.jobs.scheduling.slots import CALL
 
 if TYPE_CHECKING:
-    from veritensor_ray.jobs.scheduler import Work
+    from veritensor_ray.jobs.scheduling.scheduler import Work
 
 CLEAN = "clean"
 _LAST_COMMITS = 20.0  # seconds

@@ -16,15 +16,17 @@ from pathlib import Path
 
 import psutil
 
-from veritensor_ray.bundle.active import Active, activate
-from veritensor_ray.config import Settings
+from veritensor_ray.bundle.active_bundle import Active, activate
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import VeritensorError
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.engines.registry import create, needing_models, selected
-from veritensor_ray.errors import VeritensorError
-from veritensor_ray.extract.readers import import_all
-from veritensor_ray.findings.keys import key_id, site_key
-from veritensor_ray.jobs import cluster, outside, ray_internals
-from veritensor_ray.jobs.resources import arithmetic, cpus, described, stages_of
+from veritensor_ray.formats.readers import import_all
+from veritensor_ray.jobs.cluster import connection as cluster
+from veritensor_ray.jobs.cluster import outside_calls as outside
+from veritensor_ray.jobs.cluster import ray_internals
+from veritensor_ray.jobs.cluster.resources import arithmetic, cpus, described, stages_of
+from veritensor_ray.masking.site_key import key_id, site_key
 from veritensor_ray.pipeline.context import load
 
 _SLOW_IMPORT = 1.0  # CPU seconds; normally about 0.4
@@ -124,7 +126,7 @@ def _machine(settings: Settings) -> Iterator[Check]:
 
 def _place_for_ray(settings: Settings) -> Iterator[Check]:
     """Checks the folder in which each embedded Ray gets a private one."""
-    from veritensor_ray.jobs import ray_folder
+    from veritensor_ray.jobs.cluster import ray_folder
 
     place = ray_folder.base()
     yield _disk("disk for Ray", place)
@@ -219,7 +221,7 @@ def _costs(report: str) -> Counter[str]:
 
 def _ray(settings: Settings) -> Iterator[Check]:
     if (settings.address or "").startswith(("http://", "https://")):
-        from veritensor_ray.jobs.remote import JobsClient
+        from veritensor_ray.jobs.cluster.remote import JobsClient
 
         client = JobsClient(settings)
         runs = client.list()
@@ -239,7 +241,7 @@ def _ray(settings: Settings) -> Iterator[Check]:
         if settings.address:
             yield _outside(outside.of_joined())
         elif started:
-            from veritensor_ray.jobs import embedded
+            from veritensor_ray.jobs.cluster import embedded
 
             yield Check("Ray's folder", "ok", f"{embedded.folder()}: only this user may enter it, and it is removed at the end")
         gpus = total.get("GPU", 0)

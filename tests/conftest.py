@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 from tests.clock import AtMost
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 
 # Its deadline is a clock on the wall. Every run tries the same examples; with EXPLORE=1, it looks for new ones.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=not os.environ.get("EXPLORE"))
@@ -108,7 +108,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def local_ray(_home: Path) -> Iterator[None]:
     """An embedded Ray that the audits of a test session share."""
-    from veritensor_ray.jobs import cluster
+    from veritensor_ray.jobs.cluster import connection as cluster
 
     settings = Settings()
     started = cluster.start(settings)

@@ -95,7 +95,7 @@ def test_engines_take_their_vocabulary_from_one_place_and_everything_else_from_a
         for node in ast.walk(tree(path)):
             if not isinstance(node, ast.ImportFrom) or path == ROOT / "veritensor_ray" / "engines" / "base.py":
                 continue
-            if node.module == "veritensor_ray.detection" and inside:
+            if node.module == "veritensor_ray.core.detection" and inside:
                 wrong.append(f"{path.relative_to(ROOT)}: plug-ins, and so our own engines, import from engines.base")
             if (
                 node.module == "veritensor_ray.engines.base"
@@ -109,10 +109,10 @@ def test_engines_take_their_vocabulary_from_one_place_and_everything_else_from_a
 # Words of other libraries, which have nothing better: `liblzma` names its limit on memory, `ssl` a certificate, Ray a head without an agent,
 # and DuckDB an interrupted query in sentences alone.
 FOREIGN = {
-    "veritensor_ray/extract/streams.py",
-    "veritensor_ray/announce/notify.py",
-    "veritensor_ray/findings/results.py",
-    "jobs/ray_internals.py",
+    "veritensor_ray/formats/common/streams.py",
+    "jobs/announce/notify.py",
+    "veritensor_ray/results/results.py",
+    "jobs/cluster/ray_internals.py",
 }
 ASKED_IN_SQL = re.compile(
     r"SELECT.*(\breason\s*(=|<>|(NOT )?(I?LIKE|IN|GLOB)\b)|(starts_with|ends_with|contains|regexp_\w+)\((\w+\.)?reason\b)", re.DOTALL

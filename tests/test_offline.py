@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from veritensor_ray.config import Settings, load_settings
+from veritensor_ray.core.config import Settings, load_settings
 from veritensor_ray.engines.base import Engine, FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.registry import create, needing_models, selected
 from veritensor_ray.models.model_store import ModelStore, roles
@@ -98,11 +98,11 @@ def counted_loads() -> list[bool]:
 
 def _scan() -> None:
     """The code that model actors run: all engines with a model load, then texts and an image."""
-    from veritensor_ray.config import Limits
+    from veritensor_ray.core.config import Limits
+    from veritensor_ray.core.segments import Block, Identity, to_batch
     from veritensor_ray.pipeline.context import Context, load, without_weights
     from veritensor_ray.pipeline.scan import Handover, prepare
     from veritensor_ray.pipeline.shard import read_images, scan_texts
-    from veritensor_ray.segments import Block, Identity, to_batch
     from veritensor_ray.testing import text_batch
 
     settings = Settings()
@@ -275,7 +275,7 @@ def test_the_witness_is_an_engine() -> None:
 @pytest.mark.ray
 @pytest.mark.usefixtures("local_ray")
 def test_a_real_actor_unpickles_nothing_and_connects_to_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from veritensor_ray.jobs.audit import audit
+    from veritensor_ray.jobs.audit_run import audit
 
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus/a.txt").write_text(ATTACK)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.cleaning.in_process import InProcess, write
-from tests.extract.test_gaps_are_told import CASES, DAMAGES
+from tests.formats.test_gaps_are_told import CASES, DAMAGES
 from tests.test_no_clear_secret import WITHOUT_MODELS, strings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,8 +28,8 @@ OWN = {"Again", "Broken", "DatabaseMissing", "Malformed", "Unparsable", "Unreach
 # About a setting, a model, a rule or a database of the user, none of which is the corpus.
 ABOUT_THE_MACHINE = {"CannotRunError", "DatabaseMissing", "ModelError", "UsageError", "ValueError"}
 MACHINE = {
-    "engines/dependencies/cache.py", "engines/dependencies/osv.py", "engines/dependencies/osv_import.py", "engines/injection/described.py",
-    "pipeline/context.py", "pipeline/preflight.py", "pipeline/reading_back.py",
+    "engines/dependencies/advisory_cache.py", "engines/dependencies/osv.py", "engines/dependencies/osv_import.py", "engines/injection/described.py",
+    "pipeline/context.py", "pipeline/machine_report.py", "pipeline/passages/reading_back.py",
 }  # fmt: skip
 VETTED = {"access_code", "as_read_error", "failure", "getattr", "isinstance", "not_installed", "set_exception", "told", "type", "_single"}
 PLACES = {"bound", "end", "errno", "lineno", "reason_code", "start", "strerror"}

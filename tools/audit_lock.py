@@ -24,7 +24,7 @@ CHECKED = ("complete", "db_stale")  # how old the advisories may be is up to who
 def run(*arguments: str | Path) -> int:
     """Run a command of veritensor-ray and return its exit code."""
     from veritensor_ray.cli import app
-    from veritensor_ray.errors import VeritensorError
+    from veritensor_ray.core.errors import VeritensorError
 
     try:
         return app([str(one) for one in arguments], standalone_mode=False) or 0

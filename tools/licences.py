@@ -99,7 +99,7 @@ class Copied:
     digests: Mapping[str, str]  # SHA-256 of each file
 
 
-_ASSETS = "veritensor_ray/report/assets"
+_ASSETS = "veritensor_ray/exports/report/assets"
 COPIED = (
     Copied(
         "uplot",

@@ -13,8 +13,8 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from veritensor_ray.engines.dependencies.advisory_model import NAMES, normal
 from veritensor_ray.engines.dependencies.known_names import TARGETS
-from veritensor_ray.engines.dependencies.model import NAMES, normal
 from veritensor_ray.engines.dependencies.typosquats import Lookalikes
 
 FOLDER = Path(__file__).resolve().parent.parent / "veritensor_ray" / "engines" / "dependencies" / "names"

@@ -32,7 +32,7 @@ from training.injection_data import MEASURE_ONLY, TRAIN_ON, held_out
 from training.injection_grammar import PROBES
 from training.injection_network import Network, export
 from training.injection_samples import WINDOW, Sample, first_round, raw_windows, second_round, third_round
-from veritensor_ray.engines.injection import calibration
+from veritensor_ray.engines.injection import calibrated_scores as calibration
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
 from veritensor_ray.engines.injection.windows import Cutter
 
@@ -280,7 +280,7 @@ def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left
 
 def in_eight_bits(network: Network, tokenizer: Tokenizer, found: Sequence[str]) -> Array:
     """What the exported network says of windows: twice as fast, and good enough to choose by."""
-    from veritensor_ray.engines.injection.onnx_backend import OnnxBackend
+    from veritensor_ray.engines.injection.onnx_classifier import OnnxBackend
 
     with tempfile.TemporaryDirectory() as folder:
         export(network, 0.5, Path(folder) / "model.onnx")
@@ -345,7 +345,7 @@ def _as_odds(clean: Array, attacks: Array) -> tuple[float, float]:
 
 def scores_as_shipped(out: Path, facts: dict[str, Any], found: Sequence[Sequence[str]]) -> Array:
     """The highest log odds of texts, each given as its segments, by the files in `out` and the engine's own code; -inf where nothing was read."""
-    from veritensor_ray.engines.injection.network import Network as Shipped
+    from veritensor_ray.engines.injection.encoder_network import Network as Shipped
     from veritensor_ray.engines.injection.scoring import Scorer
 
     cutter = Cutter(

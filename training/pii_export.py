@@ -28,7 +28,7 @@ from training.base import write_json
 from training.pii_card import seal
 from training.pii_pieces import text_of
 from training.pii_samples import held_out
-from veritensor_ray.engines.pii.chunks import chunks
+from veritensor_ray.engines.pii.free_text.chunks import chunks
 from veritensor_ray.models.telemetry import silence
 
 BESIDE = ("README.md", "calibration.json", "tokenizer.json")  # what a folder with a graph has as well

@@ -16,8 +16,8 @@ import pandas as pd
 
 from training.documents import share
 from training.pii_pieces import Piece, text_of
-from veritensor_ray.engines.pii.features import WordRows, words
-from veritensor_ray.engines.pii.tagger import KINDS, TAGS
+from veritensor_ray.engines.pii.free_text.tagger import KINDS, TAGS
+from veritensor_ray.engines.pii.free_text.word_features import WordRows, words
 
 # Real texts with labels: how often each is taken, and what a word of it weighs.
 LABELLED = {"wnut17": (3, 1.0), "btc_twitter": (3, 0.5), "wikigold": (3, 1.0), "sec_filings": (3, 1.0)}

@@ -15,7 +15,7 @@ from training import pii_samples as samples
 from training.documents import Document
 from training.pii_marked import Scored
 from training.pii_pieces import Piece, text_of
-from veritensor_ray.engines.pii.chunks import chunks
+from veritensor_ray.engines.pii.free_text.chunks import chunks
 
 Span = tuple[int, int, str]
 Text = tuple[str, list[Span]]

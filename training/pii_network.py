@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from training.pii_marked import Array, Marked
-from veritensor_ray.engines.pii.features import SIZES, words
-from veritensor_ray.engines.pii.tagger import DILATIONS, GAP, TAGS
+from veritensor_ray.engines.pii.free_text.tagger import DILATIONS, GAP, TAGS
+from veritensor_ray.engines.pii.free_text.word_features import SIZES, words
 
 WIDTH, STATE = 64, 64
 STEP = 12_000  # words

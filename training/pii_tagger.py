@@ -17,10 +17,10 @@ from training.pii_arranged import arranged
 from training.pii_marked import LABELLED, Scored, harmless, labelled, of_pieces, recased
 from training.pii_network import train
 from training.pii_samples import generated
-from veritensor_ray.config import load_settings
-from veritensor_ray.engines.pii.chunks import chunks
-from veritensor_ray.engines.pii.freetext import FreeText
-from veritensor_ray.engines.pii.tagger import FILE, KINDS, Tagger, TaggerNetwork
+from veritensor_ray.core.config import load_settings
+from veritensor_ray.engines.pii.free_text.chunks import chunks
+from veritensor_ray.engines.pii.free_text.passages_read import FreeText
+from veritensor_ray.engines.pii.free_text.tagger import FILE, KINDS, Tagger, TaggerNetwork
 from veritensor_ray.models.model_store import ModelStore
 
 EPOCHS = (3.0, 5.0)  # of the rounds

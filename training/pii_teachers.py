@@ -19,8 +19,8 @@ import pandas as pd
 
 from training.documents import Document, share
 from training.pii_marked import Array, Marked, Scored, mark, within
-from veritensor_ray.engines.pii.features import words
-from veritensor_ray.engines.pii.tagger import KINDS, TAGS, Tagger
+from veritensor_ray.engines.pii.free_text.tagger import KINDS, TAGS, Tagger
+from veritensor_ray.engines.pii.free_text.word_features import words
 
 # Passages of each gathered kind, where that is not the usual number.
 MORE_OF = {

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from veritensor_ray.config import load_settings
+from veritensor_ray.core.config import load_settings
+from veritensor_ray.core.detection import FileInfo, Hit, Rule
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow, plan_rows
-from veritensor_ray.detection import FileInfo, Hit, Rule
 from veritensor_ray.engines.base import Needs
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.pipeline.context import Context, Workbench

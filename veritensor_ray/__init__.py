@@ -1,6 +1,6 @@
 """veritensor-ray: an audit engine for AI corpora on closed networks. The names below are the public API; they are loaded on first use."""
 
-from veritensor_ray.imports import Guard
+from veritensor_ray.core.safe_imports import Guard
 
 with Guard():  # before anything else: even `from __future__` looks up a file
     from importlib import import_module

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.engines.dependencies.building import database
-from veritensor_ray.bundle.create import Created, Sources, create
-from veritensor_ray.bundle.manifest import MANIFEST, PAYLOAD_TYPE, SIGNATURE, BundledFile, BundleManifest, signature_file
-from veritensor_ray.config import Settings
+from veritensor_ray.bundle.bundle_creation import Created, Sources, create
+from veritensor_ray.bundle.bundle_manifest import MANIFEST, PAYLOAD_TYPE, SIGNATURE, BundledFile, BundleManifest, signature_file
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.signing import change, load_private_key, load_public_key, new_key, sign, trust
 from veritensor_ray.models.model_store import catalog, pinned_name
-from veritensor_ray.signing import change, load_private_key, load_public_key, new_key, sign, trust
 
 RULE = 'rule acme_marker { meta: severity = "high" strings: $a = "acme-marker-7" condition: $a }'
 Entries = list[tuple[tarfile.TarInfo, bytes]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bundle.building import Zone, zone
-from veritensor_ray.bundle.importing import import_bundle
+from veritensor_ray.bundle.bundle_import import import_bundle
 
 
 @pytest.fixture(scope="session")

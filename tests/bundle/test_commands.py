@@ -15,7 +15,7 @@ from syrupy.assertion import SnapshotAssertion
 import veritensor_ray as vr
 from tests.bundle.building import Zone
 from veritensor_ray.cli import main
-from veritensor_ray.errors import BundleError
+from veritensor_ray.core.errors import BundleError
 
 
 class Typed:

@@ -13,11 +13,11 @@ import pytest
 
 from tests.bundle.building import Entries, Zone, entries_of, entry, manifest_of, packed, signed
 from veritensor_ray.bundle import carrier
-from veritensor_ray.bundle.importing import import_bundle
-from veritensor_ray.bundle.manifest import MANIFEST, SIGNATURE
-from veritensor_ray.bundle.verify import contents, listed
-from veritensor_ray.errors import BundleError, CannotRunError, SignatureError, UsageError
-from veritensor_ray.signing import trust_list
+from veritensor_ray.bundle.bundle_import import import_bundle
+from veritensor_ray.bundle.bundle_manifest import MANIFEST, SIGNATURE
+from veritensor_ray.bundle.bundle_verification import contents, listed
+from veritensor_ray.core.errors import BundleError, CannotRunError, SignatureError, UsageError
+from veritensor_ray.core.signing import trust_list
 
 
 def refused(here: Zone, tar: Path) -> str:

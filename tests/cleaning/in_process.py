@@ -14,26 +14,26 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cleaning import misbehaving  # noqa: F401  # files that say so are not rewritten
-from veritensor_ray.cleaning.assembly import Assembler
-from veritensor_ray.cleaning.cleaning import Cleaning
-from veritensor_ray.cleaning.policy import CleanPolicy, parse
-from veritensor_ray.cleaning.publish import publish
-from veritensor_ray.cleaning.shard import clean_shard, leave
-from veritensor_ray.cleaning.statement import attest_copy
-from veritensor_ray.config import Settings
+from veritensor_ray.cleaning.clean_shard import clean_shard, leave
+from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.cleaning.cleaning_policy import CleanPolicy, parse
+from veritensor_ray.cleaning.copy_publishing import publish
+from veritensor_ray.cleaning.copy_statement import attest_copy
+from veritensor_ray.cleaning.part_assembly import Assembler
+from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, read_plan, shards_of, write_plan
 from veritensor_ray.engines.registry import create
-from veritensor_ray.findings.attestation import results_digest
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
-from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.run_file import CLEAN_KIND
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.pipeline.splitting import splitter
+from veritensor_ray.policy.judge import Judge, load_policy
+from veritensor_ray.results.attestation import results_digest
 from veritensor_ray.stores.outputs import OutputStore
 
 KEY = b"k" * 32

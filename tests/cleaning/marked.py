@@ -8,16 +8,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from veritensor_ray.cleaning.artifact import ArtifactCleaner, Draft
-from veritensor_ray.cleaning.cleaning import Cleaning
-from veritensor_ray.cleaning.manifest import Cleaned
-from veritensor_ray.cleaning.policy import CleanPolicy
-from veritensor_ray.config import Settings
+from veritensor_ray.cleaning.artifact_cleaner import ArtifactCleaner, Draft
+from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
+from veritensor_ray.cleaning.copy_manifest import Cleaned
+from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
-from veritensor_ray.findings.marks import Mark
 from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.shard import split_engines

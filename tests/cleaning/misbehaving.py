@@ -6,10 +6,11 @@ import os
 import time
 from typing import BinaryIO
 
-from veritensor_ray.cleaning import artifact, formats
-from veritensor_ray.cleaning.actions import CannotRewriteError
-from veritensor_ray.cleaning.orders import Orders
-from veritensor_ray.extract.source import Source
+from veritensor_ray.cleaning import artifact_cleaner as artifact
+from veritensor_ray.formats import rewriters as formats
+from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.editing.actions import CannotRewriteError
+from veritensor_ray.formats.editing.edits import Orders
 from veritensor_ray.testing import Obedient
 
 _real = formats.rewrite

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.cleaning.in_process import FAKE, STRIP, InProcess, interrupted, write
-from tests.cleaning.test_assembly import SPLIT, text
-from tests.extract.readers.office import building
+from tests.cleaning.test_part_assembly import SPLIT, text
+from tests.formats.office import building
 from veritensor_ray.cleaning import amend as module
 from veritensor_ray.cleaning.amend import amend
 

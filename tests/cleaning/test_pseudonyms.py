@@ -21,7 +21,7 @@ from tests.engines.pii.helpers import ENGINE
 from veritensor_ray.cleaning.pseudonyms import PSEUDONYMS, pseudonym
 from veritensor_ray.cleaning.pseudonyms.draw import Draw, permuted
 from veritensor_ray.cleaning.replacements import mask
-from veritensor_ray.config import SEVERITIES
+from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.engines.pii import validators
 from veritensor_ray.engines.pii.national import ALPHANUMERIC, NUMERIC
 from veritensor_ray.engines.pii.reserved import bank_part

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.cleaning.actions import Action
 from veritensor_ray.cleaning.replacements import Replacements, mask
-from veritensor_ray.config import SEVERITIES, Settings
+from veritensor_ray.core.config import SEVERITIES, Settings
 from veritensor_ray.engines.registry import create
-from veritensor_ray.findings.marks import Mark
+from veritensor_ray.formats.editing.actions import Action
+from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.testing import text_batch
 
 REPLACE = Replacements(b"k" * 32)

@@ -11,10 +11,10 @@ import pytest
 
 from tests.cli.test_cli import HEAVY
 from veritensor_ray.cli import completion
-from veritensor_ray.config import SEVERITIES
+from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.engines.registry import BUILT_IN
 from veritensor_ray.exports import FORMATS
-from veritensor_ray.findings.grouping import GROUPS
+from veritensor_ray.results.grouping import GROUPS
 
 PROGRAM = (sys.executable, "-P", "-m", "veritensor_ray")
 
@@ -68,7 +68,7 @@ finally:
     done = tab("veritensor-ray submit corpus --engines si", tmp_path, code)
     found = {line.split()[0]: set(line.split()[1:]) for line in done.stdout.splitlines() if line}
     assert "signatures" in found, done.stderr
-    assert not (HEAVY | {"veritensor_ray.config", "veritensor_ray.engines.registry"}) & found["MODULES"]
+    assert not (HEAVY | {"veritensor_ray.core.config", "veritensor_ray.engines.registry"}) & found["MODULES"]
     assert [name for name in found["OPENED"] if name.startswith((str(tmp_path), "veritensor-ray.yaml"))] == []
 
 

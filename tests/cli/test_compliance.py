@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.test_cli import call
 from tests.exports import outputs
-from veritensor_ray.report.compliance import FRAMEWORKS
+from veritensor_ray.exports.report.compliance import FRAMEWORKS
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from veritensor_ray.cli import progress
 from veritensor_ray.cli.progress import Bar, Json, PlainProgress
-from veritensor_ray.jobs.reporting import Reading
+from veritensor_ray.jobs.run_reporting import Reading
 
 GB = 1_000_000_000
 LONG = Reading(2 * GB, 1, "data/huge.tar.gz", "reading", 2 * GB, 20 * GB, 120.0, 2.0)

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from veritensor_ray.core.errors import ChangedDuringRun, LimitExceeded, ReadError
 from veritensor_ray.corpus import fetch
 from veritensor_ray.corpus.fetch import HashingFile, OpenArtifact, Throttle
 from veritensor_ray.corpus.listing import roots, walk
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError
-from veritensor_ray.extract.spool import edges
+from veritensor_ray.formats.common.spool import edges
 
 DATA = b"one\ntwo\nthree\n"
 

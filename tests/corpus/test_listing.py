@@ -11,9 +11,9 @@ from typing import Any
 import fsspec
 import pytest
 
+from veritensor_ray.core.errors import StoreError
 from veritensor_ray.corpus import listing
 from veritensor_ray.corpus.listing import Listed, Root, printable, roots, unprintable, walk
-from veritensor_ray.errors import StoreError
 
 
 def tree(base: Path, *names: str) -> None:

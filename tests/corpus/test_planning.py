@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import UsageError
 from veritensor_ray.corpus import planning
 from veritensor_ray.corpus.listing import roots, walk
 from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, planned_work, read_plan, shards_of, write_plan
-from veritensor_ray.errors import UsageError
 
 
 def made(base: Path, **sizes: int) -> Path:

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.announce.test_notify import RUN
 from tests.deploy.manifests import DEPLOY, ROOT
-from veritensor_ray.announce.metrics import write_metrics
+from tests.jobs.announce.test_notify import RUN
+from veritensor_ray.jobs.announce.metrics import write_metrics
 
 BOARD = json.loads((DEPLOY / "grafana/veritensor-ray.json").read_text())
 ALERTS = {rule["alert"]: rule for rule in yaml.safe_load((DEPLOY / "prometheus/rules.yaml").read_text())["groups"][0]["rules"]}

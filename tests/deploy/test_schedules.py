@@ -16,14 +16,14 @@ import typer.main
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.announce.test_notify import RUN
 from tests.deploy.manifests import DEPLOY, ROOT, of_kind, pod_specs
 from tests.docs.blocks import blocks, missing_files, wrong_commands
-from veritensor_ray.announce.message import CHANGES, STATES, STATUSES, TOTALS, message_of, message_of_failure
-from veritensor_ray.announce.metrics import write_metrics
+from tests.jobs.announce.test_notify import RUN
 from veritensor_ray.cli import app
-from veritensor_ray.config import Settings
-from veritensor_ray.errors import StoreError
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import StoreError
+from veritensor_ray.jobs.announce.message import CHANGES, STATES, STATUSES, TOTALS, message_of, message_of_failure
+from veritensor_ray.jobs.announce.metrics import write_metrics
 
 SERVICE, TIMER = DEPLOY / "systemd" / "veritensor-sweep.service", DEPLOY / "systemd" / "veritensor-sweep.timer"
 CRON = DEPLOY / "cron" / "veritensor-ray"

@@ -15,17 +15,17 @@ import pytest
 from pydantic import BaseModel
 
 from tests.docs.blocks import COMMANDS, ROOT
-from veritensor_ray.announce import message
-from veritensor_ray.announce.metrics import write_metrics
-from veritensor_ray.cleaning.actions import Action, Strippable
-from veritensor_ray.cleaning.policy import CleanPolicy, CleanRule, StripRule, View
+from veritensor_ray.cleaning.cleaning_policy import CleanPolicy, CleanRule, StripRule, View
 from veritensor_ray.cleaning.pseudonyms import PSEUDONYMS
-from veritensor_ray.config import Settings
-from veritensor_ray.detection import CATEGORIES
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.detection import CATEGORIES
 from veritensor_ray.exports import FORMATS
-from veritensor_ray.findings import diff
-from veritensor_ray.findings.policy_file import Policy, PolicyRule, Suppression
 from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.formats.editing.actions import Action, Strippable
+from veritensor_ray.jobs.announce import message
+from veritensor_ray.jobs.announce.metrics import write_metrics
+from veritensor_ray.policy.policy_file import Policy, PolicyRule, Suppression
+from veritensor_ray.results import comparison as diff
 from veritensor_ray.stores.filesystems import PROTOCOLS
 
 DOCS = ROOT / "docs"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.docs.blocks import ROOT
-from veritensor_ray.reasons import ReasonCode
+from veritensor_ray.core.reasons import ReasonCode
 
 
 def test_every_code_is_explained_in_order_and_no_other() -> None:

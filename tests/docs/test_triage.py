@@ -9,8 +9,8 @@ import pytest
 
 from tests.docs.blocks import ROOT, blocks, wrong_commands
 from tests.docs.running import run
-from veritensor_ray.findings.policy import load_policy
-from veritensor_ray.findings.precision import KEPT, LEAST
+from veritensor_ray.policy.judge import load_policy
+from veritensor_ray.results.precision import KEPT, LEAST
 
 PAGE = ROOT / "docs" / "triage.md"
 BLOCKS = blocks(PAGE)

@@ -98,7 +98,7 @@ def table(output: str, cluster: Cluster, name: str) -> list[dict[str, Any]]:
     """Rows of a result, without what differs from run to run."""
     drop = {"findings": ["scan_id", "detected_at", "first_seen", "last_seen"], "ledger": ["seconds"], "rollup": []}[name]
     script = (
-        f"import sys, pickle, veritensor_ray as vr; from veritensor_ray.config import load_settings; "
+        f"import sys, pickle, veritensor_ray as vr; from veritensor_ray.core.config import load_settings; "
         f"s = load_settings({str(cluster.base / 'config.yaml')!r}); "
         f"t = vr.open({output!r}, stores=s.stores).dataset({name!r}).to_table().drop_columns({drop!r}); "
         f"sys.stdout.buffer.write(b'')\nimport json; print(json.dumps(t.to_pylist(), default=str))"

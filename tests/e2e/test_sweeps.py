@@ -23,10 +23,10 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.e2e
 @pytest.mark.usefixtures("local_ray")
 def test_every_night_the_state_equals_a_fresh_audit(tmp_path: Path, option: Callable[[str], Any]) -> None:
-    from veritensor_ray.config import load_settings
-    from veritensor_ray.findings.state import latest
-    from veritensor_ray.jobs.audit import audit
-    from veritensor_ray.jobs.sweep import sweep
+    from veritensor_ray.core.config import load_settings
+    from veritensor_ray.findings.sweep_state import latest
+    from veritensor_ray.jobs.audit_run import audit
+    from veritensor_ray.jobs.sweep_run import sweep
     from veritensor_ray.stores.outputs import OutputStore
 
     chosen = random.Random(option("seed"))

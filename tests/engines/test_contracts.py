@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from tests.engines.ocr.conftest import drawn, file
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.dependencies import Dependencies
 from veritensor_ray.engines.indicators import IndicatorEngine

@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.blocks import ROOT
 from tests.engines import test_contracts
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.registry import BUILT_IN, create
 
 README = (ROOT / "README.md").read_text()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from veritensor_ray.config import Settings, load_settings
+from veritensor_ray.core.config import Settings, load_settings
+from veritensor_ray.core.errors import UsageError
 from veritensor_ray.engines.registry import create, selected
-from veritensor_ray.errors import UsageError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.findings.outputs import Rows, written
-from veritensor_ray.detection import Rule
+from veritensor_ray.core.detection import Rule
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.decisions import Scope
-from veritensor_ray.findings.labels import put_labels
-from veritensor_ray.findings.results import Results
 from veritensor_ray.findings.schema import LOCATION, TABLES
+from veritensor_ray.results.decisions import Scope
+from veritensor_ray.results.labels import put_labels
+from veritensor_ray.results.results import Results
 
 WHEN = datetime(2026, 3, 1, 22, tzinfo=UTC)
 SHA = "ab" * 32

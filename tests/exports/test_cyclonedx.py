@@ -12,9 +12,9 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.exports import outputs
-from veritensor_ray import media_types
+from veritensor_ray.core import media_types
 from veritensor_ray.exports import cyclonedx
-from veritensor_ray.findings.results import Results
+from veritensor_ray.results.results import Results
 
 PREFIX = "veritensor-ray:"
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.exports import outputs
 from veritensor_ray.exports import defectdojo
-from veritensor_ray.findings.results import Results
+from veritensor_ray.results.results import Results
 
 # The importer rejects a document with a field that it does not know, or without one of the first three. The numbers are the lengths that
 # its columns hold. From its parser and model, version 2.5x.

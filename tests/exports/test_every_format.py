@@ -18,11 +18,11 @@ from lxml import etree
 from markdown_it import MarkdownIt
 
 from tests.exports import outputs
-from tests.report.many import many
-from veritensor_ray.errors import UsageError
+from tests.exports.report.many import many
+from veritensor_ray.core.errors import UsageError
 from veritensor_ray.exports import FORMATS, format_named
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.results import Results, find
+from veritensor_ray.results.results import Results, find
 
 PLAIN = ("csv", "json", "jsonl")
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u202e\u2066\ud800-\udfff]")

@@ -15,9 +15,9 @@ import veritensor_ray as vr
 from tests.findings.outputs import checked, finding, written
 from veritensor_ray.cli.render import console, summary
 from veritensor_ray.exports import FORMATS
-from veritensor_ray.findings.run_text import FullyChecked, fully_checked, uncovered
-from veritensor_ray.report.compliance.document import compliance
-from veritensor_ray.report.compliance.rendering import RENDERERS, render
+from veritensor_ray.exports.report.compliance.compliance_document import compliance
+from veritensor_ray.exports.report.compliance.rendering import RENDERERS, render
+from veritensor_ray.results.run_text import FullyChecked, fully_checked, uncovered
 
 COUNTED = {"member": None, "location": None, "engine": "test", "reason": "1 more", "reason_code": "limit", "bound": "hits_per_rule"}
 UNREAD_PART = {"member": "in.mp3", "location": None, "engine": None, "reason": "no reader", "reason_code": "no-reader", "bound": None}

@@ -13,7 +13,7 @@ import pytest
 
 from tests.exports import outputs
 from veritensor_ray.exports import gitlab
-from veritensor_ray.findings.results import Results
+from veritensor_ray.results.results import Results
 
 
 @cache

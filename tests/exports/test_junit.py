@@ -11,7 +11,7 @@ from lxml import etree
 
 from tests.exports import outputs
 from veritensor_ray.exports import junit
-from veritensor_ray.findings.results import Results
+from veritensor_ray.results.results import Results
 
 SCHEMA = etree.XMLSchema(etree.parse(Path(__file__).parent / "schemas" / "junit-10.xsd"))
 

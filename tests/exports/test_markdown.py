@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from tests.exports import outputs
 from veritensor_ray.exports import markdown
 from veritensor_ray.exports.markdown import code
-from veritensor_ray.findings.results import Results
+from veritensor_ray.results.results import Results
 
 
 def exported(results: Results) -> str:

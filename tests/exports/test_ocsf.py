@@ -14,7 +14,7 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from tests.exports import outputs
 from veritensor_ray.exports import ocsf
-from veritensor_ray.findings.results import Results
+from veritensor_ray.results.results import Results
 
 Export = Callable[[Results], list[dict[str, Any]]]
 CLASSES = {2004: "detection_finding", 6007: "scan_activity"}

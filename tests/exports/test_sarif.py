@@ -13,7 +13,7 @@ import pytest
 
 from tests.exports import outputs
 from veritensor_ray.exports import sarif
-from veritensor_ray.findings.results import Results
+from veritensor_ray.results.results import Results
 
 SCHEMAS = Path(__file__).parent / "schemas"
 

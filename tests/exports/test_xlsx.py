@@ -11,7 +11,7 @@ import pytest
 
 from tests.exports import outputs
 from veritensor_ray.exports import xlsx
-from veritensor_ray.findings.results import Results
+from veritensor_ray.results.results import Results
 
 
 def exported(results: Results) -> dict[str, list[list[Any]]]:

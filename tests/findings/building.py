@@ -12,18 +12,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from veritensor_ray.config import Limits
+from veritensor_ray.core.config import Limits
+from veritensor_ray.core.detection import Hit, Rule
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import PlanRow, write_plan
-from veritensor_ray.detection import Hit, Rule
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.outcome import COMPLETE, Outcome, Standing
-from veritensor_ray.findings.policy import Judge, load_policy
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.findings.sweep import collect_sweep
-from veritensor_ray.segments import Block, Identity, to_batch
+from veritensor_ray.findings.sweep_collecting import collect_sweep
+from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.stores.outputs import OutputStore
 
 

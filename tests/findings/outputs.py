@@ -11,13 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from veritensor_ray.findings.policy import Judge, load_policy
-from veritensor_ray.findings.results import Results, find
+from tests.findings.building import INFO, RULE
 from veritensor_ray.findings.schema import LOCATION, TABLES
 from veritensor_ray.findings.summary import RunInfo, run_json
+from veritensor_ray.policy.judge import Judge, load_policy
+from veritensor_ray.results.results import Results, find
 from veritensor_ray.stores.outputs import OutputStore
-
-from .building import INFO, RULE
 
 Rows = Sequence[Mapping[str, Any]]
 WHEN = datetime(2026, 1, 31, 22, tzinfo=UTC)

@@ -14,24 +14,23 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from veritensor_ray import bounds
-from veritensor_ray.config import Severity
+from tests.findings.building import INFO, KEY, RULE, RULES, WORSE, Run, batch, outcome_of, row_of
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import Severity
+from veritensor_ray.core.detection import FileInfo, Hit
+from veritensor_ray.core.errors import IncompleteOutput, VeritensorError
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.corpus.listing import Root
-from veritensor_ray.detection import FileInfo, Hit
-from veritensor_ray.errors import IncompleteOutput, VeritensorError
 from veritensor_ray.findings import collect as collecting
-from veritensor_ray.findings import tables
+from veritensor_ray.findings import table_files as tables
 from veritensor_ray.findings.commit import commit_table
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import COMMIT, COMMITTED_FINDING, COVERAGE, FINDINGS, GAP, LEDGER, ROLLUP, SCHEMA_VERSION
-from veritensor_ray.findings.state import results
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Gap
-
-from .building import INFO, KEY, RULE, RULES, WORSE, Run, batch, outcome_of, row_of
+from veritensor_ray.findings.sweep_state import results
 
 
 @pytest.fixture

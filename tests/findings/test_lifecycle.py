@@ -16,11 +16,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from tests.findings.nights import Nights, day
 from veritensor_ray.engines.dependencies.dependency_rules import RULES
 from veritensor_ray.findings.lifecycle import _ADVISED, follow
 from veritensor_ray.findings.schema import COVERAGE, GAP
-
-from .nights import Nights, day
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "sweeps.md"
 HEAD = ["what happened", "finding_id", "content_fingerprint", "state", "first_seen"]

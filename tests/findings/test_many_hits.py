@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritensor_ray.detection import Hit
-from veritensor_ray.findings import evidence
-from veritensor_ray.findings.evidence import SharedMasks, around
-from veritensor_ray.findings.positions import Columns
+from tests.findings.building import RULE, batch, rows_of, rule
+from veritensor_ray.core.detection import Hit
+from veritensor_ray.core.origins import Origin
+from veritensor_ray.core.text_positions import Columns
 from veritensor_ray.findings.recorded import Recorded
 from veritensor_ray.findings.recorder import Recorder, _DisjointSpans
-from veritensor_ray.findings.redact import mask
-from veritensor_ray.origins import Origin
-
-from .building import RULE, batch, rows_of, rule
+from veritensor_ray.masking import evidence
+from veritensor_ray.masking.evidence import SharedMasks, around
+from veritensor_ray.masking.redaction import mask
 
 SECRET, PERSONAL = rule("test.secret", category="secret"), rule("test.person", category="pii")
 _KINDS = (RULE, SECRET, PERSONAL)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.findings.building import KEY
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED, Outcome, Standing
 from veritensor_ray.findings.outcome_row import outcome_row
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Gap
-
-from .building import KEY
 
 Coverage = dict[str, Standing]
 DONE, IDLE = Standing(COMPLETE), Standing(NOT_APPLICABLE)

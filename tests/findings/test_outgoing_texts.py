@@ -9,20 +9,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from veritensor_ray.detection import Hit
+from tests.findings.building import INFO, KEY, RULE, RULES, WORSE, Run, batch, outcome_of, row_of
+from veritensor_ray.core.detection import Hit
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.findings.collect import content_fingerprint
 from veritensor_ray.findings.commit import commit_table
-from veritensor_ray.findings.keys import seal, unseal
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.findings.outgoing_texts import AS_THEY_ARE, NAMES, cleaned
 from veritensor_ray.findings.recorder import Recorder, evidence_key
-from veritensor_ray.findings.redact import SECRET
 from veritensor_ray.findings.schema import COMMIT
-from veritensor_ray.findings.sensitive_values import Values
-from veritensor_ray.segments import Gap
-
-from .building import INFO, KEY, RULE, RULES, WORSE, Run, batch, outcome_of, row_of
+from veritensor_ray.masking.redaction import SECRET
+from veritensor_ray.masking.sensitive_values import Values
+from veritensor_ray.masking.site_key import seal, unseal
 
 TOKEN = "ghp_" + "a1B2" * 9
 VALUE = "Xk12!ab34"

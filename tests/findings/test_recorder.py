@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray import bounds
-from veritensor_ray.config import Severity
-from veritensor_ray.detection import FileInfo, Hit
-from veritensor_ray.findings.concealment import CONTEXT, EVIDENCE
+from tests.findings.building import RULE, batch, rows_of, rule
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import Severity
+from veritensor_ray.core.detection import FileInfo, Hit
 from veritensor_ray.findings.recorded import Recorded, places
 from veritensor_ray.findings.recorder import Recorder, evidence_key
-
-from .building import RULE, batch, rows_of, rule
+from veritensor_ray.masking.concealment import CONTEXT, EVIDENCE
 
 KEY = b"site key"
 GRADED = rule("test.graded", severity="low", confidence=0.6)

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.errors import StoreError
-from veritensor_ray.findings.results import Results, find
-
-from .outputs import finding, written
+from tests.findings.outputs import finding, written
+from veritensor_ray.core.errors import StoreError
+from veritensor_ray.results.results import Results, find
 
 
 @pytest.fixture

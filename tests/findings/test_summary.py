@@ -10,14 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from veritensor_ray.cli.submit import exit_code
-from veritensor_ray.config import Settings
-from veritensor_ray.findings.policy import Judge, load_policy
+from tests.findings.building import INFO, RULE, WORSE
+from veritensor_ray.cli.scanning.submit_command import exit_code
+from veritensor_ray.core.config import Settings
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, SCHEMA_VERSION
 from veritensor_ray.findings.summary import database, rows, run_json
+from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.stores.outputs import OutputStore
-
-from .building import INFO, RULE, WORSE
 
 
 def counted(

@@ -12,11 +12,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from veritensor_ray.config import Settings, load_settings
+from veritensor_ray.core.config import Settings, load_settings
+from veritensor_ray.core.signing import new_key
 from veritensor_ray.findings.schema import SCHEMA_VERSION
-from veritensor_ray.jobs.audit import audit
-from veritensor_ray.jobs.sweep import sweep
-from veritensor_ray.signing import new_key
+from veritensor_ray.jobs.audit_run import audit
+from veritensor_ray.jobs.sweep_run import sweep
 
 OUTPUTS = Path(__file__).parent / "outputs"
 _KEY = "5c" * 32  # of the site that made them

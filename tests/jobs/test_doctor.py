@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.config import Settings
-from veritensor_ray.errors import ResourceError
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import ResourceError
 from veritensor_ray.jobs import doctor
 from veritensor_ray.jobs.doctor import _ray, checks
 
 SCRIPT = """
 import json, sys
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.jobs import doctor
 settings = Settings.model_validate({"sources": [sys.argv[1]], "stores": {sys.argv[1]: {}}, "engines": ["signatures", "structure"]})
 found = [(check.name, check.state) for step in (doctor._engines, doctor._stores) for check in step(settings)]

@@ -14,12 +14,12 @@ import pytest
 import veritensor_ray as vr
 from tests.cli.test_cli import call
 from tests.jobs.earlier_schema import OUTPUTS, moved_here, settings, unpack
-from veritensor_ray.cli.submit import exit_code
-from veritensor_ray.errors import OutputConflict
+from veritensor_ray.cli.scanning.submit_command import exit_code
+from veritensor_ray.core.errors import OutputConflict
+from veritensor_ray.core.signing import change, load_public_key, trust
 from veritensor_ray.findings.schema import SCHEMA_VERSION, TABLES
-from veritensor_ray.jobs.audit import audit
-from veritensor_ray.jobs.sweep import sweep
-from veritensor_ray.signing import change, load_public_key, trust
+from veritensor_ray.jobs.audit_run import audit
+from veritensor_ray.jobs.sweep_run import sweep
 
 DIFFERS = r"holds an audit that differs in .*\bschema\b"
 

@@ -17,18 +17,18 @@ import veritensor_ray as vr
 from tests.bundle.building import zone
 from tests.engines.injection.building import ATTACK, HARMLESS
 from tests.engines.injection.standard import calm, save_standard
-from veritensor_ray.bundle.active import activate, verified
-from veritensor_ray.bundle.create import Sources
-from veritensor_ray.bundle.importing import import_bundle
+from veritensor_ray.bundle.active_bundle import activate, verified
+from veritensor_ray.bundle.bundle_creation import Sources
+from veritensor_ray.bundle.bundle_import import import_bundle
 from veritensor_ray.cli import main
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import ModelError
+from veritensor_ray.core.signing import trust_list
 from veritensor_ray.engines.injection import Injection
-from veritensor_ray.engines.injection.calibration import odds
-from veritensor_ray.errors import ModelError
+from veritensor_ray.engines.injection.calibrated_scores import odds
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.models.standard import keep_calibration
-from veritensor_ray.pipeline import bounded
-from veritensor_ray.signing import trust_list
+from veritensor_ray.pipeline.bounded import process as bounded
 
 pytestmark = pytest.mark.slow  # each calibration is a process that loads a model, or two
 Run = Any

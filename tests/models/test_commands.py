@@ -45,7 +45,7 @@ def test_help(
 
 
 def test_importing_the_command_loads_nothing_heavy() -> None:
-    code = "import sys, veritensor_ray.cli.models; print(' '.join(sys.modules))"
+    code = "import sys, veritensor_ray.cli.setup.models_command; print(' '.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "transformers", "yaml", "veritensor_ray.models.model_store"} & set(loaded)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.errors import ModelError
+from veritensor_ray.core.errors import ModelError
 from veritensor_ray.models import model_store
 from veritensor_ray.models.easyocr_weights import convert, converted_folder, package_folder
 from veritensor_ray.models.lock import DIGESTS

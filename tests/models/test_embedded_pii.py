@@ -9,15 +9,15 @@ import sys
 
 import pytest
 
-from veritensor_ray.engines.pii.freetext import labels_of, thresholds_of, window_words_of
+from veritensor_ray.engines.pii.free_text.passages_read import labels_of, thresholds_of, window_words_of
 from veritensor_ray.models.model_store import ONNX, ModelStore
 
 _READ = """
 import json, socket, sys
 def refuse(*_, **__): raise OSError("no network in this test")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
-from veritensor_ray.config import Settings
-from veritensor_ray.engines.pii.freetext import FreeText
+from veritensor_ray.core.config import Settings
+from veritensor_ray.engines.pii.free_text.passages_read import FreeText
 from veritensor_ray.models.model_store import ModelStore
 print(json.dumps([[s.rule, sys.argv[1][s.start : s.end]] for s in FreeText(ModelStore("embedded").model("pii"), Settings()).read([sys.argv[1]])[0]]))
 """

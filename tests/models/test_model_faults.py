@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.cli import main
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.registry import create, selected
-from veritensor_ray.errors import ModelError
 from veritensor_ray.models import model_store
 from veritensor_ray.models.lock import DIGESTS
 from veritensor_ray.models.model_store import ONNX, SAFETENSORS, ModelStore, catalog, pinned_name, roles
@@ -385,7 +385,7 @@ def test_the_driver_refuses_before_anything_starts(
 ) -> None:
     damage, says = PREFLIGHT[fault]
     damage(home, role)
-    monkeypatch.setattr("veritensor_ray.jobs.cluster.start", lambda *_: pytest.fail("Ray was started"))
+    monkeypatch.setattr("veritensor_ray.jobs.cluster.connection.start", lambda *_: pytest.fail("Ray was started"))
     assert submit(monkeypatch, corpus, "--profile", "standard", "--engines", ENGINES[role]) == 4
     is_refusal(capsys.readouterr().err, says)
     assert not (corpus.parent / "out").exists()

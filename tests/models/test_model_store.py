@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.errors import ModelError
+from veritensor_ray.core.errors import ModelError
 from veritensor_ray.models.model_store import LOCK, Model, ModelStore, catalog, known_answers, pinned_name
 from veritensor_ray.models.standard import keep_calibration
 

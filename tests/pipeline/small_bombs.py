@@ -47,7 +47,7 @@ def _hdf5() -> bytes:
 
 def forms() -> bytes:
     """A PDF of two pages, and 12 forms of which each draws the next ten times; the second page draws none."""
-    from tests.extract.readers.pdf_builder import FONT, stream, text, write
+    from tests.formats.pdf.building import FONT, stream, text, write
 
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents %d 0 R/Resources<</Font<</F1 7 0 R>>%b>>>>"
     objects = [
@@ -80,7 +80,7 @@ BOMBS = {"heap.h5": hdf5_heap, "loop.h5": hdf5_looping, "pointer.h5": hdf5_point
 
 def shard(folder: Path) -> dict[str, object]:
     """All of it in this process: status, and the bounds that ended something."""
-    from veritensor_ray.config import Settings
+    from veritensor_ray.core.config import Settings
     from veritensor_ray.corpus.listing import roots
     from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
     from veritensor_ray.pipeline.context import Context
@@ -102,9 +102,9 @@ def inspect(folder: Path) -> dict[str, object]:
 
 def plan(folder: Path) -> dict[str, object]:
     """The same by `plan`: kinds of files with what the samples turned out to be."""
-    from veritensor_ray.config import Settings
+    from veritensor_ray.core.config import Settings
     from veritensor_ray.corpus.planning import plan_rows
-    from veritensor_ray.pipeline.bounded import Splitter
+    from veritensor_ray.pipeline.bounded.process import Splitter
     from veritensor_ray.pipeline.estimate import calibrate, survey
 
     settings = Settings.model_validate({"sources": [str(folder)], "limits": {"split_bytes": 1}})
@@ -125,7 +125,7 @@ def _peak(process: object) -> int:
 
 
 if __name__ == "__main__":
-    from veritensor_ray.pipeline import bounded
+    from veritensor_ray.pipeline.bounded import process as bounded
 
     resource.setrlimit(resource.RLIMIT_DATA, (ALLOWED, ALLOWED))
     road = {"shard": shard, "inspect": inspect, "plan": plan}[sys.argv[1]]

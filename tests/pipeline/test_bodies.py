@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import veritensor_ray as vr
-from tests.extract.readers.office.building import ole, opendocument, package, xlsx
-from tests.extract.readers.office.test_ole import doc, native, project, properties, string
+from tests.formats.office.building import ole, opendocument, package, xlsx
+from tests.formats.office.ole.test_read import doc, native, project, properties, string
 
 Parts = dict[str, str | bytes]
 SUMMARY = {"\x05SummaryInformation": properties((4, string("Ada Lovelace")))}
@@ -98,7 +98,7 @@ def test_an_encrypted_book_is_partial() -> None:
 
 
 def test_strict_counts_a_body_without_reader() -> None:
-    from veritensor_ray.cli.submit import _UNREAD
+    from veritensor_ray.cli.scanning.submit_command import _UNREAD
 
     assert {row(name, data)["reason_code"] for name, data, _ in UNREAD.values()} <= {*_UNREAD}
 

@@ -26,12 +26,12 @@ import zstandard
 from PIL import Image, PngImagePlugin
 from pyarrow import orc
 
-from tests.extract.readers.containers.test_sevenzip import FILTERS
-from tests.extract.readers.containers.test_sevenzip import packed as sevenzipped
-from tests.extract.readers.data.test_avro import record
-from tests.extract.readers.data.test_avro import written as avro
-from tests.extract.readers.office.building import docx, ole, opendocument, xlsx
-from tests.extract.readers.pdf_builder import FONT, packed_objects, pdf, stream, text, write
+from tests.formats.archives.sevenzip.test_read import FILTERS
+from tests.formats.archives.sevenzip.test_read import packed as sevenzipped
+from tests.formats.columnar.avro.test_read import record
+from tests.formats.columnar.avro.test_read import written as avro
+from tests.formats.office.building import docx, ole, opendocument, xlsx
+from tests.formats.pdf.building import FONT, packed_objects, pdf, stream, text, write
 from tests.pipeline.test_extract import EVIL, RULE, alone
 from tests.pipeline.test_members import packed, taped
 

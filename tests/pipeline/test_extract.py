@@ -19,8 +19,8 @@ import pytest
 import zstandard
 from PIL import Image
 
-from veritensor_ray import bounds
-from veritensor_ray.config import Settings
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, plan_rows, shards_of
 from veritensor_ray.findings.outgoing_texts import unsealed

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.config import load_settings
+from veritensor_ray.core.config import load_settings
+from veritensor_ray.core.errors import UsageError
 from veritensor_ray.engines.signatures import Signatures
-from veritensor_ray.errors import UsageError
 from veritensor_ray.pipeline.fingerprint import describe, differences, digest
 from veritensor_ray.testing import Obedient
 

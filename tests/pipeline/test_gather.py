@@ -19,19 +19,19 @@ import pytest
 
 from tests.pipeline.test_extract import EVIL, parquet, picture, scanned
 from tests.pipeline.test_members import nested, packed, taped
-from veritensor_ray.config import Limits
-from veritensor_ray.detection import FileInfo
+from veritensor_ray.core.config import Limits
+from veritensor_ray.core.detection import FileInfo
+from veritensor_ray.core.segments import Block, Identity
 from veritensor_ray.engines.signatures import Signatures
-from veritensor_ray.extract.budget import Budget
-from veritensor_ray.extract.layers import layers
-from veritensor_ray.extract.source import Member
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.recorder import Recorder
+from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.source import Member
+from veritensor_ray.formats.encoded_text import layers
 from veritensor_ray.pipeline import extract, gather
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Gatherer, Placed
 from veritensor_ray.pipeline.walk import Tools, Walk
-from veritensor_ray.segments import Block, Identity
 
 ENGINES = ["signatures", "structure", "secrets", "dependencies", "modelfiles"]
 KINDS = (".md", ".html", ".json", ".txt", ".rst", ".py", ".csv", ".xml", ".svg", ".png", ".so", ".npy", ".gz", ".ttf", "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
 from veritensor_ray.findings.recorded import places

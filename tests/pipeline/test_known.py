@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus import fetch
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Decider, Shard, plan_rows, shards_of

@@ -15,14 +15,13 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.findings.building import rule
 from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.findings.outcome import MAX_GAPS
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 from veritensor_ray.pipeline.rescan import Before, Known, Previous, Tonight, engines_to_run, hiding_engines
 from veritensor_ray.stores.outputs import OutputStore
-
-from ..findings.building import rule
 
 ALL = ("a", "b", "c")
 NONE: tuple[str, ...] = ()

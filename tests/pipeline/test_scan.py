@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from veritensor_ray.config import Limits, Settings
+from veritensor_ray.core.config import Limits, Settings
+from veritensor_ray.core.errors import LimitExceeded
+from veritensor_ray.core.segments import SEGMENTS, Block, Identity, to_batch
 from veritensor_ray.engines.base import Hit, Needs
-from veritensor_ray.errors import LimitExceeded
 from veritensor_ray.findings.recorded import places
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.pipeline.scan import Handover, handovers, prepare, scan_batch, transcribe, with_images, with_text
-from veritensor_ray.segments import SEGMENTS, Block, Identity, to_batch
 from veritensor_ray.testing import Obedient, ObedientTranscriber, painted, text_batch
 
 

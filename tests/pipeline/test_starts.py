@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-READERS = {"PIL", "h5py", "ijson", "jinja2", "msoffcrypto", "pypdfium2", "tinycss2", "xlrd", "veritensor_ray.extract.readers.markup"}
+READERS = {"PIL", "h5py", "ijson", "jinja2", "msoffcrypto", "pypdfium2", "tinycss2", "xlrd", "veritensor_ray.formats.markup"}
 NETWORKS = {"torch", "torchvision", "transformers", "gliner", "easyocr", "cv2", "scipy", "skimage"}
 ENGINES = {"onnxruntime", "phonenumbers", "stdnum", "yara"}
 LOAD = """
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.pipeline.context import load
 load(Settings(), {names})
 """
@@ -29,7 +29,7 @@ def imported(code: str) -> set[str]:
 @pytest.mark.parametrize(
     ("code", "needs", "without"),
     [
-        ("import veritensor_ray.pipeline.shard", {"pyarrow", "veritensor_ray.extract.readers"}, READERS | NETWORKS | ENGINES),
+        ("import veritensor_ray.pipeline.shard", {"pyarrow", "veritensor_ray.formats.readers"}, READERS | NETWORKS | ENGINES),
         (LOAD.format(names=("signatures", "secrets", "structure")), {"yara"}, READERS | NETWORKS),
         pytest.param(LOAD.format(names=("injection", "pii")), {"onnxruntime", "phonenumbers"}, READERS | NETWORKS, marks=pytest.mark.slow),
         pytest.param(LOAD.format(names=("ocr",)), {"torch", "cv2"}, NETWORKS - {"torch", "cv2"} | ENGINES, marks=pytest.mark.slow),
@@ -44,14 +44,14 @@ def test_what_is_imported(code: str, needs: set[str], without: set[str]) -> None
 
 def test_a_reader_comes_with_its_first_file() -> None:
     code = """
-from veritensor_ray import media_types
-from veritensor_ray.extract.readers import READERS, import_all, reader_for
-from veritensor_ray.extract.sniff import Kind
+from veritensor_ray.core import media_types
+from veritensor_ray.formats.readers import READERS, import_all, reader_for
+from veritensor_ray.formats.sniffing import Kind
 {}
 """
-    assert "veritensor_ray.extract.readers.rtf" not in imported(code.format(""))
+    assert "veritensor_ray.formats.rtf" not in imported(code.format(""))
     one = imported(code.format("assert reader_for(Kind(media_types.RTF, None)) is reader_for(Kind(media_types.RTF, None))"))
-    assert ("veritensor_ray.extract.readers.rtf" in one, "veritensor_ray.extract.readers.pdf" in one) == (True, False)
+    assert ("veritensor_ray.formats.rtf" in one, "veritensor_ray.formats.pdf.read" in one) == (True, False)
     assert imported(code.format("import_all(); assert all(reader_for(Kind(name, None)) for name in READERS)")) >= {
         "PIL",
         "pypdfium2",
@@ -65,9 +65,9 @@ def test_a_library_that_is_missing_is_told_before_a_file_comes(missing: str) -> 
     code = f"""
 import sys
 sys.modules[{missing!r}] = None
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.jobs.doctor import _readers
-from veritensor_ray.pipeline.preflight import examine
+from veritensor_ray.pipeline.machine_report import examine
 print([*_readers(Settings())], examine(Settings(engines=["structure"], sources=["/"], output="/tmp/x")).problems)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.extract.readers.mail import ole_builder
-from tests.extract.readers.mail.test_outlook import WHOLE
-from tests.extract.readers.office.building import FILES, ole, opendocument
-from tests.extract.readers.office.test_odf import BASIC
-from tests.extract.readers.pdf_builder import pdf, stream
+from tests.formats.mail import ole_builder
+from tests.formats.mail.test_outlook import WHOLE
+from tests.formats.office.building import FILES, ole, opendocument
+from tests.formats.office.opendocument.test_read import BASIC
+from tests.formats.pdf.building import pdf, stream
 from tests.pipeline.test_budget import macros, png, words
 from tests.pipeline.test_extract import alone
 from tests.pipeline.test_members import packed
@@ -60,13 +60,13 @@ def test_a_reader_says_what_it_cuts_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, constant: str, value: int, name: str, data: bytes, bound: str
 ) -> None:
     assert bound not in {gap["bound"] for gap in alone(tmp_path, name, data, engines=["structure"])["gaps"]}
-    monkeypatch.setattr(f"veritensor_ray.extract.{constant}", value)
+    monkeypatch.setattr(f"veritensor_ray.formats.{constant}", value)
     row = alone(tmp_path, name, data, engines=["structure"])
     assert (row["status"], bound in {gap["bound"] for gap in row["gaps"]}) == ("partial", True)
 
 
 def test_data_that_is_shared_too_often_is_a_gap_of_that_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("veritensor_ray.extract.readers.containers.zip_archive._SHARED", 1000)
+    monkeypatch.setattr("veritensor_ray.formats.archives.zip.zip_entries._SHARED", 1000)
     data = bytearray(packed(("a.txt", words(2_000)), ("b.txt", b""), ("c.txt", b"")))
     first = data.index(b"PK\x01\x02")
     for _ in range(2):

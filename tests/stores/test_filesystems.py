@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from veritensor_ray.config import Settings, Store
-from veritensor_ray.errors import StoreError, UsageError
+from veritensor_ray.core.config import Settings, Store
+from veritensor_ray.core.errors import StoreError, UsageError
+from veritensor_ray.core.uris import is_local
 from veritensor_ray.stores.filesystems import absolute, check_credentials, denied, filesystem
 from veritensor_ray.stores.outputs import OutputStore, check_output
 from veritensor_ray.stores.redirects import names
-from veritensor_ray.uris import is_local
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ import fsspec
 import pytest
 
 from tests.corpus.emulators import Azure, Gcs, S3App, objects_server, s3_server
-from veritensor_ray.config import Store
-from veritensor_ray.errors import CannotRunError, LeaseHeld, StoreError
+from veritensor_ray.core.config import Store
+from veritensor_ray.core.errors import CannotRunError, LeaseHeld, StoreError
 from veritensor_ray.stores import lease as module
-from veritensor_ray.stores.conditional import conditional
+from veritensor_ray.stores.conditional_writes import conditional
 from veritensor_ray.stores.holder import Holder, parse, this_process
 from veritensor_ray.stores.lease import LEASE, lease
 from veritensor_ray.stores.outputs import OutputStore
@@ -138,10 +138,10 @@ def test_of_several_runs_one_takes_a_dead_ones_lease(s3: Make) -> None:
 
 RUN = """
 import json, sys
-from veritensor_ray.config import Store
+from veritensor_ray.core.config import Store
 from veritensor_ray.stores import lease as module
 from veritensor_ray.stores.outputs import OutputStore
-from veritensor_ray.errors import LeaseHeld
+from veritensor_ray.core.errors import LeaseHeld
 module.RENEW_SECONDS = 0.3
 options = json.loads(sys.argv[1])
 for line in sys.stdin:

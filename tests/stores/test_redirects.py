@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from veritensor_ray.config import Settings, Store
+from veritensor_ray.core.config import Settings, Store
+from veritensor_ray.core.errors import ReadError, StoreError
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import plan_rows
-from veritensor_ray.errors import ReadError, StoreError
 
 
 @contextlib.contextmanager

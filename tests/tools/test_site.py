@@ -25,9 +25,9 @@ from tools.site.rules import index_page, rules_by_engine, rules_page
 from tools.site.settings import keys, meaning_of, settings_page
 from tools.site.tables import STRUCTS, codes_page, tables_page
 from tools.site.tables import meaning_of as column_meaning
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.findings.schema import TABLES
-from veritensor_ray.reasons import ReasonCode
 
 # ---- links
 

@@ -17,7 +17,7 @@ def test_what_is_exported_says_the_same_in_eight_bits(tmp_path: Path, share: flo
 
     from training.e5 import Encoder
     from training.injection_network import Network, export, scores
-    from veritensor_ray.engines.injection.onnx_backend import OnnxBackend
+    from veritensor_ray.engines.injection.onnx_classifier import OnnxBackend
 
     with torch.random.fork_rng():
         torch.manual_seed(5)

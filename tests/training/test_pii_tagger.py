@@ -9,8 +9,8 @@ import pytest
 
 from training import pii_marked as texts
 from training.pii_teachers import _verdict
-from veritensor_ray.engines.pii.features import SIZES, words
-from veritensor_ray.engines.pii.tagger import GAP, TAGS, TaggerNetwork
+from veritensor_ray.engines.pii.free_text.tagger import GAP, TAGS, TaggerNetwork
+from veritensor_ray.engines.pii.free_text.word_features import SIZES, words
 
 
 def test_the_network_that_runs_computes_what_was_trained() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser import browser
-from tests.report.outputs import mixed
+from tests.exports.report.outputs import mixed
 from tests.view.serving import Served, served
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ from typing import Any
 
 import httpx
 
-from tests.report.outputs import RULES
+from tests.exports.report.outputs import RULES
 from veritensor_ray import api
-from veritensor_ray.findings.labels import labels
-from veritensor_ray.findings.policy_place import FilePlace
-from veritensor_ray.view.copied import copied
-from veritensor_ray.view.deciding import Deciding
-from veritensor_ray.view.gate import HEADER
+from veritensor_ray.results.labels import labels
+from veritensor_ray.results.policy_place import FilePlace
+from veritensor_ray.view.page_decisions import Deciding
 from veritensor_ray.view.queries import Queries
 from veritensor_ray.view.server import HOST, Serving, Site, listening, server
+from veritensor_ray.view.session import HEADER
+from veritensor_ray.view.table_copy import copied
 
 API = ("query", "facets", "passage", "preview", "suppress", "label")
 

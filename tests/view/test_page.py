@@ -14,11 +14,11 @@ from PIL import Image
 
 import veritensor_ray as vr
 from tests.browser import Watched, opened, out_of_reach, until
+from tests.exports.report.outputs import ATTACKS, hostile
 from tests.findings.outputs import written
-from tests.report.outputs import ATTACKS, hostile
 from tests.view.serving import Served, served
-from veritensor_ray.config import Settings
-from veritensor_ray.findings.policy import load_policy
+from veritensor_ray.core.config import Settings
+from veritensor_ray.policy.judge import load_policy
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -10,16 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.report.outputs import ATTACKS, hostile, mixed
+from tests.exports.report.outputs import ATTACKS, hostile, mixed
 from tests.view.serving import Served, served
 from veritensor_ray import api
-from veritensor_ray.errors import StoreError
-from veritensor_ray.findings.grouping import GROUPS, Group, grouped
-from veritensor_ray.findings.labels import Labels
+from veritensor_ray.core.errors import StoreError
 from veritensor_ray.findings.summary import NUMBER
-from veritensor_ray.view.copied import Copy, copied
+from veritensor_ray.results.grouping import GROUPS, Group, grouped
+from veritensor_ray.results.labels import Labels
+from veritensor_ray.view.http_requests import Filter, Query
 from veritensor_ray.view.queries import Queries
-from veritensor_ray.view.requests import Filter, Query
+from veritensor_ray.view.table_copy import Copy, copied
 
 OPEN = "(SELECT * FROM findings WHERE suppressed_by IS NULL)"
 COMPARED = ("severity", "artifact", "member", "evidence", "message", "state", "rules", "findings", "files", "count", "finding_id")

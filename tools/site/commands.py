@@ -9,7 +9,7 @@ import typer.main
 
 from tools.site.markdown import GENERATED, code, table, text
 from veritensor_ray.cli import app
-from veritensor_ray.errors import CannotRunError, DeadlineReached, UsageError
+from veritensor_ray.core.errors import CannotRunError, DeadlineReached, UsageError
 
 NAME = "veritensor-ray"
 EXIT_CODES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from tools.site.markdown import GENERATED, code, table, text
-from veritensor_ray.config import SEVERITIES, Settings
-from veritensor_ray.detection import Rule
+from veritensor_ray.core.config import SEVERITIES, Settings
+from veritensor_ray.core.detection import Rule
 from veritensor_ray.engines.registry import BUILT_IN, create
 
 

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from tools.site.commands import commands
 from tools.site.markdown import GENERATED, code, described, table, text
-from veritensor_ray.config import ENV_PREFIX, SEVERITIES, Settings
+from veritensor_ray.core.config import ENV_PREFIX, SEVERITIES, Settings
 
 PAGE = "reference/configuration.md"
 _PREFIX = "PREFIX"  # what users put in place of it: the beginning of a URI

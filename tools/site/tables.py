@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from tools.site.markdown import GENERATED, code, described, sentence, table
-from veritensor_ray.cli.submit import _UNREAD as STRICT_ONLY
+from veritensor_ray.cli.scanning.submit_command import _UNREAD as STRICT_ONLY
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.findings.schema import COVERAGE, GAP, LOCATION, SCHEMA_VERSION, TABLES
-from veritensor_ray.reasons import ReasonCode
 
 PAGE, CODES_PAGE = "reference/tables.md", "reference/reason-codes.md"
 ROWS = {

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Collection
 
-from veritensor_ray.errors import UsageError
+from veritensor_ray.core.errors import UsageError
 
 
 def path_of(what: object, role: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.api.arguments import described
-from veritensor_ray.errors import UsageError
+from veritensor_ray.core.errors import UsageError
 
 _MISSING = ("NAType", "NaTType")  # of pandas, which need not be imported to recognize them
 

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from veritensor_ray.api.arguments import one_of
 from veritensor_ray.api.frames import escaped, frame, html_table
-from veritensor_ray.config import SEVERITIES
-from veritensor_ray.findings.diff import EXTRA, STATES, DiffCounts, Only, check, compare, notes
-from veritensor_ray.findings.locations import place
-from veritensor_ray.findings.redact import visible
-from veritensor_ray.findings.results import Results
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.findings.schema import FINDINGS
-from veritensor_ray.imports import Guard
+from veritensor_ray.masking.redaction import visible
+from veritensor_ray.results.comparison import EXTRA, STATES, DiffCounts, Only, check, compare, notes
+from veritensor_ray.results.place_names import place
+from veritensor_ray.results.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

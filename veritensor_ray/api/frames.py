@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from veritensor_ray.config import SEVERITIES
-from veritensor_ray.findings.redact import visible
-from veritensor_ray.findings.severities import RANKED
-from veritensor_ray.imports import Guard
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.safe_imports import Guard
+from veritensor_ray.masking.redaction import visible
+from veritensor_ray.results.severities import RANKED
 
 if TYPE_CHECKING:
     import pandas as pd

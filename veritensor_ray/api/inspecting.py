@@ -18,24 +18,24 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 import veritensor_ray
-from veritensor_ray import bounds
 from veritensor_ray.api.arguments import path_of
 from veritensor_ray.api.frames import escaped, html_table
-from veritensor_ray.config import SEVERITIES, Settings, load_settings
-from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.keys import key_id, site_key
-from veritensor_ray.findings.locations import place
-from veritensor_ray.findings.redact import visible
-from veritensor_ray.imports import Guard
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import SEVERITIES, Settings, load_settings
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.safe_imports import Guard
+from veritensor_ray.masking.redaction import visible
+from veritensor_ray.masking.site_key import key_id, site_key
+from veritensor_ray.results.place_names import place
 
 if TYPE_CHECKING:
+    from veritensor_ray.core.detection import Rule
     from veritensor_ray.corpus.listing import Root
     from veritensor_ray.corpus.planning import PlanRow
-    from veritensor_ray.detection import Rule
-    from veritensor_ray.findings.policy import Judge
-    from veritensor_ray.findings.results import Results
     from veritensor_ray.findings.summary import RunInfo
     from veritensor_ray.pipeline.context import Context
+    from veritensor_ray.policy.judge import Judge
+    from veritensor_ray.results.results import Results
 
 # A text that is meant as a file: a URI, or a path without a space. Otherwise its name would be scanned, and the file would look clean.
 _NAMES_A_FILE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+|~[\w.-]*/\S*|(?:\.{0,2}/)?(?:[^\s/]+/)+[^\s/]+\.[A-Za-z]\w{0,9}")
@@ -169,7 +169,7 @@ def _file_or_bytes(what: object) -> tuple[Path | None, bytes]:
 
 def with_bundle(settings: Settings) -> tuple[Settings, str | None]:
     """Returns the settings with the paths of the bundle in use, and the bundle's id."""
-    from veritensor_ray.bundle.active import bundles_folder, linked
+    from veritensor_ray.bundle.active_bundle import bundles_folder, linked
 
     return _activated(settings.model_copy(update={"sources": []}).model_dump_json(), linked(bundles_folder(settings.bundle)))
 
@@ -178,7 +178,7 @@ def with_bundle(settings: Settings) -> tuple[Settings, str | None]:
 def _activated(
     settings_json: str, _bundle: Path | None
 ) -> tuple[Settings, str | None]:  # both arguments form the cache key, so that an imported bundle takes effect at once
-    from veritensor_ray.bundle.active import activate
+    from veritensor_ray.bundle.active_bundle import activate
 
     settings, active = activate(Settings.model_validate_json(settings_json))
     for sentence in active.warnings if active else ():
@@ -252,10 +252,10 @@ def results_of(
     seen: Sequence[Inspection], sources: Sequence[str], settings: Settings, judge: Judge
 ) -> Iterator[tuple[Results, Mapping[str, Rule]]]:
     """Give the results of several inspections as those of an audit, for exports, together with the rules. They are gone after the block."""
-    from veritensor_ray.findings.results import Results
     from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
     from veritensor_ray.findings.summary import run_json
-    from veritensor_ray.findings.tables import TableWriter
+    from veritensor_ray.findings.table_files import TableWriter
+    from veritensor_ray.results.results import Results
     from veritensor_ray.stores.outputs import OutputStore
 
     info = run_info(*with_bundle(settings), ())
@@ -273,7 +273,7 @@ def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[st
     """Returns the rows of a commit. If the scanning process died, they record why."""
     from veritensor_ray.findings.commit import commit_table
     from veritensor_ray.findings.outcome import Outcome
-    from veritensor_ray.pipeline import bounded
+    from veritensor_ray.pipeline.bounded import process as bounded
     from veritensor_ray.pipeline.shard import quarantine
 
     try:

@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from veritensor_ray.api.arguments import described
 from veritensor_ray.api.frames import frame
-from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.decisions import Scope
-from veritensor_ray.findings.labels import labels_of, put_labels
-from veritensor_ray.findings.precision import RulePrecision, check_target, precision
-from veritensor_ray.findings.results import Results
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.results.decisions import Scope
+from veritensor_ray.results.labels import labels_of, put_labels
+from veritensor_ray.results.precision import RulePrecision, check_target, precision
+from veritensor_ray.results.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from typing import Any
 
 from veritensor_ray.api.arguments import described
 from veritensor_ray.api.batches import text_of, values_in
-from veritensor_ray.errors import UsageError
+from veritensor_ray.core.errors import UsageError
 
 _DEPTH = 32  # levels of lists and mappings in a message
 

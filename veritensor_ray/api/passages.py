@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.dataset as ds
 
-from veritensor_ray.config import Settings
-from veritensor_ray.errors import StoreError, UsageError
-from veritensor_ray.findings.accesses import note_access
-from veritensor_ray.findings.keys import key_id, site_key
-from veritensor_ray.findings.redact import PERSONAL, SECRET, TAGGED
-from veritensor_ray.findings.results import Results
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import StoreError, UsageError
+from veritensor_ray.masking.redaction import PERSONAL, SECRET, TAGGED
+from veritensor_ray.masking.site_key import key_id, site_key
+from veritensor_ray.results.access_log import note_access
+from veritensor_ray.results.results import Results
 
 if TYPE_CHECKING:
-    from veritensor_ray.pipeline.passage import Passage
+    from veritensor_ray.pipeline.passages.passage import Passage
 
 
 def passage_of(audit: Results, finding: str, place: int, lines: int, reveal: bool, reason: str | None, settings: Settings) -> Passage:
     """Return the passage; see `Audit.context`."""
-    from veritensor_ray.pipeline.passage import MOST_LINES, Amount
-    from veritensor_ray.pipeline.reading_back import read_back
+    from veritensor_ray.pipeline.passages.passage import MOST_LINES, Amount
+    from veritensor_ray.pipeline.passages.reading_back import read_back
 
     if not 0 <= lines <= MOST_LINES:
         raise UsageError(f"lines must be a number from 0 to {MOST_LINES}, not {lines}")

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
 from veritensor_ray.api.arguments import one_of
-from veritensor_ray.api.drawing import PLAIN, Band, apart, canvas, dates, finished, folded, label, lying, standing
-from veritensor_ray.config import SEVERITIES
-from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.grouping import key_of
-from veritensor_ray.findings.redact import visible
-from veritensor_ray.findings.results import Results
-from veritensor_ray.findings.state import nights, state_of
+from veritensor_ray.api.plot_parts import PLAIN, Band, apart, canvas, dates, finished, folded, label, lying, standing
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.errors import UsageError
 from veritensor_ray.findings.summary import NUMBER
+from veritensor_ray.findings.sweep_state import nights, state_of
+from veritensor_ray.masking.redaction import visible
+from veritensor_ray.results.grouping import key_of
+from veritensor_ray.results.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from veritensor_ray.api.arguments import described, one_of
 from veritensor_ray.api.batches import column_of, replaced, texts_in
 from veritensor_ray.api.messages import spread
-from veritensor_ray.config import SEVERITIES, Settings, load_settings
-from veritensor_ray.errors import UsageError
+from veritensor_ray.core.config import SEVERITIES, Settings, load_settings
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.findings.recorded import RANK, Recorded
-from veritensor_ray.findings.redact import reason_safe
-from veritensor_ray.imports import Guard
+from veritensor_ray.masking.redaction import reason_safe
 
 if TYPE_CHECKING:
-    from veritensor_ray.cleaning.policy import CleanPolicy
+    from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
     from veritensor_ray.cleaning.replacements import Replacements
-    from veritensor_ray.findings.marks import Mark
+    from veritensor_ray.formats.editing.marks import Mark
     from veritensor_ray.pipeline.context import Workbench
-    from veritensor_ray.pipeline.texts import EncodedFile, TextResults
+    from veritensor_ray.pipeline.texts_in_memory import EncodedFile, TextResults
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 T = TypeVar("T")
@@ -169,7 +169,7 @@ class Scanner:
         return results
 
     def _scan(self, texts: list[str], column: str | None, showing: bool) -> _Scanned:
-        from veritensor_ray.pipeline.texts import scan_texts
+        from veritensor_ray.pipeline.texts_in_memory import scan_texts
 
         seen = [_SURROGATES.sub("\ufffd", text) for text in texts]
         results = scan_texts(self._engines_here().bench, self._settings.limits, seen, column, showing)
@@ -225,8 +225,8 @@ class Scanner:
 
     def _clean_one(self, scanned: _Scanned, number: int, column: str | None) -> str | None:
         """Return one text as the policy wants it, or None."""
-        from veritensor_ray.cleaning.texts import cleaned
-        from veritensor_ray.pipeline.texts import NAME
+        from veritensor_ray.cleaning.clean_text import cleaned
+        from veritensor_ray.pipeline.texts_in_memory import NAME
 
         text = scanned.texts[number]
         if number in scanned.unchecked and self._policy.unchecked == "hold":
@@ -239,7 +239,7 @@ class Scanner:
 
 def clean_policy(given: object) -> CleanPolicy:
     """Return a cleaning policy from a file, or from the same content as a mapping. Raises UsageError."""
-    from veritensor_ray.cleaning.policy import CleanPolicy, load_clean_policy, parse
+    from veritensor_ray.cleaning.cleaning_policy import CleanPolicy, load_clean_policy, parse
 
     if isinstance(given, CleanPolicy):
         return given
@@ -266,9 +266,9 @@ def _check_rules(policy: CleanPolicy, settings: Settings) -> None:
 
 def _replacements(policy: CleanPolicy, settings: Settings) -> Replacements:
     """Return what takes the place of findings. The key is read only if there are pseudonyms: it may have to be created first."""
-    from veritensor_ray.cleaning.actions import Action
-    from veritensor_ray.cleaning.cleaning import pseudonym_key
+    from veritensor_ray.cleaning.cleaning_context import pseudonym_key
     from veritensor_ray.cleaning.replacements import Replacements
+    from veritensor_ray.formats.editing.actions import Action
 
     if not any(rule.action is Action.PSEUDONYM for rule in policy.rules):
         return Replacements(b"")
@@ -310,7 +310,7 @@ def _worst(scanned: _Scanned, number: int) -> int:
 
 def _file_mark(row: Mapping[str, Any], column: str | None) -> Mark:
     """Return the mark of a finding in an encoded file. Its member keeps everyone from looking for it in the text."""
-    from veritensor_ray.findings.marks import Mark
+    from veritensor_ray.formats.editing.marks import Mark
 
     places = None, None, None, column, "decoded", row["decoded_via"], row["start"], row["end"]
     return Mark(row["rule_id"], row["severity"], row["member"], *places, None, straight=False)
@@ -327,7 +327,7 @@ def _rows(recorded: Recorded) -> list[dict[str, Any]]:
 
 def _end_of_run(text: str, at: int) -> int:
     """Return the end of the encoded characters that begin at `at`."""
-    from veritensor_ray.cleaning.spans import ENCODED
+    from veritensor_ray.formats.editing.spans import ENCODED
 
     found = ENCODED.match(text, at)
     return found.end() if found else at

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from veritensor_ray.api.arguments import described, path_of
-from veritensor_ray.api.audit import Audit
-from veritensor_ray.config import load_settings
-from veritensor_ray.errors import OutputConflict, UsageError
-from veritensor_ray.findings.results import find
-from veritensor_ray.findings.run_text import changed_lines
-from veritensor_ray.imports import Guard
+from veritensor_ray.api.audit_object import Audit
+from veritensor_ray.core.config import load_settings
+from veritensor_ray.core.errors import OutputConflict, UsageError
+from veritensor_ray.core.safe_imports import Guard
+from veritensor_ray.core.uris import real_bases
+from veritensor_ray.results.results import find
+from veritensor_ray.results.run_text import changed_lines
 from veritensor_ray.stores.filesystems import Stores
-from veritensor_ray.uris import real_bases
 
 
 def scan(
@@ -32,8 +32,8 @@ def scan(
 
 
 def _scan(sources: list[str], output: str | None, config: str | None, options: Mapping[str, Any]) -> Audit:
-    from veritensor_ray.jobs.audit import audit, default_output
-    from veritensor_ray.jobs.sweep import sweep
+    from veritensor_ray.jobs.audit_run import audit, default_output
+    from veritensor_ray.jobs.sweep_run import sweep
 
     flags = dict(options) | {"sources": sources, "output": output or default_output(sources, str(options.get("job", "audit")))}
     settings = load_settings(config, flags)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.redact import PERSONAL, SECRET
-from veritensor_ray.findings.results import Results
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.masking.redaction import PERSONAL, SECRET
+from veritensor_ray.results.results import Results
 
 _MASKED = (SECRET, PERSONAL)  # categories whose evidence consists of asterisks
 _TEXT = r"trim(regexp_replace(lower({}), '\s+', ' ', 'g'))"

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from veritensor_ray.bundle.manifest import MANIFEST, MANIFEST_BYTES, SIGNATURE, SIGNATURE_BYTES
-from veritensor_ray.errors import BundleError, UsageError
+from veritensor_ray.bundle.bundle_manifest import MANIFEST, MANIFEST_BYTES, SIGNATURE, SIGNATURE_BYTES
+from veritensor_ray.core.errors import BundleError, UsageError
 
 BLOCK = tarfile.BLOCKSIZE
 _AGAIN = "Copy the bundle again"

@@ -16,15 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from veritensor_ray.cleaning.artifact import copied
-from veritensor_ray.cleaning.assembly import Assembler, added
-from veritensor_ray.cleaning.cleaning import AGAIN
-from veritensor_ray.cleaning.counts import CopyCounts
-from veritensor_ray.cleaning.manifest import CORPUS, MANIFEST, MANIFEST_NAME, QUARANTINE, ROWS, ROWS_NAME, Result
-from veritensor_ray.cleaning.places import object_name, staged
-from veritensor_ray.cleaning.publish import Assemble, one_by_one
-from veritensor_ray.cleaning.shard import left, split
-from veritensor_ray.cleaning.waiting import Waiting
+from veritensor_ray.cleaning.artifact_cleaner import copied
+from veritensor_ray.cleaning.clean_shard import left, split
+from veritensor_ray.cleaning.cleaning_context import AGAIN
+from veritensor_ray.cleaning.copy_counts import CopyCounts
+from veritensor_ray.cleaning.copy_manifest import CORPUS, MANIFEST, MANIFEST_NAME, QUARANTINE, ROWS, ROWS_NAME, Result
+from veritensor_ray.cleaning.copy_places import object_name, staged
+from veritensor_ray.cleaning.copy_publishing import Assemble, one_by_one
+from veritensor_ray.cleaning.part_assembly import Assembler, added
+from veritensor_ray.cleaning.staged_copies import Waiting
 
 ROUNDS = 3
 _Row = dict[str, Any]

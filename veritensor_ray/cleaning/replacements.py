@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from veritensor_ray.cleaning.actions import Action
 from veritensor_ray.cleaning.pseudonyms import pseudonym
-from veritensor_ray.findings.marks import Mark
+from veritensor_ray.formats.editing.actions import Action
+from veritensor_ray.formats.editing.marks import Mark
 
 _NAMED = ("pii", "secrets")  # engines whose rules name the kind of a value
 _LABELS = {"pii.date-of-birth": "DATE"}  # a word for birth would make the next date one

@@ -9,32 +9,30 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from veritensor_ray.cli import (
-    advisories,
-    baseline,
-    bundle,
-    clean,
-    config,
-    context,
-    diff,
-    findings,
-    info,
-    inspect,
-    jobs,
-    keys,
-    label,
-    models,
-    plan,
-    report,
-    submit,
-    suppress,
-    sweeps,
-    verify,
-    view,
-)
+from veritensor_ray.cli.deciding import baseline_command as baseline
+from veritensor_ray.cli.deciding import label_command as label
+from veritensor_ray.cli.deciding import suppress_command as suppress
+from veritensor_ray.cli.reading import context_command as context
+from veritensor_ray.cli.reading import diff_command as diff
+from veritensor_ray.cli.reading import findings_command as findings
+from veritensor_ray.cli.reading import report_command as report
+from veritensor_ray.cli.reading import sweeps_command as sweeps
+from veritensor_ray.cli.reading import verify_command as verify
+from veritensor_ray.cli.reading import view_command as view
+from veritensor_ray.cli.scanning import clean_command as clean
+from veritensor_ray.cli.scanning import inspect_command as inspect
+from veritensor_ray.cli.scanning import jobs_command as jobs
+from veritensor_ray.cli.scanning import plan_command as plan
+from veritensor_ray.cli.scanning import submit_command as submit
+from veritensor_ray.cli.setup import advisories_command as advisories
+from veritensor_ray.cli.setup import bundle_command as bundle
+from veritensor_ray.cli.setup import config_command as config
+from veritensor_ray.cli.setup import info_command as info
+from veritensor_ray.cli.setup import keys_command as keys
+from veritensor_ray.cli.setup import models_command as models
 from veritensor_ray.cli.signals import UNREAD, ending, sigterm_as_interrupt
-from veritensor_ray.errors import VeritensorError, not_installed
-from veritensor_ray.imports import Guard
+from veritensor_ray.core.errors import VeritensorError, not_installed
+from veritensor_ray.core.safe_imports import Guard
 
 app = typer.Typer(
     name="veritensor-ray",
@@ -140,8 +138,8 @@ def _usage(message: str) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    from veritensor_ray.findings.redact import visible
-    from veritensor_ray.secret_kinds.uris import without_credentials
+    from veritensor_ray.masking.redaction import visible
+    from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 
     lines = "\n".join(visible(line) for line in without_credentials(message).splitlines())
     sys.stderr.write(f"veritensor-ray: {lines}\n")

@@ -102,7 +102,7 @@ Format = Annotated[
 
 def check_word(name: str | None, known: Sequence[str], what: str) -> None:
     """Raises UsageError for a word that is not among the known ones; None is always accepted."""
-    from veritensor_ray.errors import UsageError
+    from veritensor_ray.core.errors import UsageError
 
     if name is not None and name not in known:
         raise UsageError(f"unknown {what} {name!r}; choose from {', '.join(known)}")
@@ -110,14 +110,14 @@ def check_word(name: str | None, known: Sequence[str], what: str) -> None:
 
 def check_severity(name: str | None) -> None:
     """Raises UsageError for an unknown severity."""
-    from veritensor_ray.config import SEVERITIES
+    from veritensor_ray.core.config import SEVERITIES
 
     check_word(name, SEVERITIES, "severity")
 
 
 def results_and_finding(first: str | None, second: str | None, earlier: str | None) -> tuple[str | None, str | None]:
     """Returns what `COMMAND OUTPUT FINDING` names, or `COMMAND FINDING --output OUTPUT`, the form of earlier versions."""
-    from veritensor_ray.errors import UsageError
+    from veritensor_ray.core.errors import UsageError
 
     if earlier is None:
         return first, second
@@ -128,7 +128,7 @@ def results_and_finding(first: str | None, second: str | None, earlier: str | No
 
 def names(given: Sequence[str] | None, known: Sequence[str], what: str) -> tuple[str, ...]:
     """Returns the words of comma-separated lists, each once. Raises UsageError for an unknown word, listing the known ones."""
-    from veritensor_ray.errors import UsageError
+    from veritensor_ray.core.errors import UsageError
 
     text = ",".join(given or ())
     found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from veritensor_ray.cli.render import console, duration, safe, size
-from veritensor_ray.config import SEVERITIES
-from veritensor_ray.jobs.pace import Pace
-from veritensor_ray.jobs.reporting import Reading
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.jobs.run_reporting import Reading
+from veritensor_ray.jobs.scheduling.time_left import Pace
 
 _EVERY = 10.0  # seconds between plain lines
 _LONG = 5.0  # seconds after which an artifact is named

@@ -29,7 +29,7 @@ def console(stderr: bool = False) -> Console:
 
 def safe(value: object) -> str:
     """Returns text of unknown origin, made harmless to a terminal."""
-    from veritensor_ray.findings.redact import visible
+    from veritensor_ray.masking.redaction import visible
 
     return visible("" if value is None else str(value))
 
@@ -96,7 +96,7 @@ class Rows:
 
 def _cell(value: object) -> str:
     """Returns the text of a cell. Genuine texts are short; a terminal would be busy for minutes with one of megabytes."""
-    from veritensor_ray.findings.locations import shortened
+    from veritensor_ray.results.place_names import shortened
 
     return safe(shortened("" if value is None else str(value), _CELL))
 
@@ -112,7 +112,7 @@ def size(count: float) -> str:
 
 def wrote(to: str, about: str) -> None:
     """Print where a file was written, with a few words about it."""
-    from veritensor_ray.uris import is_local, local_path
+    from veritensor_ray.core.uris import is_local, local_path
 
     where = str(local_path(to).absolute()) if is_local(to) else to
     console().print(f"{safe(where)} ({about})", soft_wrap=True)
@@ -135,7 +135,7 @@ def summary(out: Console, run: Mapping[str, Any], output: str, causes: Callable[
 
     `causes` prints the findings that made the run fail, in place of the rules of all findings.
     """
-    from veritensor_ray.findings.run_text import heading, missing_lines, nothing_matched, worst_first
+    from veritensor_ray.results.run_text import heading, missing_lines, nothing_matched, worst_first
 
     totals = run["totals"]
     out.print(f"\n{heading(run)}", style="bold")
@@ -183,7 +183,7 @@ def _since(run: Mapping[str, Any]) -> list[str]:
 
 def _by_policy(run: Mapping[str, Any]) -> list[str]:
     """Returns the effect of the policy, and any problems with it."""
-    from veritensor_ray.findings.policy import notes
+    from veritensor_ray.policy.judge import notes
 
     report = run.get("policy")
     if not report or not report["file"]:

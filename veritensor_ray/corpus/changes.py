@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
 
+from veritensor_ray.core.reasons import LEFT_OUT, ReasonCode
 from veritensor_ray.corpus.listing import Listed
-from veritensor_ray.reasons import LEFT_OUT, ReasonCode
 
 Kind = Literal["new", "changed", "gone", "unlisted"]
 _NAMED = 3  # artifacts of each kind

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from veritensor_ray import media_types as types
-from veritensor_ray.detection import FileInfo
+from veritensor_ray.core import media_types as types
+from veritensor_ray.core.detection import FileInfo
 
 # CPU seconds for each file, and for each megabyte, by media type or by the part of it before the slash.
 _OTHER = (0.02, 11.0)

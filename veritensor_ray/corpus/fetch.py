@@ -14,15 +14,15 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
-from veritensor_ray import bounds
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import ChangedDuringRun, LimitExceeded, ReadError
+from veritensor_ray.core.reasons import ReasonCode, access_code
+from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
-from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError
-from veritensor_ray.reasons import ReasonCode, access_code
 from veritensor_ray.stores import redirects
 from veritensor_ray.stores.descriptors import READING
 from veritensor_ray.stores.filesystems import Stores, denied, filesystem
-from veritensor_ray.uris import is_local
 
 IN_MEMORY = bounds.HELD  # larger files are read piece by piece
 UNSIZED_BYTES = bounds.UNSIZED

@@ -17,10 +17,10 @@ from typing import Any
 
 from fsspec.utils import glob_translate
 
-from veritensor_ray.errors import StoreError, UsageError
-from veritensor_ray.reasons import ReasonCode, access_code
+from veritensor_ray.core.errors import StoreError, UsageError
+from veritensor_ray.core.reasons import ReasonCode, access_code
+from veritensor_ray.core.uris import is_local
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
-from veritensor_ray.uris import is_local
 
 _GLOB = re.compile(r"[*?\[]")
 OWN = "the output of this run"

@@ -19,12 +19,12 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from veritensor_ray.ages import moment
-from veritensor_ray.config import Limits, Settings
+from veritensor_ray.core.config import Limits, Settings
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.timespans import moment
 from veritensor_ray.corpus.effort import effort
 from veritensor_ray.corpus.listing import Listed, Root, roots, walk
-from veritensor_ray.errors import UsageError
-from veritensor_ray.reasons import ReasonCode
 
 PLAN = pa.schema(
     [

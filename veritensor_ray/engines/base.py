@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from veritensor_ray.detection import CATEGORIES, Category, FileInfo, Hit, Rule, unknown_value
+from veritensor_ray.core.detection import CATEGORIES, Category, FileInfo, Hit, Rule, unknown_value
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.models.model_store import Model, ModelStore
-from veritensor_ray.segments import Gap
 
 if TYPE_CHECKING:
-    from veritensor_ray.config import Settings
+    from veritensor_ray.core.config import Settings
 
 __all__ = [
     "CATEGORIES",
@@ -114,7 +114,7 @@ class TextEngine(Engine, Protocol):
     """An engine that reads extracted text."""
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
-        """Return the hits in a batch of segments (schema `veritensor_ray.segments.SEGMENTS`). A null text has none."""
+        """Return the hits in a batch of segments (schema `veritensor_ray.core.segments.SEGMENTS`). A null text has none."""
 
 
 @runtime_checkable

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 from typing import Any, cast
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.safe_imports import Guard
+from veritensor_ray.core.uris import real_bases
 from veritensor_ray.engines.base import Engine, Rule
-from veritensor_ray.errors import UsageError
-from veritensor_ray.imports import Guard
-from veritensor_ray.uris import real_bases
 
 BUILT_IN = {
     "signatures": "veritensor_ray.engines.signatures:Signatures",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, BinaryIO
 
-from veritensor_ray.errors import UsageError
+from veritensor_ray.core.errors import UsageError
 
 if TYPE_CHECKING:
     from veritensor_ray.exports.selection import Selection

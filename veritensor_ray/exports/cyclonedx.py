@@ -8,14 +8,14 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from veritensor_ray import media_types as types
-from veritensor_ray.detection import Rule
-from veritensor_ray.exports import described
-from veritensor_ray.exports.described import shown
-from veritensor_ray.exports.missing import missing
+from veritensor_ray.core import media_types as types
+from veritensor_ray.core.detection import Rule
+from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports.described_findings import shown
+from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.run_text import FullyChecked
-from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
+from veritensor_ray.results.run_text import FullyChecked
 
 VERSION = "1.6"
 MODELS = frozenset({types.PICKLE, types.PYTORCH, types.SAFETENSORS, types.GGUF, types.ONNX, types.HDF5})

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from veritensor_ray.detection import Rule
-from veritensor_ray.exports import described
-from veritensor_ray.exports.described import markdown_safe, shown
-from veritensor_ray.exports.missing import Missing, missing
+from veritensor_ray.core.detection import Rule
+from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports.described_findings import markdown_safe, shown
+from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
 
 # What DefectDojo's columns hold, in characters.

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from veritensor_ray.detection import Rule
-from veritensor_ray.exports import described
-from veritensor_ray.exports.described import counted, shown
+from veritensor_ray.core.detection import Rule
+from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports.described_findings import counted, shown
 from veritensor_ray.exports.markdown import code
-from veritensor_ray.exports.missing import missing
+from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.locations import within
-from veritensor_ray.findings.run_text import nothing_matched
+from veritensor_ray.results.place_names import within
+from veritensor_ray.results.run_text import nothing_matched
 
 VERSION = "15.0.7"
 VULNERABILITIES = 25_000  # keeps the report far below the size of artifacts that GitLab accepts

@@ -10,10 +10,10 @@ from itertools import groupby
 from typing import Any, BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
-from veritensor_ray.detection import Rule
-from veritensor_ray.exports import described
-from veritensor_ray.exports.described import counted, shown
-from veritensor_ray.exports.missing import Missing, missing
+from veritensor_ray.core.detection import Rule
+from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports.described_findings import counted, shown
+from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
 
 CASES = 25_000  # CI systems slow down long before; the cases are those with the worst findings

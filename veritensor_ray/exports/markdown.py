@@ -10,15 +10,15 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from veritensor_ray.config import SEVERITIES
-from veritensor_ray.exports import described
-from veritensor_ray.exports.described import counted, shown
-from veritensor_ray.exports.missing import missing
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports.described_findings import counted, shown
+from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.grouping import Group, grouped
-from veritensor_ray.findings.locations import place, shortened
 from veritensor_ray.findings.summary import NUMBER
-from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
+from veritensor_ray.results.grouping import Group, grouped
+from veritensor_ray.results.place_names import place, shortened
 
 _REASONS, _TOP, _NAME, _EXAMPLES = 20, 10, 120, 3  # entries of a list; characters of a name; artifacts named for a reason
 _TICKS = re.compile("`+")

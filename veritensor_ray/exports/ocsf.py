@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from veritensor_ray.detection import Rule
-from veritensor_ray.exports import described
-from veritensor_ray.exports.described import as_json, milliseconds, shown
-from veritensor_ray.exports.missing import Missing, missing
+from veritensor_ray.core.detection import Rule
+from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports.described_findings import as_json, milliseconds, shown
+from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.labels import Labels
-from veritensor_ray.findings.run_text import FullyChecked
-from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
+from veritensor_ray.results.labels import Labels
+from veritensor_ray.results.run_text import FullyChecked
 
 VERSION = "1.6.0"
 _SEVERITIES = {"info": (1, "Informational"), "low": (2, "Low"), "medium": (3, "Medium"), "high": (4, "High"), "critical": (5, "Critical")}

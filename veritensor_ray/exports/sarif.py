@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from veritensor_ray.detection import Rule
-from veritensor_ray.exports import described
-from veritensor_ray.exports.described import counted, markdown_safe, shown
-from veritensor_ray.exports.missing import Missing, missing
+from veritensor_ray.core.detection import Rule
+from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports.described_findings import counted, markdown_safe, shown
+from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.locations import within
-from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
+from veritensor_ray.results.place_names import within
 
 RESULTS = 25_000  # a file with more results in a run is rejected
 _TAGS, _NAME, _TEXT = 10, 255, 1_024  # tags that are shown; characters of a name and of a description

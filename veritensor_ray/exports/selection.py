@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from veritensor_ray.detection import Rule
-from veritensor_ray.findings.labels import Labels, labels
-from veritensor_ray.findings.results import Results
+from veritensor_ray.core.detection import Rule
+from veritensor_ray.results.labels import Labels, labels
+from veritensor_ray.results.results import Results
 
 _WORST = "suppressed_by IS NOT NULL, severity DESC, artifact, rule_id, finding_id"
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from veritensor_ray.config import SEVERITIES
-from veritensor_ray.exports import described
-from veritensor_ray.exports.described import counted, shown
-from veritensor_ray.exports.missing import Missing, missing
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports.described_findings import counted, shown
+from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
-from veritensor_ray.findings.locations import within
 from veritensor_ray.findings.summary import NUMBER
-from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
+from veritensor_ray.results.place_names import within
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook

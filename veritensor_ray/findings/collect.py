@@ -18,22 +18,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from veritensor_ray import bounds
-from veritensor_ray.config import SEVERITIES
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, read_plan, shards_of
 from veritensor_ray.findings.commit import read_commit
-from veritensor_ray.findings.keys import unseal
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.outgoing_texts import unsealed
-from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.recorded import RANK, Tally, joined, order, places
-from veritensor_ray.findings.redact import reason_safe
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.summary import RunInfo, run_json
-from veritensor_ray.findings.tables import TableWriter
-from veritensor_ray.reasons import ReasonCode
+from veritensor_ray.findings.table_files import TableWriter
+from veritensor_ray.masking.redaction import reason_safe
+from veritensor_ray.masking.site_key import unseal
+from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
-from veritensor_ray.uris import is_local
 
 _HARMLESS = {NOT_APPLICABLE: 0, COMPLETE: 1}
 _STATUS_ORDER = ("unreadable", "quarantined", "partial", "skipped", "scanned")

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from veritensor_ray.config import SEVERITIES
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.errors import VeritensorError
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.errors import VeritensorError
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.findings.schema import COMMIT

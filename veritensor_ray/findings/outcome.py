@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.findings.recorded import Recorded
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Gap
 
 MAX_GAPS = 100
 

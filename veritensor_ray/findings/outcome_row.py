@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from veritensor_ray.findings.concealment import conceal
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.outgoing_texts import cleaned, sealed
+from veritensor_ray.masking.concealment import conceal
 
 _OF_GAPS = ("member", "location", "engine", "reason", "bound")
 

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from veritensor_ray.findings.keys import seal, unseal
-from veritensor_ray.findings.redact import name_safe, reason_safe, tagged, visible
 from veritensor_ray.findings.schema import COMMIT
-from veritensor_ray.findings.sensitive_values import Values, without_values
+from veritensor_ray.masking.redaction import name_safe, reason_safe, tagged, visible
+from veritensor_ray.masking.sensitive_values import Values, without_values
+from veritensor_ray.masking.site_key import seal, unseal
 
 # Not from the text of the corpus: names of artifacts, which must be found again (the one exception); digests and what stores call a
 # version; words of closed sets; names and fingerprints of engines and rules.

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from veritensor_ray import bounds
-from veritensor_ray.config import SEVERITIES
-from veritensor_ray.detection import unknown_value
-from veritensor_ray.findings.concealment import Covered
-from veritensor_ray.findings.marks import Marks
-from veritensor_ray.findings.sensitive_values import Values
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.detection import unknown_value
+from veritensor_ray.formats.editing.marks import Marks
+from veritensor_ray.masking.concealment import Covered
+from veritensor_ray.masking.sensitive_values import Values
 
 RANK: dict[str, int] = {name: rank for rank, name in enumerate(SEVERITIES)}
 Fact = tuple[str | None, bytes]  # the file in the artifact, and the key of the evidence, which depends on the rule

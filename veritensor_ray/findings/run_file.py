@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
-from veritensor_ray.errors import StoreError, UsageError
+from veritensor_ray.core.errors import StoreError, UsageError
 
 CLEAN_KIND = "cleaned corpus"  # the field `kind` of the run.json that `clean` writes; other run.json files have none
 _REMEDY = "Copy the output again from its origin, or scan again with --fresh"

@@ -11,11 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from veritensor_ray.config import SEVERITIES
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.detection import Rule
 from veritensor_ray.corpus.listing import Root
-from veritensor_ray.detection import Rule
-from veritensor_ray.findings.policy import Judge
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, SCHEMA_VERSION
+from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
 
 _REASONS = 50

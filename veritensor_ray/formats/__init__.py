@@ -1,4 +1,1 @@
-"""The structure of model files, shared by engines and readers: positions and names, never values that run.
-
-It depends on neither engines nor readers.
-"""
+"""Turns bytes into segments: sniffing, decoding and readers. It does not depend on any engine."""

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from veritensor_ray.errors import ModelError
+from veritensor_ray.core.errors import ModelError
 from veritensor_ray.models.lock import DIGESTS, digest, faults, read_digests
 
 

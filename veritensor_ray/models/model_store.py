@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from veritensor_ray.config import Settings
-from veritensor_ray.errors import ModelError
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import ModelError
 from veritensor_ray.models import easyocr_weights, standard
 from veritensor_ray.models.lock import DIGESTS, Expected, faults, read_digests
 

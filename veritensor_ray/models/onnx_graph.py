@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from veritensor_ray.errors import Malformed, ModelError
-from veritensor_ray.formats import onnx
+from veritensor_ray.core.errors import Malformed, ModelError
+from veritensor_ray.formats.model_files.onnx import structure as onnx
 from veritensor_ray.models.telemetry import silence
 
 _QUIET = 4  # fatal errors only: every error is also raised

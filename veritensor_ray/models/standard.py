@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from veritensor_ray.errors import ModelError
+from veritensor_ray.core.errors import ModelError
 from veritensor_ray.models.lock import Expected
 
 LOCK = "models.lock.json"

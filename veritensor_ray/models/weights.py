@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from veritensor_ray.errors import ModelError
+from veritensor_ray.core.errors import ModelError
 
 
 def check_finite(tensors: Iterable[tuple[str, Any]], path: Path) -> None:

@@ -13,27 +13,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from veritensor_ray.bundle.active import Active
-from veritensor_ray.config import Settings
+from veritensor_ray.bundle.active_bundle import Active
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.detection import Hit
+from veritensor_ray.core.errors import CannotRunError, ModelError, UsageError, VeritensorError, failure
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import Gap
+from veritensor_ray.core.text_positions import Columns
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow, plan_rows
-from veritensor_ray.detection import Hit
 from veritensor_ray.engines.base import Transcriber
 from veritensor_ray.engines.injection import Injection
-from veritensor_ray.engines.injection.calibration import FEW, Thresholds, above, probability, resolves, thresholds, without
+from veritensor_ray.engines.injection.calibrated_scores import FEW, Thresholds, above, probability, resolves, thresholds, without
 from veritensor_ray.engines.injection.described import described
 from veritensor_ray.engines.registry import create, selected
-from veritensor_ray.errors import CannotRunError, ModelError, UsageError, VeritensorError, failure
-from veritensor_ray.findings.positions import Columns
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.models.standard import home, keep_calibration
-from veritensor_ray.pipeline import bounded
+from veritensor_ray.pipeline.bounded import process as bounded
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
 from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import read_images, split_engines
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Gap
 
 LEAST = 50  # documents
 _WINDOWS = 256  # windows scored between two signs of progress

@@ -7,13 +7,13 @@ import platform
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from veritensor_ray.cleaning.cleaning import Cleaning
-from veritensor_ray.config import Settings
+from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.detection import Rule
+from veritensor_ray.core.errors import CannotRunError, ModelError, not_installed
 from veritensor_ray.corpus.listing import Root
-from veritensor_ray.detection import Rule
 from veritensor_ray.engines.base import Engine, FileEngine, TextEngine, Transcriber
 from veritensor_ray.engines.registry import create
-from veritensor_ray.errors import CannotRunError, ModelError, not_installed
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.models.model_store import ModelStore
 

@@ -12,11 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.effort import effort
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.pipeline import bounded
+from veritensor_ray.pipeline.bounded import process as bounded
 from veritensor_ray.pipeline.context import Context
 
 _FILES = 6  # per media type
@@ -77,8 +77,8 @@ class Estimate:
 
 def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Settings, engines: tuple[str, ...]) -> Estimate:
     """Count a plan by media type. Fills `name_type` with the lookups it makes, from extension to media type."""
-    from veritensor_ray.detection import FileInfo
-    from veritensor_ray.media_types import declared_type
+    from veritensor_ray.core.detection import FileInfo
+    from veritensor_ray.core.media_types import declared_type
 
     kinds: dict[str, TypeTotals] = defaultdict(TypeTotals)
     left_out: Counter[str] = Counter()

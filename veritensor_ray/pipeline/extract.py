@@ -13,22 +13,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veritensor_ray.core.detection import FileInfo
+from veritensor_ray.core.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
+from veritensor_ray.core.media_types import COMPRESSED, JSONL, OLE, OLE_LOCKED, text_type
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import Batcher, Gap, cut, one_batch
 from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
-from veritensor_ray.detection import FileInfo
 from veritensor_ray.engines.base import NameReader, Transcriber
-from veritensor_ray.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
-from veritensor_ray.extract.sniff import Kind
 from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
-from veritensor_ray.media_types import COMPRESSED, JSONL, OLE, OLE_LOCKED, text_type
+from veritensor_ray.formats.sniffing import Kind
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
-from veritensor_ray.pipeline.position import Position, Reached
+from veritensor_ray.pipeline.reading_progress import Position, Reached
 from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, handovers, scan_batch, with_images, with_text
 from veritensor_ray.pipeline.walk import Share, Tools, Walk
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Batcher, Gap, cut, one_batch
 
 Pulse = Callable[[], None]
 

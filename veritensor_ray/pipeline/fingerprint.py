@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.findings.schema import SCHEMA_VERSION
-from veritensor_ray.secret_kinds.uris import without_credentials
+from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.stores.filesystems import absolute
 
 # The settings that change results. All others (where, how fast, how it is shown) do not.

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from veritensor_ray.config import Limits
-from veritensor_ray.detection import FileInfo
-from veritensor_ray.extract.layers import suspects
-from veritensor_ray.segments import Block, Identity, cut, texts_of
+from veritensor_ray.core.config import Limits
+from veritensor_ray.core.detection import FileInfo
+from veritensor_ray.core.segments import Block, Identity, cut, texts_of
+from veritensor_ray.formats.encoded_text import suspects
 
 if TYPE_CHECKING:
     from veritensor_ray.pipeline.walk import Walk

@@ -16,12 +16,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from veritensor_ray.config import SEVERITIES
+from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.findings.outcome import MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, QUARANTINED
-from veritensor_ray.findings.redact import PERSONAL, SECRET
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
+from veritensor_ray.masking.redaction import PERSONAL, SECRET
 from veritensor_ray.stores.outputs import OutputStore
 
 Trust = Literal["etag", "mtime", "content"]

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from veritensor_ray.detection import Hit
+from veritensor_ray.core.detection import Hit
+from veritensor_ray.core.errors import LimitExceeded, ReadError, failure
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import SEGMENTS, Gap
 from veritensor_ray.engines.base import Engine, PreparingEngine, TextEngine, Transcriber
-from veritensor_ray.errors import LimitExceeded, ReadError, failure
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import SEGMENTS, Gap
 
 PIECE = 1 << 20
 

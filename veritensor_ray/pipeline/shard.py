@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.engines.registry import needing_models
 from veritensor_ray.findings.commit import commit_table
@@ -15,8 +17,6 @@ from veritensor_ray.findings.recorded import Recorded
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcribe
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Gap
 
 # What a model stage returns for a batch: findings and gaps by the artifact's index in the shard.
 StageResult = tuple[dict[int, Recorded], list[tuple[int, Gap]]]

@@ -8,15 +8,15 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.detection import FileInfo
+from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.media_types import JSONL, PARQUET
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.detection import FileInfo
-from veritensor_ray.errors import ReadError
-from veritensor_ray.extract.readers import READERS
-from veritensor_ray.extract.recognise import recognise
-from veritensor_ray.media_types import JSONL, PARQUET
+from veritensor_ray.formats.readers import READERS
+from veritensor_ray.formats.recognition import recognise
 
 _SEARCH = 1 << 20
 _LONGEST_KEY = 16_384  # bytes of a PEM block

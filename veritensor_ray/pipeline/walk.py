@@ -13,31 +13,44 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO, cast
 
-from veritensor_ray.config import Limits
-from veritensor_ray.detection import FileInfo, Hit
+from veritensor_ray.core.config import Limits
+from veritensor_ray.core.detection import FileInfo, Hit
+from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error, failure
+from veritensor_ray.core.media_types import (
+    COMPRESSED,
+    FAISS,
+    GGUF,
+    HDF5,
+    NPY,
+    ONNX,
+    PDF,
+    PICKLE,
+    SAFETENSORS,
+    UNKNOWN,
+    declared_type,
+    mismatch,
+)
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import Block, Gap, Identity
 from veritensor_ray.engines.base import Engine
-from veritensor_ray.errors import LimitExceeded, ReadError, as_read_error, failure
-from veritensor_ray.extract.budget import SHARED, Budget
-from veritensor_ray.extract.content import BESIDE, content_kind, content_name
-from veritensor_ray.extract.decoders import HELD, Beside
-from veritensor_ray.extract.layers import layers
-from veritensor_ray.extract.readers import reader_for
-from veritensor_ray.extract.readers.containers.zip_reader import read_zip
-from veritensor_ray.extract.recognise import Recognised, recognise
-from veritensor_ray.extract.sniff import HEAD_BYTES, Kind
-from veritensor_ray.extract.source import Item, Member, Reader, Source
-from veritensor_ray.extract.spool import sha256, spooled
-from veritensor_ray.extract.streams import decompressed
-from veritensor_ray.extract.zip_format import find_directory
 from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.media_types import COMPRESSED, FAISS, GGUF, HDF5, NPY, ONNX, PDF, PICKLE, SAFETENSORS, UNKNOWN, declared_type, mismatch
+from veritensor_ray.formats.archives.zip.read import read_zip
+from veritensor_ray.formats.archives.zip.structure import find_directory
+from veritensor_ray.formats.common.budget import SHARED, Budget
+from veritensor_ray.formats.common.source import Item, Member, Reader, Source
+from veritensor_ray.formats.common.spool import sha256, spooled
+from veritensor_ray.formats.common.streams import decompressed
+from veritensor_ray.formats.compressed.content import BESIDE, content_kind, content_name
+from veritensor_ray.formats.compressed.decoders import HELD, Beside
+from veritensor_ray.formats.encoded_text import layers
+from veritensor_ray.formats.readers import reader_for
+from veritensor_ray.formats.recognition import Recognised, recognise
+from veritensor_ray.formats.sniffing import HEAD_BYTES, Kind
+from veritensor_ray.pipeline.bounded.process_limits import Advancing
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Placed, Suspects
-from veritensor_ray.pipeline.limits import Advancing
-from veritensor_ray.pipeline.position import DIGEST, Reached
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Block, Gap, Identity
+from veritensor_ray.pipeline.reading_progress import DIGEST, Reached
 
 _MAY_CARRY = frozenset({PDF, PICKLE})
 _NUMBERS = frozenset({SAFETENSORS, GGUF, ONNX, NPY, FAISS, HDF5})  # their readers skip most of the bytes

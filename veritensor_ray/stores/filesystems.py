@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 
-from veritensor_ray.config import Settings, Store, resolve_secret
-from veritensor_ray.errors import StoreError, UsageError
-from veritensor_ray.secret_kinds.uris import credential_in
+from veritensor_ray.core.config import Settings, Store, resolve_secret
+from veritensor_ray.core.errors import StoreError, UsageError
+from veritensor_ray.core.uris import is_local, local_path
+from veritensor_ray.masking.secret_kinds.uri_credentials import credential_in
 from veritensor_ray.stores import redirects
-from veritensor_ray.uris import is_local, local_path
 
 if TYPE_CHECKING:
     pass

@@ -18,8 +18,8 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 
-from veritensor_ray.errors import CannotRunError, LeaseHeld, StoreError, VeritensorError
-from veritensor_ray.stores.conditional import BestEffort, Conditional, NoConditions, Seen, conditional, plain
+from veritensor_ray.core.errors import CannotRunError, LeaseHeld, StoreError, VeritensorError
+from veritensor_ray.stores.conditional_writes import BestEffort, Conditional, NoConditions, Seen, conditional, plain
 from veritensor_ray.stores.filesystems import denied
 from veritensor_ray.stores.holder import Holder, parse, this_process
 from veritensor_ray.stores.outputs import OutputStore, refuse_linked

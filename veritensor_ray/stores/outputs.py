@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from veritensor_ray.errors import StoreError
-from veritensor_ray.retry import Again, persistent
+from veritensor_ray.core.errors import StoreError
+from veritensor_ray.core.retry import Again, persistent
+from veritensor_ray.core.uris import is_local
 from veritensor_ray.stores.descriptors import READING
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
-from veritensor_ray.uris import is_local
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from veritensor_ray.errors import StoreError
+from veritensor_ray.core.errors import StoreError
 
 
 def names(prefix: str, uri: str) -> bool:

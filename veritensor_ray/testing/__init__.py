@@ -7,9 +7,9 @@ import sys
 if "pytest" in sys.modules:  # so that a failed check shows the values that it compared; must come before the import
     import pytest
 
-    pytest.register_assert_rewrite("veritensor_ray.testing.contract")
+    pytest.register_assert_rewrite("veritensor_ray.testing.engine_contract")
 
-from veritensor_ray.testing.contract import (
+from veritensor_ray.testing.engine_contract import (
     HARMLESS,
     ODD_FILES,
     ODD_TEXTS,

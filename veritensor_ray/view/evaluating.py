@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.results import meeting
-from veritensor_ray.pipeline.serving import Answer, Bounds, main
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.pipeline.bounded.serving import Answer, Bounds, main
+from veritensor_ray.results.results import meeting
 from veritensor_ray.view.database import connected
 
 _MEMORY, _SPILLED = "1GB", "8GB"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from veritensor_ray.config import SEVERITIES
-from veritensor_ray.errors import UsageError
-from veritensor_ray.findings.labels import Labels
-from veritensor_ray.findings.locations import within
-from veritensor_ray.view.copied import Copy
-from veritensor_ray.view.requests import Filter, OneGroup, Query
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.results.labels import Labels
+from veritensor_ray.results.place_names import within
+from veritensor_ray.view.http_requests import Filter, OneGroup, Query
+from veritensor_ray.view.table_copy import Copy
 
 MOST_IDS = 500_000  # findings that one entry of a policy lists
 _FOLDERS = 1000  # that the page suggests
@@ -28,7 +28,7 @@ _GROUPS = {
     "files": "count(DISTINCT a)", "findings": "sum(number)", "confidence": "max(confidence)", "count": "sum(count)",
     "first_seen": "min(first_seen)",
 }  # fmt: skip
-# The same choice of an example as in `findings/places.py` and `findings/grouping.py`.
+# The same choice of an example as in `results/shared_places.py` and `results/grouping.py`.
 _WORST = {"place": "(-rank, coalesce(-confidence, 0), n)"}
 
 
@@ -145,7 +145,7 @@ class Queries:
 
     @staticmethod
     def _key(cursor: Any, group: str, value: Any, row: Mapping[str, Any]) -> str:
-        """Return the key of a group as text, as `findings/grouping.py` gives it."""
+        """Return the key of a group as text, as `results/grouping.py` gives it."""
         if group == "place":
             return str(cursor.execute("SELECT finding_id FROM findings WHERE rowid = ?", [value]).fetchone()[0])
         if group == "evidence":

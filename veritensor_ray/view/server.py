@@ -24,24 +24,24 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from veritensor_ray.detection import Rule
-from veritensor_ray.errors import CannotRunError, UsageError, VeritensorError
-from veritensor_ray.findings.labels import Labels
-from veritensor_ray.findings.locations import within
-from veritensor_ray.findings.redact import visible
-from veritensor_ray.report import page
-from veritensor_ray.secret_kinds.uris import without_credentials
-from veritensor_ray.view.conditions import ConditionEnded
-from veritensor_ray.view.copied import Copy
-from veritensor_ray.view.deciding import Deciding
-from veritensor_ray.view.gate import HEADER, Gate, Keys, said
+from veritensor_ray.core.detection import Rule
+from veritensor_ray.core.errors import CannotRunError, UsageError, VeritensorError
+from veritensor_ray.exports.report import page
+from veritensor_ray.masking.redaction import visible
+from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
+from veritensor_ray.results.labels import Labels
+from veritensor_ray.results.place_names import within
+from veritensor_ray.view.http_requests import EmptyRequest, LabelRequest, OpenRequest, PassageRequest, Query, SuppressionRequest, parsed
+from veritensor_ray.view.page_decisions import Deciding
 from veritensor_ray.view.queries import Queries
-from veritensor_ray.view.requests import EmptyRequest, LabelRequest, OpenRequest, PassageRequest, Query, SuppressionRequest, parsed
+from veritensor_ray.view.row_conditions import ConditionEnded
+from veritensor_ray.view.session import HEADER, Gate, Keys, said
+from veritensor_ray.view.table_copy import Copy
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from veritensor_ray.pipeline.passage import Passage
+    from veritensor_ray.pipeline.passages.passage import Passage
 
 HOST = "127.0.0.1"
 QUERY_SECONDS = 60.0
@@ -262,7 +262,7 @@ def _shown(passage: Passage) -> dict[str, Any]:
 
 def _end_reading() -> None:
     """End the process that reads passages, so that nothing waits for it."""
-    from veritensor_ray.pipeline.bounded import SHARED
+    from veritensor_ray.pipeline.bounded.process import SHARED
 
     SHARED.kill()
 
@@ -292,7 +292,7 @@ def server(site: Site, patience: float | None = None) -> uvicorn.Server:
     """
     import uvicorn
 
-    from veritensor_ray.view.waiting import SECONDS, Connection, WaitingRoom
+    from veritensor_ray.view.waiting_room import SECONDS, Connection, WaitingRoom
 
     waiting = WaitingRoom(site.app.holds, SECONDS if patience is None else patience)
     config = uvicorn.Config(

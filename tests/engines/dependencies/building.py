@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.base import FileInfo, Hit
 from veritensor_ray.engines.dependencies import Dependencies
 from veritensor_ray.engines.dependencies.osv_import import import_archives
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.segments import Gap
 
 
 def record(

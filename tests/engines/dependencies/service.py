@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from veritensor_ray.engines.dependencies.records import advisories
+from veritensor_ray.engines.dependencies.advisory_records import advisories
 
 
 class Osv:

@@ -12,14 +12,14 @@ import pytest
 
 from tests.clock import AtMost
 from tests.engines.dependencies.building import database, engine, record, scan
-from veritensor_ray.config import Limits, Settings
+from veritensor_ray.core.config import Limits, Settings
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.engines.base import FileInfo
 from veritensor_ray.engines.dependencies import Dependencies
-from veritensor_ray.extract.readers.data.notebook import read_notebook
-from veritensor_ray.extract.sniff import Kind
-from veritensor_ray.extract.source import Source
+from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.notebook.read import read_notebook
+from veritensor_ray.formats.sniffing import Kind
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.segments import Block, Identity, to_batch
 
 RECORDS = [
     record("PYSEC-1", aliases=["CVE-1", "GHSA-1"], severity=[{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]),

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.clock import AtMost
-from veritensor_ray.detection import FileInfo
+from veritensor_ray.core.detection import FileInfo
+from veritensor_ray.engines.dependencies.advisory_model import Dependency, Index, Item, Unparsable, Unread
 from veritensor_ray.engines.dependencies.manifests import locks, named, parser_for
-from veritensor_ray.engines.dependencies.model import Dependency, Index, Item, Unparsable, Unread
 
 REQUIREMENTS = r"""# a comment
 requests==2.19.0

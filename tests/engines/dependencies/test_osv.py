@@ -12,7 +12,7 @@ import pytest
 
 from tests.engines.dependencies.building import database, engine, record, scan
 from tests.engines.dependencies.service import Osv, serving
-from veritensor_ray.config import Osv as Configuration
+from veritensor_ray.core.config import Osv as Configuration
 from veritensor_ray.engines.dependencies.osv import OsvClient
 
 pytestmark = pytest.mark.slow

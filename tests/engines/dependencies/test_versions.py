@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritensor_ray.engines.dependencies.severity import base_score, rating, severity_of
+from veritensor_ray.engines.dependencies.cvss_severity import base_score, rating, severity_of
 from veritensor_ray.engines.dependencies.versions import canonical, order
 
 

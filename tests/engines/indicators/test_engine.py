@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import UsageError
 from veritensor_ray.engines import indicators as module
 from veritensor_ray.engines.base import FileInfo, Hit
 from veritensor_ray.engines.indicators import IndicatorEngine
-from veritensor_ray.errors import UsageError
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.testing import text_batch
 

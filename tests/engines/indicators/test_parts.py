@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.engines import indicators
 from veritensor_ray.engines.base import FileInfo, Hit
 from veritensor_ray.engines.indicators import IndicatorEngine

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.engines.injection.building import save_model, sealed
-from veritensor_ray.config import Settings, load_settings
+from veritensor_ray.core.config import Settings, load_settings
+from veritensor_ray.core.errors import ModelError, UsageError
 from veritensor_ray.engines.injection import Injection
 from veritensor_ray.engines.injection.described import described
-from veritensor_ray.errors import ModelError, UsageError
 from veritensor_ray.models.model_store import ONNX, Model, ModelStore
 
 GOOD: dict[str, Any] = {"window_tokens": 32, "stride_tokens": 16, "thresholds": {"medium": 0.5, "high": 0.9}}

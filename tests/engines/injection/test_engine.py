@@ -24,13 +24,13 @@ from tests.engines.injection.building import (
     sealed,
     tokenizer,
 )
-from veritensor_ray.config import Limits, Settings, Severity
+from veritensor_ray.core.config import Limits, Settings, Severity
+from veritensor_ray.core.errors import ModelError
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.engines.base import Hit, PreparingEngine
 from veritensor_ray.engines.injection import RULE, Injection
 from veritensor_ray.engines.injection.windows import TokenWindow
-from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import ONNX, SAFETENSORS, ModelStore
-from veritensor_ray.segments import Block, Identity, to_batch
 from veritensor_ray.testing import text_batch
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.injection import Injection
 from veritensor_ray.models.model_store import ModelStore
 

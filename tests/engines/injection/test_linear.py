@@ -164,7 +164,7 @@ def test_orders_that_are_far_apart_are_zones_of_their_own() -> None:
 @pytest.mark.parametrize("before", range(900, 1100, 7))
 def test_a_text_longer_than_what_is_hashed_at_once_is_read_whole(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
     monkeypatch.setattr("veritensor_ray.engines.injection.linear.AT_ONCE", 1000)
-    monkeypatch.setattr("veritensor_ray.engines.words.AT_ONCE", 1000)
+    monkeypatch.setattr("veritensor_ray.engines.word_forms.AT_ONCE", 1000)
     monkeypatch.setattr("veritensor_ray.engines.injection.linear._OVERLAP", 200)
     text = (CALM * 40)[:before] + " " + ORDER + " " + CALM * 40 + ORDER
     zones = found([ORDER, text])[1:]

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from tests.engines.injection.building import ATTACK, CALM, HARMLESS, SUSPICIOUS, linear, save_network, tokenizer
-from veritensor_ray.engines.injection.network import Network
+from veritensor_ray.engines.injection.encoder_network import Network
 from veritensor_ray.engines.injection.scoring import Scorer
 from veritensor_ray.engines.injection.windows import Cutter, TokenWindow
-from veritensor_ray.engines.words import Array
+from veritensor_ray.engines.word_forms import Array
 from veritensor_ray.models.model_store import ONNX, SAFETENSORS
 
 pytestmark = pytest.mark.slow

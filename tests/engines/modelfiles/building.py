@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from veritensor_ray.config import Settings
-from veritensor_ray.detection import FileInfo, Hit
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.detection import FileInfo, Hit
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.modelfiles import ModelFiles
-from veritensor_ray.extract.sniff import HEAD_BYTES, sniff
-from veritensor_ray.segments import Gap
+from veritensor_ray.formats.sniffing import HEAD_BYTES, sniff
 
 CANARY = "canary"
 

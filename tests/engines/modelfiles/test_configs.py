@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.engines.modelfiles.building import scan
-from veritensor_ray.detection import Hit
+from veritensor_ray.core.detection import Hit
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.modelfiles.configs import LARGEST
-from veritensor_ray.segments import Gap
 
 LAMBDA = {"class_name": "Lambda", "config": {"name": "l", "function": ["4wEAAA==", None, None]}}
 

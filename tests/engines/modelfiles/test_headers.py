@@ -16,10 +16,10 @@ import pytest
 from safetensors.numpy import save
 
 from tests.engines.modelfiles.building import found, scan
-from tests.extract.readers.models.models import GGUF_STRING, gguf
-from veritensor_ray.engines.modelfiles.paths import leaves_folder
-from veritensor_ray.extract.sniff import sniff
-from veritensor_ray.media_types import UNKNOWN
+from tests.formats.model_files.building import GGUF_STRING, gguf
+from veritensor_ray.core.media_types import UNKNOWN
+from veritensor_ray.engines.modelfiles.path_names import leaves_folder
+from veritensor_ray.formats.sniffing import sniff
 
 
 def safetensors(header: Any, data: int = 0) -> bytes:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from veritensor_ray.config import Limits, Settings
+from veritensor_ray.core.config import Limits, Settings
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.engines.ocr import Ocr
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.segments import Block, Identity, to_batch
 
 SETTINGS = Settings.model_validate({"ocr": {"seconds": 60}})
 

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from tests.engines.ocr.conftest import SETTINGS, batch, drawn, file
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import LimitExceeded, ModelError, ReadError, UsageError
+from veritensor_ray.core.segments import SEGMENTS
 from veritensor_ray.engines.base import FileInfo, TextEngine, Transcriber
 from veritensor_ray.engines.ocr import Ocr
-from veritensor_ray.errors import LimitExceeded, ModelError, ReadError, UsageError
 from veritensor_ray.models.model_store import Model, ModelStore
-from veritensor_ray.segments import SEGMENTS
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.pii import Pii
 from veritensor_ray.testing import text_batch
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from veritensor_ray.engines.pii import emails, patterns, systems
 from veritensor_ray.engines.pii.clusters import around_clusters, clusters, codes_of, digits_of, dotted
-from veritensor_ray.engines.pii.context import BIRTH
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
+from veritensor_ray.engines.pii.number_context import BIRTH
 from veritensor_ray.engines.pii.onceover import OnceOver
 
 

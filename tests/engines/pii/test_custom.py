@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.engines.pii.helpers import engine, found
-from veritensor_ray.config import load_settings
-from veritensor_ray.errors import UsageError
+from veritensor_ray.core.config import load_settings
+from veritensor_ray.core.errors import UsageError
 
 STAFF = {"name": "staff-number", "pattern": r"\bP-\d{6}\b", "context": ["employee", "Personal"], "severity": "high"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.pii.helpers import ENGINE
-from veritensor_ray.config import Limits
-from veritensor_ray.segments import Block, Identity, to_batch
+from veritensor_ray.core.config import Limits
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.testing import text_batch
 
 ROLE, LIST, LICENCE = "role address", "mailing list", "contact in a license"

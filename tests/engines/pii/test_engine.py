@@ -11,16 +11,16 @@ import pyarrow as pa
 import pytest
 
 from tests.engines.pii.helpers import engine
-from veritensor_ray.config import Limits, Settings
+from veritensor_ray.core.config import Limits, Settings
+from veritensor_ray.core.errors import ModelError
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.pii import Pii
-from veritensor_ray.engines.pii.freetext import labels_of, thresholds_of, window_words_of
+from veritensor_ray.engines.pii.free_text.gliner_torch import batches
+from veritensor_ray.engines.pii.free_text.passages_read import labels_of, thresholds_of, window_words_of
+from veritensor_ray.engines.pii.free_text.prepared import PREPARED
 from veritensor_ray.engines.pii.joining import PiiSpan
-from veritensor_ray.engines.pii.prepared import PREPARED
-from veritensor_ray.engines.pii.torch_backend import batches
-from veritensor_ray.errors import ModelError
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.segments import Block, Identity, to_batch
 from veritensor_ray.testing import EngineContract, text_batch
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.engines.pii.helpers import found
-from veritensor_ray.origins import Mapped
+from veritensor_ray.core.origins import Mapped
 
 
 @pytest.mark.parametrize(

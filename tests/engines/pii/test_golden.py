@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from veritensor_ray.config import Settings
-from veritensor_ray.engines.pii.freetext import FreeText
+from veritensor_ray.core.config import Settings
+from veritensor_ray.engines.pii.free_text.passages_read import FreeText
 from veritensor_ray.models.model_store import Model, ModelStore
 
 AGREEING = 0.92  # of the spans that one of both finds, how many both find, to the character

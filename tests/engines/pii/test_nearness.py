@@ -12,8 +12,8 @@ from tests.engines.pii.helpers import ENGINE
 from veritensor_ray.engines.base import Hit
 from veritensor_ray.engines.pii import nearness
 from veritensor_ray.engines.pii.clusters import Near, digits_of
-from veritensor_ray.engines.pii.context import phrases_of
 from veritensor_ray.engines.pii.joining import JoinedBatch
+from veritensor_ray.engines.pii.number_context import phrases_of
 from veritensor_ray.testing import text_batch
 
 REAL = [path.read_text(encoding="utf-8") for path in sorted((Path(__file__).parents[3] / "docs").glob("*.md"))]

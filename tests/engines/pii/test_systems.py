@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.pii.helpers import ENGINE, engine, found
-from veritensor_ray.config import Limits
+from veritensor_ray.core.config import Limits
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.engines.pii.systems import clock, known
-from veritensor_ray.segments import Block, Identity, to_batch
 from veritensor_ray.testing import text_batch
 
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from veritensor_ray.config import Limits, Settings
+from veritensor_ray.core.config import Limits, Settings
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.engines.secrets import Secrets
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.segments import Block, Identity, to_batch
 
 ALNUM = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"

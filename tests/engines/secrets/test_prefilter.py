@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.secrets.building import batch
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.engines import automaton
 from veritensor_ray.engines.base import Hit
 from veritensor_ray.engines.secrets import Secrets, assignments
@@ -18,7 +18,7 @@ from veritensor_ray.engines.secrets.prefilter import Prefilter
 ROOT = Path(__file__).parents[3]
 REAL = [
     path.read_text(encoding="utf-8")
-    for folder in ("docs", "tests/engines/secrets", "veritensor_ray/config.py")
+    for folder in ("docs", "tests/engines/secrets", "veritensor_ray/core/config.py")
     for path in sorted((ROOT / folder).rglob("*.*") if (ROOT / folder).is_dir() else [ROOT / folder])
     if path.suffix in (".md", ".py")
 ]

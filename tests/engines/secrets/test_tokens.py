@@ -8,9 +8,9 @@ import json
 import pytest
 
 from tests.engines.secrets.building import ALNUM, HEX, batch, engine, found, letters, with_checksum
-from veritensor_ray.engines.secrets import scanning
-from veritensor_ray.secret_kinds import checks
-from veritensor_ray.secret_kinds.tokens import TOKENS
+from veritensor_ray.engines.secrets import secret_search as scanning
+from veritensor_ray.masking.secret_kinds import checksums as checks
+from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
 
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 UUID = "7f3e9a52-81c4-4d0b-9e66-0a1b7c55d2f8"

@@ -20,13 +20,13 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from veritensor_ray.config import SEVERITIES, Limits, Settings
+from veritensor_ray.core.config import SEVERITIES, Limits, Settings
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.engines import signatures
 from veritensor_ray.engines.base import CATEGORIES, FileInfo, Rule
 from veritensor_ray.engines.joined import SEPARATOR
 from veritensor_ray.engines.signatures import Signatures
 from veritensor_ray.engines.signatures.ruleset import built_in
-from veritensor_ray.segments import Block, Identity, to_batch
 
 HERE = Path(__file__).parent
 SOURCES = Path(signatures.__file__).parent / "rules"

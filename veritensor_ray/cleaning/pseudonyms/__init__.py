@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from veritensor_ray.cleaning.pseudonyms.dates import date_of_birth
-from veritensor_ray.cleaning.pseudonyms.names import email, organization, person
-from veritensor_ray.cleaning.pseudonyms.networks import crypto_address, ip_address, mac_address
-from veritensor_ray.cleaning.pseudonyms.numbers import iban, identifier, payment_card, phone, us_ssn
+from veritensor_ray.cleaning.pseudonyms.digits import iban, identifier, payment_card, phone, us_ssn
+from veritensor_ray.cleaning.pseudonyms.network_addresses import crypto_address, ip_address, mac_address
+from veritensor_ray.cleaning.pseudonyms.person_names import email, organization, person
+from veritensor_ray.cleaning.pseudonyms.shifted_dates import date_of_birth
 
 _Kind = Callable[[bytes, str], str | None]
 

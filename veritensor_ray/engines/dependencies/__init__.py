@@ -10,20 +10,20 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from veritensor_ray import bounds
-from veritensor_ray.config import Settings
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.media_types import NOTEBOOK
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.dependencies import dependency_rules
-from veritensor_ray.engines.dependencies.decoding import DecodedText
+from veritensor_ray.engines.dependencies.advisory_model import CONDA, NPM, PYPI, Dependency, Index, Manifest, Unparsable, normal
+from veritensor_ray.engines.dependencies.advisory_records import Group, grouped
 from veritensor_ray.engines.dependencies.knowledge import Answers, Knowledge
 from veritensor_ray.engines.dependencies.known_names import Lists
 from veritensor_ray.engines.dependencies.manifests import Parser, parser_for, shell
-from veritensor_ray.engines.dependencies.model import CONDA, NPM, PYPI, Dependency, Index, Manifest, Unparsable, normal
-from veritensor_ray.engines.dependencies.records import Group, grouped
-from veritensor_ray.media_types import NOTEBOOK
+from veritensor_ray.engines.dependencies.osv_decoding import DecodedText
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Gap
 
 LARGEST = bounds.MANIFEST
 MOST = bounds.DEPENDENCIES

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from veritensor_ray.config import Severity
+from veritensor_ray.core.config import Severity
 from veritensor_ray.engines.base import Rule
-from veritensor_ray.engines.dependencies.model import Dependency, Index
-from veritensor_ray.engines.dependencies.records import Group
+from veritensor_ray.engines.dependencies.advisory_model import Dependency, Index
+from veritensor_ray.engines.dependencies.advisory_records import Group
 from veritensor_ray.engines.dependencies.typosquats import Squat
 
 _SHOWN = 4  # most fixed versions, and most names of an advisory, in one message

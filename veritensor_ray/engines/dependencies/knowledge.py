@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from veritensor_ray.config import DependencySettings as Configuration
-from veritensor_ray.engines.dependencies.database import Database, DatabaseMissing, default_path
-from veritensor_ray.engines.dependencies.model import PYPI, Dependency
-from veritensor_ray.engines.dependencies.records import Advisory
-from veritensor_ray.reasons import ReasonCode
-from veritensor_ray.segments import Gap
+from veritensor_ray.core.config import DependencySettings as Configuration
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import Gap
+from veritensor_ray.engines.dependencies.advisory_database import Database, DatabaseMissing, default_path
+from veritensor_ray.engines.dependencies.advisory_model import PYPI, Dependency
+from veritensor_ray.engines.dependencies.advisory_records import Advisory
 
 if TYPE_CHECKING:
     from veritensor_ray.engines.dependencies.osv import OsvClient

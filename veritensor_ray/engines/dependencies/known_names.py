@@ -9,9 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from veritensor_ray.engines.dependencies.model import NPM, PYPI, normal
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.engines.dependencies.advisory_model import NPM, PYPI, normal
 from veritensor_ray.engines.dependencies.typosquats import Lookalikes
-from veritensor_ray.errors import UsageError
 
 ECOSYSTEMS = (PYPI, NPM)
 TARGETS = {PYPI: 8_000, NPM: 8_000}  # names at the top of a list that are worth imitating; the rest are only known not to imitate

@@ -12,10 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from veritensor_ray.config import Osv
-from veritensor_ray.engines.dependencies.cache import Cache
-from veritensor_ray.engines.dependencies.records import ID, Advisory, advisories
-from veritensor_ray.retry import Again, persistent, retry_after
+from veritensor_ray.core.config import Osv
+from veritensor_ray.core.retry import Again, persistent, retry_after
+from veritensor_ray.engines.dependencies.advisory_cache import Cache
+from veritensor_ray.engines.dependencies.advisory_records import ID, Advisory, advisories
 
 if TYPE_CHECKING:
     import httpx

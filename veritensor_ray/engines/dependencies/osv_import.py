@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from veritensor_ray.engines.dependencies.database import FORMAT
-from veritensor_ray.engines.dependencies.records import advisories
-from veritensor_ray.errors import CannotRunError, UsageError
+from veritensor_ray.core.errors import CannotRunError, UsageError
+from veritensor_ray.engines.dependencies.advisory_database import FORMAT
+from veritensor_ray.engines.dependencies.advisory_records import advisories
 
 ENTRIES = 3_000_000
 ENTRY_BYTES = 16 << 20

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from veritensor_ray.config import Severity
-from veritensor_ray.engines.dependencies.model import NPM, PYPI
+from veritensor_ray.core.config import Severity
+from veritensor_ray.engines.dependencies.advisory_model import NPM, PYPI
 
 _EDITED = 5  # characters; shorter names are naturally one typo away from each other
 _LONG = 7  # from this length on, a typo rarely produces another word

@@ -8,7 +8,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from veritensor_ray.engines.dependencies.model import NPM
+from veritensor_ray.engines.dependencies.advisory_model import NPM
 
 LONGEST = 256  # characters; a longer text is not a version
 _SEMVER = re.compile(

@@ -10,13 +10,13 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from veritensor_ray.config import Settings, Severity
+from veritensor_ray.core.config import Settings, Severity
+from veritensor_ray.core.media_types import is_text_type
 from veritensor_ray.engines.automaton import Automaton
 from veritensor_ray.engines.base import Category, FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.indicators.feeds import NOTHING, Indicators, host_and_path, load_lists, refanged
 from veritensor_ray.engines.indicators.parts import automaton_of
 from veritensor_ray.engines.joined import JoinedBytes
-from veritensor_ray.media_types import is_text_type
 from veritensor_ray.models.model_store import ModelStore
 
 CHUNK = 8 << 20

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from tokenizers import Tokenizer
 
-from veritensor_ray.config import Settings, Severity
+from veritensor_ray.core.config import Settings, Severity
+from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
-from veritensor_ray.engines.injection.calibration import Thresholds, odds
+from veritensor_ray.engines.injection.calibrated_scores import Thresholds, odds
 from veritensor_ray.engines.injection.described import Described, described
+from veritensor_ray.engines.injection.encoder_network import Network
 from veritensor_ray.engines.injection.linear import Linear
-from veritensor_ray.engines.injection.network import Network
 from veritensor_ray.engines.injection.scoring import Scorer
 from veritensor_ray.engines.injection.windows import Cutter, TokenWindow, from_table
-from veritensor_ray.errors import ModelError
 from veritensor_ray.models.lock import digest
 from veritensor_ray.models.model_store import ModelStore, known_answers
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from veritensor_ray.config import explain
-from veritensor_ray.errors import ModelError
+from veritensor_ray.core.config import explain
+from veritensor_ray.core.errors import ModelError
 from veritensor_ray.models.model_store import Model
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from veritensor_ray.engines.words import AT_ONCE, MIX, Array, Hashes, JoinedPiece, bounds, joined_pieces, lowered, mixed, points_of
-from veritensor_ray.errors import ModelError
+from veritensor_ray.core.errors import ModelError
+from veritensor_ray.engines.word_forms import AT_ONCE, MIX, Array, Hashes, JoinedPiece, bounds, joined_pieces, lowered, mixed, points_of
 
 BITS = 19
 STEM = 5  # characters at the beginning of a word that count as its stem, which inflected languages repeat

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
-from veritensor_ray.engines.injection.network import Network
+from veritensor_ray.engines.injection.encoder_network import Network
 from veritensor_ray.engines.injection.windows import Cutter, TokenWindow, sentences
 
 NEAR = 0.1  # log odds around a threshold; batching and half precision shift scores by less

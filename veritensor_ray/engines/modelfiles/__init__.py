@@ -7,16 +7,10 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
-from veritensor_ray import bounds
-from veritensor_ray.config import Settings
-from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
-from veritensor_ray.engines.modelfiles import configs, headers, hierarchy
-from veritensor_ray.engines.modelfiles.judgement import NamePolicy, digest_source
-from veritensor_ray.engines.modelfiles.modelfile_rules import RULES
-from veritensor_ray.engines.modelfiles.pickles import PickleScan
-from veritensor_ray.errors import LimitExceeded, Malformed
-from veritensor_ray.formats import npy
-from veritensor_ray.media_types import (
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import LimitExceeded, Malformed
+from veritensor_ray.core.media_types import (
     EXECUTABLES,
     GGUF,
     GZIP,
@@ -35,8 +29,14 @@ from veritensor_ray.media_types import (
     YAML,
     ZIP,
 )
+from veritensor_ray.core.segments import Gap
+from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
+from veritensor_ray.engines.modelfiles import configs, headers, hierarchy
+from veritensor_ray.engines.modelfiles.judgement import NamePolicy, digest_source
+from veritensor_ray.engines.modelfiles.modelfile_rules import RULES
+from veritensor_ray.engines.modelfiles.pickle_calls import PickleScan
+from veritensor_ray.formats.model_files.numpy import structure as npy
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.segments import Gap
 
 _PICKLE_NAMES = frozenset(
     {

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from veritensor_ray import bounds
-from veritensor_ray.config import Severity
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import Severity
+from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.engines.modelfiles import templates
 from veritensor_ray.engines.modelfiles.judgement import NamePolicy, runs_code
-from veritensor_ray.errors import LimitExceeded
 
 LARGEST = bounds.CONFIG
 _REMOTE, _ADAPTER, _LAMBDA, _MODULE, _TARGET = (

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from veritensor_ray.core.errors import Malformed
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.base import Hit
 from veritensor_ray.engines.modelfiles import templates
-from veritensor_ray.engines.modelfiles.paths import leaves_folder
-from veritensor_ray.errors import Malformed
-from veritensor_ray.formats import gguf, onnx, safetensors
-from veritensor_ray.segments import Gap
+from veritensor_ray.engines.modelfiles.path_names import leaves_folder
+from veritensor_ray.formats.model_files.gguf import structure as gguf
+from veritensor_ray.formats.model_files.onnx import structure as onnx
+from veritensor_ray.formats.model_files.safetensors import structure as safetensors
 
 _SHOWN = 20  # most problems reported for one file
 _STANDARD = re.compile(r"(ai\.onnx(\.(ml|training|preview|preview\.training))?|com\.microsoft(\.\w+)*|com\.ms\.\w+|org\.pytorch\.aten|)")

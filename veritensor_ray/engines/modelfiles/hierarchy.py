@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from veritensor_ray.config import Severity
+from veritensor_ray.core.config import Severity
+from veritensor_ray.core.errors import LimitExceeded, Malformed
+from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.modelfiles import configs
 from veritensor_ray.engines.modelfiles.configs import ConfigFinding
 from veritensor_ray.engines.modelfiles.judgement import NamePolicy
-from veritensor_ray.engines.modelfiles.paths import leaves_folder
-from veritensor_ray.errors import LimitExceeded, Malformed
-from veritensor_ray.formats import hdf5
-from veritensor_ray.segments import Gap
+from veritensor_ray.engines.modelfiles.path_names import leaves_folder
+from veritensor_ray.formats.model_files.hdf5 import structure as hdf5
 
 _SHOWN = 100
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from veritensor_ray.config import Severity
+from veritensor_ray.core.config import Severity
 from veritensor_ray.engines.base import Category, Rule
 
 _PICKLE: Final = "unsafe-deserialization"

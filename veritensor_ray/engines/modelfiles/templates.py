@@ -12,8 +12,8 @@ from jinja2 import Environment, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 
-from veritensor_ray import bounds
-from veritensor_ray.config import Severity
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import Severity
 
 LARGEST = bounds.TEMPLATE
 _NODES = bounds.TEMPLATE_NODES

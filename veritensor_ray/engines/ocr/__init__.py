@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from veritensor_ray.config import OcrSettings as OcrSettings
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import OcrSettings as OcrSettings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import LimitExceeded, ModelError, UsageError
+from veritensor_ray.core.segments import SEGMENTS, Gap
 from veritensor_ray.engines.base import FileInfo, Needs, Rule, WithModel
-from veritensor_ray.errors import LimitExceeded, ModelError, UsageError
 from veritensor_ray.models.model_store import ModelStore, known_answers
-from veritensor_ray.segments import SEGMENTS, Gap
 
 if TYPE_CHECKING:
     from veritensor_ray.engines.ocr.networks import Networks

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.ocr import shapes
 from veritensor_ray.engines.ocr.shapes import CHARACTERS
 from veritensor_ray.engines.ocr.spaces import spaced
-from veritensor_ray.errors import ModelError
 from veritensor_ray.models.weights import check_finite
 
 _HIGH = 64  # height of the lines on which the recognizer was trained

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
-from veritensor_ray import bounds
-from veritensor_ray.config import OcrSettings
-from veritensor_ray.errors import LimitExceeded, as_read_error
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import OcrSettings
+from veritensor_ray.core.errors import LimitExceeded, as_read_error
 
 Grey = np.ndarray[Any, np.dtype[np.uint8]]
 Matrix = np.ndarray[Any, np.dtype[np.float64]]

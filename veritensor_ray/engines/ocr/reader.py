@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from veritensor_ray.config import OcrSettings
+from veritensor_ray.core.config import OcrSettings
+from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.engines.ocr.boxes import Box, around, drift, lines, ordered, quads, slope, union
 from veritensor_ray.engines.ocr.networks import Networks
 from veritensor_ray.engines.ocr.picture import Grey, Plane
-from veritensor_ray.errors import LimitExceeded
 
 Array = np.ndarray[Any, Any]
 

@@ -10,19 +10,19 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule, WithModel
 from veritensor_ray.engines.pii import custom, evasion, patterns
-from veritensor_ray.engines.pii.chunks import chunks
-from veritensor_ray.engines.pii.freetext import FreeText, Reader, labels_of, thresholds_of, window_words_of
+from veritensor_ray.engines.pii.free_text.chunks import chunks
+from veritensor_ray.engines.pii.free_text.passages_read import FreeText, Reader, labels_of, thresholds_of, window_words_of
+from veritensor_ray.engines.pii.free_text.prepared import Read, from_table, to_table
+from veritensor_ray.engines.pii.free_text.tagger import FILE, Tagged, Tagger, UnclearPassage
+from veritensor_ray.engines.pii.free_text.ties import cells_of, diagnosis, graded, named_rows
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, pieces
 from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.pii_rules import all_rules
-from veritensor_ray.engines.pii.prepared import Read, from_table, to_table
-from veritensor_ray.engines.pii.tagger import FILE, Tagged, Tagger, UnclearPassage
-from veritensor_ray.engines.pii.ties import cells_of, diagnosis, graded, named_rows
-from veritensor_ray.errors import ModelError
 from veritensor_ray.models.lock import digest
 from veritensor_ray.models.model_store import ModelStore
 

@@ -9,10 +9,10 @@ from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
-from veritensor_ray.config import CustomPii, PiiSettings
+from veritensor_ray.core.config import CustomPii, PiiSettings
+from veritensor_ray.core.errors import UsageError
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
 from veritensor_ray.engines.pii.validators import CUSTOM
-from veritensor_ray.errors import UsageError
 
 PIECE = 4096  # characters matched at once, which limits the cost of a slow pattern
 OVERLAP = 256

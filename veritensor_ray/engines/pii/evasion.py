@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+from veritensor_ray.core.origins import Mapped
 from veritensor_ray.engines.pii.clusters import Positions, clusters
-from veritensor_ray.origins import Mapped
 
 _WIDE = re.compile(
     r"[\uff01-\uff5e\U0001d400-\U0001d7ff\u2460-\u24ff\u2070-\u209f\u00b2\u00b3\u00b9\u2010-\u2015\u2212\u00a0\u2000-\u200a\u202f\u3000]"

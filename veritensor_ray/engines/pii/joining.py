@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from veritensor_ray.config import Severity
+from veritensor_ray.core.config import Severity
+from veritensor_ray.core.media_types import MAILBOX, MESSAGE, OUTLOOK
 from veritensor_ray.engines.joined import JoinedText, Lengths, buffer_of, cuts, text_lengths
 from veritensor_ray.engines.pii.clusters import Codes, Positions, codes_of, digits_in
-from veritensor_ray.media_types import MAILBOX, MESSAGE, OUTLOOK
 
 BUFFER = 1 << 20  # characters: a single one outside the BMP makes all of them take four bytes
 _WORD = re.compile(r"[^\W\d_]+")

@@ -8,10 +8,10 @@ import numpy as np
 
 from veritensor_ray.engines.automaton import Automaton, Pattern, available
 from veritensor_ray.engines.pii.clusters import Positions
-from veritensor_ray.engines.pii.context import phrases_of, speaks_of_any
 from veritensor_ray.engines.pii.joining import JoinedBatch
 from veritensor_ray.engines.pii.national import TOKENS
-from veritensor_ray.engines.words import points_of
+from veritensor_ray.engines.pii.number_context import phrases_of, speaks_of_any
+from veritensor_ray.engines.word_forms import points_of
 
 BEFORE, BEHIND = 112, 64  # largest distance, in characters, between a position and the digits: a token and the words around it that count
 _WIDTH = 64  # characters that `context` examines

@@ -16,24 +16,16 @@ from typing import NamedTuple
 
 from stdnum import luhn
 
-from veritensor_ray.config import PiiSettings
+from veritensor_ray.core.config import PiiSettings
 from veritensor_ray.engines.pii import accounts, emails, nearness, phones
 from veritensor_ray.engines.pii.clusters import Near, around_clusters, clusters, dotted
-from veritensor_ray.engines.pii.context import BIRTH, context, kinds_of, speaks_of, without_masks
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
 from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.national import NUMBERS, TOKENS
+from veritensor_ray.engines.pii.number_context import BIRTH, context, kinds_of, speaks_of, without_masks
 from veritensor_ray.engines.pii.reserved import published_card
 from veritensor_ray.engines.pii.systems import known
-from veritensor_ray.engines.pii.validators import (
-    base58check,
-    bech32,
-    birth_date,
-    ip_scope,
-    mac,
-    payment_card,
-    us_ssn,
-)  # fmt: skip
+from veritensor_ray.engines.pii.validators import base58check, bech32, birth_date, ip_scope, mac, payment_card, us_ssn  # fmt: skip
 
 
 def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from veritensor_ray.config import Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.joined import JoinedBytes
-from veritensor_ray.engines.secrets import words
-from veritensor_ray.engines.secrets.scanning import SecretScanner, Where
+from veritensor_ray.engines.secrets import word_likeness as words
 from veritensor_ray.engines.secrets.secret_rules import all_rules
+from veritensor_ray.engines.secrets.secret_search import SecretScanner, Where
 from veritensor_ray.engines.secrets.shaped import ShapedSecret
 from veritensor_ray.models.model_store import ModelStore
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from veritensor_ray.config import Severity
+from veritensor_ray.core.config import Severity
 from veritensor_ray.engines.secrets import extents, likelihood
-from veritensor_ray.engines.secrets.names import NameKind, is_harmless, kind_of
-from veritensor_ray.engines.secrets.words import STAND_IN, TYPES, listed
+from veritensor_ray.engines.secrets.assigned_names import NameKind, is_harmless, kind_of
+from veritensor_ray.engines.secrets.word_likeness import STAND_IN, TYPES, listed
 
 ANY_CASE = (
     "pass",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from veritensor_ray.engines.secrets.words import listed
+from veritensor_ray.engines.secrets.word_likeness import listed
 
 LINES = listed("env properties ini cfg conf cnf yaml yml service desktop netrc dockerfile")
 SHELLS = listed("sh bash zsh ksh profile bashrc makefile mk")

@@ -6,8 +6,8 @@ import functools
 import re
 from collections.abc import Callable
 
-from veritensor_ray.engines.secrets.words import PLACEHOLDER, STAND_IN, TYPES, listed, surprises
-from veritensor_ray.secret_kinds.checks import entropy
+from veritensor_ray.engines.secrets.word_likeness import PLACEHOLDER, STAND_IN, TYPES, listed, surprises
+from veritensor_ray.masking.secret_kinds.checksums import entropy
 
 _WORDLIKE = 4.7  # bits per letter
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")

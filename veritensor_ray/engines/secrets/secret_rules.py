@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from veritensor_ray.config import Severity
+from veritensor_ray.core.config import Severity
 from veritensor_ray.engines.base import Rule
 
 _TAXONOMY = ("OWASP-LLM02:2025", "CWE-798", "CWE-312")

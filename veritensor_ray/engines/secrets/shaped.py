@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from veritensor_ray.config import Severity
+from veritensor_ray.core.config import Severity
 from veritensor_ray.engines.secrets import likelihood
-from veritensor_ray.engines.secrets.words import STAND_IN
-from veritensor_ray.secret_kinds import checks
-from veritensor_ray.secret_kinds.shapes import DISCORD, DISCORD_HEAD, KEY_REST, PASSWORD_HASH, PUTTY_KEY
+from veritensor_ray.engines.secrets.word_likeness import STAND_IN
+from veritensor_ray.masking.secret_kinds import checksums as checks
+from veritensor_ray.masking.secret_kinds.secret_shapes import DISCORD, DISCORD_HEAD, KEY_REST, PASSWORD_HASH, PUTTY_KEY
 
 
 class ShapedSecret(NamedTuple):

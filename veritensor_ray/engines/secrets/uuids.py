@@ -9,7 +9,7 @@ from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.secrets import likelihood
 from veritensor_ray.engines.secrets.assignments import SOURCE
 from veritensor_ray.engines.secrets.shaped import ShapedSecret
-from veritensor_ray.engines.secrets.words import listed
+from veritensor_ray.engines.secrets.word_likeness import listed
 
 READ = SOURCE | listed("json yaml yml toml ini cfg conf config properties env sql sh bash bat ps1 tf tfvars")
 _TAIL = re.compile(r"-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(?![0-9A-Za-z_-])")

@@ -8,12 +8,12 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from veritensor_ray.config import Settings, Severity
+from veritensor_ray.core.config import Settings, Severity
+from veritensor_ray.core.media_types import APACHE, EXECUTABLES, JSON, PICKLE, UNKNOWN
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.joined import JoinedBytes
-from veritensor_ray.engines.signatures.matching import distinct, hits
 from veritensor_ray.engines.signatures.ruleset import RuleSet, built_in, from_folders
-from veritensor_ray.media_types import APACHE, EXECUTABLES, JSON, PICKLE, UNKNOWN
+from veritensor_ray.engines.signatures.yara_matching import distinct, hits
 from veritensor_ray.models.model_store import ModelStore
 
 CHUNK = 32 << 20

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import yara
 
-from veritensor_ray.config import SEVERITIES
+from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.errors import UsageError
 from veritensor_ray.engines.base import CATEGORIES, Rule, unknown_value
 from veritensor_ray.engines.signatures.narrowed import NarrowedRules, instances
-from veritensor_ray.errors import UsageError
 
 # An `include` could name any file on the machine, and the digest would not cover its text.
 _OPTIONS: dict[str, Any] = {"externals": {"extension": "", "offset": 0}, "includes": False}

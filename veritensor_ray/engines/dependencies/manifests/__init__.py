@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from veritensor_ray.engines.base import FileInfo
+from veritensor_ray.engines.dependencies.advisory_model import Item
 from veritensor_ray.engines.dependencies.manifests import conda, javascript, locks, pyproject, requirements, shell
-from veritensor_ray.engines.dependencies.model import Item
 
 Parser = Callable[[str], Iterator[Item]]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from veritensor_ray import bounds
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import told
+from veritensor_ray.engines.dependencies.advisory_model import CONDA, NAMES, Dependency, Index, Item, Unparsable, Unread
 from veritensor_ray.engines.dependencies.manifests.positions_of_names import placed
 from veritensor_ray.engines.dependencies.manifests.requirements import requirement_line
-from veritensor_ray.engines.dependencies.model import CONDA, NAMES, Dependency, Index, Item, Unparsable, Unread
-from veritensor_ray.errors import told
 
 _LARGEST = bounds.CONDA  # characters: a megabyte of YAML takes seconds
 _ITEMS = bounds.CONDA_ITEMS  # aliases let a small file list the same thing endlessly

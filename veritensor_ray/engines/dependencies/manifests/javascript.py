@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from veritensor_ray.engines.dependencies.advisory_model import NAMES, NPM, Dependency, Item, Unparsable, Unread
 from veritensor_ray.engines.dependencies.manifests.locks import load_json
 from veritensor_ray.engines.dependencies.manifests.positions_of_names import KEY, placed
-from veritensor_ray.engines.dependencies.model import NAMES, NPM, Dependency, Item, Unparsable, Unread
 
 _SECTIONS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 _EXACT = re.compile(r"[v=\s]*(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?)\s*\Z")

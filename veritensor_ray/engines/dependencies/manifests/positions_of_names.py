@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from veritensor_ray.engines.dependencies.model import Dependency, Index, Item, Unread
+from veritensor_ray.engines.dependencies.advisory_model import Dependency, Index, Item, Unread
 
 TOKEN = re.compile(r"(?<![A-Za-z0-9@/._-])[@A-Za-z0-9_][A-Za-z0-9@/._-]*")
 LOCK_NAME = re.compile(r"""^[ \t]*(?:\{[ \t]*)?name[ \t]*=[ \t]*["']([^"'\n]+)""", re.MULTILINE)

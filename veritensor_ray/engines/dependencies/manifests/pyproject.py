@@ -7,10 +7,10 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+from veritensor_ray.core.errors import told
+from veritensor_ray.engines.dependencies.advisory_model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
 from veritensor_ray.engines.dependencies.manifests.positions_of_names import placed
 from veritensor_ray.engines.dependencies.manifests.requirements import requirement_line
-from veritensor_ray.engines.dependencies.model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
-from veritensor_ray.errors import told
 
 Pairs = Iterator[tuple[str, Item]]
 _LONGEST = 256  # characters of a version

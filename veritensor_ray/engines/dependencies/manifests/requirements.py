@@ -11,7 +11,7 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
-from veritensor_ray.engines.dependencies.model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
+from veritensor_ray.engines.dependencies.advisory_model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
 
 _LONGEST = 20_000  # characters of one requirement with all its continuations, without hashes
 _COMMENT = re.compile(r"(?:^|\s)#.*")

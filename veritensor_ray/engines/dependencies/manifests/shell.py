@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from veritensor_ray.engines.dependencies.advisory_model import NAMES, NPM, Dependency, Index, Item, Unread
 from veritensor_ray.engines.dependencies.manifests.javascript import asked_for
 from veritensor_ray.engines.dependencies.manifests.requirements import requirement_line
-from veritensor_ray.engines.dependencies.model import NAMES, NPM, Dependency, Index, Item, Unread
 
 HINT = re.compile(r"\b(?:pip[\d.]*|uv|npm|pnpm|yarn)\s")
 _COMMAND = re.compile(

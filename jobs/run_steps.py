@@ -1,0 +1,296 @@
+"""The steps that audits and sweeps share: plan, scan, and collecting the results."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import CannotRunError, DeadlineReached
+from veritensor_ray.corpus.changes import changes, of_ledger, of_listing
+from veritensor_ray.corpus.listing import check_source
+from veritensor_ray.corpus.planning import (
+    Decider,
+    PlanRow,
+    Shard,
+    listed_entries,
+    plan_rows,
+    planned_work,
+    read_plan,
+    shards_of,
+    write_plan,
+)
+from veritensor_ray.engines.base import Engine
+from veritensor_ray.engines.registry import create
+from veritensor_ray.findings.commit import committed
+from veritensor_ray.findings.schema import LEDGER
+from veritensor_ray.findings.summary import RunInfo
+from veritensor_ray.jobs.cluster import resources
+from veritensor_ray.jobs.cluster.claim import Claim
+from veritensor_ray.jobs.cluster.machines import Machines
+from veritensor_ray.jobs.run_checks import Ready
+from veritensor_ray.jobs.run_reporting import Reporter
+from veritensor_ray.jobs.run_requests import Run
+from veritensor_ray.jobs.scheduling.shard_progress import Flights
+from veritensor_ray.jobs.scheduling.slots import Seats, Turns
+from veritensor_ray.jobs.scheduling.utilisation import Meter
+from veritensor_ray.masking.redaction import name_safe, reason_safe
+from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
+from veritensor_ray.pipeline.bounded.process import Splitter
+from veritensor_ray.pipeline.context import Context, without_weights
+from veritensor_ray.pipeline.fingerprint import digest
+from veritensor_ray.pipeline.rescan import Known
+from veritensor_ray.pipeline.shard import split_engines
+from veritensor_ray.stores.outputs import OutputStore, check_output
+
+if TYPE_CHECKING:
+    from veritensor_ray.jobs.scheduling.actor_pool import Pool
+    from veritensor_ray.jobs.scheduling.scheduler import Work
+
+_FEW_SHARDS = 4  # for each CPU
+_EVERY = 2.0  # seconds between reports of how far a run has come
+
+
+def plan(ready: Ready, previous: str | None = None, decide: Decider | None = None, elsewhere: str | None = None) -> Run:
+    """List the corpus, pack shards and write the plan. The request beside it, written last, makes it valid."""
+    settings, store, parts, report = ready.settings, ready.store, ready.parts, ready.report
+    check_output(store)
+    for root in ready.context.roots:
+        check_source(root, settings.stores)
+    report.stage("plan")
+    run, now = _next_id(digest(parts)[:6], previous)
+    with Splitter(settings) as split, store.writer(f"_work/{run}/plan.parquet") as file:
+        rows = plan_rows(settings, parts["engines"], split, report.planned, _own(ready), decide)
+        totals = write_plan((row if row.reason is None else replace(row, reason=reason_safe(row.reason)) for row in rows), file)
+    started = now.isoformat(timespec="seconds")
+    planned = Run(run, totals, started, settings.job, previous, settings.fresh, elsewhere)
+    request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "job": planned.job}
+    request |= {"previous": previous, "fresh": planned.fresh, "elsewhere": elsewhere}
+    store.put(f"_work/{run}/request.json", json.dumps(request, indent=2).encode())
+    return planned
+
+
+def _own(ready: Ready) -> str:
+    """Returns the folder that the run writes to, which it does not scan."""
+    cleaning = ready.context.cleaning
+    return (ready.store if cleaning is None or cleaning.again else cleaning.store).uri
+
+
+def changed_since(ready: Ready) -> dict[str, Any]:
+    """List the corpus again, and return how it differs from the ledger of the finished audit: nothing, or the key `changed_since` for its result."""
+    settings, roots = ready.settings, ready.context.roots
+    for root in roots:
+        check_source(root, settings.stores)
+    ready.report.stage("plan")
+    columns = ["artifact", "size", "etag", "mtime", "reason_code"]
+    batches = ready.store.dataset("ledger", LEDGER).to_batches(columns=columns)
+    ledger = of_ledger(row for batch in batches for row in batch.to_pylist())
+    found = changes(ledger, of_listing(listed_entries(settings, roots, _own(ready), ready.report.planned)))
+    names = {kind: [name_safe(name) for name in some] for kind, some in found.names.items()}
+    return {"changed_since": {"counts": found.counts, "names": names}} if found.counts else {}
+
+
+def _next_id(suffix: str, previous: str | None) -> tuple[str, datetime]:
+    """Returns a run id that sorts by time, after that of the previous sweep. Raises CannotRunError if the clock is behind it."""
+    while True:
+        now = datetime.now(UTC)
+        stamp = f"{now:%Y%m%dT%H%M%SZ}"
+        if previous is None or stamp > previous[: len(stamp)]:
+            return f"{stamp}-{suffix}", now
+        if previous[: len(stamp)] > f"{datetime.fromtimestamp(now.timestamp() + 60, UTC):%Y%m%dT%H%M%SZ}":
+            raise CannotRunError(f"this machine's clock ({stamp}) is behind the last sweep ({previous}); set the clock, and submit again")
+        time.sleep(0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The cost of a scan: CPU seconds in calls of model actors, by stage, and how busy the CPUs were."""
+
+    models: dict[str, float] = field(default_factory=dict)
+    utilisation: dict[str, Any] = field(default_factory=dict)
+
+
+def scan(ready: Ready, run: Run, known: Callable[[], Known | None] = lambda: None) -> Spent:
+    """Scan the shards that are not committed yet. Ray must be running."""
+    done = committed(ready.store, run.id)
+    if done:
+        ready.report.note(f"resuming run {run.id}: {len(done)} of {run.totals['shards']} shards are committed")
+    if len(done) >= run.totals["shards"]:
+        return Spent()
+    with Claim(ready.settings.resources) as claim:
+        return _run(_work(ready.context, ready.store, run, done, ready.report, known(), claim))
+
+
+def _run(work: Coroutine[Any, Any, Spent]) -> Spent:
+    """Run the coroutine to its end, even if a loop is already running, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(asyncio.run, work).result()
+
+
+async def _work(
+    context: Context, store: OutputStore, run: Run, done: set[int], report: Reporter, known: Known | None, claim: Claim
+) -> Spent:
+    """Scan the shards that are not committed yet."""
+    import ray
+
+    from veritensor_ray.jobs.scheduling.scheduler import Work
+
+    settings = context.settings
+    local, models = split_engines(context)
+    stages = _stages(context, models)
+    slots, found = resources.arithmetic(settings, len(stages), report.note, claim.take)
+    if settings.read_rate:
+        context = replace(context, read_rate=settings.read_rate / slots.extract)
+    reference = ray.put(context)
+    turns = Turns({share.machine: share.cpus for share in slots.shares})
+    extractions = Seats(turns, {share.machine: share.extract for share in slots.shares})
+    pools = _pools(reference, stages, settings, turns, slots, claim)
+    machines = Machines(settings, found, slots, turns, extractions, pools, claim)
+    work = Work(
+        context=context,
+        reference=reference,
+        store=store,
+        run=run.id,
+        fingerprints=dict(context.expected),
+        local=local,
+        pools=pools,
+        turns=turns,
+        extractions=extractions,
+        meter=Meter(turns),
+        flights=Flights(context.site_key),
+        window=lambda: max(1, extractions.count + sum(pool.size for pool in pools)),
+        on_commit=report.committed,
+        on_note=report.note,
+        deadline=datetime.fromisoformat(settings.deadline) if settings.deadline else None,
+        known=None if known is None else ray.put(known),
+        look=machines.look,
+        claim=claim,
+    )
+    try:
+        await _scanned(work, machines, run, done, report, slots.cpus)
+    finally:
+        for pool in pools:
+            pool.close()
+    seconds = {pool.stage: round(pool.cpu_seconds, 3) for pool in pools}
+    return Spent(seconds, work.meter.report(sum(pool.cpu_seconds for pool in pools), sum(pool.load_seconds for pool in pools)))
+
+
+def _stages(context: Context, models: tuple[str, ...]) -> list[Sequence[Engine]]:
+    """Returns the engines with a model of each stage; the weights stay where they are."""
+    engines = without_weights(context, models)
+    if context.settings.resources.model_pools == "shared":
+        return [engines] if engines else []
+    return [(engine,) for engine in engines]
+
+
+def _pools(
+    reference: Any, stages: Sequence[Sequence[Engine]], settings: Settings, turns: Turns, slots: resources.Slots, claim: Claim
+) -> list[Pool]:
+    """Returns the pool of each stage. None of their actors is started yet."""
+    from veritensor_ray.jobs.scheduling.actor_pool import Pool
+
+    return [
+        Pool(
+            reference,
+            engines,
+            turns,
+            {share.machine: share.actors[stage] for share in slots.shares},
+            slots.call_cpus,
+            settings.resources.model_gpus,
+            claim,
+        )
+        for stage, engines in enumerate(stages)
+    ]
+
+
+async def _scanned(work: Work, machines: Machines, run: Run, done: set[int], report: Reporter, cpus: int) -> None:
+    """Scan the shards of the plan that are not `done`. Raises DeadlineReached with the number of those that are left."""
+    from veritensor_ray.jobs.scheduling.scheduler import run_shards
+
+    shards = run.totals["shards"]
+    if shards - len(done) > _FEW_SHARDS * cpus:  # long enough that a model that does not load should be noticed first
+        report.stage("load models")
+        await asyncio.gather(*(pool.start() for pool in work.pools))
+    try:
+        with work.store.open(f"_work/{run.id}/plan.parquet") as plan:
+            read, spent = planned_work(plan, done) if done else (0, 0.0)
+            report.scanning(shards, run.totals["bytes"], len(done), read, run.totals.get("effort", 0) / 1000 - spent, cpus)
+            report.stage("scan")
+            entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
+            left = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)
+            await _while(run_shards(work, left), machines.watch(), _reports(work.flights, report))
+    except DeadlineReached:
+        late = shards - len(committed(work.store, run.id))
+        raise DeadlineReached(f"the deadline was reached with {late} of {shards} shards left; the same command resumes with them") from None
+
+
+async def _reports(flights: Flights, report: Reporter) -> None:
+    """Report every few seconds how far the run has come."""
+    while True:
+        await asyncio.sleep(_EVERY)
+        report.reading(flights.reading())
+
+
+async def _while(work: Coroutine[Any, Any, None], *watches: Coroutine[Any, Any, None]) -> None:
+    """Do the work, unless one of its watchers raises first."""
+    tasks = [asyncio.ensure_future(one) for one in (work, *watches)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await (tasks[0] if tasks[0] in done else done.pop())
+    finally:
+        for one in tasks:
+            one.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def info(ready: Ready, run: Run, spent: Spent) -> RunInfo:
+    """Returns the description of the run for its results."""
+    context, fleet, parts = ready.context, ready.fleet, ready.parts
+    present = [name for name in fleet.engines if name not in fleet.missing]
+    described: dict[str, dict[str, Any]] = {
+        name: {"version": engine.version, "fingerprint": engine.fingerprint, "model": engine.model}
+        for name, engine in fleet.engines.items()
+        if name in present
+    }
+    described |= {name: {"version": None, "fingerprint": None, "model": None, "missing": reason} for name, reason in fleet.missing.items()}
+    about = {
+        "job": context.settings.job,
+        "package_version": version("veritensor-ray"),
+        "python": platform.python_version(),
+        "profile": context.settings.profile,
+        "sources": parts["sources"],
+        "output": without_credentials(ready.store.uri),
+        "started_at": run.started,
+        "site_key_id": parts["site_key"],
+        "bundle_id": parts["bundle"],
+        "policy_identity": ready.judge.identity,
+        "model_cpu_seconds": spent.models,
+        "utilisation": spent.utilisation,
+        "fingerprint_parts": parts,
+    }
+    rules = {rule.id: rule for engine in create(context.settings, present) for rule in engine.rules()}
+    return RunInfo(run.id, context.fingerprint, context.roots, rules, described, about, context.settings.limits.hits_per_rule)
+
+
+def collected(ready: Ready, task: Any, *arguments: Any) -> dict[str, Any]:
+    """Returns the result of a collecting task. Raises CannotRunError."""
+    import ray
+
+    ready.report.stage("collect")
+    try:
+        result: dict[str, Any] = ray.get(task.remote(ready.store, *arguments))
+    except ray.exceptions.RayTaskError as error:
+        raise CannotRunError(f"the results cannot be collected in {ready.store.uri}: {error.cause}") from None
+    return result

@@ -1,0 +1,123 @@
+"""The command line of `clean`, whatever the corpus is called, and what it prints at the end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cleaning.in_process import InProcess, finish, write
+from tests.cli.test_cli import call
+from veritensor_ray.cli.scanning.clean_command import _show
+from veritensor_ray.core.signing import change, load_public_key, new_key, trust
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "cleaning needs a corpus"),
+        (("--to", "copy"), "cleaning needs a corpus"),
+        (("corpus",), "cleaning needs a destination"),
+        (("./verify",), "cleaning needs a destination"),
+        (("clean", "corpus", "verify", "--to", "corpus/copy"), "corpus/copy and the source corpus lie in each other"),
+        (("corpus", "--too", "copy"), "No such option: --too"),
+        (("corpus", "--to", "copy", "--policy", "clean.yaml"), "clean.yaml is a cleaning policy; name it with --cleaning-policy"),
+        (("corpus", "--to", "copy", "--policy", "wrong.yaml"), "wrong.yaml: line 1: unknown key levell"),
+        (("verify",), "Missing argument 'folder'"),
+        (("verify", "corpus"), "corpus has no run.json"),
+    ],
+)
+def test_which_command_runs(
+    arguments: tuple[str, ...], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, {"corpus/a.txt": "a", "verify/b.txt": "b", "clean.yaml": "level: high\n", "wrong.yaml": "levell: high\n"})
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "clean", *arguments) in (2, 4)
+    assert says in capsys.readouterr().err
+
+
+def test_what_verify_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The word Clean stands only for what a trusted key signed, and a copy without its signature is refused as soon as keys are trusted."""
+    write(tmp_path, {"corpus/a.txt": "one FINDME two", "site.yaml": f"trusted_keys: {tmp_path / 'trusted.json'}\n"})
+    new_key(tmp_path / "key", "ann\x1b[2J")
+    copy, listed = str(tmp_path / "copy"), ("--trusted-keys", str(tmp_path / "trusted.json"))
+    run = InProcess(str(tmp_path / "corpus"), copy)
+    run.scan().publish()
+    finish(run, f"file:{tmp_path / 'key'}", below=[{"rule": "pii.person", "severity": "low", "count": 2}])
+
+    def verify(*options: str) -> tuple[int, str]:
+        code = call(monkeypatch, "clean", "verify", copy, *options)
+        said = capsys.readouterr()
+        assert "\x1b" not in said.out
+        return code, said.out + said.err
+
+    code, said = verify(*listed)
+    assert (code, "there is no list of trusted keys" in said) == (2, True)
+    change(listed[1], lambda known: trust(known, *load_public_key(tmp_path / "key.pub")))
+    code, said = verify(*listed)
+    assert (code, "Clean: the audit of the copy found nothing" in said, "2 names of severity low are left" in said) == (0, True, True)
+    assert json.loads(verify(*listed, "--json")[1])["verified"] is True
+    (tmp_path / "copy/attestation.json").unlink()
+    for options in (listed, ("--config", str(tmp_path / "site.yaml"))):
+        code, said = verify(*options)
+        assert (code, "the copy is not signed, or its signature was removed" in said) == (4, True)
+    code, said = verify()
+    assert (code, "clean:" in said.lower(), "According to run.json, the audit of the copy found nothing of severity medium" in said) == (
+        0,
+        False,
+        True,
+    )
+    assert json.loads(verify("--json")[1])["verified"] is False
+
+
+RUN: dict[str, Any] = {
+    "results": {"cleaned": 1},
+    "changes": 1,
+    "actions": [],
+    "rows_dropped": 0,
+    "verdict": "clean",
+    "level": "medium",
+    "left": {},
+    "below": [],
+    "before": {"scan_id": "20260101T000000Z-000000"},
+    "after": {"scan_id": "20260101T000001Z-000000"},
+    "profile": "embedded",
+}
+
+
+@pytest.mark.parametrize(
+    ("run", "says"),
+    [
+        ({}, ("Copy:    out/corpus (", "Audits:  out/before and out/after", "Clean: the audit of the copy found nothing")),
+        ({"after": None, "verdict": "empty"}, ("Copy:    empty (", "Audit:   out/before\n", "Empty: no file is left in the copy; see")),
+        (
+            {"below": [{"rule": "pii.person", "severity": "low", "count": 3156}, {"rule": "pii.medical", "severity": "info", "count": 5}]},
+            (
+                "of severity medium or worse. 3,156 names and 5 diagnoses of severity low and info are left in it; `--level info` removes them",
+            ),
+        ),
+        (
+            {"below": [{"rule": "secrets.generic-key", "severity": "low", "count": 1}]},
+            ("or worse. 1 possible secret of severity low is left in it; `--level low` removes it",),
+        ),
+        (
+            {
+                "below": [
+                    {"rule": "secrets.uuid", "severity": "low", "count": 1},
+                    {"rule": "x.y", "severity": "low", "count": 9},
+                    {"rule": "pii.email", "severity": "low", "count": 1},
+                ]
+            },
+            ("1 possible secret, 1 email address and 9 other findings of severity low are left in it; `--level low` removes them",),
+        ),
+        ({"verdict": "findings-left", "left": {"high": 1}}, ("Not clean: the audit of the copy found 1 high; see out/after, and",)),
+        ({"rows_dropped": 2, "results": {"held": 2}}, ("; 2 rows dropped, see rows.parquet)", "Aside:   out/quarantine (2 files)")),
+    ],
+)
+def test_the_end_of_a_run_names_what_there_is(run: dict[str, Any], says: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    _show(RUN | run, "out/")
+    shown = capsys.readouterr().out
+    assert [one for one in says if one not in shown] == []
+    assert "//" not in shown

@@ -1,0 +1,106 @@
+"""Makes compressed files and archives, with the programs that own the formats if they are installed, and cleans them."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+import warnings
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cleaning.marked import Rewritten, rewritten
+from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
+from veritensor_ray.core.config import Limits
+from veritensor_ray.formats.common.opened_files import opened
+from veritensor_ray.formats.editing.actions import Action, Strippable
+from veritensor_ray.formats.editing.edits import Order, Orders
+from veritensor_ray.formats.editing.marks import Mark
+from veritensor_ray.formats.rewriters import rewrite
+
+EMAIL, MASKED = b"john.smith@acme.org", b"[EMAIL]"
+TEXT = b"first line\r\nmail " + EMAIL + b" now\n" + b"a line of text\n" * 300
+CLEAN = TEXT.replace(EMAIL, MASKED)
+
+
+def run(folder: Path, *command: str, stdin: bytes = b"") -> bytes:
+    """Run a program in a folder and return its output; skip the test if it is not installed."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    return subprocess.run(command, cwd=folder, input=stdin, capture_output=True, check=True, timeout=60).stdout
+
+
+def cleaned(data: bytes, name: str, engines: tuple[str, ...] = ("pii",), policy: CleanPolicy | None = None) -> bytes:
+    """The bytes of the file in the copy, which must have been rewritten, and in which nothing may be found any more."""
+    found = rewritten(data, name, policy, engines)
+    assert found.cleaned.result == "cleaned", found.cleaned.reason
+    assert found.data is not None
+    assert rewritten(data, name, policy, engines).data == found.data
+    again = rewritten(found.data, name, policy, engines)
+    assert (again.marks, again.cleaned.result, again.cleaned.media_type) == ([], "copied", found.cleaned.media_type)
+    assert notices(found.data, name) == notices(data, name)
+    return found.data
+
+
+def notices(data: bytes, name: str) -> list[str]:
+    """The rules of everything that is odd about the structure of a file."""
+    return sorted(mark.rule for mark in rewritten(data, name, engines=("structure",)).marks)
+
+
+def held(data: bytes, name: str, policy: CleanPolicy | None = None) -> str:
+    """The reason why a file was held back."""
+    found: Rewritten = rewritten(data, name, policy, ("pii",))
+    assert (found.cleaned.result, found.data) == ("held", None)
+    return found.cleaned.reason or ""
+
+
+def emails(contents: Mapping[str, bytes] | Mapping[None, bytes]) -> list[Order]:
+    """An order to mask every email address in the texts of members."""
+    texts: dict[str | None, str] = {member: data.decode() for member, data in contents.items()}
+    found = [(member, text, hit.start()) for member, text in texts.items() for hit in re.finditer(re.escape(EMAIL.decode()), text)]
+    return [order(member, text, at) for member, text, at in found]
+
+
+def order(member: str | None, text: str, at: int, action: Action = Action.MASK, length: int = len(EMAIL)) -> Order:
+    """An order for a place in a text."""
+    mark = Mark(
+        "pii.email", "medium", member, None, None, None, None, "visible", None, at, at + length, text[at : at + length], straight=True
+    )
+    return Order(0, mark, action, keep_length=False)
+
+
+def carried_out(
+    data: bytes, name: str, orders: Iterable[Order], strip: Sequence[Strippable] = (), limits: Limits | None = None
+) -> tuple[bytes, Orders]:
+    """The file rewritten with the orders, and the orders after that."""
+    numbered = [one._replace(number=number) for number, one in enumerate(orders)]
+    given = Orders(numbered, frozenset(strip), lambda *_: MASKED.decode())
+    out = io.BytesIO()
+    rewrite(opened(io.BytesIO(data), name, limits or Limits()), out, given)
+    return out.getvalue(), given
+
+
+def zipped(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # names may be equal on purpose
+        for name, data in files:
+            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 2, 3, 4, 6)), data, method)
+    return out.getvalue()
+
+
+def taped(*files: tuple[str, bytes], format: int = tarfile.PAX_FORMAT) -> bytes:
+    """A tar."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=format) as archive:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime, info.uname = len(data), 1_600_000_000, "käthe"
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()

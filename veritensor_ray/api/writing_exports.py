@@ -1,0 +1,52 @@
+"""Write findings and reports to files from Python, as the command line does."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+from veritensor_ray.api.arguments import path_of
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.engines.registry import rules_of
+from veritensor_ray.exports import FORMATS, format_named
+from veritensor_ray.exports.export_destination import export, written
+from veritensor_ray.exports.report import page
+from veritensor_ray.exports.selection import Selection
+from veritensor_ray.results.results import Results
+
+
+def export_to(results: Results, to: str | os.PathLike[str], format: str | None, where: str | None, settings: Settings) -> None:
+    """Write findings to a file; see `Audit.export`."""
+    results.check()
+    path = path_of(to, "the file to export to")
+    chosen = by_suffix(path) if format is None else format_named(format).name
+    source = "findings" if where is None else results.matching(where)
+    rules = rules_of(settings, results.run["engines"])
+    export(Selection(results, f"SELECT * FROM {source}", rules, "artifact, rule_id, finding_id"), chosen, path)  # noqa: S608  # checked
+
+
+def report_to(results: Results, to: str | os.PathLike[str], rows: int, settings: Settings) -> None:
+    """Write a report; see `Audit.report`."""
+    results.check()
+    path = path_of(to, "the file for the report")
+    if rows < 0:
+        raise UsageError(f"rows must be a number of findings from 0, not {rows}")
+    with written(path, results) as file:
+        made = page.write(results, rules_of(settings, results.run["engines"]), file, most_rows=rows)
+    if made.findings < made.total:
+        warnings.warn(
+            f"the report holds the worst {made.findings:,} of {made.total:,} rows of findings; its totals count all of them", stacklevel=3
+        )
+
+
+def by_suffix(path: str) -> str:
+    """Return the format that the end of a name stands for. The longest end decides, and then the format of that name. Raises UsageError."""
+    name = path.lower()
+    longest = max((len(one.suffix) for one in FORMATS.values() if name.endswith(one.suffix)), default=0)
+    found = [one.name for one in FORMATS.values() if name.endswith(one.suffix) and len(one.suffix) == longest]
+    chosen = next((one for one in found if name.endswith(f".{one}")), found[0] if len(found) == 1 else None)
+    if chosen is None:
+        which = "several formats end like this" if found else "its end is that of no format"
+        raise UsageError(f"the name {path} does not say the format, because {which}; add format=, one of {', '.join(found or FORMATS)}")
+    return chosen

@@ -1,0 +1,186 @@
+"""One artifact on its way into the copy: decides what becomes of it as a whole, and has it rewritten if need be."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
+
+from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.cleaning.copy_manifest import Cleaned, Result, blank
+from veritensor_ray.core.config import Limits
+from veritensor_ray.core.detection import FileInfo
+from veritensor_ray.core.errors import ReadError, as_read_error
+from veritensor_ray.core.media_types import MARKDOWN, text_type
+from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.formats.common.opened_files import Holes, opened, pieces
+from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
+from veritensor_ray.formats.editing.edits import Account, Order, Orders
+from veritensor_ray.formats.editing.many_edits import ManyOrders
+from veritensor_ray.formats.rewriters import rewrite
+from veritensor_ray.formats.sniffing import Kind
+from veritensor_ray.masking.redaction import mask, name_safe, reason_safe, visible
+from veritensor_ray.masking.sensitive_values import without_values
+
+_IN_MEMORY = 64 << 20
+_DOTS = "•••"
+_NAMED = 3  # rules that a reason names
+Pulse = Callable[[], None]
+
+
+@dataclass
+class Draft:
+    """An artifact's manifest row, and its new content; None means that the source's bytes are copied, or nothing at all."""
+
+    cleaned: Cleaned
+    content: BinaryIO | None = None
+
+
+class ArtifactCleaner:
+    """Carries a policy to single artifacts. `categories` maps the rules of this run to their categories."""
+
+    def __init__(self, cleaning: Cleaning, categories: Mapping[str, str], limits: Limits, pulse: Pulse = lambda: None) -> None:
+        self._cleaning, self._categories, self._limits, self._pulse = cleaning, categories, limits, pulse
+
+    def clean(self, row: PlanRow, outcome: Outcome, file: BinaryIO, kind: Kind | None, held: str | None = None) -> Draft:
+        """Decide about an artifact that was scanned, and rewrite it. `file` is open at its beginning.
+
+        `kind` is given for a part of a split artifact, `held` is why it must not be rewritten. Errors of the content end up in the result.
+        """
+        policy, result = self._cleaning.policy, blank(row, outcome)
+        try:
+            orders, waiting = self._orders(outcome, row.artifact)
+        except MemoryError:
+            return self._aside(
+                result, Result.HELD, f"its {len(outcome.recorded.marks):,} findings need more memory than limits.worker_memory allows"
+            )
+        for action, becomes in ((Action.QUARANTINE, Result.QUARANTINED), (Action.DROP_FILE, Result.DROPPED)):
+            if chosen := orders.such(lambda kind, action=action: kind.action is action and kind.number not in waiting):  # type: ignore[misc]
+                return self._aside(result, becomes, _because(chosen), chosen)
+        if outcome.recorded.marks.lost:
+            held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
+        if outcome.status != "scanned" and policy.unchecked == "hold":
+            return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.reason or outcome.status}")
+        strip = self._cleaning.strips(row.artifact)
+        if not orders and not strip:
+            return Draft(result)
+        problem = held
+        if problem is None:
+            account = Account()
+            carried = Orders(orders, strip, self._cleaning.replace, account, None, self._pulse)
+            try:
+                content = self._rewritten(row, outcome, file, kind, carried)
+            except (CannotRewriteError, ReadError) as error:
+                problem = str(error)
+            except Exception as error:  # noqa: BLE001  # the boundary of an artifact: hostile input may raise anything in any library
+                problem = str(as_read_error(error, "it cannot be rewritten"))
+            else:
+                undone = carried.undone
+                if not undone:
+                    return self._changed(result, content, account, outcome)
+                content.close()
+                problem = f"{len(undone)} of {len(orders)} findings cannot be changed in this format: {_rules(undone)}"
+        if waiting:  # something visible, or a comment that could not be removed
+            chosen = orders.such(lambda kind: kind.number in waiting)
+            return self._aside(result, Result.QUARANTINED, _because(chosen), chosen)
+        if not orders:  # only something to strip, from a file that cannot be rewritten: nothing was found in it
+            result.reason = reason_safe(f"nothing was stripped: {problem}")
+            return Draft(result)
+        if policy.unsupported == "copy":
+            result.reason = reason_safe(f"copied with {len(orders)} findings in it, as the policy says: {problem}")
+            return Draft(result)
+        return self._aside(result, Result.HELD, problem, orders)
+
+    def _orders(self, outcome: Outcome, artifact: str) -> tuple[ManyOrders, set[int]]:
+        """Return the orders, and the numbers of the kinds of those that quarantine the file unless their text is stripped with the comment around it.
+
+        Only Markdown has comments that its reader does not separate from visible text.
+        """
+        marks = outcome.recorded.marks
+        decided = [self._cleaning.decide(mark, self._categories.get(mark.rule, ""), artifact) for mark in marks.kinds]
+        orders = ManyOrders.of(marks, [(ruling.action, ruling.keep_length) for ruling in decided])
+        stripped = {kind.mark.member for kind in orders.kinds if kind.action is Action.STRIP}
+        waiting = {
+            kind.number
+            for kind in orders.kinds
+            if decided[kind.number].unless_stripped
+            and not kind.mark.over_bytes
+            and _is_markdown(kind.mark.member or artifact)
+            and kind.mark.member in stripped
+        }
+        return orders, waiting
+
+    def _aside(self, result: Cleaned, becomes: Result, reason: str, orders: Sequence[Order] | None = None) -> Draft:
+        result.result, result.reason = becomes, reason_safe(reason)
+        counts = Counter(order.mark.rule for order in orders or ())
+        action = {Result.DROPPED: Action.DROP_FILE.value}.get(becomes, Action.QUARANTINE.value)
+        result.actions = [{"rule": rule, "action": action, "count": count} for rule, count in sorted(counts.items())]
+        return Draft(result)
+
+    def _rewritten(self, row: PlanRow, outcome: Outcome, file: BinaryIO, kind: Kind | None, orders: Orders) -> BinaryIO:
+        source: Source = opened(file, row.artifact, self._limits, kind=kind)
+        groups = (row.start or 0, row.end or 0) if row.kind == "rowgroups" else None
+        source = replace(source, row_groups=groups, first_part=row.part == 0)
+        target = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  # closed by the caller, or here
+        try:
+            rewrite(source, target, orders)
+        except BaseException:
+            target.close()
+            raise
+        return target
+
+    def _changed(self, result: Cleaned, content: BinaryIO, account: Account, outcome: Outcome) -> Draft:
+        if not account.counts:
+            content.close()  # nothing to strip was there
+            return Draft(result)
+        result.result = Result.CLEANED
+        result.actions = [{"rule": rule, "action": action, "count": count} for (rule, action), count in sorted(account.counts.items())]
+        result.changes = sum(account.counts.values())
+        result.rows = [one._asdict() | {"member": one.member and name_safe(one.member)} for one in dict.fromkeys(account.rows)]
+        result.rows_dropped = len({(one.member, one.row) for one in account.rows})
+        result.samples = _shown(account, outcome)
+        return Draft(result, content)
+
+
+def _is_markdown(name: str) -> bool:
+    return text_type(FileInfo(name, None, "").extension) == MARKDOWN
+
+
+def _because(orders: Sequence[Order]) -> str:
+    return f"{len(orders)} finding{'s' * (len(orders) != 1)}: {_rules(orders)}"
+
+
+def _rules(orders: Sequence[Order]) -> str:
+    """Name the most frequent rules, with the number of the others."""
+    rules = [rule for rule, _ in Counter(order.mark.rule for order in orders).most_common()]
+    more = f" and {len(rules) - _NAMED} more rules" if len(rules) > _NAMED else ""
+    return ", ".join(rules[:_NAMED]) + more
+
+
+def _shown(account: Account, outcome: Outcome) -> list[dict[str, str]]:
+    """Return the samples as texts before and after, with nothing secret in them: neither known forms nor other values of the artifact."""
+    around = [mask(text) for one in account.samples for text in (one.left, one.right)]
+    safe = without_values(around, outcome.recorded.values)
+    texts = iter([visible(safe.get(text, text)) for text in around])
+    shown = []
+    for one in account.samples:
+        left, right = next(texts), next(texts)
+        after = f"{left}{visible(one.new)}{right}"
+        shown.append({"rule": one.rule, "action": one.action, "before": f"{left}{_DOTS}{right}", "after": after})
+    return shown
+
+
+def copied(file: BinaryIO, out: BinaryIO, pulse: Pulse = lambda: None) -> tuple[int, str]:
+    """Copy a file from its beginning; its holes stay holes. Returns the number of bytes and their SHA-256."""
+    digest, size, holes = hashlib.sha256(), 0, Holes(out)
+    for data in pieces(file, 0, None, pulse):
+        digest.update(data)
+        holes.write(data)
+        size += len(data)
+    holes.end()
+    return size, digest.hexdigest()

@@ -1,0 +1,191 @@
+"""The cleaning of one shard: opens its artifacts again, writes what becomes of them, and leaves a table for `publish`.
+
+Everything goes to a folder of the run below `_work/` of the destination. It is written before the shard is committed, under names that depend only on the plan,
+so that a shard that is repeated writes the same objects again.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields
+from itertools import groupby
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from veritensor_ray.cleaning.artifact_cleaner import ArtifactCleaner, Draft, copied
+from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.cleaning.copy_manifest import CLEANED, CORPUS, QUARANTINE, Cleaned, Result, blank
+from veritensor_ray.cleaning.copy_places import copy_path, staged
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.detection import FileInfo
+from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.media_types import JSONL, text_type
+from veritensor_ray.core.uris import is_local
+from veritensor_ray.corpus.fetch import OpenArtifact
+from veritensor_ray.corpus.listing import Root
+from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
+from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.formats.sniffing import Kind
+from veritensor_ray.masking.redaction import reason_safe
+from veritensor_ray.stores.outputs import OutputStore
+
+PIECES = "pieces"
+PLACES = {Result.COPIED: CORPUS, Result.CLEANED: CORPUS, Result.QUARANTINED: QUARANTINE, Result.HELD: QUARANTINE}
+Pulse = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Care:
+    """How to continue after a process died while it wrote this shard: `held` maps artifacts, by number, to why they are not rewritten."""
+
+    held: Mapping[int, str]
+
+
+def crumb_key(work: str, shard: int) -> str:
+    """Return the key of the object that names the artifact being rewritten, while a shard is repeated with care."""
+    return f"{work}/rewriting/{shard:07d}"
+
+
+def piece_key(work: str, artifact: str, part: int) -> str:
+    """Return the key of one part of a split artifact."""
+    return f"{work}/{PIECES}/{hashlib.sha256(artifact.encode('utf-8', 'surrogatepass')).hexdigest()}/{part:05d}"
+
+
+def place_of(result: Result, artifact: str, root: Root, cleaning: Cleaning) -> str | None:
+    """Return the path of an artifact's copy in the destination, or None if no copy is to be written."""
+    place = PLACES.get(result)
+    if place is None or cleaning.dry_run or (cleaning.again and result is not Result.CLEANED):
+        return None
+    return f"{place}/{copy_path(artifact, not is_local(root.uri), cleaning.store.local is None)}"
+
+
+def clean_shard(
+    cleaning: Cleaning,
+    settings: Settings,
+    roots: Sequence[Root],
+    categories: Mapping[str, str],
+    run: str,
+    rows: Sequence[PlanRow],
+    outcomes: Sequence[Outcome],
+    care: Care | None = None,
+    pulse: Pulse = lambda: None,
+) -> list[Cleaned]:
+    """Write the copies of a shard's artifacts. `leave` has to follow. Raises StoreError or OSError if the destination refuses."""
+    by_place = {(outcome.artifact, outcome.part): outcome for outcome in outcomes}
+    cleaner = ArtifactCleaner(cleaning, categories, settings.limits, pulse)
+    done: list[Cleaned] = []
+    for number, row in enumerate(rows):
+        pulse()
+        outcome = by_place[row.artifact, row.part]
+        outcome.settle()
+        if cleaning.again and not outcome.recorded.marks:
+            done.append(blank(row, outcome))
+            continue
+        held = None
+        if care is not None:
+            # not synced: it has to outlive this process only, and a disk may take seconds to sync, which would count as no progress
+            with cleaning.store.writer(crumb_key(cleaning.work(run), row.shard), sync=False) as crumb:
+                crumb.write(str(number).encode())
+            pulse()
+            held = care.held.get(number)
+        done.append(_one(cleaning, settings, roots[row.root], run, row, outcome, cleaner, held, pulse))
+        outcome.recorded.forget_marks()  # a shard may have many
+    return done
+
+
+def leave(cleaning: Cleaning, run: str, shard: int, done: Sequence[Cleaned]) -> None:
+    """Write the table about a shard's artifacts, once their copies are sure to survive a loss of power."""
+    store, work = cleaning.store, cleaning.work(run)
+    if store.local is not None:
+        os.sync()  # once, instead of once for each file
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([one.as_row() for one in done], schema=CLEANED), buffer, compression="zstd")
+    store.put(f"{work}/cleaned/{shard:07d}.parquet", buffer.getvalue())
+    store.remove([crumb_key(work, shard)])
+
+
+def left(store: OutputStore, work: str) -> Iterator[pa.Table]:
+    """Yield the tables that the shards of a run left, in order. `work` is the folder of the run."""
+    for name in store.names(f"{work}/cleaned"):
+        yield pq.read_table(io.BytesIO(store.read(f"{work}/cleaned/{name}") or b""), schema=CLEANED)
+
+
+def split(store: OutputStore, work: str) -> Iterator[list[Cleaned]]:
+    """Yield the parts of each split artifact, in order."""
+    names = [field.name for field in fields(Cleaned)]
+    rows = (row for table in left(store, work) for row in table.filter(pc.greater(table["parts"], 1)).to_pylist())
+    parts = (Cleaned(**{name: row[name] for name in names} | {"result": Result(row["result"])}) for row in rows)
+    for _, some in groupby(parts, key=lambda one: one.artifact):
+        yield sorted(some, key=lambda one: one.part)
+
+
+def _one(
+    cleaning: Cleaning,
+    settings: Settings,
+    root: Root,
+    run: str,
+    row: PlanRow,
+    outcome: Outcome,
+    cleaner: ArtifactCleaner,
+    held: str | None,
+    pulse: Pulse,
+) -> Cleaned:
+    """Write one artifact, or one part of it. What cannot be read again is left out, with the reason."""
+    try:
+        with closing(OpenArtifact(row, root, settings.stores)) as artifact:
+            file = artifact.file()
+            draft = cleaner.clean(row, outcome, file, _kind(row, file), held)
+            if cleaning.again and draft.cleaned.result is not Result.CLEANED:
+                return draft.cleaned
+            with closing(draft.content) if draft.content is not None else closing(artifact.file()) as content:
+                return _written(cleaning, root, run, row, outcome, artifact, draft, content, pulse)
+    except ReadError as error:
+        return blank(row, outcome, Result.LEFT_OUT, reason_safe(str(error)))
+
+
+def _kind(row: PlanRow, file: BinaryIO) -> Kind | None:
+    """Return the kind of a part, which was determined at the artifact's beginning; None if the content shows it."""
+    if row.kind not in BYTE_RANGES:
+        return None
+    mark = len(codecs.BOM_UTF8)
+    bom = mark if row.part == 0 and file.read(mark) == codecs.BOM_UTF8 else 0
+    file.seek(0)
+    return Kind(JSONL if row.kind == "jsonl" else text_type(FileInfo(row.artifact, None, "").extension), "utf-8", bom)
+
+
+def _written(
+    cleaning: Cleaning,
+    root: Root,
+    run: str,
+    row: PlanRow,
+    outcome: Outcome,
+    artifact: OpenArtifact,
+    draft: Draft,
+    content: BinaryIO,
+    pulse: Pulse,
+) -> Cleaned:
+    cleaned = draft.cleaned
+    if row.parts > 1:
+        # what becomes of the artifact is known when all its parts are; a part without changes is read from the source then
+        if cleaned.result is Result.CLEANED and not cleaning.dry_run:
+            with cleaning.store.writer(piece_key(cleaning.work(run), row.artifact, row.part), sync=False, pulse=pulse) as out:
+                cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, pulse)
+        artifact.check_unchanged()
+        return cleaned
+    cleaned.source_size, cleaned.source_sha256 = artifact.size, artifact.content_id()
+    if outcome.content_id_kind == "sha256" and outcome.content_id != cleaned.source_sha256:
+        return blank(row, outcome, Result.LEFT_OUT, "changed during the run")
+    cleaned.path = place_of(cleaned.result, row.artifact, root, cleaning)
+    if cleaned.path is not None:
+        with staged(cleaning.store, cleaning.work(run), cleaned.path, pulse) as out:
+            cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, pulse)
+    artifact.check_unchanged()
+    return cleaned

@@ -1,0 +1,241 @@
+"""`findings`: filter the findings of an output, group them in a table, query its tables, or export them for other programs."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from veritensor_ray.cli import completion
+from veritensor_ray.cli.options import PLAIN, Output, Sweep, Where, check_severity, check_word, names
+from veritensor_ray.exports import FORMATS, format_named
+
+if TYPE_CHECKING:
+    from veritensor_ray.api import Audit
+    from veritensor_ray.core.config import Settings
+    from veritensor_ray.exports.selection import Selection
+    from veritensor_ray.results.grouping import Group
+
+_STATES = ("new", "reopened", "persisting", "resolved", "unverified")
+_GONE = _STATES[3:]  # stored in separate tables with these names
+
+
+def findings(
+    output: Output,
+    format: Annotated[  # named after the flag
+        str,
+        typer.Option(
+            autocompletion=completion.export_format, help=f"Output format: table, {', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}."
+        ),
+    ] = "table",
+    to: Annotated[str | None, typer.Option(help="File for the export. Default: standard output.")] = None,
+    severity: Annotated[
+        str | None, typer.Option(autocompletion=completion.severity, help="Show only findings of this severity or worse.")
+    ] = None,
+    engine: Annotated[str | None, typer.Option(autocompletion=completion.engine, help="Show only findings of this engine.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(autocompletion=completion.rules, help="Show only findings of rules that match this glob.")
+    ] = None,
+    path: Annotated[str | None, typer.Option(help="Show only findings in artifacts that match this glob.")] = None,
+    where: Where = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For a sweep: show only these states: new, reopened, persisting, resolved, unverified. Comma-separated; may be repeated."
+        ),
+    ] = None,
+    sweep: Sweep = None,
+    suppressed: Annotated[
+        bool, typer.Option("--suppressed", help="Show suppressed findings in the table too. Exports always include them.")
+    ] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(autocompletion=completion.group, help="Rows of the table: place, evidence, rule or folder. Default: place."),
+    ] = None,
+    group: Annotated[
+        bool, typer.Option("--group/--no-group", help="Group findings in the table, or show every finding with its id.")
+    ] = True,
+    limit: Annotated[int, typer.Option(help="Maximum number of rows in the table. 0 shows all of them.")] = 50,
+    sql: Annotated[
+        str | None, typer.Option(help="Show the result of this DuckDB query over the tables instead, such as 'select * from ledger'.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="YAML file with settings for stores.")] = None,
+) -> None:
+    """Show the findings of an output, or export them."""
+    from veritensor_ray import api
+    from veritensor_ray.core.config import load_settings
+    from veritensor_ray.core.errors import UsageError
+    from veritensor_ray.results.grouping import GROUPS
+
+    check_format(format, to, sql)
+    check_severity(severity)
+    check_word(by, GROUPS, "--by")
+    if by is not None and (format != "table" or sql is not None):
+        raise UsageError(
+            "--by groups the rows of the table, and exports have a row for each finding; group with --sql, or in the other program"
+        )
+    states = names(state, _STATES, "state")
+    settings = load_settings(config)
+    audit = api.open(output, sweep=sweep, stores=settings.stores)
+    audit.check()
+    if sql is not None:
+        _check_alone(severity, engine, rule, path, where, state)
+        _query(audit, sql, format, to, limit)
+        return
+    _check(audit.run, settings, engine, rule)
+    _check_states(audit.run, states)
+    chosen = findings_in(audit, where, states, conditions(severity, engine, rule, path, states))
+    if format == "table":
+        from veritensor_ray.cli.reading.finding_table import show
+
+        show(audit, chosen, cast("Group", by or "place") if group else None, limit, suppressed)
+    else:
+        _export(audit, settings, chosen, format, to)
+    if format in PLAIN:  # other formats say it themselves
+        _note_uncovered(audit.run)
+
+
+def check_format(format: str, to: str | None, sql: str | None) -> None:
+    """Raises UsageError for an unknown format, and for one that does not fit where it is written to."""
+    from veritensor_ray.core.errors import UsageError
+
+    if sql is not None and format not in PLAIN:
+        format_named(format)
+        raise UsageError(f"{format} is a format for findings, not for the result of --sql; choose from {', '.join(PLAIN)}")
+    if format == "table":
+        if to is not None:
+            raise UsageError(f"a table is not written to a file; choose a --format from {', '.join(FORMATS)}")
+    elif not format_named(format).text and to is None:
+        raise UsageError(f"{format} is not text; name a file for it with --to FILE{FORMATS[format].suffix}")
+
+
+def _check_alone(*filters: object) -> None:
+    from veritensor_ray.core.errors import UsageError
+
+    if any(filters):
+        raise UsageError("--sql is a whole query, so filters do not apply to it; put the conditions into the query")
+
+
+def _check_states(run: Mapping[str, Any], states: Sequence[str]) -> None:
+    from veritensor_ray.core.errors import UsageError
+
+    if states and run.get("job") != "sweep":
+        raise UsageError("--state needs a sweep's state, and this output holds a single audit; `veritensor-ray diff` compares two audits")
+
+
+def findings_in(audit: Audit, where: str | None, states: Sequence[str], conditions: Sequence[str]) -> str:
+    """Returns a subquery with the findings that meet all conditions, from the tables that hold findings of these states."""
+    gone = [name for name in _GONE if name in states]
+    tables = ["findings"] * (len(gone) < len(states) or not states) + gone
+    source = f"({' UNION ALL '.join(f'SELECT * FROM {name}' for name in tables)})"  # noqa: S608  # constants
+    source = source if where is None else audit.matching(where, source)
+    return f"(SELECT * FROM {source} WHERE {' AND '.join(['true', *conditions])})"  # noqa: S608  # quoted, or checked by `matching`
+
+
+def _check(run: Mapping[str, Any], settings: Settings, engine: str | None, rule: str | None) -> None:
+    """Reject engine and rule names that no output can contain: an empty result would look like a clean corpus."""
+    from veritensor_ray.cli.render import safe
+    from veritensor_ray.core.errors import UsageError
+    from veritensor_ray.engines.registry import available, create
+
+    here = available(settings)
+    engines = {*run["engines"], *(one["rule_id"].partition(".")[0] for one in run["rules"]), *here}
+    if engine is not None and engine not in engines:
+        raise UsageError(f"unknown engine {engine!r}{_near(engine, engines, 'veritensor-ray engines')}")
+    if engine is not None and engine not in run["engines"]:
+        sys.stderr.write(f"veritensor-ray: engine {safe(engine)} was not part of this audit\n")
+    rules = {one["rule_id"] for one in run["rules"]}
+    if rule is None or _matches(rule, rules) or _elsewhere(rule, engines - set(here)):
+        return
+    rules |= {one.id for each in create(settings, here) for one in each.rules()}
+    if not _matches(rule, rules):
+        raise UsageError(f"no rule matches {rule!r}{_near(rule, rules, 'veritensor-ray rules')}")
+
+
+def _matches(pattern: str, rules: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(rule, pattern) for rule in rules)
+
+
+def _elsewhere(rule: str, engines: Iterable[str]) -> bool:
+    """Whether a rule may be known only on the machine of the audit: from the user's own YARA files, or an engine not installed here."""
+    return rule.startswith(("signatures.user-", *(f"{name}." for name in engines)))
+
+
+def _near(name: str, known: Iterable[str], command: str) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else f"; `{command}` lists them"
+
+
+def conditions(severity: str | None, engine: str | None, rule: str | None, path: str | None, states: Sequence[str]) -> list[str]:
+    """Returns the filters as SQL conditions; values are always quoted."""
+    conditions = [
+        f"{column} {operator} {_quote(value)}"
+        for column, operator, value in (("engine", "=", engine), ("rule_id", "GLOB", rule), ("artifact", "GLOB", path))
+        if value
+    ]
+    if severity:
+        conditions.append(f"severity >= {_quote(severity)}")
+    if states:
+        conditions.append(f"state IN ({', '.join(_quote(name) for name in states)})")
+    return conditions
+
+
+def _quote(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _export(audit: Audit, settings: Settings, chosen: str, format: str, to: str | None) -> None:
+    from veritensor_ray.engines.registry import rules_of
+    from veritensor_ray.exports.selection import Selection
+
+    rules = rules_of(settings, audit.run["engines"])
+    export_selection(Selection(audit, f"SELECT * FROM {chosen}", rules, "artifact, rule_id, finding_id"), format, to)  # noqa: S608  # a checked subquery
+
+
+def export_selection(selection: Selection, format: str, to: str | None) -> None:
+    """Write findings in one of FORMATS to a file, or to standard output."""
+    from veritensor_ray.cli.render import size, wrote
+    from veritensor_ray.exports.export_destination import export
+
+    if to is None:
+        sys.stdout.flush()
+        FORMATS[format].write(selection, sys.stdout.buffer)
+    else:
+        wrote(to, size(export(selection, format, to)))
+
+
+def _query(audit: Audit, query: str, format: str, to: str | None, limit: int) -> None:
+    """Print or export the result of a query."""
+    from veritensor_ray.cli.render import size, wrote
+    from veritensor_ray.exports.export_destination import written
+    from veritensor_ray.exports.plain_tables import write_rows
+
+    with audit.reader(query) as reader:
+        if format == "table":
+            from veritensor_ray.cli.reading.finding_table import show_rows
+
+            show_rows(reader, limit)
+        elif to is None:
+            write_rows(format, reader, reader.schema, sys.stdout.buffer)
+        else:
+            with written(to, audit) as file:
+                write_rows(format, reader, reader.schema, file)
+                length = file.tell()
+            wrote(to, size(length))
+
+
+def _note_uncovered(run: Mapping[str, Any]) -> None:
+    """Say on standard error that something was not checked."""
+    from veritensor_ray.cli.render import safe
+    from veritensor_ray.results.run_text import uncovered
+
+    reasons = uncovered(run)
+    if reasons:
+        first = f"{reasons[0].artifacts:,} {reasons[0].status}: {reasons[0].reason}" if reasons[0].artifacts else reasons[0].reason
+        more = f", and {len(reasons) - 1} more reason{'s' if len(reasons) > 2 else ''}" if len(reasons) > 1 else ""
+        query = "--sql \"select artifact, status, reason from ledger where reason <> ''\""
+        sys.stderr.write(f"veritensor-ray: not everything was checked ({safe(first)}{more}); {query} lists it\n")

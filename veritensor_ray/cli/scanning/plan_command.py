@@ -1,0 +1,84 @@
+"""`plan`: what an audit would read and how long it would take; nothing is written."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+
+from veritensor_ray.cli.options import Config, Engines, Exclude, Include, MaxSize, Profile, RuleDirs, Sample, Since, Sources
+
+
+def plan(
+    source: Sources = None,
+    engines: Engines = None,
+    profile: Profile = None,
+    rules: RuleDirs = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    max_size: MaxSize = None,
+    since: Since = None,
+    sample: Sample = None,
+    config: Config = None,
+    estimate: bool = typer.Option(True, "--estimate/--no-estimate", help="Read a few files to estimate how long an audit would take."),
+) -> None:
+    """List a corpus and show what an audit of it would read. Nothing is written."""
+    flags = {"engines": engines, "profile": profile, "rules": rules, "include": include, "exclude": exclude}
+    flags |= {"max_size": max_size, "since": since, "sample": sample}
+    from veritensor_ray.bundle.active_bundle import activate
+    from veritensor_ray.core.config import load_settings
+    from veritensor_ray.core.errors import UsageError
+    from veritensor_ray.corpus.planning import plan_rows
+    from veritensor_ray.engines.registry import selected
+    from veritensor_ray.masking.site_key import site_key
+    from veritensor_ray.pipeline.bounded.process import Splitter
+    from veritensor_ray.pipeline.estimate import calibrate, survey
+
+    settings = load_settings(config, flags | {"sources": source or None})
+    if not settings.sources:
+        raise UsageError("plan needs at least one source")
+    settings, _ = activate(settings, thorough=estimate)
+    names = tuple(selected(settings))
+
+    def listed(count: int) -> None:
+        sys.stderr.write(f"\rartifacts listed: {count:,}")
+        sys.stderr.flush()
+
+    progress = listed if sys.stderr.isatty() else lambda _: None
+    with Splitter(settings) as split:
+        found = survey(plan_rows(settings, names, split, progress), {}, settings, names)
+    if estimate and found.kinds:
+        calibrate(found, settings, site_key(settings.site_key))
+    _show(found, settings)
+
+
+def _show(found: Any, settings: Any) -> None:
+    from veritensor_ray.cli.render import console, counted, duration, size, table
+    from veritensor_ray.engines.registry import create, needing_models
+    from veritensor_ray.jobs.cluster.resources import fit_here
+
+    out = console()
+    rows = []
+    for name, kind in sorted(found.kinds.items(), key=lambda item: -item[1].bytes):
+        seen = ", ".join(f"{count} {status}" for status, count in found.seen.get(name, {}).items()) or "not sampled"
+        rows.append(
+            (name, f"{kind.artifacts:,}", size(kind.bytes), f"{'' if name in found.seconds else 'about '}{duration(found.of(name))}", seen)
+        )
+    out.print("Files by type, judged by their names. `sampled` shows the result of reading a few of them", style="bold")
+    out.print(table(("type", "files", "bytes", "CPU time", "sampled"), rows, right=("files", "bytes", "CPU time")))
+    if found.left_out:
+        out.print("\nLeft out", style="bold")
+        out.print(
+            table(("artifacts", "reason"), [(f"{count:,}", reason) for reason, count in found.left_out.most_common()], right=("artifacts",))
+        )
+    files, total = sum(k.artifacts for k in found.kinds.values()), sum(k.bytes for k in found.kinds.values())
+    out.print(
+        f"\n{counted(files, 'file')}, {size(total)}, {counted(found.shards, 'shard')} · engines {', '.join(found.engines)} · profile {settings.profile}"
+    )
+    if found.kinds:
+        slots = fit_here(settings, len(needing_models(create(settings, found.engines))))
+        cpu, elapsed = found.cpu(slots.extract, slots.actors), found.elapsed(slots.cpus, slots.extract, slots.actors)
+        unknown = len(found.kinds) - len(found.seconds)
+        guessed = f"; {counted(unknown, 'type')} guessed from names and sizes" if unknown else ""
+        out.print(f"About {duration(cpu)} of CPU time, {duration(elapsed)} on {slots.cpus} CPUs here{guessed}")

@@ -1,0 +1,81 @@
+"""`advisories import|status`: build the offline advisory database from OSV's archives, and show its contents and age."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veritensor_ray.cli.options import AsJson, Config
+
+app = typer.Typer(
+    help="Manage the offline advisory database. It holds known vulnerabilities and malicious packages.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Archives = Annotated[list[Path], typer.Argument(help="An ecosystem's all.zip, as OSV publishes it. Several archives are merged.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Where to write the database. Default: dependencies.database, or a file in your data folder."),
+]
+
+
+def import_archives(archives: Archives, output: Output = None, config: Config = None) -> None:
+    """Rebuild the database from OSV's archives. The old one stays in place until the new one is complete."""
+    from veritensor_ray.engines.dependencies.osv_import import import_archives as make
+
+    path = _path(output, config)
+    report = make(archives, path)
+    sys.stdout.write(f"{report.records} advisories in {path}, the newest from {report.newest[:10] or 'unknown date'}\n")
+    for reason, count in sorted(report.rejected.items()):
+        sys.stdout.write(f"left out: {count} ({reason})\n")
+
+
+def status(config: Config = None, as_json: AsJson = False) -> None:
+    """Show what the database holds and how old it is. The exit code is 4 if there is no database."""
+    from datetime import UTC, datetime
+
+    from veritensor_ray.core.errors import CannotRunError
+    from veritensor_ray.engines.dependencies.advisory_database import Database, DatabaseMissing
+
+    path = _path(None, config)
+    try:
+        about = Database(path).about
+    except DatabaseMissing as error:
+        raise CannotRunError(str(error)) from None
+    found = {
+        "database": str(path),
+        "advisories": dict(about.records),
+        "packages": dict(about.packages),
+        "newest": about.newest,
+        "age_days": about.age(datetime.now(UTC).date()),
+        "imported": about.imported,
+        "digest": about.digest,
+    }
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    from veritensor_ray.cli.render import console, table
+
+    console().print(table(("field", "value"), [[key, _shown(value)] for key, value in found.items()]))
+
+
+app.command("import")(import_archives)
+app.command("status")(status)
+
+
+def _path(output: Path | None, config: str | None) -> Path:
+    from veritensor_ray.core.config import load_settings
+    from veritensor_ray.engines.dependencies.advisory_database import default_path
+
+    configured = load_settings(config).dependencies.database
+    return output or (Path(configured).expanduser() if configured else default_path())
+
+
+def _shown(value: object) -> str:
+    return ", ".join(f"{count} {name}" for name, count in value.items()) if isinstance(value, dict) else str(value)

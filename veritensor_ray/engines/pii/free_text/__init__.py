@@ -1,0 +1,1 @@
+"""Names, addresses and diagnoses in free text, which a model reads."""

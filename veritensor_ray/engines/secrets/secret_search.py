@@ -1,0 +1,267 @@
+"""Scans a buffer: passes each match of the prefilter to the function that can confirm it."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+
+from veritensor_ray.core.config import Severity
+from veritensor_ray.engines.joined import JoinedBytes
+from veritensor_ray.engines.secrets import assigned_names as names
+from veritensor_ray.engines.secrets import assignments, likelihood
+from veritensor_ray.engines.secrets.assignments import AssignedValue, Verdict
+from veritensor_ray.engines.secrets.prefilter import Prefilter
+from veritensor_ray.engines.secrets.shaped import PLACES, PLACES_ANY_CASE, ShapedSecret, discord_tokens
+from veritensor_ray.engines.secrets.uuids import uuids
+from veritensor_ray.engines.secrets.word_likeness import VENDORS
+from veritensor_ray.masking.secret_kinds import checksums as checks
+from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
+
+_KEYWORD, _VENDOR, _TOKENS, _PLACES = 0, 1, 1000, 2000
+_CELL = 512
+_NEAR = 300  # characters between a key id and its secret
+_AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+_BASE64, _BASE64_END = re.compile("[A-Za-z0-9+/]+"), re.compile(r"[A-Za-z0-9+/]+\Z")
+_PARAMETER = ("?", "&")  # before a parameter of an address, where pages put cache keys
+_RUN = 64  # characters examined on each side
+_AROUND = 40  # a run of this many base64 characters is not the path of an address
+_DEAD = re.compile(r"EXAMPLE|[xX]{4,}|\*{3,}|\.{4,}|YOUR|your[-_]")
+
+
+class Where:
+    """Provides the file extensions of a batch's rows. `telling` maps rows whose name suggests a secret to that name."""
+
+    def __init__(self, texts: pa.RecordBatch) -> None:
+        self._paths = texts.column("path")
+        columns = texts.column("column")
+        self.telling = dict(_telling(columns.dictionary.to_pylist(), columns.indices, texts.column("text")))
+
+    def extension(self, row: int) -> str:
+        return _extension(self._paths[row].as_py() or "")
+
+
+def _telling(columns: list[str | None], indices: pa.Array, texts: pa.Array) -> Iterator[tuple[int, str]]:
+    """Yield row and name of cells in a column such as `password`, and of values next to a name: `{"name": "DB_PASSWORD", "value": …}`."""
+    named = {i: name for i, name in enumerate(columns) if name and names.kind_of(name) is not names.NameKind.NONE}
+    paired = {i: name[:-5] for i, name in enumerate(columns) if name and name.endswith("value")}
+    if not named and not paired:
+        return
+    before = ""
+    for row, i in enumerate(indices.to_pylist()):
+        if i in named:
+            yield row, named[i]
+        elif i in paired and before in (paired[i] + "name", paired[i] + "key"):
+            yield row, str(texts[row - 1].as_py() or "")[:100]
+        before = "" if i is None else columns[i] or ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _extension(path: str) -> str:
+    name = re.split(r"/|!/", path)[-1].lower()
+    return "env" if name.startswith(".env") or name.endswith(".env") else name.rpartition(".")[2] if "." in name[1:] else name
+
+
+class SecretScanner:
+    """Scans buffers with matchers that are compiled once per process."""
+
+    def __init__(self) -> None:
+        keywords = [(word, _KEYWORD) for word in assignments.ANY_CASE] + [(word, _VENDOR) for word in VENDORS]
+        exact = [(literal, _TOKENS + i) for i, token in enumerate(TOKENS) for literal in token.literals]
+        self._places = [finder for _, finder in (*PLACES, *PLACES_ANY_CASE)]
+        exact += [(word, _PLACES + i) for i, (some, _) in enumerate(PLACES) for word in some]
+        keywords += [(word, _PLACES + len(PLACES) + i) for i, (some, _) in enumerate(PLACES_ANY_CASE) for word in some]
+        self._prefilter = Prefilter(exact, keywords)
+
+    def scan(self, joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
+        """Yield everything found in a buffer, including overlaps, in no particular order."""
+        named: list[int] = []
+        vendors: list[int] = []
+        for group, at in self._prefilter.find(joined.data):
+            if group == _KEYWORD:
+                named.append(at)
+            elif group == _VENDOR:
+                vendors.append(at)
+            elif group < _PLACES:
+                yield from _token(group - _TOKENS, joined, at)
+            else:
+                yield from self._places[group - _PLACES](joined.text, at, joined.ends[joined.index(at)])
+        yield from _named(sorted(named), joined, where)
+        yield from _by_vendor(sorted(vendors), joined, where)
+        yield from _cells(joined, where)
+        yield from discord_tokens(joined.text)
+        yield from uuids(joined, where.extension)
+
+
+def _token(number: int, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:
+    token, text = TOKENS[number], joined.text
+    if token.back:
+        first = max(joined.starts[joined.index(at)], at - token.back)
+        found = next((one for one in token.pattern.finditer(text, first, at + 400) if one.end() > at), None)
+        if found and found.start() > at:
+            return
+    else:
+        found = token.pattern.match(text, at)
+    if (
+        found is None
+        or ".." in text[found.end() - 1 : found.end() + 2]
+        or (found.group().isalnum() and _encoded_around(text, found.start(), found.end()))
+    ):
+        return
+    graded = _graded(number, found.group())
+    if graded is None:
+        return
+    if token.rule == "aws-access-key":
+        yield from _aws_secret(joined, found.start(), found.end())
+    yield ShapedSecret(token.rule, found.start(), found.end(), *graded, token.name)
+
+
+@functools.lru_cache(4096)  # values repeat, especially in texts designed to slow the scan down
+def _graded(number: int, value: str) -> tuple[float, Severity | None] | None:
+    """Return score and severity of a value that has the form of token `number`, or None if it is not a secret."""
+    token = TOKENS[number]
+    score, severity = token.score, token.severity
+    if _DEAD.search(value):
+        return None
+    if token.check:
+        if token.check(value):
+            score = max(score, 0.98) if not token.strict else score
+        elif token.strict:
+            return None
+        else:
+            score, severity = 0.6, "medium"
+    if score < 0.95 and (checks.entropy(value[-24:]) < 2.5 or likelihood.has_sequence(value)):
+        score, severity = 0.4, "low"  # has the right form, but was typed by hand
+    return score, severity
+
+
+def _encoded_around(text: str, start: int, end: int) -> bool:
+    """Return whether a match is inside base64 data, where any four characters occur by chance."""
+    if text[start - 1 : start] not in ("+", "/") and text[end : end + 1] not in ("+", "/"):
+        return False
+    before, after = _BASE64_END.search(text, max(0, start - _RUN), start), _BASE64.match(text, end, end + _RUN)
+    around = (before[0] if before else "") + (after[0] if after else "")
+    return len(around) >= _AROUND and not around.islower() and not around.isupper() and any(map(str.isdigit, around))
+
+
+def _aws_secret(joined: JoinedBytes, start: int, end: int) -> Iterator[ShapedSecret]:
+    """Yield the secret key near its key id: together, they give access to the account."""
+    i = joined.index(start)
+    first, last = max(joined.starts[i], start - _NEAR), min(joined.ends[i], end + _NEAR)
+    for found in _AWS_SECRET.finditer(joined.text, first, last):
+        if _is_drawn(found.group()):
+            yield ShapedSecret("aws-secret-key", found.start(), found.end(), 0.97, "critical", "AWS secret key near its key id")
+
+
+@functools.lru_cache(1024)  # in a list of key ids, the same secret is near many of them
+def _is_drawn(value: str) -> bool:
+    return not likelihood.is_hex(value) and likelihood.is_random(value) and not _DEAD.search(value)
+
+
+def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
+    """Yield values assigned to names, examining each name once, and unassigned values that follow any word in a name."""
+    text, done, row, end_of_row, extension = joined.text, 0, -1, -1, ""
+    begun = floor = end = 0
+    for place in at:
+        if place < done:
+            continue
+        if place >= end_of_row:
+            row = joined.index(place)
+            end_of_row = joined.ends[row]
+            extension = where.extension(joined.first + row)
+        known = place < end
+        if not known:
+            begun, floor, end = place, max(done, joined.starts[row]), assignments.end_of_name(text, place)
+        hopeless = known or assignments.is_hopeless(text, place, end)
+        if hopeless and (extension in assignments.SOURCE or not _LOOSELY.match(text, place)):
+            continue
+        start = assignments.start_of_name(text, begun, floor)
+        if _inside(text, start) or (extension in assignments.PROSE and text[start - 1 : start] in _PARAMETER and text[start:end] == "key"):
+            continue
+        found = (not hopeless and _assigned(text, start, end, extension)) or _loose(text, start, place, extension)
+        if found and found.end <= end_of_row:
+            done = found.end
+            yield found
+
+
+def _inside(text: str, start: int) -> bool:
+    """Return whether the text that begins there is a type name, or is inside encoded data."""
+    return text.startswith("::", start - 2) or (start > 1 and text[start - 1] in "+/=" and text[start - 2].isalnum())
+
+
+def _assigned(text: str, start: int, end: int, extension: str) -> ShapedSecret | None:
+    name = text[start:end]
+    if names.kind_of(name) is names.NameKind.NONE:
+        return None
+    for value in assignments.values_after(text, start, end, extension):
+        if not value.quoted and extension in assignments.SOURCE and assignments.among_settings(text, value.start, value.end):
+            value = replace(value, quoted=True)  # inside a string
+        verdict = assignments.judged(name, value, extension)
+        if verdict:
+            return _found(verdict, value, text)
+    return None
+
+
+def _loose(text: str, start: int, place: int, extension: str) -> ShapedSecret | None:
+    if extension in assignments.SOURCE:
+        return None
+    near = _LOOSELY.match(text, place)
+    value = assignments.loose_value(text, near.end("word")) if near and _PREFIX.match(text, start, place) else None
+    if near is None or value is None:
+        return None
+    end = near.end("word")
+    about = text[start:end] if start < place else text[max(0, start - 12) : end].rpartition("\n")[2]
+    verdict = assignments.loosely_judged(about, value, extension)
+    return _found(verdict, value, text) if verdict else None
+
+
+_PREFIX = re.compile(r"(?=\D*(?:\d\D*){0,2}\Z)[\w.\-$]{0,30}\Z")
+_LOOSELY = re.compile(
+    r"(?P<word>(?>pass(?:word|wd|phrase)?|pwd|secret|token|key|cred(?:ential)?s?|auth|salt|nonce|_pat|access|private))" + assignments.LOOSE,
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def _found(verdict: Verdict, value: AssignedValue, text: str) -> ShapedSecret:
+    rule, severity = verdict.rule, verdict.severity
+    if rule == "password" and assignments.among_settings(text, value.start, value.end):
+        rule, severity = "connection-string", "medium" if verdict.score < 0.5 else "high"
+    return ShapedSecret(rule, value.start, value.end, verdict.score, severity)
+
+
+def _by_vendor(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
+    text = joined.text
+    for place in at:
+        end = place
+        while end < len(text) and text[end].isalnum() and end < place + 20:
+            end += 1
+        value = None if _is_in_name(text, place, end) else assignments.vendor_value(text, end)
+        if value and value.end <= joined.ends[joined.index(place)]:
+            verdict = assignments.loosely_judged("", value, where.extension(joined.first + joined.index(place)))
+            if verdict:
+                yield ShapedSecret(
+                    verdict.rule, value.start, value.end, verdict.score * 0.9, verdict.severity, "Random value next to a service name"
+                )
+
+
+def _is_in_name(text: str, start: int, end: int) -> bool:
+    """Return whether a word stands between hyphens, as in the name of a package such as `golang-github-miekg-pkcs11-dev`."""
+    return text[start - 1 : start] == "-" == text[end : end + 1] and text[start - 2 : start - 1].isalpha()
+
+
+def _cells(joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
+    """Yield cells of a column, or values of a path, whose name suggests a secret."""
+    last = joined.first + len(joined.starts)
+    for row, name in where.telling.items():
+        if not joined.first <= row < last:
+            continue
+        start, end = joined.starts[row - joined.first], joined.ends[row - joined.first]
+        text = joined.text[start:end]
+        if 4 <= len(text) <= _CELL and "\n" not in text:
+            value = AssignedValue(text, start, True, "assign")
+            verdict = assignments.judged(name, value, "json")
+            if verdict:
+                yield _found(verdict, value, text)

@@ -1,5 +1,0 @@
-"""Reads Rich Text Format: its text, its hidden text, and the files inside it."""
-
-from veritensor_ray.extract.readers.rtf.reader import read_rtf
-
-__all__ = ["read_rtf"]

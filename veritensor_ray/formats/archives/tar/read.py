@@ -1,0 +1,229 @@
+"""Reads tar archives of every dialect (v7, ustar, GNU, PAX, sparse): regular files become members, links and devices notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.formats.archives.entry_names import link_hazard
+from veritensor_ray.formats.archives.entry_report import ArchiveReport, Comments
+from veritensor_ray.formats.archives.tar.structure import BLOCK, TarError, TarHeader, header, old_sparse, pax_records, sparse_map, text
+from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.source import Item, Member, Source
+from veritensor_ray.formats.common.streams import Pieces, Window
+from veritensor_ray.formats.compressed.decoders import PIECE
+
+_EXTENDED = bounds.TAR_HEADER  # a path has at most 4096 bytes
+_ZEROS = bytes(PIECE)
+_LINKS = {"1": True, "2": False}
+_DEVICES = "346"
+EXTENDED = "xgXLK"  # headers that describe the next entry, or all of them
+
+
+def read_tar(source: Source) -> Iterator[Item]:
+    """Yield the members in order, including any after the end marker. Raises ReadError if a header is missing."""
+    return TarArchive(source).items()
+
+
+@dataclass(slots=True)
+class _Next:
+    """The values that extended headers set for the next entry."""
+
+    records: dict[str, str]
+    sparse: list[tuple[int, int]]
+    name: str | None = None
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TarEntry:
+    """A header with its data. Extended headers are entries too: their `kind` is one of EXTENDED, and their `name` is their own.
+
+    `at` is the offset of the header and `start` that of the data, of which there are `size` bytes, in bytes of the archive. `records` are
+    those that apply to this entry, and `sparse` the parts of a sparse file.
+    """
+
+    kind: str
+    name: str
+    link: str
+    at: int
+    start: int
+    size: int
+    header: TarHeader
+    records: Mapping[str, str]
+    sparse: list[tuple[int, int]]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the entry is a file with content of its own."""
+        return self.kind not in f"{EXTENDED}123456V" and not (self.name.endswith("/") and not self.size)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the data is only a part of the content."""
+        return self.kind == "S" or self.whole is not None
+
+    @property
+    def whole(self) -> str | None:
+        """The record with the size of a sparse file."""
+        return self.records.get("GNU.sparse.realsize") or self.records.get("GNU.sparse.size")
+
+
+class TarArchive:
+    """The entries of a seekable tar. Iterating over `entries` or `items` reads it once, from its beginning."""
+
+    def __init__(self, source: Source) -> None:
+        self._file, self._limits, self._budget = source.file, source.limits, source.budget
+        self._size = self._file.seek(0, 2)
+        self._report, self._comments = ArchiveReport(), Comments()
+        self._everywhere: dict[str, str] = {}
+        self._next = _Next({}, [])
+        self._ended = False
+        self._at = 0
+
+    def entries(self) -> Iterator[TarEntry]:
+        """Yield every header in order. Raises TarError where the archive cannot be read on, and LimitExceeded."""
+        count = 0
+        while (found := self._header()) is not None:
+            count += 1
+            if count > self._limits.members:
+                raise LimitExceeded("members", f"the archive has more than {self._limits.members} entries")
+            yield self._extended(found) if found.kind in EXTENDED else self._entry(found)
+
+    def items(self) -> Iterator[Item]:
+        """Yield the members, the notices and the comments."""
+        error: ReadError | None = None
+        try:
+            for entry in self.entries():
+                if entry.kind not in EXTENDED:
+                    yield from self._shown(entry)
+                yield from self._report.take()
+                yield from self._comments.full()
+        except TarError as problem:
+            error = ReadError(str(problem))
+        except ReadError as problem:
+            error = problem
+        yield from self._comments.take()
+        yield from self._report.rest()
+        if error:
+            raise error
+
+    def _header(self) -> TarHeader | None:
+        """The next header, or None at the end of the file."""
+        self._file.seek(self._at)
+        block = self._file.read(BLOCK)
+        if block and not block.strip(b"\x00"):
+            self._ended = True
+            self._skip_zeros()
+            self._file.seek(self._at)
+            block = self._file.read(BLOCK)
+        if not block and self._at and not self._ended:
+            self._report.gap("the archive has no end marker: it may be cut off")
+        if not block:
+            return None
+        found = header(block)
+        if found is None and self._at and len(block) < BLOCK:
+            raise TarError(f"the archive ends early: the header at byte {self._at} has only {len(block)} bytes")
+        if found is None:
+            raise TarError(f"no tar header at byte {self._at}" if self._at else "not a tar archive")
+        if self._ended:
+            self._ended = False
+            self._report.notice("hidden-bytes", f"bytes {self._at} to {self._size}: more entries after the end marker")
+        self._at += BLOCK
+        return found
+
+    def _skip_zeros(self) -> None:
+        """Move to the first block that is not all zeros."""
+        window = Window(self._file, self._at, self._size - self._at)
+        while data := window.read(PIECE):
+            if data != _ZEROS[: len(data)]:
+                self._at += (len(data) - len(data.lstrip(b"\x00"))) // BLOCK * BLOCK
+                return
+            self._at += len(data)
+
+    def _entry(self, found: TarHeader) -> TarEntry:
+        """Return an entry under the name and with the size that the headers before it give it."""
+        kind, at, start = found.kind, self._at - BLOCK, self._at
+        about, self._next = self._next, _Next({}, [])
+        records = {**self._everywhere, **about.records}
+        name = records.get("GNU.sparse.name") or records.get("path") or about.name or found.name
+        link = records.get("linkpath") or about.link or found.link
+        size = _number(records.get("size"), found.size)
+        if kind == "S":
+            about.sparse, start = old_sparse(self._file, found, start)
+        self._at = start + -(-size // BLOCK) * BLOCK if kind not in "123456" else start
+        return TarEntry(kind, name, link, at, start, size, found, records, about.sparse)
+
+    def _shown(self, entry: TarEntry) -> Iterator[Item]:
+        """Yield the entry if it is a file; report what is odd about its name, and links and devices."""
+        self._report.name(entry.name)
+        if entry.kind in _LINKS:
+            if notice := link_hazard(entry.name, entry.link, _LINKS[entry.kind]):
+                self._report.notice(notice, f"{entry.name} -> {entry.link}")
+        elif entry.kind in _DEVICES:
+            self._report.notice("device-file", entry.name)
+        elif entry.is_file:
+            yield Member(entry.name, cast("BinaryIO", Pieces(self.content(entry))))
+            if entry.start + entry.size > self._size:
+                raise TarError(f"the archive ends in the middle of {entry.name}")
+
+    def _extended(self, found: TarHeader) -> TarEntry:
+        """Apply a header that describes the next entry, or all of them."""
+        entry = TarEntry(found.kind, found.name, found.link, self._at - BLOCK, self._at, found.size, found, {}, [])
+        self._extend(found)
+        return entry
+
+    def _extend(self, found: TarHeader) -> None:
+        start, self._at = self._at, self._at + -(-found.size // BLOCK) * BLOCK
+        if found.size > _EXTENDED:
+            self._report.gap(f"an extended header of more than {_EXTENDED} bytes was not read", bound="tar_header")
+            if self._at > self._size:
+                raise TarError("the archive ends in the middle of an extended header")
+            return
+        data = Window(self._file, start, found.size).read(found.size)
+        if len(data) < found.size:
+            raise TarError("the archive ends in the middle of an extended header")
+        if found.kind in "LK":
+            value = text(data.partition(b"\x00")[0])
+            self._next.name, self._next.link = (value, self._next.link) if found.kind == "L" else (self._next.name, value)
+            return
+        records, sparse = pax_records(data)
+        if comment := records.pop("comment", None):
+            self._comments.add(comment, found.name)
+        (self._everywhere if found.kind == "g" else self._next.records).update(records)
+        self._next.sparse = sparse
+
+    def content(self, entry: TarEntry) -> Iterator[bytes]:
+        """Yield the content of a file in pieces. Raises EOFError if the archive ends before."""
+        window = Window(self._file, entry.start, entry.size)
+        if entry.kind == "S":
+            yield from _spread(window, entry.sparse, entry.header.real_size, self._budget)
+        elif entry.whole is not None:
+            parts = entry.sparse or sparse_map(entry.records, window)
+            yield from _spread(window, parts, _number(entry.whole, 0), self._budget)
+        else:
+            yield from window.pieces()
+
+
+def _number(value: str | None, otherwise: int) -> int:
+    return int(value) if value is not None and value.isascii() and value.isdigit() and len(value) < 20 else otherwise
+
+
+def _spread(window: Window, parts: list[tuple[int, int]], size: int, budget: Budget) -> Iterator[bytes]:
+    """Yield a sparse file: its parts at their offsets, with zeros generated between them."""
+    at = 0
+    for place, length in [*parts, (size, 0)]:
+        if place < at:
+            raise ReadError("the map of a sparse file is out of order")
+        yield from budget.pieces(_ZEROS[: place - begin] for begin in range(at, place, PIECE))
+        left = length
+        while left:
+            data = window.read(min(left, PIECE))
+            if not data:
+                raise EOFError("data of a sparse file is missing")
+            left -= len(data)
+            yield data
+        at = place + length

@@ -1,0 +1,1 @@
+"""Zip archives, and everything that is packed as one."""

@@ -1,0 +1,1 @@
+"""Tables stored by column, and what their formats share."""

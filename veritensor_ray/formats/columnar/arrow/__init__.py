@@ -1,0 +1,1 @@
+"""Arrow files and streams, and the reading of Parquet, which shares Arrow's types."""

@@ -1,0 +1,413 @@
+"""Reads Parquet and Arrow (Feather): every text leaf of every column, however nested, without a Python object per cell.
+
+Many rows may share one value, by a dictionary, a run, a view or a prefix. Rows are therefore taken in pieces whose values are a few
+megabytes if each row has its own copy, and the total of all values is limited relative to the size of the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import LimitExceeded, as_read_error
+from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
+from veritensor_ray.formats.columnar.parquet.structure import Shared
+from veritensor_ray.formats.common.budget import Copies
+from veritensor_ray.formats.common.column_paths import shorten
+from veritensor_ray.formats.common.personal_numbers import BELOW, LEAST
+from veritensor_ray.formats.common.source import Item, Source
+from veritensor_ray.formats.common.utf8 import utf8
+from veritensor_ray.formats.json.value_tree import is_text
+
+_BATCH_ROWS = 1024
+_PIECE_ROWS = 65_536  # of a batch as the file defines it; a batch without columns may claim any number of rows
+_PIECE_BYTES = 8 << 20  # of values that share their bytes, counted as if each row had its own
+_UNASKED = bounds.COLUMNS
+
+
+class _Values(Blobs):
+    """Counts the values of a file on the artifact's account; binary values are sorted as in the base class."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source.budget, pictures=True)
+        # the size of a stream is unknown before its end, and its expansion is counted at its decoder
+        own = _size(source.file) if source.file.seekable() else int(source.limits.expanded_bytes)
+        self._copies = Copies(source.budget, max(_UNASKED, own))
+
+    def fitting(self, column: pa.Array) -> int:
+        """How many values of a text or binary column may still be read. If not all of them, `exceeded` has to be raised afterwards."""
+        left = self._copies.left
+        with contextlib.suppress(LimitExceeded):
+            self._copies.add(column.nbytes)
+        if column.nbytes <= left:
+            return len(column)
+        return min(int(np.searchsorted(_ends(column), left, side="right")), len(column) - 1)
+
+    def count(self, column: pa.Array) -> None:
+        """Count a column of numbers. Raises LimitExceeded."""
+        self._copies.add(column.nbytes)
+
+    def exceeded(self) -> LimitExceeded | None:
+        """The error that ends the reading, if the limit was reached."""
+        return self._copies.budget.error
+
+
+def _ends(column: pa.Array) -> Any:
+    """The cumulative size in bytes of the strings or binary values."""
+    return np.cumsum(pc.fill_null(pc.binary_length(column), 0).to_numpy().astype(np.int64) + 4)
+
+
+def _portions(column: pa.Array) -> Iterator[tuple[int, int]]:
+    """Yield ranges that cut a text or binary column into pieces of at most a few megabytes."""
+    if column.nbytes <= _PIECE_BYTES:
+        yield 0, len(column)
+        return
+    ends, first = _ends(column), 0
+    while first < len(column):
+        before = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + _PIECE_BYTES, side="right")))
+        yield first, last
+        first = last
+
+
+def _size(file: BinaryIO) -> int:
+    at = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(at)
+    return size
+
+
+def read_parquet(source: Source) -> Iterator[Item]:
+    """Read one row group at a time. `row` counts from the beginning of the file, even in a part of it."""
+    blobs = _Values(source)
+    try:
+        file = pq.ParquetFile(source.file, pre_buffer=False, buffer_size=1 << 20)
+        groups = range(*(source.row_groups or (0, file.num_row_groups)))
+        columns = [name for name in file.schema_arrow.names if is_read(file.schema_arrow.field(name).type)]
+        row = sum(file.metadata.row_group(g).num_rows for g in range(groups.start))
+        for batch in _batches(file, Shared(source.file), groups, columns) if columns else ():
+            yield from _read_batch(batch, row, blobs)
+            row += batch.num_rows
+            source.counts.rows += batch.num_rows
+        if not columns:
+            source.counts.rows += sum(file.metadata.row_group(g).num_rows for g in groups)
+        if source.first_part:
+            yield from _metadata(file.schema_arrow)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        yield from blobs.gaps()
+        raise as_read_error(error, "not a complete Parquet file") from None
+    yield from blobs.gaps()
+
+
+_PIECE = 1 << 20
+
+
+def _batches(file: pq.ParquetFile, shared: Shared, groups: range, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield batches of a few megabytes; if values may be shared, only a few rows at a time are decoded."""
+    for group in groups:
+        step = shared.rows_at_once(group, set(columns), _BATCH_ROWS)
+        waiting: list[pa.RecordBatch] = []
+        rows = size = 0
+        for batch in file.iter_batches(step, row_groups=[group], columns=columns):
+            waiting.append(batch)
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            if rows >= _BATCH_ROWS or size >= _PIECE_BYTES:
+                yield _together(waiting)
+                waiting, rows, size = [], 0, 0
+        if waiting:
+            yield _together(waiting)
+
+
+def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def read_arrow_file(source: Source) -> Iterator[Item]:
+    """Read the Arrow file format, which is also Feather version 2."""
+    yield from _read_batches(source, _ipc_batches(pa.ipc.open_file, source))
+
+
+def read_arrow_stream(source: Source) -> Iterator[Item]:
+    """Read the Arrow streaming format. Eight bytes mark its end; no program would read anything after them."""
+    yield from _read_batches(source, _ipc_batches(pa.ipc.open_stream, source))
+    rest = 0
+    while piece := source.file.read(_PIECE):
+        rest += len(piece)
+    if rest:
+        yield Gap(f"{rest} bytes after the end of the stream were not read")
+
+
+def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | pa.Schema]) -> Iterator[Item]:
+    """Read batches of rows, and the file's metadata if there is any."""
+    blobs = _Values(source)
+    row = 0
+    try:
+        for batch in batches:
+            if isinstance(batch, pa.Schema):
+                yield from _metadata(batch)
+                continue
+            yield from _read_batch(batch, row, blobs)
+            row += batch.num_rows
+            source.counts.rows += batch.num_rows
+    except (pa.ArrowException, OSError, ValueError) as error:
+        yield from blobs.gaps()
+        raise as_read_error(error, "not a complete Arrow file") from None
+    yield from blobs.gaps()
+
+
+def _ipc_batches(opener: Any, source: Source) -> Iterator[pa.RecordBatch | pa.Schema]:
+    reader = opener(source.file)
+    for batch in (reader.get_batch(i) for i in range(reader.num_record_batches)) if hasattr(reader, "get_batch") else reader:
+        batch.validate()
+        for column in batch.columns:
+            validate_column(column)  # an attacker controls the offsets in a file
+        yield batch
+    yield reader.schema
+
+
+def validate_column(column: pa.Array) -> None:
+    """Raise ArrowInvalid for a column that points outside its buffers. Its strings need not be valid UTF-8."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        if pa.types.is_dictionary(column.type):
+            column.dictionary.view(_as_bytes(column.type.value_type)).validate(full=True)
+            pa.DictionaryArray.from_arrays(column.indices, pa.nulls(len(column.dictionary)), safe=True).validate(full=True)
+            return
+        kind = _as_bytes(column.type)
+        if kind == column.type:
+            raise
+        column.view(kind).validate(full=True)
+
+
+def _as_bytes(kind: pa.DataType) -> pa.DataType:
+    """The type of the same buffers with bytes in place of strings."""
+    if kind in _BYTES_OF:
+        return _BYTES_OF[kind]
+    if pa.types.is_struct(kind):
+        return pa.struct([kind.field(i).with_type(_as_bytes(kind.field(i).type)) for i in range(kind.num_fields)])
+    if pa.types.is_map(kind):
+        return pa.map_(_as_bytes(kind.key_type), _as_bytes(kind.item_type))
+    for is_kind, made in ((pa.types.is_list, pa.list_), (pa.types.is_large_list, pa.large_list)):
+        if is_kind(kind):
+            return made(kind.value_field.with_type(_as_bytes(kind.value_type)))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_as_bytes(kind.value_type)), kind.list_size)
+    return kind
+
+
+_BYTES_OF = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
+
+
+def has_text(kind: pa.DataType) -> bool:
+    """Return whether values of a type can hold text, in any depth."""
+    if pa.types.is_nested(kind):
+        return any(has_text(kind.field(i).type) for i in range(kind.num_fields))
+    if isinstance(kind, pa.BaseExtensionType):
+        return kind.extension_name != "arrow.uuid" and has_text(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return has_text(kind.value_type)
+    return bool(_is_string(kind) or _is_binary(kind) or pa.types.is_fixed_size_binary(kind))
+
+
+def is_read(kind: pa.DataType) -> bool:
+    """Return whether values of a column are read: text in any depth, and whole numbers, except in lists, which are rarely about persons."""
+    if pa.types.is_struct(kind):
+        return any(is_read(kind.field(i).type) for i in range(kind.num_fields))
+    return _is_number(kind) or has_text(kind)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(kind in _WHOLE or pa.types.is_decimal128(kind))
+
+
+_WHOLE = (pa.int64(), pa.uint64(), pa.int32(), pa.uint32())
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+
+
+def _metadata(schema: pa.Schema) -> Iterator[Block]:
+    texts = {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in (schema.metadata or {}).items()}
+    texts.pop("ARROW:schema", None)  # the schema itself, encoded
+    if texts:
+        yield Block(list(texts.values()), column=list(texts), view="metadata")
+    if names := list(dict.fromkeys([*filter(is_text, texts), *_of_fields(schema)])):
+        yield Block(names, column="schema", view="metadata")
+
+
+def _of_fields(fields: Iterable[pa.Field]) -> Iterator[str]:
+    """Yield the names of fields that may be more than names, and their metadata, in any depth."""
+    for field in fields:
+        if is_text(field.name):
+            yield field.name
+        for key, value in (field.metadata or {}).items():
+            if not key.startswith(b"PARQUET:"):  # numbers that pyarrow puts there
+                name, text = key.decode("utf-8", "replace"), value.decode("utf-8", "replace")
+                yield from (one for one in (name if is_text(name) else "", text) if one)
+        kind = field.type
+        yield from _of_fields(kind.field(i) for i in range(kind.num_fields))
+
+
+def _read_batch(batch: pa.RecordBatch, row: int, blobs: _Values) -> Iterator[Item]:
+    for first in range(0, batch.num_rows, _PIECE_ROWS):
+        piece = batch.slice(first, _PIECE_ROWS)
+        rows = np.arange(row + first, row + first + piece.num_rows, dtype=np.int64)
+        for name, column in zip(piece.schema.names, piece.columns, strict=True):
+            yield from _leaves(column, shorten(name), rows, blobs)  # it is repeated for every value of a list
+
+
+def _pieces(column: pa.Array, path: str | pa.Array, rows: Any, each: int) -> Iterator[tuple[pa.Array, str | pa.Array, Any]]:
+    """Yield the column in pieces of a few megabytes. `each` is the maximum length of a value."""
+    step = max(1, _PIECE_BYTES // max(1, each))
+    for first in range(0, len(column), step):
+        some = path if isinstance(path, str) else path.slice(first, step)
+        yield column.slice(first, step), some, rows[first : first + step]
+
+
+def _longest(values: pa.Array) -> int:
+    """An upper limit for the size in bytes of the longest value."""
+    if not len(values):
+        return 0
+    if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
+        # Every fourth number is the length at the start of a view.
+        lengths = np.frombuffer(values.buffers()[1], np.int32)[::4][values.offset : values.offset + len(values)]
+        return int(lengths.max())
+    if _is_string(values.type) or _is_binary(values.type):
+        return int(pc.max(pc.binary_length(values)).as_py() or 0)
+    return int(values.nbytes)
+
+
+def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+    """Yield blocks for the text leaves below `column`. `rows` has the file row of each of its values."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        yield from _leaves(column.storage, path, rows, blobs) if has_text(kind) else ()
+    elif pa.types.is_fixed_size_binary(kind):
+        yield from _leaves(column.cast(pa.binary()), path, rows, blobs)
+    elif pa.types.is_dictionary(kind):
+        for piece, some, here in _pieces(column, path, rows, _longest(column.dictionary)) if has_text(kind.value_type) else ():
+            yield from _leaves(piece.dictionary_decode(), some, here, blobs)
+    elif _is_number(kind):
+        yield from _numbers(column, path, rows, blobs)
+    elif pa.types.is_struct(kind):
+        for i in range(kind.num_fields):
+            yield from _leaves(pc.struct_field(column, i), _join(path, f".{shorten(kind.field(i).name)}"), rows, blobs)
+    elif pa.types.is_map(kind):
+        entries, inner, _ = _flatten(column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))), path, rows)
+        yield from _leaves(entries, _join(path, "[]"), inner, blobs)
+    elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        each = _longest(column.values) * int(pc.max(pc.list_value_length(column)).as_py() or 0)
+        for piece, some, here in _pieces(column, path, rows, each) if has_text(kind.value_type) else ():
+            yield from _leaves(_as_list(piece), some, here, blobs)
+    elif pa.types.is_run_end_encoded(kind):
+        for piece, some, here in _pieces(column, path, rows, _longest(column.values)) if has_text(kind.value_type) else ():
+            yield from _leaves(pc.run_end_decode(piece), some, here, blobs)
+    elif pa.types.is_union(kind):
+        yield from _union(column, path, rows, blobs)
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        if has_text(kind.value_type):
+            values, inner, position = _flatten(column, path, rows)
+            labels = pc.binary_join_element_wise(_labels(path, column), "", "")
+            parents = pc.list_parent_indices(column)
+            yield from _leaves(
+                values, pc.binary_join_element_wise(labels.take(parents), "[", position.cast(pa.string()), "]", ""), inner, blobs
+            )
+    elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        for piece, some, here in _pieces(column, path, rows, _longest(column)):
+            yield from _leaves(piece.cast(pa.string() if pa.types.is_string_view(kind) else pa.binary()), some, here, blobs)
+    elif _is_string(kind) or _is_binary(kind):
+        fitting = blobs.fitting(column)
+        for first, last in _portions(column.slice(0, fitting)):
+            some = path if isinstance(path, str) else path.slice(first, last - first)
+            yield from _read(column.slice(first, last - first), some, rows[first:last], blobs)
+        if fitting < len(column) and (error := blobs.exceeded()):
+            raise error
+
+
+def _read(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+    """Yield blocks of strings, or the content of binary values."""
+    if _is_binary(column.type):
+        yield from blobs.read(_binary(column, path, rows))
+        return
+    valid = column.is_valid()
+    texts, bad = utf8(column.cast(pa.string()).filter(valid))
+    yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
+    if bad:
+        yield Gap(f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"column {_first(path)}", count=bad)
+
+
+def _numbers(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+    """Yield a block of the whole numbers that may be about a person."""
+    blobs.count(column)
+    least = pa.scalar(Decimal(LEAST)) if pa.types.is_decimal(column.type) else pa.scalar(LEAST, column.type)
+    wanted = pc.fill_null(pc.greater_equal(column, least), False)
+    texts = pc.replace_substring_regex(column.filter(wanted).cast(pa.string()), r"\.0*$", "")
+    whole = pc.match_substring_regex(texts, rf"^\d{{1,{len(str(BELOW)) - 1}}}$")
+    if len(texts):
+        some = _filter(path, wanted)
+        yield Block(texts.filter(whole), row=pa.array(rows).filter(wanted).filter(whole), column=_filter(some, whole))
+
+
+def _as_list(views: pa.Array) -> pa.Array:
+    """The same lists, stored consecutively; pyarrow 26's cast from views makes arrays that do not validate."""
+    lengths = pc.fill_null(pc.list_value_length(views), 0).to_numpy()
+    return pa.LargeListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int64()), pc.list_flatten(views))
+
+
+def _union(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+    """Read a union column, in which each value has one of several types, one type at a time."""
+    codes = column.type_codes.to_numpy()
+    for i in range(column.type.num_fields):
+        child = column.field(i)
+        if not has_text(child.type):
+            continue
+        chosen = np.flatnonzero(codes == column.type.type_codes[i])
+        labels = path if isinstance(path, str) else path.take(pa.array(chosen))
+        for piece, some, here in _pieces(pa.array(chosen), labels, rows[chosen], _longest(child)):
+            yield from _leaves(child.take(piece if column.type.mode == "sparse" else column.offsets.take(piece)), some, here, blobs)
+
+
+def _first(path: str | pa.Array) -> str:
+    return path if isinstance(path, str) else str(path[0])
+
+
+def _flatten(column: pa.Array, path: str | pa.Array, rows: Any) -> tuple[pa.Array, Any, pa.Array]:
+    """The values of a list column, the file row of each, and its position in its list."""
+    parents = pc.list_parent_indices(column).to_numpy()
+    values = pc.list_flatten(column)
+    first = np.searchsorted(parents, parents, side="left") if len(parents) else parents
+    return values, rows[parents] if len(parents) else rows[:0], pa.array(np.arange(len(parents)) - first)
+
+
+def _labels(path: str | pa.Array, column: pa.Array) -> pa.Array:
+    return path if isinstance(path, pa.Array) else pa.array([path] * len(column), pa.string())
+
+
+def _join(path: str | pa.Array, suffix: str) -> str | pa.Array:
+    return path + suffix if isinstance(path, str) else pc.binary_join_element_wise(path, suffix, "")
+
+
+def _filter(path: str | pa.Array, mask: pa.Array) -> str | pa.Array:
+    return path if isinstance(path, str) else path.filter(mask)
+
+
+def _binary(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[BlobValue]:
+    for value, row, label in zip(column, rows.tolist(), _labels(path, column).to_pylist(), strict=True):
+        if data := value.as_py():
+            yield BlobValue(data, row, label, f"row {row} {label}")

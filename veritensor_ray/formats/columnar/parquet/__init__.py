@@ -1,0 +1,1 @@
+"""Parquet: its pages and footers, and its rewriting."""

@@ -1,0 +1,355 @@
+"""Decoders for compressed data that produce one bounded piece at a time, whatever the data claims.
+
+They do not depend on any container or file name.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+import inflate64
+import lz4.frame
+import zstandard
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import LimitExceeded, Malformed
+from veritensor_ray.core.media_types import BZIP2, GZIP, LZ4, LZMA, XZ, ZLIB, ZSTD
+
+PIECE = 1 << 20
+HELD = bounds.HELD
+_GZIP_HEAD = 10
+_SKIPPED_HEAD = 8
+_BLOCK_SIZE = b"BC\x02\x00"  # the only extra field of a block in a file written by bgzip; the block's size follows
+DICTIONARY = bounds.DICTIONARY  # `xz -9` takes 64 MB
+
+# The exceptions that these libraries raise for data they cannot decode.
+BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, ValueError, RuntimeError)
+
+
+class Decoder(Protocol):
+    """The interface that the decompressors of bz2, lzma and lz4 share."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class Inflate:
+    """Decodes deflate: raw (`wbits` -15), zlib (15) or one gzip member (31)."""
+
+    def __init__(self, wbits: int = -15) -> None:
+        self._inner = zlib.decompressobj(wbits)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+
+class Inflate64:
+    """Decodes Deflate64, 256 bytes of input at a time: the library has no output limit, and one match may be 64 KB long."""
+
+    _STEP = 256
+
+    def __init__(self) -> None:
+        self._inner: Any = inflate64.Inflater()
+        self._data, self._at = b"", 0
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return self._at >= len(self._data)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._data[self._at :]
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        if data:
+            self._data, self._at = self._data[self._at :] + data, 0
+        pieces, size = [], 0
+        while not self._inner.eof and self._at < len(self._data) and size < PIECE:
+            pieces.append(self._inner.inflate(self._data[self._at : self._at + self._STEP]))
+            self._at += self._STEP
+            size += len(pieces[-1])
+        return b"".join(pieces)
+
+
+class GzipHead(NamedTuple):
+    """The optional fields of a gzip member's header, without terminators. `length` is that of the whole header in bytes."""
+
+    extra: bytes | None
+    name: bytes | None
+    comment: bytes | None
+    length: int
+
+    @property
+    def is_block(self) -> bool:
+        """Whether the member is a block in a file written by bgzip, whose extra field holds nothing but the block's size."""
+        return self.extra is not None and len(self.extra) == len(_BLOCK_SIZE) + 2 and self.extra.startswith(_BLOCK_SIZE)
+
+    def informative(self, known: bytes) -> list[bytes]:
+        """Return the fields that carry information, given that the content's name is `known`."""
+        fields = (None if self.is_block else self.extra, self.name, self.comment)
+        return [field for field in fields if field is not None and field != known]
+
+
+def gzip_head(head: bytes) -> GzipHead | None:
+    """Parse the header of a gzip member (RFC 1952), or return None if `head` ends before it does."""
+    if len(head) < _GZIP_HEAD:
+        return None
+    extra, at = None, _GZIP_HEAD
+    texts: list[bytes | None] = [None, None]
+    if head[3] & 4:
+        end = at + 2 + int.from_bytes(head[at : at + 2], "little")
+        if len(head) < end:
+            return None
+        extra, at = head[at + 2 : end], end
+    for i, flag in enumerate((8, 16)):
+        if head[3] & flag:
+            end = head.find(b"\x00", at)
+            if end < 0:
+                return None
+            texts[i], at = head[at:end], end + 1
+    return GzipHead(extra, texts[0], texts[1], at + (2 if head[3] & 2 else 0))
+
+
+class Beside:
+    """Collects the bytes of a compressed file that are not part of its content: names, comments and skippable frames.
+
+    `known` is a name that carries no information and is left out.
+    """
+
+    def __init__(self, known: str = "") -> None:
+        self._known = known.encode()
+        self.data, self.cut = bytearray(), False
+
+    def add(self, data: bytes) -> None:
+        """Keep the bytes, up to the memory limit."""
+        room = HELD - len(self.data)
+        self.data += data[:room]
+        self.cut |= len(data) > room
+
+    def gzip(self, head: bytes) -> bool:
+        """Keep the optional fields of a gzip member's header (RFC 1952). Returns whether the header is complete."""
+        found = gzip_head(head)
+        for value in found.informative(self._known) if found else ():
+            self.add(value + b"\n")
+        return found is not None
+
+
+class Gzip(Inflate):
+    """Decodes one gzip member and keeps the optional fields of its header."""
+
+    def __init__(self, beside: Beside) -> None:
+        super().__init__(31)
+        self._beside, self._head, self._whole = beside, b"", False
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        if data and not self._whole:
+            self._head += data
+            self._whole = self._beside.gzip(self._head)
+            if len(self._head) > HELD and not self._whole:
+                self._whole = self._beside.cut = True
+            self._head = b"" if self._whole else self._head
+        return super().decompress(data, max_length)
+
+
+class Lz4:
+    """Decodes one LZ4 frame, or keeps a skippable one. The first input has to contain at least the frame's magic number."""
+
+    def __init__(self, beside: Beside) -> None:
+        self._beside = beside
+        self._frame: Any = None
+        self._skip, self._head, self._rest = 0, b"", b""
+        self.eof = False
+
+    @property
+    def needs_input(self) -> bool:
+        return self._frame is None or bool(self._frame.needs_input)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._rest if self._frame is None else self._frame.unused_data or b""
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        if self._frame is None and not data.startswith(skippable()) and not self._head:
+            self._frame = lz4.frame.LZ4FrameDecompressor()
+        if self._frame is not None:
+            piece: bytes = self._frame.decompress(data, max_length)
+            self.eof = self._frame.eof
+            return piece
+        if len(self._head) < _SKIPPED_HEAD:
+            missing = _SKIPPED_HEAD - len(self._head)
+            self._head, data = self._head + data[:missing], data[missing:]
+            self._skip = int.from_bytes(self._head[4:], "little")
+        self._beside.add(data[: self._skip])
+        self._rest = data[self._skip :]
+        self._skip = max(0, self._skip - len(data))
+        self.eof = len(self._head) == _SKIPPED_HEAD and not self._skip
+        return b""
+
+
+class Zstd:
+    """Decodes consecutive Zstandard frames, one block at a time (RFC 8878).
+
+    If `single`, it stops after the first frame. No step produces more than 128 KB, and a frame that ends early raises EOFError; the library's own stream_reader would take that for the
+    end of the file.
+    """
+
+    def __init__(self, read: Callable[[int], bytes], beside: Beside | None = None, single: bool = False) -> None:
+        self._read, self._data, self._at = read, b"", 0
+        self._single, self._ended = single, False
+        self._beside = beside
+        self._frame: Any = None
+        self._checksum = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (piece := self._step()) is not None:
+            if piece:
+                yield piece
+
+    @property
+    def unused_data(self) -> bytes:
+        """The bytes that were read, but are not part of what was decoded."""
+        return self._data[self._at :]
+
+    def _step(self) -> bytes | None:
+        """Decode one block, or one frame header (which yields no bytes). Returns None at the end of the file."""
+        if self._ended:
+            return None
+        if self._frame is None:
+            head = self._peek(18)
+            if not head.strip(b"\x00") and not self._peek(PIECE).strip(b"\x00"):
+                self._at = len(self._data)  # padding
+                return b"" if self._peek(1) else None
+            if head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5:
+                self._take(8)
+                self._skip(int.from_bytes(head[4:8], "little"))
+            else:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._checksum = 4 if zstandard.get_frame_parameters(head).has_checksum else 0
+                self._frame.decompress(self._take(zstandard.frame_header_size(head)))
+            return b""
+        block = int.from_bytes(self._peek(3), "little")
+        last, repeated, size = block & 1, (block >> 1) & 3 == 1, block >> 3
+        piece: bytes = self._frame.decompress(self._take(3 + (1 if repeated else size) + last * self._checksum))
+        if last:
+            self._frame = None
+            self._ended = self._single
+        return piece
+
+    def _peek(self, size: int) -> bytes:
+        while len(self._data) - self._at < size and (more := self._read(PIECE)):
+            self._data, self._at = self._data[self._at :] + more, 0
+        return self._data[self._at : self._at + size]
+
+    def _take(self, size: int) -> bytes:
+        data = self._peek(size)
+        if len(data) < size:
+            raise EOFError("the compressed file ends before the end of its frame")
+        self._at += size
+        return data
+
+    def _skip(self, size: int) -> None:
+        while size:
+            data = self._take(min(size, PIECE))
+            if self._beside:
+                self._beside.add(data)
+            size -= len(data)
+
+
+def pumped(decoder: Decoder, read: Callable[[int], bytes], size: int | None = None) -> Iterator[bytes]:
+    """Yield the output of `decoder` up to the end of its stream, or up to `size` bytes for formats that do not mark the end."""
+    left = size
+    while not decoder.eof and left != 0:
+        data = read(PIECE) if decoder.needs_input else b""
+        starved = decoder.needs_input and not data
+        piece = decoder.decompress(data, PIECE if left is None else min(PIECE, left))
+        if left is not None:
+            piece = piece[:left]
+            left -= len(piece)
+        if piece:
+            yield piece
+        elif starved and not decoder.eof:
+            raise EOFError("the compressed data ends before the end of its stream")
+
+
+def streams(file: BinaryIO, make: Callable[[], Decoder], *magics: bytes) -> Iterator[bytes]:
+    """Decode consecutive streams of one format, each beginning with one of `magics`. Without magics, there is only one stream.
+
+    Zeros after the last stream are padding. Anything else raises ValueError.
+    """
+    rest = file.read(PIECE)
+    while rest:
+        pending = [rest]
+        decoder = make()
+        yield from pumped(decoder, lambda size, p=pending: p.pop() if p else file.read(size))  # type: ignore[misc]
+        rest = decoder.unused_data or b""
+        while not rest.strip(b"\x00") or len(rest) < 8:
+            more = file.read(PIECE)
+            rest = rest.lstrip(b"\x00") + more
+            if not more:
+                break
+        rest = rest if rest.startswith(magics) else rest.lstrip(b"\x00")
+        if rest and not rest.startswith(magics):
+            raise Malformed("the data after its end is not a stream")
+
+
+def _xz(kind: int) -> Decoder:
+    return lzma.LZMADecompressor(kind, memlimit=DICTIONARY)
+
+
+def raw_lzma(filters: list[dict[str, int]]) -> Decoder:
+    """A decoder for LZMA data without a header, in bounded memory."""
+    if any(one.get("dict_size", 0) > DICTIONARY for one in filters):
+        raise LimitExceeded("worker_memory", f"decoding needs a dictionary of more than {DICTIONARY} bytes")
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+
+
+def lzma_filter(properties: bytes, size: int) -> dict[str, int]:
+    """The filter that five bytes of LZMA properties describe. Its dictionary never needs to be larger than the decoded data."""
+    if len(properties) < 5 or properties[0] >= 225:
+        raise Malformed("invalid LZMA properties")
+    rest, lc = divmod(properties[0], 9)
+    pb, lp = divmod(rest, 5)
+    wanted = int.from_bytes(properties[1:5], "little")
+    return {"id": lzma.FILTER_LZMA1, "dict_size": max(4096, min(wanted, size)), "lc": lc, "lp": lp, "pb": pb}
+
+
+def skippable() -> tuple[bytes, ...]:
+    """The magic numbers of frames that Zstandard and LZ4 skip; the length of the data follows in four bytes."""
+    return tuple(bytes([0x50 + i]) + b"\x2a\x4d\x18" for i in range(16))
+
+
+# Maps each media type to the name of its compression and a function that decodes a file.
+COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO, Beside], Iterator[bytes]]]] = {
+    GZIP: ("gzip", lambda f, beside: streams(f, lambda: Gzip(beside), b"\x1f\x8b")),
+    BZIP2: ("bzip2", lambda f, _: streams(f, bz2.BZ2Decompressor, b"BZh")),
+    XZ: ("xz", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_XZ), b"\xfd7zXZ\x00")),
+    LZMA: ("lzma", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_ALONE))),
+    ZSTD: ("zstd", lambda f, beside: iter(Zstd(f.read, beside))),
+    LZ4: ("lz4", lambda f, beside: streams(f, lambda: Lz4(beside), b"\x04\x22\x4d\x18", *skippable())),
+    ZLIB: ("zlib", lambda f, _: streams(f, lambda: Inflate(15))),
+}

@@ -1,0 +1,165 @@
+"""Reads CSV and TSV: every non-empty cell, with row, line and column name. Quoted line ends stay inside their cell."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, compress, islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import ReadError, told
+from veritensor_ray.core.media_types import TSV
+from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.common.streams import Undecodable
+from veritensor_ray.formats.common.undecoded import undecoded
+from veritensor_ray.formats.office.shared.formulas import cell_notice, cell_notices
+from veritensor_ray.formats.text.read import read_text
+
+_CELLS = 4096
+_CHARS = 4 << 20
+_FIELD = bounds.CSV_FIELD
+_BREAK = re.compile(r"\r\n|\r|\n")  # line ends as text files count them
+_STEP = 16  # rows read at once; any of them may be long
+
+
+def read_csv(source: Source) -> Iterator[Block | Gap]:
+    """Yield cells in file order. Rows of irregular width are read too; their extra cells are named by number."""
+    source.file.read(source.kind.bom)
+    encoding = source.kind.encoding or "utf-8"
+    bad = Undecodable()
+    stream = io.TextIOWrapper(source.file, encoding, errors=bad.errors, newline="")
+    csv.field_size_limit(_FIELD)
+    try:
+        reader = csv.reader(stream, delimiter=delimiter_of(source, encoding))
+        yield from _cells(reader, source)
+        yield from undecoded(bad.count, encoding)
+    except csv.Error as error:
+        yield Gap(f"the table cannot be read beyond line {reader.line_num}: {told(error)}")
+        if source.file.seekable():
+            stream.detach()
+            source.file.seek(0)
+            yield from read_text(source)
+    finally:
+        with contextlib.suppress(ValueError):  # already closed or detached
+            stream.detach()  # otherwise the wrapper would close the file
+
+
+def delimiter_of(source: Source, encoding: str) -> str:
+    """Return what separates the cells of a table, whose file is at its first line."""
+    if source.kind.media_type == TSV:
+        return "\t"
+    head = source.file.peek(8192) if isinstance(source.file, io.BufferedReader) else b""
+    if not head and source.file.seekable():
+        at = source.file.tell()
+        head = source.file.read(8192)
+        source.file.seek(at)
+    first = head.decode(encoding, "ignore").partition("\n")[0]
+    best = max(",;\t|", key=first.count)
+    other = max(",;\t", key=first.count)
+    if best == "|" and any(cell_notice(cell.strip(' \r"')) for cell in first.split(other)):
+        return other  # the bars belong to a formula
+    return best
+
+
+def is_header(row: list[str]) -> bool:
+    """Return whether the row looks like names: short, distinct, not empty, no numbers."""
+    return len(set(row)) == len(row) and all(
+        0 < len(cell) <= 80 and "\n" not in cell and not cell.replace(".", "").isdigit() for cell in row
+    )
+
+
+def _cells(reader: Any, source: Source) -> Iterator[Block]:
+    names: list[str] = []
+    count, edges = 0, [0]
+    damage: ReadError | csv.Error | None = None
+    more = True
+    while more:
+        rows: list[list[str]] = []
+        texts: list[str] = []
+        edges, size = edges[-1:], 0
+        while more and len(texts) < _CELLS and size < _CHARS:
+            some: list[list[str]] = []
+            try:
+                some.extend(islice(reader, _STEP))
+            except (ReadError, csv.Error) as error:  # the cells before it are still read
+                damage = error
+            edges += _ends(some, edges[-1], reader.line_num)
+            rows += some
+            known = len(texts)
+            texts += chain.from_iterable(some)
+            size += len("".join(texts[known:]))
+            more = bool(some) and not damage
+        if rows and not edges[0] and not count and is_header(rows[0]):
+            names = rows.pop(0)
+            del texts[: len(names)], edges[0]
+            for part in _parts(names):
+                yield Block(part, column=part, line=1, part="header", decoded_via=source.via, notice=cell_notices(part))
+        if not (isinstance(damage, csv.Error) and source.file.seekable()):  # otherwise the whole file is read again as text
+            widest = max(map(len, rows), default=0)
+            if widest > len(names):
+                names = [*names, *map(str, range(len(names), widest))]
+            yield from _blocks(texts, [*map(len, rows)], count, edges, names, source.via)
+        count += len(rows)
+    source.counts.rows += count
+    source.counts.lines += edges[-1]
+    if damage:
+        raise damage
+
+
+def _ends(rows: list[list[str]], line: int, now: int) -> Iterable[int]:
+    """The line at the end of each row after `line`. At the end of all rows it is `now`, unless reading them failed."""
+    if now - line == len(rows):
+        return range(line + 1, now + 1)
+    # the last cell of the file may end with a line end that no further line follows
+    return [line := min(now, line + 1 + sum(len(_BREAK.findall(cell)) for cell in row)) for row in rows]
+
+
+def _parts(values: list[Any]) -> Iterator[list[Any]]:
+    """Cut a block's values into pieces: a block with 100,000 columns would repeat all their names in every batch cut from it."""
+    if len(values) <= 2 * _CELLS:
+        yield values
+    else:
+        yield from (values[at : at + _CELLS] for at in range(0, len(values), _CELLS))
+
+
+def _blocks(texts: list[str], widths: list[int], first: int, edges: list[int], names: list[str], via: str | None) -> Iterator[Block]:
+    """Yield the non-empty cells.
+
+    `widths` are the cell counts of the rows, `edges` the lines before the first row and at the end of each.
+    """
+    if not widths:
+        return
+    even = widths.count(widths[0]) == len(widths)
+    columns = names[: widths[0]] * len(widths) if even else [*chain.from_iterable(names[:width] for width in widths)]
+    numbers = np.repeat(np.arange(first, first + len(widths)), widths)
+    lines = (np.repeat(edges[:-1], widths) + 1).tolist()
+    if edges[-1] - edges[0] > len(widths):
+        _place_breaks(texts, widths, edges, lines)
+    if not all(texts):
+        numbers = numbers[[*map(bool, texts)]]
+        columns, lines, texts = ([*compress(every, texts)] for every in (columns, lines, texts))
+    at = 0
+    for part in _parts(texts) if texts else ():
+        end = at + len(part)
+        yield Block(
+            part, row=pa.array(numbers[at:end]), column=columns[at:end], line=lines[at:end], decoded_via=via, notice=cell_notices(part)
+        )
+        at = end
+
+
+def _place_breaks(texts: list[str], widths: list[int], edges: list[int], lines: list[int]) -> None:
+    """Correct the lines of cells that follow a cell with line ends."""
+    at = np.cumsum(widths) - widths
+    for i in np.flatnonzero(np.diff(edges) > 1):
+        here = edges[i] + 1
+        for place in range(at[i], at[i] + widths[i]):
+            lines[place] = here
+            here += texts[place].count("\n")

@@ -1,0 +1,46 @@
+"""The vocabulary of cleaning: what can be done about a finding, and the error for a file that cannot be rewritten."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from veritensor_ray.core.errors import VeritensorError
+
+
+class Action(StrEnum):
+    """What to do about a finding."""
+
+    KEEP = "keep"
+    MASK = "mask"
+    PSEUDONYM = "pseudonym"
+    STRIP = "strip"
+    DROP_CELL = "drop-cell"
+    DROP_ROW = "drop-row"
+    DROP_FILE = "drop-file"
+    QUARANTINE = "quarantine"
+
+
+class Strippable(StrEnum):
+    """What a policy can remove from every file, whether or not anything was found in it."""
+
+    HIDDEN_TEXT = "hidden-text"
+    COMMENTS = "comments"
+    METADATA = "metadata"
+    MACROS = "macros"
+    NOTEBOOK_OUTPUTS = "notebook-outputs"
+
+
+class Ruling(NamedTuple):
+    """What a policy says about a finding. With `keep_length`, a mask is as long as the text that it replaces.
+
+    With `unless_stripped`, a file is quarantined only if the text of the finding is not removed together with a comment that is stripped.
+    """
+
+    action: Action
+    keep_length: bool = False
+    unless_stripped: bool = False
+
+
+class CannotRewriteError(VeritensorError):
+    """A file cannot be rewritten as ordered, so it is held back or copied, as the policy says. The message completes "… because …"."""

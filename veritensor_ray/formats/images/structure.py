@@ -1,0 +1,271 @@
+"""Finds what PNG, JPEG and GIF files hold besides pixels: the texts in their chunks, and the end of the image. It decodes no pixels."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import LimitExceeded
+from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.printable import readable
+from veritensor_ray.formats.common.source import Item, Member
+
+_INFLATED = bounds.IMAGE_TEXT  # bytes of one text; all texts together may have four times as many
+_FEWEST_TRAILING = 16  # bytes that are not zero; fewer are padding or a stray line end
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_EXIF_FOLDERS = (0x8769, 0x8825, 0xA005)
+_USER_COMMENT, _WINDOWS_TEXTS = 0x9286, range(0x9C9B, 0x9CA0)
+_CHARSETS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", b"JIS\0\0\0\0\0": "iso2022_jp"}
+# Chunks of pixels, colors and times, which contain no text.
+_SILENT = b"IHDR PLTE IDAT IEND tRNS cHRM gAMA iCCP sBIT sRGB cICP bKGD hIST pHYs sPLT tIME acTL fcTL fdAT".split()
+
+
+@dataclass(slots=True)
+class Parts:
+    """The texts with their keys, the end of the image (None if it was not found), the omissions, and the error that ended the reading."""
+
+    budget: Budget
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    end: int | None = None
+    too_long: int = 0
+    inflated: int = 0
+    spent: LimitExceeded | None = None
+
+    def add(self, key: str, value: Any) -> None:
+        text = value if isinstance(value, str) else _decoded(value)
+        if text.strip("\x00 \r\n\t"):
+            self.texts.append((key[:200], text))
+
+    def inflate(self, packed: bytes) -> bytes:
+        """The decompressed text, or its beginning if it is a bomb."""
+        packer = zlib.decompressobj()
+        room = min(_INFLATED, 4 * _INFLATED - self.inflated)
+        try:
+            data = packer.decompress(packed, max(1, room))
+        except zlib.error:
+            return packed
+        self.inflated += len(data)
+        try:
+            self.budget.add(len(data))
+        except LimitExceeded as error:  # the image itself is still read
+            self.spent = error
+        self.too_long += bool(packer.unconsumed_tail)
+        return data
+
+
+def parts_of(data: bytes, budget: Budget) -> Parts | None:
+    """The parts of an image; None for other formats."""
+    for magic, look in _FORMATS.items():
+        if data.startswith(magic):
+            parts = Parts(budget)
+            look(data, parts)
+            return parts
+    return None
+
+
+def left_over(data: bytes, parts: Parts, name: str = "trailing data") -> Iterator[Item]:
+    """Yield the data after the end of the image, with a notice unless cameras add such data, and gaps for texts that were not read."""
+    if parts.spent:
+        yield Gap(str(parts.spent), bound=parts.spent.bound)
+    if parts.too_long:
+        yield Gap(
+            f"{parts.too_long} compressed text chunks are too long to be read in full", bound="image_text_bytes", count=parts.too_long
+        )
+    if parts.end is None:
+        yield Gap("the image has no end marker: it is cut off or damaged, and not all of it was read")
+    rest = data[parts.end :] if parts.end is not None else b""
+    if len(rest) - rest.count(0) < _FEWEST_TRAILING:
+        return
+    if not (rest.startswith(b"\xff\xd8\xff") or rest[4:8] == b"ftyp"):  # further images, and the video of a motion photo
+        yield Block([f"{len(rest)} bytes after the end of the image"], column=name, view="metadata", notice="trailing-data")
+    yield Member(name, io.BytesIO(rest))
+
+
+def described(data: bytes, row: int | None, column: str, name: str, budget: Budget) -> Iterator[Item]:
+    """Yield the texts and trailing data of an image in a table."""
+    parts = parts_of(data, budget)
+    if parts is None:
+        return
+    if parts.texts:
+        columns = [f"{column} ({key})" for key, _ in parts.texts]
+        yield Block(
+            [text for _, text in parts.texts], row=[row] * len(columns) if row is not None else None, column=columns, view="metadata"
+        )
+    yield from left_over(data, parts, f"{name}/trailing data")
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _png(data: bytes, parts: Parts) -> None:
+    at = 8
+    while at + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        body = data[at + 8 : at + 8 + length]
+        at += 12 + length
+        if name == b"IEND":
+            parts.end = min(at, len(data))
+            return
+        if name not in _SILENT:
+            _CHUNKS.get(name, _unknown)(body, parts, name.decode("latin-1"))
+
+
+def _text_chunk(body: bytes, parts: Parts, _: str) -> None:
+    key, _sep, text = body.partition(b"\x00")
+    parts.add(_decoded(key), text)
+
+
+def _packed_chunk(body: bytes, parts: Parts, _: str) -> None:
+    key, _sep, text = body.partition(b"\x00")
+    parts.add(_decoded(key), parts.inflate(text[1:]))
+
+
+def _international_chunk(body: bytes, parts: Parts, _: str) -> None:
+    key, _sep, rest = body.partition(b"\x00")
+    is_packed, (_language, _sep, rest) = rest[:1] == b"\x01", rest[2:].partition(b"\x00")
+    translated, _sep, text = rest.partition(b"\x00")
+    parts.add(_decoded(key), parts.inflate(text) if is_packed else text)
+    if translated:
+        parts.add(f"{_decoded(key)} (keyword)", translated)
+
+
+def _exif_chunk(body: bytes, parts: Parts, _: str) -> None:
+    for key, value in exif_texts(body):
+        parts.add(key, value)
+
+
+def _unknown(body: bytes, parts: Parts, name: str) -> None:
+    for run in readable(body):
+        parts.add(name, run)
+
+
+_CHUNKS: dict[bytes, Callable[[bytes, Parts, str], None]] = {
+    b"tEXt": _text_chunk,
+    b"zTXt": _packed_chunk,
+    b"iTXt": _international_chunk,
+    b"eXIf": _exif_chunk,
+}
+
+
+def _jpeg(data: bytes, parts: Parts) -> None:
+    at = 2
+    while found := _MARKER.search(data, at):
+        at, code = found.end(), found[0][1]
+        if code == 0xD9:
+            parts.end = at
+            return
+        if code in (0xD8, 0x01):
+            continue
+        length = int.from_bytes(data[at : at + 2], "big")
+        body = data[at + 2 : at + length]
+        at += max(2, length)
+        if code == 0xFE:
+            parts.add("comment", body)
+        elif 0xE1 <= code <= 0xEF and code != 0xE2:  # E2 holds color profiles and the list of further images
+            _application(body, parts, f"APP{code & 15}")
+
+
+def _application(body: bytes, parts: Parts, name: str) -> None:
+    if body.startswith(b"Exif\x00\x00"):
+        _exif_chunk(body, parts, name)
+    elif body.startswith(b"http://ns.adobe.com/"):
+        parts.add("xmp", body.partition(b"\x00")[2])
+    else:
+        _unknown(body, parts, name)
+
+
+def _gif(data: bytes, parts: Parts) -> None:
+    at = 13 + _palette(data, 10)
+    while at < len(data):
+        kind = data[at]
+        if kind == 0x3B:
+            parts.end = at + 1
+            return
+        if kind == 0x21:
+            label = data[at + 1 : at + 2]
+            body, at = _sub_blocks(data, at + 2)
+            if label == b"\xfe":
+                parts.add("comment", body)
+            elif label in (b"\x01", b"\xff"):
+                _unknown(body, parts, "text" if label == b"\x01" else "application")
+        elif kind == 0x2C:
+            _, at = _sub_blocks(data, at + 11 + _palette(data, at + 9))
+        else:
+            return
+
+
+def _palette(data: bytes, at: int) -> int:
+    flags = data[at] if at < len(data) else 0
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _sub_blocks(data: bytes, at: int) -> tuple[bytes, int]:
+    pieces = []
+    while at < len(data) and (size := data[at]):
+        pieces.append(data[at + 1 : at + 1 + size])
+        at += 1 + size
+    return b"".join(pieces), at + 1
+
+
+_FORMATS: dict[bytes, Callable[[bytes, Parts], None]] = {
+    b"\x89PNG\r\n\x1a\n": _png,
+    b"\xff\xd8\xff": _jpeg,
+    b"GIF87a": _gif,
+    b"GIF89a": _gif,
+}
+
+
+def exif_texts(data: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the texts in EXIF data; none if it is damaged."""
+    exif = Image.Exif()
+    try:
+        exif.load(data)
+        yield from exif_values(exif)
+    except Exception:  # noqa: BLE001  # the library raises arbitrary exceptions for damaged offsets
+        return
+
+
+def exif_values(exif: Image.Exif) -> Iterator[tuple[str, str]]:
+    """Yield the texts in the main directory and those below it."""
+    folders: list[Mapping[int, Any]] = [exif]
+    folders += [exif.get_ifd(folder) for folder in _EXIF_FOLDERS if folder in exif]
+    for folder in folders:
+        for key, value in folder.items():
+            text = _exif_text(key, value)
+            if text.strip("\x00 "):
+                yield str(key), text
+
+
+def _exif_text(key: int, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple) and value and all(isinstance(item, int) and 0 <= item < 256 for item in value):
+        value = bytes(value)
+    if not isinstance(value, bytes):
+        return ""
+    if key in _WINDOWS_TEXTS:
+        return value.decode("utf-16-le", "replace").rstrip("\x00")
+    if key == _USER_COMMENT and (charset := _CHARSETS.get(value[:8])):
+        return _comment(value[8:], charset)
+    if key == _USER_COMMENT and value[:8] == bytes(8):
+        value = value[8:]
+    return str(value, "utf-8", "replace")
+
+
+def _comment(data: bytes, charset: str) -> str:
+    if charset == "utf-16" and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        charset = "utf-16-be" if data[::2].count(0) > data[1::2].count(0) else "utf-16-le"
+    return data.decode(charset, "replace")

@@ -1,0 +1,162 @@
+"""Streams the header of a GGUF file: the strings of its metadata with their keys, and its problems. It reads no tensors."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import Malformed
+from veritensor_ray.formats.model_files.forward import ForwardView
+
+_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+_STRING, _ARRAY = 8, 9
+LONGEST = bounds.GGUF_TEXT
+_PAIRS, _TENSORS, _DIMENSIONS, _NESTED = bounds.GGUF_PAIRS, bounds.GGUF_TENSORS, 4, 4
+_CHUNK = 4096  # strings of an array that are read at once
+
+
+@dataclass(frozen=True, slots=True)
+class GgufTexts:
+    """Strings under a key: a single one, or part of an array from item `first` on. `offset` is the position of the first string."""
+
+    key: str
+    texts: list[str]
+    offset: int
+    first: int | None = None
+
+
+class GgufHeader:
+    """Reads `file` from its beginning. `problems` is complete once `texts` has ended."""
+
+    def __init__(self, file: BinaryIO, size: int | None = None) -> None:
+        self._window = ForwardView(file)
+        self._size = size if size is not None else self._window.size
+        self._order = "<"
+        self._version = 0
+        self.problems: list[str] = []
+        self.alignment = 32
+
+    def texts(self) -> Iterator[GgufTexts]:
+        """Yield every string of the metadata, and the names of tensors under the key `tensors`. Raises Malformed."""
+        self._window.take(4)
+        self._version = self._number("I")
+        if self._version > 0xFFFF:  # written by a machine with the other byte order
+            self._order = ">"
+            self._version = int.from_bytes(self._version.to_bytes(4, "little"), "big")
+        if not 1 <= self._version <= 3:
+            self.problems.append(f"version {self._version} is unknown")
+        tensors, pairs = self._count(), self._count()
+        if pairs > _PAIRS or tensors > _TENSORS:
+            raise Malformed(f"the header has {pairs} metadata pairs and {tensors} tensors")
+        keys: set[str] = set()
+        for _ in range(pairs):
+            yield from self._pair(keys)
+        yield from self._tensors(tensors)
+
+    def _pair(self, keys: set[str]) -> Iterator[GgufTexts]:
+        key = self._text()[0]
+        if key in keys:
+            self.problems.append(f"the key of metadata pair {len(keys) + 1} has occurred before")
+        keys.add(key)
+        if len(key) > 65_535:
+            self.problems.append(f"a key has {len(key)} characters")
+        kind = self._number("I")
+        if kind == _STRING:
+            text, offset = self._text()
+            yield GgufTexts(key, [text], offset)
+        elif kind == _ARRAY:
+            yield from self._array(key, 1)
+        elif key == "general.alignment" and kind == 4:
+            self.alignment = self._number("I")
+            if not self.alignment or self.alignment & (self.alignment - 1):
+                self.problems.append(f"the alignment is {self.alignment}, which is not a power of two")
+        else:
+            self._skip(_size(kind))
+
+    def _array(self, key: str, level: int) -> Iterator[GgufTexts]:
+        kind, count = self._number("I"), self._count()
+        if kind == _STRING:
+            yield from self._strings(key, count)
+        elif kind == _ARRAY:
+            if level >= _NESTED:
+                raise Malformed(f"arrays are nested deeper than {_NESTED} levels")
+            for _ in range(count):
+                yield from self._array(key, level + 1)
+        else:
+            self._skip(count * _size(kind))
+
+    def _strings(self, key: str, count: int) -> Iterator[GgufTexts]:
+        kept: list[str] = []
+        chars, begin, first = 0, self._window.position, 0
+        for number in range(count):
+            text, _ = self._text()
+            kept.append(text)
+            chars += len(text)
+            if len(kept) >= _CHUNK or chars > LONGEST // 16:
+                yield GgufTexts(key, kept, begin, first)
+                kept, chars, begin, first = [], 0, self._window.position, number + 1
+        if kept:
+            yield GgufTexts(key, kept, begin, first)
+
+    def _tensors(self, count: int) -> Iterator[GgufTexts]:
+        names: list[str] = []
+        furthest = 0
+        for _ in range(count):
+            name, offset = self._text()
+            names.append(name)
+            dimensions = self._number("I")
+            if dimensions > _DIMENSIONS:
+                raise Malformed(f"a tensor has {dimensions} dimensions")
+            self._skip(dimensions * (4 if self._version == 1 else 8) + 4)
+            at = self._number("Q")
+            if at % (self.alignment or 32):
+                self._note("a tensor is not aligned")
+            furthest = max(furthest, at)
+            if len(names) >= _CHUNK:
+                yield GgufTexts("tensors", names, offset)
+                names = []
+        if names:
+            yield GgufTexts("tensors", names, self._window.position)
+        end = self._window.position
+        if self._size is not None and end + furthest > self._size:
+            self._note(f"a tensor begins at byte {end + furthest}, but the file ends at {self._size}")
+
+    def _note(self, problem: str) -> None:
+        if problem not in self.problems and len(self.problems) < 100:
+            self.problems.append(problem)
+
+    def _number(self, form: str) -> int:
+        size = struct.calcsize(form)
+        data = self._window.take(size)
+        if len(data) < size:
+            raise Malformed("the file ends inside the header")
+        value: Any = struct.unpack(self._order + form, data)[0]
+        return int(value)
+
+    def _count(self) -> int:
+        return self._number("I" if self._version == 1 else "Q")
+
+    def _skip(self, size: int) -> None:
+        if (self._size is not None and self._window.position + size > self._size) or not self._window.skip(size):
+            raise Malformed("a value is longer than the file")
+
+    def _text(self) -> tuple[str, int]:
+        length = self._count()
+        offset = self._window.position
+        if self._size is not None and offset + length > self._size:
+            raise Malformed(f"a string has {length} bytes at byte {offset}, but the file has only {self._size}")
+        if length > LONGEST:
+            raise Malformed(f"a string has {length} bytes")
+        data = self._window.take(length)
+        if len(data) < length:
+            raise Malformed("the file ends inside a string")
+        return data.decode("utf-8", "replace"), offset
+
+
+def _size(kind: int) -> int:
+    if kind not in _SIZES:
+        raise Malformed(f"a value has the unknown type {kind}")
+    return _SIZES[kind]

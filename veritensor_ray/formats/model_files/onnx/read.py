@@ -1,0 +1,40 @@
+"""Reads ONNX: documentation, metadata, strings in attributes and tensors, and names; weights are numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from veritensor_ray.core.errors import Malformed, ReadError
+from veritensor_ray.core.segments import Gap
+from veritensor_ray.formats.common.source import Item, Source
+from veritensor_ray.formats.model_files.collecting import Gathered, Names
+from veritensor_ray.formats.model_files.onnx.structure import LONGEST, OnnxText, Pair, texts
+
+_NAMES = frozenset({"name", "input", "output", "op_type", "attribute", "overload", "ref_attr_name", "tensor_name"})
+_VALUES = frozenset({"string_data", "s", "strings"})
+
+
+def read_onnx(source: Source) -> Iterator[Item]:
+    """Yield every string. Names of nodes and tensors become the lines of a few strings."""
+    metadata, values, names = Gathered("metadata"), Gathered(), Names("names")
+    try:
+        for number, found in enumerate(texts(source.file)):
+            if isinstance(found, Pair):
+                yield from metadata.add(found.value, f"{found.message.lower()}.{found.name}.{found.key}")
+                yield from metadata.add(found.key, f"{found.message.lower()}.{found.name}") if len(found.key) > 24 else ()
+            elif found.too_long:
+                yield Gap(f"a string of more than {LONGEST} bytes was not read", location=_column(found), bound="onnx_text")
+            elif found.name in _NAMES:
+                yield from names.add(found.text)
+            elif found.name in _VALUES:
+                yield from values.add(found.text, _column(found), number)
+            else:
+                yield from metadata.add(found.text, _column(found))
+    except Malformed as error:
+        yield from (*metadata.take(), *values.take(), *names.take())
+        raise ReadError(f"ONNX: {error}") from None
+    yield from (*metadata.take(), *values.take(), *names.take())
+
+
+def _column(found: OnnxText) -> str:
+    return f"{found.message.lower()}.{found.name}"

@@ -1,0 +1,187 @@
+"""Streams the strings and key-value pairs of an ONNX model from the wire format. Weights are skipped and operators not interpreted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import Malformed
+from veritensor_ray.formats.model_files.forward import ForwardView
+
+LONGEST = bounds.ONNX_TEXT
+_DEPTH = 64  # nesting depth of messages, such as graphs in attributes of nodes of graphs
+TEXT, DATA = "text", "data"
+_PAIR = "Pair"
+
+# For each message, maps field numbers to a name and a type: a string, bytes that may contain text, or another message. Other fields are
+# skipped.
+_PROPS = ("metadata_props", _PAIR)
+_OPSET = ("opset_import", "Opset")
+_SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
+    "Model": {
+        2: ("producer_name", TEXT), 3: ("producer_version", TEXT), 4: ("domain", TEXT), 6: ("doc_string", TEXT), 7: ("graph", "Graph"),
+        8: _OPSET, 14: _PROPS, 20: ("training_info", "Training"), 25: ("functions", "Function"),
+    },
+    "Graph": {
+        1: ("node", "Node"), 2: ("name", TEXT), 5: ("initializer", "Tensor"), 10: ("doc_string", TEXT), 11: ("input", "Value"),
+        12: ("output", "Value"), 13: ("value_info", "Value"), 14: ("quantization_annotation", "Annotation"), 15: ("sparse_initializer", "Sparse"),
+        16: _PROPS,
+    },
+    "Node": {
+        1: ("input", TEXT), 2: ("output", TEXT), 3: ("name", TEXT), 4: ("op_type", TEXT), 5: ("attribute", "Attribute"), 6: ("doc_string", TEXT),
+        7: ("domain", TEXT), 8: ("overload", TEXT), 9: _PROPS,
+    },
+    "Attribute": {
+        1: ("name", TEXT), 4: ("s", DATA), 5: ("t", "Tensor"), 6: ("g", "Graph"), 9: ("strings", DATA), 10: ("tensors", "Tensor"),
+        11: ("graphs", "Graph"), 13: ("doc_string", TEXT), 21: ("ref_attr_name", TEXT), 22: ("sparse_tensor", "Sparse"),
+        23: ("sparse_tensors", "Sparse"),
+    },
+    "Tensor": {6: ("string_data", DATA), 8: ("name", TEXT), 12: ("doc_string", TEXT), 13: ("external_data", _PAIR), 16: _PROPS},
+    "Sparse": {1: ("values", "Tensor"), 2: ("indices", "Tensor")},
+    "Value": {1: ("name", TEXT), 3: ("doc_string", TEXT), 4: _PROPS},
+    "Annotation": {1: ("tensor_name", TEXT), 2: ("quant_parameter_tensor_names", _PAIR)},
+    "Training": {1: ("initialization", "Graph"), 2: ("algorithm", "Graph"), 3: ("initialization_binding", _PAIR), 4: ("update_binding", _PAIR)},
+    "Function": {
+        1: ("name", TEXT), 4: ("input", TEXT), 5: ("output", TEXT), 6: ("attribute", TEXT), 7: ("node", "Node"), 8: ("doc_string", TEXT),
+        9: _OPSET, 10: ("domain", TEXT), 11: ("attribute_proto", "Attribute"), 12: ("value_info", "Value"), 13: ("overload", TEXT), 14: _PROPS,
+    },
+    "Opset": {1: ("domain", TEXT)},
+    _PAIR: {1: ("key", TEXT), 2: ("value", TEXT)},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxText:
+    """A text in a field of a message. `too_long` says that it was skipped."""
+
+    message: str
+    name: str
+    text: str
+    offset: int
+    too_long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A key with its value, in a field of a message."""
+
+    message: str
+    name: str
+    key: str
+    value: str
+    offset: int
+
+
+@dataclass(slots=True)
+class _Open:
+    """A message that is being read."""
+
+    message: str
+    end: int | None
+    outer: str = ""
+    name: str = ""
+    texts: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+
+def texts(file: BinaryIO) -> Iterator[OnnxText | Pair]:
+    """Yield every string of a model, in order. Raises Malformed."""
+    window = ForwardView(file)
+    stack = [_Open("Model", window.size)]
+    while stack:
+        here = stack[-1]
+        if (here.end is not None and window.position >= here.end) or (here.end is None and not window.ensure(1)):
+            if here.end is not None and window.position > here.end:
+                raise Malformed("a field is longer than its message")
+            stack.pop()
+            if here.message == _PAIR:
+                key, value = here.texts.get("key", ("", 0)), here.texts.get("value", ("", 0))
+                yield Pair(here.outer, here.name, key[0], value[0], value[1] or key[1])
+            continue
+        found = _field(window, here, stack)
+        if found is not None and here.message == _PAIR:
+            here.texts[found.name] = (found.text, found.offset)
+        elif found is not None:
+            yield found
+
+
+def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | None:
+    tag = _varint(window)
+    number, wire = tag >> 3, tag & 7
+    if number == 0 or wire not in (0, 1, 2, 5):
+        raise Malformed(f"there is no valid field at byte {window.position}")
+    if wire == 0:
+        _varint(window)
+        return None
+    length = {1: 8, 5: 4}.get(wire) or (_varint(window) if wire == 2 else 0)
+    end = window.position + length
+    if here.end is not None and end > here.end:
+        raise Malformed(f"a field of {length} bytes at byte {window.position} is longer than its message")
+    name, kind = _SCHEMA[here.message].get(number, ("", ""))
+    if wire != 2 or not kind:
+        _skip(window, length)
+        return None
+    if kind not in (TEXT, DATA):
+        if len(stack) >= _DEPTH:
+            raise Malformed(f"messages are nested deeper than {_DEPTH} levels")
+        stack.append(_Open(kind, end, here.message, name))
+        return None
+    if length > LONGEST:
+        _skip(window, length)
+        return OnnxText(here.message, name, "", window.position - length, too_long=True)
+    offset, data = window.position, window.take(length)
+    if len(data) < length:
+        raise Malformed("the file ends inside a string")
+    return OnnxText(here.message, name, data.decode("utf-8", "replace"), offset)
+
+
+def _skip(window: ForwardView, length: int) -> None:
+    if not window.skip(length):
+        raise Malformed("the file ends inside a field")
+
+
+def _varint(window: ForwardView) -> int:
+    value = shift = 0
+    window.ensure(10)
+    while window.at < len(window.data) and shift < 70:
+        byte = window.data[window.at]
+        window.at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value
+        shift += 7
+    raise Malformed("the file ends inside a number")
+
+
+def is_model(head: bytes) -> bool:
+    """Whether a file that begins like this is an ONNX model: a version, then only fields of a model, and a valid beginning of a graph."""
+    import io
+
+    if head[:1] != b"\x08" or len(head) < 8:
+        return False
+    window = ForwardView(io.BytesIO(head))
+    try:
+        while window.at < len(head):
+            tag = _varint(window)
+            number, wire = tag >> 3, tag & 7
+            if number == 7 and wire == 2:
+                return _varint(window) > 0 and _begins_graph(window.take(2))
+            if not _fits(window, number, wire):
+                return False
+    except Malformed:
+        return False
+    return False
+
+
+def _fits(window: ForwardView, number: int, wire: int) -> bool:
+    if number in (1, 5) and wire == 0:
+        return _varint(window) < (1000 if number == 1 else 1 << 63)
+    if number not in (2, 3, 4, 6, 8, 14) or wire != 2:
+        return False
+    data = window.take(_varint(window))
+    return number in (8, 14) or (not data or data.decode("utf-8", "replace").replace("\n", " ").isprintable())
+
+
+def _begins_graph(data: bytes) -> bool:
+    return bool(data) and data[0] & 7 == 2 and data[0] >> 3 in _SCHEMA["Graph"]

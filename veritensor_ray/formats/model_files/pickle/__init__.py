@@ -1,0 +1,1 @@
+"""Pickles: their opcodes and what these would build. Nothing is ever unpickled."""

@@ -1,0 +1,104 @@
+"""Walks over consecutive pickles of a file and reports how each of them ends. It does not judge any names."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from veritensor_ray.formats.model_files.forward import ForwardView
+from veritensor_ray.formats.model_files.pickle.events import Broken, BrokenOff, Call, Event, WalkBudget
+from veritensor_ray.formats.model_files.pickle.opcodes import PickleWalk
+from veritensor_ray.formats.model_files.pickle.pickle_values import Name
+
+TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # the first of five pickles, before the raw tensors, in files of torch before 1.6
+_TORCH_PICKLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a pickle. `reason` is empty after a STOP; `sure` says that it is a pickle and not bytes that happen to be opcodes."""
+
+    start: int
+    end: int
+    operations: int
+    sure: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The data after the last pickle. `tensors` says that the format expects tensors there."""
+
+    start: int
+    tensors: bool = False
+
+
+class Pickles:
+    """Walks through a file, which is at its first pickle. Positions count from there."""
+
+    def __init__(self, file: BinaryIO, texts: bool = False) -> None:
+        self.window = ForwardView(file)
+        self._texts = texts
+        self._budget = None if texts else WalkBudget()
+
+    def events(self) -> Iterator[Event | Ended | Rest]:
+        """Yield the events of each pickle followed by its end, in order, and finally the data that is left over, if any."""
+        number, torch = 0, False
+        while self.window.ensure(1):
+            if torch and number == _TORCH_PICKLES:
+                yield Rest(self.window.position, tensors=True)
+                return
+            start = self.window.position
+            walk = PickleWalk(self.window, self._texts, self._budget)
+            marked = self.window.ensure(2) and self.window.data[self.window.at] == 0x80 and self.window.data[self.window.at + 1] <= 5
+            reason = ""
+            try:
+                yield from walk.events()
+            except Broken as broken:
+                reason = str(broken)
+            sure = bool(marked) or (not reason and not walk.faults)
+            number += 1
+            torch = torch or (number == 1 and walk.result == TORCH_MAGIC)
+            yield Ended(start, self.window.position, walk.operations, sure, reason)
+            if reason:
+                if self.window.ensure(1):
+                    yield Rest(self.window.position)
+                return
+
+
+_STARTS = frozenset(b"\x80(]})cNIFSVLGJKMUXTBCPi\x88\x89\x8a\x8c\x8f\x95")
+_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def looks_like(head: bytes, whole: bool) -> bool:
+    """Whether a file without the mark of protocol 2 is certainly a pickle, since prose, tables and numbers may begin with opcodes too.
+
+    It is a pickle if it calls a name, if it ends as pickles do and refers to a name, or if it does something that no text does by chance.
+    """
+    if not head or head[0] not in _STARTS:
+        return False
+    walk = PickleWalk(ForwardView(io.BytesIO(head)))
+    names = calls = 0
+    cut = False
+    try:
+        for event in walk.events():
+            if walk.faults or (isinstance(event, Name) and not _is_path(event)):
+                return False
+            names += isinstance(event, Name)
+            calls += isinstance(event, Call)
+            if calls:
+                return True
+    except Broken as broken:
+        cut = isinstance(broken, BrokenOff)
+    if walk.faults:
+        return False
+    if walk.stopped:
+        return names > 0 or (walk.memoized > 0 and walk.operations >= 6)
+    return not whole and cut and walk.memoized >= 5
+
+
+def _is_path(name: Name) -> bool:
+    return not name.resolved or bool(_PATH.fullmatch(name.module) and _PATH.fullmatch(name.name))

@@ -1,0 +1,1 @@
+"""What office formats share: packages of parts, XML as a stream, links and macros."""

@@ -1,0 +1,1 @@
+"""TFRecord: records with checksums, which hold protocol buffers."""

@@ -1,0 +1,1 @@
+"""WARC: web pages with the requests that fetched them."""

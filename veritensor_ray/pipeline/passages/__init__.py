@@ -1,0 +1,1 @@
+"""The passage around a finding, read again from the corpus."""

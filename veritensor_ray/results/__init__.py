@@ -1,0 +1,1 @@
+"""Opens the results of a run, compares and verifies them, and keeps what people decide about findings."""
