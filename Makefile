@@ -4,8 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope
-QUICK := tests/engines tests/extract tests/formats tests/secret_kinds tests/cleaning tests/test_architecture.py tests/core/test_segments.py tests/testing/test_engine_contract.py \
-	tests/core/test_bounds.py tests/test_examples.py tests/core/test_media_types.py tests/docs/test_results.py
+QUICK := tests/core tests/masking tests/formats tests/engines tests/cleaning tests/testing tests/test_architecture.py tests/test_examples.py tests/docs/test_results.py
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
 .PHONY: demo test test-offline quick quick-elsewhere clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci bench bench-adversarial bench-models bench-readers clean help

@@ -11,8 +11,8 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Item, Member, Source
-from veritensor_ray.formats.sniffing import Kind
 
 CARDS = (b"text 5\nHello", b"file 3\n\x7fEL", b"song 2\nla", "text 3\nüh".encode())
 DECK = b"deck\n" + b"".join(CARDS)

@@ -66,7 +66,7 @@ def scanner() -> vr.Scanner:
 
 
 def test_the_example_of_the_page(scanner: vr.Scanner) -> None:
-    page = (Path(__file__).parents[1] / "docs" / "texts.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "texts.md").read_text()
     [code] = re.findall(r"```python\n(import veritensor_ray.*?)```", page, re.DOTALL)
     names: dict[str, Any] = {"scanner": scanner}
     for line in code.splitlines()[2:]:

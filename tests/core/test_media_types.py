@@ -9,7 +9,7 @@ import pytest
 
 from tests.docs.blocks import ROOT
 from veritensor_ray.core.media_types import COMPRESSED, FORMATS, TEXT_TYPES, Format, declared_type, is_text_type, mismatch, text_type
-from veritensor_ray.formats.compressed.decoders import COMPRESSIONS
+from veritensor_ray.formats.common.decoders import COMPRESSIONS
 from veritensor_ray.formats.readers import READERS
 
 

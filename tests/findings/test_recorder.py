@@ -10,10 +10,9 @@ import pytest
 from tests.findings.building import RULE, batch, rows_of, rule
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Severity
-from veritensor_ray.core.detection import FileInfo, Hit
+from veritensor_ray.core.detection import CONTEXT, EVIDENCE, FileInfo, Hit
 from veritensor_ray.findings.recorded import Recorded, places
 from veritensor_ray.findings.recorder import Recorder, evidence_key
-from veritensor_ray.masking.concealment import CONTEXT, EVIDENCE
 
 KEY = b"site key"
 GRADED = rule("test.graded", severity="low", confidence=0.6)

@@ -11,10 +11,10 @@ import pyarrow as pa
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member, Source
 from veritensor_ray.formats.common.streams import decompressed
 from veritensor_ray.formats.readers import reader_for
-from veritensor_ray.formats.sniffing import Kind
 
 Read = tuple[list[Block], list[Gap]]
 

@@ -12,9 +12,9 @@ import pytest
 
 from tests.formats.reading import read
 from tests.formats.sqlite.test_read import SQLITE, database
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.personal_numbers import number_text
 from veritensor_ray.formats.json import read as json_reader
-from veritensor_ray.formats.sniffing import Kind
 
 CARD, TEXT = 4929421234567897, "4929421234567897"
 PARQUET, ARROW = Kind("application/vnd.apache.parquet"), Kind("application/vnd.apache.arrow.file")

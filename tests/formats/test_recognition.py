@@ -14,9 +14,9 @@ from veritensor_ray.core.config import Limits
 from veritensor_ray.core.media_types import NPZ, PYTORCH, mismatch
 from veritensor_ray.formats.archives.zip import structure as zip_format
 from veritensor_ray.formats.archives.zip.read import read_zip
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member, Source
 from veritensor_ray.formats.recognition import Recognised, recognise
-from veritensor_ray.formats.sniffing import Kind
 
 OOXML, ODF = "application/vnd.openxmlformats-officedocument", "application/vnd.oasis.opendocument"
 TYPES = "[Content_Types].xml"

@@ -21,7 +21,8 @@ from PIL import Image
 
 from tests.formats.pdf.building import pdf
 from veritensor_ray.core.media_types import mismatch
-from veritensor_ray.formats.sniffing import HEAD_BYTES, Kind, sniff
+from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
+from veritensor_ray.formats.sniffing import sniff
 
 TEXT = b"Dear reader, this is a letter about cats and dogs.\n"
 

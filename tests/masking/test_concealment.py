@@ -9,10 +9,10 @@ import pytest
 
 from tests.clock import AtMost
 from tests.findings.building import RULE, batch, rows_of, rule
-from veritensor_ray.core.detection import FileInfo, Hit, Rule
+from veritensor_ray.core.detection import CONTEXT, FileInfo, Hit, Rule
 from veritensor_ray.core.origins import Origin
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.masking.concealment import CONTEXT, conceal
+from veritensor_ray.masking.concealment import conceal
 
 PERSON = rule("test.person", category="pii")
 SECRET = rule("test.secret", category="secret")

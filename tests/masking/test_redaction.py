@@ -6,9 +6,8 @@ import pytest
 
 from tests.clock import AtMost
 from tests.findings.building import RULE, batch, rows_of
-from veritensor_ray.core.detection import Hit
+from veritensor_ray.core.detection import CONTEXT, EVIDENCE, Hit
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.masking.concealment import CONTEXT, EVIDENCE
 from veritensor_ray.masking.redaction import mask, name_safe, reason_safe, visible
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 

@@ -46,7 +46,7 @@ def test_a_reader_comes_with_its_first_file() -> None:
     code = """
 from veritensor_ray.core import media_types
 from veritensor_ray.formats.readers import READERS, import_all, reader_for
-from veritensor_ray.formats.sniffing import Kind
+from veritensor_ray.formats.common.kind import Kind
 {}
 """
     assert "veritensor_ray.formats.rtf" not in imported(code.format(""))

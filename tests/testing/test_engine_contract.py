@@ -22,7 +22,7 @@ from veritensor_ray.engines.base import Engine, FileInfo, Hit, Rule
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.testing import EngineContract, Obedient, ObedientTranscriber, SampleFile, painted
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Reader(Obedient):

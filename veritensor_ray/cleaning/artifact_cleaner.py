@@ -17,13 +17,14 @@ from veritensor_ray.core.errors import ReadError, as_read_error
 from veritensor_ray.core.media_types import MARKDOWN, text_type
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.outcome import Outcome
-from veritensor_ray.formats.common.opened_files import Holes, opened, pieces
+from veritensor_ray.formats.common.file_ranges import Holes, pieces
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Account, Order, Orders
 from veritensor_ray.formats.editing.many_edits import ManyOrders
+from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.formats.rewriters import rewrite
-from veritensor_ray.formats.sniffing import Kind
 from veritensor_ray.masking.redaction import mask, name_safe, reason_safe, visible
 from veritensor_ray.masking.sensitive_values import without_values
 

@@ -21,9 +21,10 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Root
-from veritensor_ray.formats.common.opened_files import Holes, opened, pieces
+from veritensor_ray.formats.common.file_ranges import Holes, pieces
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
+from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.masking.redaction import reason_safe
 
 # A part that changed during the run, then the worst of the others, decides about all of the artifact.

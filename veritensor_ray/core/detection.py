@@ -16,6 +16,8 @@ Category = Literal[
     "archive-hazard", "format-mismatch", "vulnerable-dependency", "typosquat", "malicious-package",
 ]  # fmt: skip
 CATEGORIES: tuple[Category, ...] = get_args(Category)
+EVIDENCE = 240  # characters of a hit that a finding shows at most
+CONTEXT = 120  # characters that it shows on each side
 
 
 def unknown_value(what: str, value: object, known: tuple[str, ...]) -> str:

@@ -1,6 +1,6 @@
 """The table of formats: their names, first bytes and file extensions, and whether a reader exists. No file is opened here.
 
-To add a format, add a row here, a reader in `extract/readers`, and, if its first bytes do not identify it, a function in
+To add a format, add a row here, a reader in the folder of its family in `formats`, and, if its first bytes do not identify it, a function in
 `formats/sniffing.py`.
 """
 

@@ -60,7 +60,7 @@ class Guard:
 
 def _trusted() -> frozenset[str]:
     """Returns the folders of the standard library, of installed packages and of this package."""
-    library, package = os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    library, package = os.path.dirname(os.__file__), os.path.realpath(os.path.join(__file__, "../../.."))
     folders = [library, os.path.join(library, "lib-dynload"), package, *site.getsitepackages(), site.getusersitepackages()]
     return frozenset(map(os.path.realpath, folders))
 

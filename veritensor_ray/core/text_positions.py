@@ -13,9 +13,8 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 
-from veritensor_ray.core.detection import Hit
+from veritensor_ray.core.detection import CONTEXT, EVIDENCE, Hit
 from veritensor_ray.core.origins import Origins
-from veritensor_ray.masking.concealment import CONTEXT, EVIDENCE
 
 _LINE_END = re.compile("\n")
 _LOCATION = ("row", "column", "page", "part", "view", "decoded_via", "line", "byte_offset")

@@ -18,12 +18,12 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from veritensor_ray.core.detection import FileInfo, Hit, Rule
+from veritensor_ray.core.detection import CONTEXT, EVIDENCE, FileInfo, Hit, Rule
 from veritensor_ray.core.media_types import is_text_type
 from veritensor_ray.core.text_positions import Columns, Place
 from veritensor_ray.findings.recorded import Fact, Recorded, ranked
 from veritensor_ray.formats.editing.marks import bytes_mark, text_mark
-from veritensor_ray.masking.concealment import CONTEXT, EVIDENCE, Shown
+from veritensor_ray.masking.concealment import Shown
 from veritensor_ray.masking.evidence import KEYED, MARGIN, EvidenceAhead, Masks, SharedMasks, around
 from veritensor_ray.masking.redaction import PERSONAL, SECRET, Note, mask, visible
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials

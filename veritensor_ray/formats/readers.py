@@ -9,8 +9,8 @@ import functools
 import importlib
 
 from veritensor_ray.core import media_types
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Reader
-from veritensor_ray.formats.sniffing import Kind
 
 READERS: dict[str, str] = {  # media type to `module:function`, below this package
     media_types.JSON: "json.read:read_json",

@@ -14,9 +14,10 @@ import olefile
 
 from veritensor_ray.core import bounds, media_types
 from veritensor_ray.formats.archives.zip.structure import Data, Directory, ZipEntry, find_directory, local_header
+from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
 from veritensor_ray.formats.common.spool import edges
 from veritensor_ray.formats.common.streams import Pieces, Window
-from veritensor_ray.formats.sniffing import HEAD_BYTES, Kind, sniff
+from veritensor_ray.formats.sniffing import sniff
 
 _MIMETYPE = 100  # bytes of the type that an OpenDocument or EPUB stores first: a short name
 _ENTRIES = bounds.SNIFFED_ENTRIES

@@ -13,7 +13,6 @@ import lzma
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,13 +20,12 @@ from charset_normalizer import from_bytes
 
 from veritensor_ray.core import media_types
 from veritensor_ray.core.media_types import FORMATS, PLAIN, TEXT_TYPES, UNKNOWN, Format
+from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
 from veritensor_ray.formats.mail.recognise import mail_type
 from veritensor_ray.formats.model_files.onnx import structure as onnx
 from veritensor_ray.formats.model_files.pickle import structure as pickles
 from veritensor_ray.formats.records.recognise import is_record_head
 from veritensor_ray.formats.text.recognise import few_controls, wide_encoding
-
-HEAD_BYTES = 65_536
 
 _MAGIC = tuple((place, magic, one.media_type) for one in FORMATS for place, magic in one.magics)
 # Indexed by the first byte of a file: the formats to try, in order.
@@ -49,20 +47,6 @@ def _any_of(formats: Sequence[Format]) -> tuple[re.Pattern[bytes], tuple[str, ..
 
 _BEGINS, _BEGUN = _any_of(FORMATS)
 _READABLE, _ = _any_of([one for one in FORMATS if one.reader])
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """The type of the bytes. `encoding` (a Python codec) and `bom` (its length in bytes) are set only for text."""
-
-    media_type: str
-    encoding: str | None = None
-    bom: int = 0
-
-    @property
-    def is_text(self) -> bool:
-        """Whether the bytes are text in `encoding`."""
-        return self.encoding is not None
 
 
 def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) -> Kind:

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from veritensor_ray.core.detection import EVIDENCE
 from veritensor_ray.masking.redaction import INNER, PERSONAL, SECRET, blanked, without_random
 
-EVIDENCE = 240
-CONTEXT = 120
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}")
 _ESCAPE_OR_WIDE = re.compile(_ESCAPE.pattern + r"|[^\x00-\x7f]")
 _KEPT = re.compile(r"(?P<kept>[A-Za-z][A-Za-z0-9+.-]{0,20}://|@$)|\S")

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from veritensor_ray.masking.concealment import CONTEXT, EVIDENCE
+from veritensor_ray.core.detection import CONTEXT, EVIDENCE
 from veritensor_ray.masking.redaction import INNER, PERSONAL, SECRET, Note, blanked, mask, stars, visible
 
 MARGIN = 200  # characters read around the shown text, so that a secret at its edge is still recognized

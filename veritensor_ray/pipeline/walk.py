@@ -38,15 +38,15 @@ from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.formats.archives.zip.read import read_zip
 from veritensor_ray.formats.archives.zip.structure import find_directory
 from veritensor_ray.formats.common.budget import SHARED, Budget
+from veritensor_ray.formats.common.decoders import HELD, Beside
+from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
 from veritensor_ray.formats.common.source import Item, Member, Reader, Source
 from veritensor_ray.formats.common.spool import sha256, spooled
 from veritensor_ray.formats.common.streams import decompressed
 from veritensor_ray.formats.compressed.content import BESIDE, content_kind, content_name
-from veritensor_ray.formats.compressed.decoders import HELD, Beside
 from veritensor_ray.formats.encoded_text import layers
 from veritensor_ray.formats.readers import reader_for
 from veritensor_ray.formats.recognition import Recognised, recognise
-from veritensor_ray.formats.sniffing import HEAD_BYTES, Kind
 from veritensor_ray.pipeline.bounded.process_limits import Advancing
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Placed, Suspects

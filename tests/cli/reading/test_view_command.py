@@ -99,7 +99,7 @@ def started(output: Results, tmp_path: Path) -> Iterator[Callable[..., tuple[sub
     """Starts the command, and returns the process and its lines up to the last one before it serves."""
     running: list[subprocess.Popen[str]] = []
     (tmp_path / "temporary").mkdir()
-    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary"), "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary"), "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
     environment.pop("SSH_CONNECTION", None)
 
     def start(*flags: str, **more: str) -> tuple[subprocess.Popen[str], list[str]]:

@@ -16,9 +16,9 @@ from veritensor_ray.core.config import Limits, Settings
 from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.engines.base import FileInfo
 from veritensor_ray.engines.dependencies import Dependencies
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.notebook.read import read_notebook
-from veritensor_ray.formats.sniffing import Kind
 from veritensor_ray.models.model_store import ModelStore
 
 RECORDS = [

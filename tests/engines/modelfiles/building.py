@@ -14,7 +14,8 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.detection import FileInfo, Hit
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.modelfiles import ModelFiles
-from veritensor_ray.formats.sniffing import HEAD_BYTES, sniff
+from veritensor_ray.formats.common.kind import HEAD_BYTES
+from veritensor_ray.formats.sniffing import sniff
 
 CANARY = "canary"
 

@@ -9,9 +9,9 @@ from tests.formats.reading import reader_source
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
 from veritensor_ray.formats.readers import reader_for
-from veritensor_ray.formats.sniffing import Kind
 
 ZIP, TAR, SEVENZIP = "application/zip", "application/x-tar", "application/x-7z-compressed"
 

@@ -17,10 +17,10 @@ import pytest
 from tests.cleaning.marked import Rewritten, rewritten
 from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
 from veritensor_ray.core.config import Limits
-from veritensor_ray.formats.common.opened_files import opened
 from veritensor_ray.formats.editing.actions import Action, Strippable
 from veritensor_ray.formats.editing.edits import Order, Orders
 from veritensor_ray.formats.editing.marks import Mark
+from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.formats.rewriters import rewrite
 
 EMAIL, MASKED = b"john.smith@acme.org", b"[EMAIL]"

@@ -14,9 +14,9 @@ from tests.formats.archives.zip.test_rewrite import MADE
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.segments import Block
-from veritensor_ray.formats.common.opened_files import opened
 from veritensor_ray.formats.common.source import Member
 from veritensor_ray.formats.editing.actions import CannotRewriteError
+from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.formats.readers import reader_for
 
 TARS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)

@@ -19,8 +19,8 @@ import zstandard
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.decoders import Beside
 from veritensor_ray.formats.common.streams import CHUNK, Pieces, decoded, decompressed
-from veritensor_ray.formats.compressed.decoders import Beside
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "application/gzip": gzip.compress,

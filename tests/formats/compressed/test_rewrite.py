@@ -22,7 +22,7 @@ from tests.formats.archives.packed import CLEAN, EMAIL, MASKED, TEXT, carried_ou
 from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
-from veritensor_ray.formats.compressed.decoders import COMPRESSIONS, Beside
+from veritensor_ray.formats.common.decoders import COMPRESSIONS, Beside
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.recognition import recognise
 

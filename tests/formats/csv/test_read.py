@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.formats.reading import flat, read, reader_source, split, until_error
 from veritensor_ray.core.errors import ReadError
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.csv import read as table
-from veritensor_ray.formats.sniffing import Kind
 
 CSV, TSV = Kind("text/csv", "utf-8"), Kind("text/tab-separated-values", "utf-8")
 HEADER = [("name", None, 1, "name"), ("age", None, 1, "age")]

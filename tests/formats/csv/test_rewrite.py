@@ -13,11 +13,11 @@ from tests.cleaning.marked import rewritten
 from tests.formats.editing.ordering import Text, cleaned, order, over_bytes
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block
-from veritensor_ray.formats.common.opened_files import opened
 from veritensor_ray.formats.csv.read import read_csv
 from veritensor_ray.formats.csv.rewrite import Tokenizer, rewrite_csv
 from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit
+from veritensor_ray.formats.opened_files import opened
 
 MASK, STRIP, DROP_CELL, DROP_ROW = Action.MASK, Action.STRIP, Action.DROP_CELL, Action.DROP_ROW
 

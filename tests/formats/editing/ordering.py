@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from tests.formats.reading import flat, read
 from veritensor_ray.core.config import Limits
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, Strippable
 from veritensor_ray.formats.editing.edits import Account, Order, Orders, Unit
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.formats.rewriters import Rewriter
-from veritensor_ray.formats.sniffing import Kind
 
 Text = tuple[str, Unit]
 

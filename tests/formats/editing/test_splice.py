@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from tests.formats.editing.ordering import over_bytes
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.media_types import PLAIN
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.streams import decoded
 from veritensor_ray.formats.editing import splice
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Edit, Orders
-from veritensor_ray.formats.sniffing import Kind
 
 ENCODINGS = [
     "utf-8",

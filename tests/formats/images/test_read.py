@@ -15,8 +15,8 @@ from PIL import Image, PngImagePlugin
 from tests.formats.reading import flat, members, read
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.images import read as module
-from veritensor_ray.formats.sniffing import Kind
 
 
 def saved(kind: str, **options: Any) -> bytes:

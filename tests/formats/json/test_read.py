@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.formats.reading import flat, read, reader_source, reasons, split, until_error
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.json import read as json_reader
 from veritensor_ray.formats.json.read import _strings
-from veritensor_ray.formats.sniffing import Kind
 
 JSON, LINES = Kind("application/json", "utf-8"), Kind("application/jsonl", "utf-8")
 LONG = "a key that is long enough to hold an order"

@@ -12,11 +12,12 @@ from tests.formats.mail import ole_builder
 from tests.formats.reading import flat, members, read, reader_source, reasons
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
 from veritensor_ray.formats.mail.outlook import read_outlook, unpacked_rtf
 from veritensor_ray.formats.readers import reader_for
 from veritensor_ray.formats.recognition import recognise
-from veritensor_ray.formats.sniffing import Kind, sniff
+from veritensor_ray.formats.sniffing import sniff
 
 KIND = Kind("application/vnd.ms-outlook")
 # The example of the specification.

@@ -16,11 +16,12 @@ import pytest
 from tests.formats.reading import flat, members, read, reader_source, reasons, until_error
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
 from veritensor_ray.formats.mail import mime
 from veritensor_ray.formats.mail import read as module
 from veritensor_ray.formats.readers import reader_for
-from veritensor_ray.formats.sniffing import Kind, sniff
+from veritensor_ray.formats.sniffing import sniff
 
 KIND = Kind("message/rfc822", "latin-1")
 BOX = Kind("application/mbox", "latin-1")

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.readers import reader_for
-from veritensor_ray.formats.sniffing import Kind
 
 _WHITE = str.maketrans("\t\n\r\f", "    ")
 

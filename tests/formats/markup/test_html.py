@@ -14,8 +14,9 @@ from tests.clock import AtMost
 from tests.formats.markup.origins import by_view, check, harmless, items, texts
 from tests.formats.reading import members, read, reader_source, until_error
 from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.markup import html_tokens as tokens
-from veritensor_ray.formats.sniffing import Kind, sniff
+from veritensor_ray.formats.sniffing import sniff
 
 HTML, XHTML = "text/html", "application/xhtml+xml"
 

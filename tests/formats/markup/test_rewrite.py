@@ -13,10 +13,10 @@ from lxml import etree
 
 from tests.formats.editing.ordering import cleaned, order, over_bytes
 from veritensor_ray.core import media_types
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Unit
 from veritensor_ray.formats.markup.rewrite import rewrite_html, rewrite_xml
-from veritensor_ray.formats.sniffing import Kind
 
 MAIL = "jo@ex.org"
 HTML, XML, SVG = (Kind(kind, "utf-8") for kind in (media_types.HTML, media_types.XML, media_types.SVG))

@@ -122,9 +122,9 @@ def _streamed(source: bytes):  # type: ignore[no-untyped-def]
     import io
 
     from veritensor_ray.core.config import Limits
+    from veritensor_ray.formats.common.kind import Kind
     from veritensor_ray.formats.common.source import Source
     from veritensor_ray.formats.markup.xml import read_xml
-    from veritensor_ray.formats.sniffing import Kind
 
     for block in read_xml(Source(io.BytesIO(source), Kind(XML, "utf-8"), Limits())):
         if isinstance(block, Block):

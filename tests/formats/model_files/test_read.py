@@ -22,9 +22,10 @@ from tests.formats.reading import flat, members, read, reader_source, reasons, u
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Gap
+from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.readers import reader_for
-from veritensor_ray.formats.sniffing import HEAD_BYTES, Kind, sniff
+from veritensor_ray.formats.sniffing import sniff
 
 
 def kind(name: str) -> Kind:

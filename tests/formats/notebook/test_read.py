@@ -11,8 +11,8 @@ import pytest
 from tests.formats.images.test_read import PNG
 from tests.formats.reading import flat, read, reasons
 from veritensor_ray.core.errors import LimitExceeded
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.notebook import read as module
-from veritensor_ray.formats.sniffing import Kind
 
 KIND = Kind("application/x-ipynb+json", "utf-8")
 

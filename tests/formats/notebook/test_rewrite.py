@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.formats.editing.ordering import cleaned, covering, order, over_bytes, texts_of
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Unit
 from veritensor_ray.formats.notebook.rewrite import rewrite_notebook
-from veritensor_ray.formats.sniffing import Kind
 
 KIND = Kind("application/x-ipynb+json", "utf-8")
 PNG = "iVBORw0KGgoAAAANSUhEUg=="

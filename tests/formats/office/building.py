@@ -7,7 +7,7 @@ import struct
 import zipfile
 from pathlib import Path
 
-from veritensor_ray.formats.sniffing import Kind
+from veritensor_ray.formats.common.kind import Kind
 
 FILES = Path(__file__).with_name("files")
 _OOXML = "application/vnd.openxmlformats-officedocument"

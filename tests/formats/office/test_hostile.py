@@ -34,9 +34,9 @@ from tests.formats.reading import flat, read, reader_source, reasons, until_erro
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Block, Gap, Identity, to_batch
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
 from veritensor_ray.formats.readers import reader_for
-from veritensor_ray.formats.sniffing import Kind
 
 KINDS = {
     "letter.docx": DOCX, "sheets.xlsx": XLSX, "slides.pptx": PPTX, "letter.odt": ODT, "sheets.ods": ODS, "slides.odp": ODP,

@@ -13,10 +13,10 @@ from tests.formats.pdf.building import packed_objects, pdf, stream, write
 from tests.formats.reading import read
 from veritensor_ray.core.config import Limits
 from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.pdf.drawn_text import Drawn
 from veritensor_ray.formats.pdf.pdf_document import pages_that_draw_too_much
 from veritensor_ray.formats.pdf.pdf_objects import find_objects
-from veritensor_ray.formats.sniffing import Kind
 
 FORM = b"/Type/XObject/Subtype/Form/BBox[0 0 9 9]"
 X6 = b"/X 6 0 R"

@@ -14,9 +14,10 @@ from tests.formats.markup.origins import by_view, check, harmless, items, texts
 from tests.formats.reading import members, reader_source, until_error
 from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
 from veritensor_ray.formats.rtf import read as reader
-from veritensor_ray.formats.sniffing import Kind, sniff
+from veritensor_ray.formats.sniffing import sniff
 
 RTF = "application/rtf"
 COLORS = r"{\colortbl;\red255\green255\blue255;\red0\green0\blue0;\red250\green250\blue250;}"

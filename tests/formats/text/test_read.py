@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.formats.reading import flat, read, reader_source, reasons, split, until_error
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.streams import CHUNK
-from veritensor_ray.formats.sniffing import Kind
 
 UTF8 = Kind("text/plain", "utf-8")
 SMALL = Limits(segment_chars=4096, overlap_chars=16)

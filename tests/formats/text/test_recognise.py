@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veritensor_ray.formats.sniffing import Kind, sniff
+from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.sniffing import sniff
 from veritensor_ray.formats.text.recognise import wide_encoding
 
 TEXTS = {

@@ -17,10 +17,10 @@ from ruamel.yaml.error import YAMLError
 from tests.formats.editing.ordering import cleaned, order
 from veritensor_ray.core import media_types
 from veritensor_ray.core.config import Limits
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit
-from veritensor_ray.formats.sniffing import Kind
 from veritensor_ray.formats.text.rewrite import rewrite_text
 
 TOML = "application/toml"

@@ -23,7 +23,7 @@ import veritensor_ray as vr
 from tests.jobs.earlier_schema import OUTPUTS, moved_here, unpack
 from veritensor_ray.core.errors import not_installed
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 HIDING = r'''
 import importlib, os, sys
 if "resource" in os.environ["HIDE_MODULES"].split():

@@ -12,7 +12,7 @@ import pytest
 
 from veritensor_ray.jobs.cluster.outside_calls import PROBE, of_probe, sends
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RAYS = "https://usage-stats.ray.io/"
 NOBODY = "http://127.0.0.1:9/"
 CLOUD = "asks the metadata services of three clouds which of them it runs in"

@@ -1,6 +1,6 @@
 """Normalizes spellings with which people hide identifiers from patterns, and maps the result back to the original characters.
 
-Techniques that hide any text (invisible and look-alike characters, base64) have already been undone by `extract/layers`.
+Techniques that hide any text (invisible and look-alike characters, base64) have already been undone by `formats/encoded_text`.
 """
 
 from __future__ import annotations

@@ -8,11 +8,12 @@ from collections.abc import Container
 from typing import BinaryIO, cast
 
 from veritensor_ray.core.errors import ReadError
-from veritensor_ray.formats.common.opened_files import length, opened
+from veritensor_ray.formats.common.file_ranges import length
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.spool import CHUNK, IN_MEMORY, spooled
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
+from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.formats.rewriters import rewrite
 from veritensor_ray.masking.redaction import name_safe
 

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 
 from veritensor_ray.formats.columnar.blobs import as_text, is_picture
 from veritensor_ray.formats.common.column_paths import shorten
+from veritensor_ray.formats.common.kind import HEAD_BYTES
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Edit, Order, Orders, Unit, applied
 from veritensor_ray.formats.editing.splice import spliced_value
-from veritensor_ray.formats.sniffing import HEAD_BYTES, by_magic
+from veritensor_ray.formats.sniffing import by_magic
 
 _SHORTEST_MAGIC = 8
 _STEP = re.compile(r"[.\[]")

@@ -12,10 +12,11 @@ import numpy as np
 
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.kind import HEAD_BYTES
 from veritensor_ray.formats.common.printable import readable
 from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.images.structure import described
-from veritensor_ray.formats.sniffing import HEAD_BYTES, by_beginning, by_magic
+from veritensor_ray.formats.sniffing import by_beginning, by_magic
 
 _CHARS = 4 << 20
 _TEXTS = 4096

@@ -11,7 +11,7 @@ from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.archives.zip.structure import Directory
 from veritensor_ray.formats.common.budget import Budget
-from veritensor_ray.formats.sniffing import Kind
+from veritensor_ray.formats.common.kind import Kind
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from veritensor_ray.core.errors import LimitExceeded, ReadError, told
 from veritensor_ray.formats.common.budget import Budget
-from veritensor_ray.formats.compressed.decoders import BROKEN, COMPRESSIONS, Beside
+from veritensor_ray.formats.common.decoders import BROKEN, COMPRESSIONS, Beside
 
 CHUNK = 1 << 20
 

@@ -11,7 +11,7 @@ from typing import Any
 import lz4.frame
 import zstandard
 
-from veritensor_ray.formats.compressed.decoders import lzma_filter
+from veritensor_ray.formats.common.decoders import lzma_filter
 
 HEAD = 64  # bytes of a stream that show how it was compressed; a gzip header may be longer
 _DICTIONARIES = ((256 << 10, 0), (1 << 20, 1), (2 << 20, 2), (4 << 20, 4))  # of the presets of xz

@@ -19,13 +19,7 @@ from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import Malformed, ReadError
 from veritensor_ray.core.media_types import BZIP2, GZIP, LZ4, LZMA, XZ, ZLIB, ZSTD, declared_type
 from veritensor_ray.formats.archives.members import count_member, rewritten
-from veritensor_ray.formats.common.opened_files import copy_range, length, opened, pieces
-from veritensor_ray.formats.common.source import Source
-from veritensor_ray.formats.common.spool import CHUNK, spooled
-from veritensor_ray.formats.common.streams import Pieces
-from veritensor_ray.formats.compressed import packing
-from veritensor_ray.formats.compressed.content import BESIDE, content_kind, content_name
-from veritensor_ray.formats.compressed.decoders import (
+from veritensor_ray.formats.common.decoders import (
     COMPRESSIONS,
     DICTIONARY,
     HELD,
@@ -37,9 +31,16 @@ from veritensor_ray.formats.compressed.decoders import (
     pumped,
     skippable,
 )
+from veritensor_ray.formats.common.file_ranges import copy_range, length, pieces
+from veritensor_ray.formats.common.kind import HEAD_BYTES
+from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.common.spool import CHUNK, spooled
+from veritensor_ray.formats.common.streams import Pieces
+from veritensor_ray.formats.compressed import packing
+from veritensor_ray.formats.compressed.content import BESIDE, content_kind, content_name
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Orders
-from veritensor_ray.formats.sniffing import HEAD_BYTES
+from veritensor_ray.formats.opened_files import opened
 
 _FED = 1 << 16  # bytes that a decoder gets at once: streams may be small, and each hands back what it does not use
 _BLOCK = 0xFF00  # bytes of content in a block of bgzip

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray.core import bounds
-from veritensor_ray.formats.common.opened_files import copy_range
+from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.csv.read import delimiter_of, is_header
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError

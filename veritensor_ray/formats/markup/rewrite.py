@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from veritensor_ray.core import bounds, media_types
 from veritensor_ray.formats.common.block_writer import Writer
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Edit, Orders, applied
@@ -36,7 +37,6 @@ from veritensor_ray.formats.markup.slots_to_rewrite import (
     Twins,
 )
 from veritensor_ray.formats.readers import reader_for
-from veritensor_ray.formats.sniffing import Kind
 from veritensor_ray.formats.text.read import read_text
 
 _SHOWN = (TEXT, CDATA, RAW)  # what a sentence may consist of

@@ -17,14 +17,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from veritensor_ray.core.detection import FileInfo, Hit, Rule
+from veritensor_ray.core.detection import EVIDENCE, FileInfo, Hit, Rule
 from veritensor_ray.core.media_types import is_text_type
 from veritensor_ray.core.origins import Array, Mapped, Origin, from_origins
 from veritensor_ray.corpus.planning import BYTE_RANGES
 from veritensor_ray.engines.base import Needs
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.recorder import text_in_file
-from veritensor_ray.masking.concealment import EVIDENCE
 from veritensor_ray.masking.evidence import MARGIN, evidence_of
 from veritensor_ray.masking.redaction import PERSONAL, SECRET, TAGGED, tagged, visible
 from veritensor_ray.models.model_store import ModelStore

@@ -11,8 +11,8 @@ from veritensor_ray.core.config import Limits
 from veritensor_ray.core.media_types import ZIP
 from veritensor_ray.formats.archives.zip.zip_entries import ZipArchive
 from veritensor_ray.formats.archives.zip.zip_writer import ZipRewriter
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
-from veritensor_ray.formats.sniffing import Kind
 
 
 class Unseekable(io.BytesIO):

@@ -17,7 +17,7 @@ from tests.formats.reading import flat, members, read, reader_source, split, unt
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.columnar.parquet.structure import Shared
-from veritensor_ray.formats.sniffing import Kind
+from veritensor_ray.formats.common.kind import Kind
 
 PARQUET = Kind("application/vnd.apache.parquet")
 FILE = Kind("application/vnd.apache.arrow.file")

@@ -19,10 +19,10 @@ from tests.formats.editing.ordering import cleaned, order, texts_of
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.media_types import ARROW_FILE, ARROW_STREAM, FEATHER_1
 from veritensor_ray.formats.columnar.arrow.rewrite import rewrite_arrow_file, rewrite_arrow_stream
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit
 from veritensor_ray.formats.rewriters import REWRITERS
-from veritensor_ray.formats.sniffing import Kind
 
 DROP_CELL, DROP_ROW = Action.DROP_CELL, Action.DROP_ROW
 KINDS = [ARROW_FILE, ARROW_STREAM]

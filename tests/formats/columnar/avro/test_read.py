@@ -17,7 +17,8 @@ from tests.formats.images.test_read import PNG
 from tests.formats.reading import flat, members, read, reader_source, split, until_error
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.columnar.avro import read as avro
-from veritensor_ray.formats.sniffing import Kind, sniff
+from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.sniffing import sniff
 
 AVRO = Kind("application/vnd.apache.avro")
 

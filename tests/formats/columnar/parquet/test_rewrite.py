@@ -27,10 +27,10 @@ from veritensor_ray.core.media_types import PARQUET
 from veritensor_ray.formats.columnar.parquet import rewrite as module
 from veritensor_ray.formats.columnar.parquet.rewrite import joined_parquet, rewrite_parquet
 from veritensor_ray.formats.columnar.parquet.thrift import List, Struct, Thrift, encoded
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit
-from veritensor_ray.formats.sniffing import Kind
 
 KIND = Kind(PARQUET)
 MASK, DROP_CELL, DROP_ROW = Action.MASK, Action.DROP_CELL, Action.DROP_ROW

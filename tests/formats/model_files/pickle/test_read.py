@@ -17,9 +17,9 @@ import pytest
 from tests.formats.reading import flat, members, read, reader_source, reasons, until_error
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Gap
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
 from veritensor_ray.formats.model_files.pickle.read import read_pickle
-from veritensor_ray.formats.sniffing import Kind
 
 KIND = Kind("application/x-pickle")
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.formats.office.building import FILES, XLSX, package, relations, xlsx
 from tests.formats.reading import flat, members, read, reasons
-from veritensor_ray.formats.sniffing import Kind
+from veritensor_ray.formats.common.kind import Kind
 
 STRINGS = "<si><t>Ada</t></si><si><r><t>two </t></r><r><t>runs</t></r><rPh><t>ka</t></rPh></si><si><t>=cmd|'/C calc'!A0</t></si>"
 STYLES = (

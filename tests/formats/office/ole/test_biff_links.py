@@ -6,8 +6,8 @@ import pytest
 
 from tests.formats.office.building import ole
 from tests.formats.reading import flat, read
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.office.ole.biff_links import external_sheet, supporting_book
-from veritensor_ray.formats.sniffing import Kind
 
 OLE = Kind("application/x-ole-storage")
 

@@ -11,8 +11,8 @@ import pytest
 from tests.formats.office.building import FILES, FLAT, ODP, ODS, ODT, manifest, opendocument
 from tests.formats.office.building import flat as flat_xml
 from tests.formats.reading import flat, members, read, reasons
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.recognition import recognise
-from veritensor_ray.formats.sniffing import Kind
 
 STYLES = (
     '<style:style style:name="gone" style:family="text"><style:text-properties text:display="none"/></style:style>'

@@ -19,10 +19,10 @@ from tests.formats.office.test_rewrite import presentation, word_document, workb
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.origins import Origins
 from veritensor_ray.core.segments import Block
-from veritensor_ray.formats.common.opened_files import opened
 from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.edits import Order, Orders
 from veritensor_ray.formats.editing.marks import Mark
+from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.formats.readers import reader_for
 from veritensor_ray.formats.rewriters import rewrite
 

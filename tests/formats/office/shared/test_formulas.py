@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.formats.reading import flat, read
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.office.shared.formulas import cell_notice, cell_notices
-from veritensor_ray.formats.sniffing import Kind
 
 
 @pytest.mark.parametrize(

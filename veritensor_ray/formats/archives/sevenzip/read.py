@@ -13,9 +13,9 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.formats.archives.entry_names import link_hazard
 from veritensor_ray.formats.archives.entry_report import ArchiveReport
 from veritensor_ray.formats.archives.sevenzip.structure import ArchivedFile, Folder, FolderPart, listing, unpacked
+from veritensor_ray.formats.common.decoders import PIECE
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces
-from veritensor_ray.formats.compressed.decoders import PIECE
 
 _UNIX = 0x8000  # in a file's attributes: the upper half is a Unix mode
 _LINK = 4096

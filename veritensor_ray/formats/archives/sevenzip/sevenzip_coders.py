@@ -11,8 +11,8 @@ import bcj
 
 from veritensor_ray.core.errors import Malformed, told
 from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.decoders import Decoder, Inflate, Inflate64, Zstd, lzma_filter, pumped, raw_lzma
 from veritensor_ray.formats.common.streams import Pieces
-from veritensor_ray.formats.compressed.decoders import Decoder, Inflate, Inflate64, Zstd, lzma_filter, pumped, raw_lzma
 
 AES = b"\x06\xf1\x07\x01"
 

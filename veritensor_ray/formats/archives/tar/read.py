@@ -12,9 +12,9 @@ from veritensor_ray.formats.archives.entry_names import link_hazard
 from veritensor_ray.formats.archives.entry_report import ArchiveReport, Comments
 from veritensor_ray.formats.archives.tar.structure import BLOCK, TarError, TarHeader, header, old_sparse, pax_records, sparse_map, text
 from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.decoders import PIECE
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
-from veritensor_ray.formats.compressed.decoders import PIECE
 
 _EXTENDED = bounds.TAR_HEADER  # a path has at most 4096 bytes
 _ZEROS = bytes(PIECE)

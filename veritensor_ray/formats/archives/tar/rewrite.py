@@ -12,7 +12,7 @@ from veritensor_ray.formats.archives.archive_comments import changed_comment
 from veritensor_ray.formats.archives.members import ambiguous, member
 from veritensor_ray.formats.archives.tar.read import EXTENDED, TarArchive, TarEntry
 from veritensor_ray.formats.archives.tar.structure import BLOCK, number
-from veritensor_ray.formats.common.opened_files import copy_range, length
+from veritensor_ray.formats.common.file_ranges import copy_range, length
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.streams import Pieces
 from veritensor_ray.formats.editing.actions import CannotRewriteError

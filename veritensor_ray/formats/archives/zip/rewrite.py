@@ -16,7 +16,7 @@ from veritensor_ray.formats.archives.members import ambiguous, member, scratch
 from veritensor_ray.formats.archives.wheels import RecordLine, is_record, updated
 from veritensor_ray.formats.archives.zip.zip_entries import ZipArchive
 from veritensor_ray.formats.archives.zip.zip_writer import ZipRewriter, refusal
-from veritensor_ray.formats.common.opened_files import length, pieces
+from veritensor_ray.formats.common.file_ranges import length, pieces
 from veritensor_ray.formats.common.source import Member, Source
 from veritensor_ray.formats.common.streams import Pieces
 from veritensor_ray.formats.editing.actions import CannotRewriteError

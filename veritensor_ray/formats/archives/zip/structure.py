@@ -16,8 +16,8 @@ from typing import BinaryIO, NamedTuple
 
 from veritensor_ray.core import bounds
 from veritensor_ray.formats.common.budget import Copies
+from veritensor_ray.formats.common.decoders import DICTIONARY, Decoder, Inflate, Inflate64, Zstd, lzma_filter, pumped, raw_lzma
 from veritensor_ray.formats.common.streams import Window
-from veritensor_ray.formats.compressed.decoders import DICTIONARY, Decoder, Inflate, Inflate64, Zstd, lzma_filter, pumped, raw_lzma
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 DESCRIPTOR = b"PK\x07\x08"

@@ -30,9 +30,9 @@ from veritensor_ray.formats.archives.zip.structure import (
     local_header,
 )
 from veritensor_ray.formats.common.budget import Copies
+from veritensor_ray.formats.common.decoders import BROKEN, PIECE
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
-from veritensor_ray.formats.compressed.decoders import BROKEN, PIECE
 
 _SHARED = bounds.SHARED_DATA
 _DESCRIPTOR = 24  # bytes after a streamed entry

@@ -22,7 +22,7 @@ from veritensor_ray.formats.archives.zip.structure import (
     contradiction,
     local_header,
 )
-from veritensor_ray.formats.common.opened_files import copy_range, length, pieces
+from veritensor_ray.formats.common.file_ranges import copy_range, length, pieces
 from veritensor_ray.formats.compressed import packing
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.masking.redaction import name_safe

@@ -13,7 +13,7 @@ from veritensor_ray.formats.columnar.array_texts import TableOrders, kept, taken
 from veritensor_ray.formats.columnar.arrow.dictionaries import Dictionary, is_rewritable
 from veritensor_ray.formats.columnar.arrow.read import has_text, validate_column
 from veritensor_ray.formats.columnar.table_metadata import STRUCTURE, changed_metadata, is_stripped, shorter_index
-from veritensor_ray.formats.common.opened_files import copy_range
+from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Orders

@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 from veritensor_ray.core.errors import as_read_error
 from veritensor_ray.formats.columnar.parquet.structure import footer
 from veritensor_ray.formats.columnar.parquet.thrift import BINARY, I32, I64, List, Struct, Thrift, encoded
-from veritensor_ray.formats.common.opened_files import pieces
+from veritensor_ray.formats.common.file_ranges import pieces
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 
 MAGIC = b"PAR1"

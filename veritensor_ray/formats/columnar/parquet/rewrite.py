@@ -50,7 +50,7 @@ from veritensor_ray.formats.columnar.parquet.structure import Shared
 from veritensor_ray.formats.columnar.parquet.thrift import I64, List, Struct
 from veritensor_ray.formats.columnar.table_metadata import ARROW_SCHEMA, PANDAS, STRUCTURE, changed_metadata, is_stripped, shorter_index
 from veritensor_ray.formats.common.budget import Copies
-from veritensor_ray.formats.common.opened_files import copy_range
+from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Orders

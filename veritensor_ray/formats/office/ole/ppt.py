@@ -10,9 +10,9 @@ from typing import BinaryIO, cast
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.decoders import Inflate, pumped
 from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.common.streams import Pieces
-from veritensor_ray.formats.compressed.decoders import Inflate, pumped
 from veritensor_ray.formats.office.ole.old_pictures import pictures
 from veritensor_ray.formats.office.shared.text_blocks import Texts
 

@@ -1,4 +1,4 @@
-"""Opens files for rewriters as the scan opened them, and copies bytes between files."""
+"""Copies bytes between files: ranges in pieces, and blocks of zeros as holes."""
 
 from __future__ import annotations
 
@@ -6,30 +6,9 @@ import io
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from veritensor_ray.core.config import Limits
-from veritensor_ray.core.detection import FileInfo
-from veritensor_ray.core.media_types import declared_type
-from veritensor_ray.formats.common.budget import Budget
-from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.spool import CHUNK
-from veritensor_ray.formats.recognition import recognise
-from veritensor_ray.formats.sniffing import Kind
 
 _ZEROS = bytes(CHUNK)
-
-
-def opened(file: BinaryIO, name: str, limits: Limits, budget: Budget | None = None, kind: Kind | None = None) -> Source:
-    """Return a seekable file, recognized by its content. `name` is its path or name; `kind` is known for a part of a split artifact."""
-    extension = FileInfo(name, None, "").extension
-    directory = None
-    if kind is None:
-        found = recognise(file, extension)
-        kind, directory = found.kind, found.directory
-    file.seek(0)
-    base = name.rsplit("/", 1)[-1]
-    if budget is None:
-        return Source(file, kind, limits, extension, name_says=declared_type(extension), name=base, directory=directory)
-    return Source(file, kind, limits, extension, name_says=declared_type(extension), name=base, directory=directory, budget=budget)
 
 
 def pieces(file: BinaryIO, start: int, end: int | None, pulse: Callable[[], None]) -> Iterator[bytes]:
