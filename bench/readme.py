@@ -35,7 +35,7 @@ def _injection(measured: dict[str, Any]) -> str:
     share = " to ".join(f"{100 * (one or 0):.0f}%" for one in recalls)
     return (
         f"finds {share} of the attacks, depending on the test set; in {documents:,} real documents without an attack, {medium} had a false "
-        f"finding of severity `medium` and {all_kinds['high'][2] or 'none'} had one of severity `high` (the worst kind was {name}: {worst[2]} of {worst[3]:,})"
+        f"finding of severity `medium` and {all_kinds['high'][2] or 'none'} had one of severity `high` (the worst kind was `{name}`: {worst[2]} of {worst[3]:,})"
     )
 
 
