@@ -13,13 +13,15 @@ help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 $(VENV)/.base: pyproject.toml
-	@echo "Installing veritensor-ray and its dependencies into $(VENV): about 150 packages and 3 GB, which takes 2 to 5 minutes."
+	@test -x $(BIN)/ray && echo "Preparing $(VENV), which has nearly all packages already." \
+		|| echo "Installing veritensor-ray and its dependencies into $(VENV): about 150 packages and 3 GB, which takes 2 to 5 minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
 $(VENV)/.dev: pyproject.toml
-	@echo "Installing veritensor-ray with its development tools into $(VENV): about 250 packages and 3 GB, which takes 2 to 5 minutes."
+	@test -x $(BIN)/ray && echo "Adding the development tools to $(VENV): about 100 packages." \
+		|| echo "Installing veritensor-ray with its development tools into $(VENV): about 250 packages and 3 GB, which takes 2 to 5 minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.base

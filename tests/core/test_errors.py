@@ -36,15 +36,16 @@ def caught(raising: Callable[[], object]) -> Exception:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (caught(lambda: int("9" * 5000)), f"{VALUE} (ValueError)"),
-        (caught(lambda: struct.unpack("<I", b"ab")), f"{ENDS} (error)"),
-        (caught(lambda: [][1]), f"{ENDS} (IndexError)"),
-        (caught(lambda: np.frombuffer(b"abc", np.uint16)), f"{VALUE} (ValueError)"),
-        (caught(lambda: b"\xff".decode()), "some of its characters do not decode (UnicodeDecodeError)"),
+        (caught(lambda: int("9" * 5000)), VALUE),
+        (caught(lambda: struct.unpack("<I", b"ab")), ENDS),
+        (caught(lambda: [][1]), ENDS),
+        (caught(lambda: np.frombuffer(b"abc", np.uint16)), VALUE),
+        (caught(lambda: b"\xff".decode()), "some of its characters do not decode"),
         (caught(lambda: dict[str, int]()["4111111111111111"]), f"{STRUCTURE} (KeyError)"),
         (caught(lambda: None.sheets), f"{STRUCTURE} (AttributeError)"),  # type: ignore[attr-defined]
-        (RecursionError(), "it is nested too deeply (RecursionError)"),
+        (RecursionError(), "it is nested too deeply"),
         (AssertionError(), f"{STRUCTURE} (AssertionError)"),
+        (EOFError(), "it ends too early"),
         (OSError(errno.EIO, "Input/output error"), "Input/output error"),
         # words of a library may quote the file, but for those of a few that never do
         (OSError("cannot identify image file <_io.BytesIO object at 0x7f0>"), f"{STRUCTURE} (OSError)"),

@@ -164,7 +164,8 @@ _MEMORY = re.compile(
 _MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (RecursionError, "it is nested too deeply"),
     (UnicodeError, "some of its characters do not decode"),
-    ((IndexError, EOFError, struct.error), "it ends early, or one of its lengths or positions is wrong"),
+    (EOFError, "it ends too early"),
+    ((IndexError, struct.error), "it ends early, or one of its lengths or positions is wrong"),
     ((ValueError, ArithmeticError), "it contains an impossible number or value"),
     (Exception, "its structure violates its format"),
 )
@@ -191,7 +192,8 @@ def told(error: BaseException) -> str:
     """Returns what may be said about an error in a reason, a message or a log: what happened and where, but never content.
 
     The words of an error of this package, of the operating system and of the libraries in `_FIXED_WORDS` contain none. All others may
-    quote the file that they are about, so only their kind is told, with the line if they know it.
+    quote the file that they are about, so only their kind is told, with the line if they know it. If words say what one of Python's own errors
+    means, they stand for its name, which only programmers know.
     """
     kind = type(error)
     if isinstance(error, (VeritensorError, Malformed)):
@@ -201,7 +203,9 @@ def told(error: BaseException) -> str:
     if kind.__module__.partition(".")[0] in _FIXED_WORDS and str(error):
         return " ".join(str(error).split()).rstrip(".")
     plain = kind.__module__ == "builtins" or kind is struct.error  # the others are a library's, whatever they inherit from
-    meaning = next(meaning for kinds, meaning in _MEANINGS if isinstance(error, kinds) and (plain or kinds is Exception))
+    kinds, meaning = next(one for one in _MEANINGS if isinstance(error, one[0]) and (plain or one[0] is Exception))
+    if kinds is not Exception:
+        return meaning
     return f"{meaning} ({_code(error) or kind.__name__}{_place(error)})"
 
 

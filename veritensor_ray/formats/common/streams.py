@@ -48,7 +48,7 @@ class _Bounded(io.RawIOBase):
         try:
             self._rest = memoryview(next(self._pieces, b""))
         except BROKEN as error:
-            said = f"the {self._via} stream is damaged or ends early after {self._out} bytes: {told(error)}"
+            said = f"the {self._via} stream is damaged after {self._out} bytes: {told(error)}"
             memory = "emory usage limit" in str(error)  # liblzma's message
             self._end = LimitExceeded("worker_memory", said) if memory else ReadError(said)
         except ReadError as error:  # from a limit, or from the stream that this one is decoded from
@@ -148,7 +148,7 @@ class Pieces(io.BufferedIOBase):
             except ReadError as error:
                 self.error = error
             except BROKEN as error:
-                self.error = ReadError(f"its data is damaged or ends early: {told(error)}")
+                self.error = ReadError(f"its data is damaged: {told(error)}")
         raise self.error
 
     def read(self, size: int | None = -1, /) -> bytes:
