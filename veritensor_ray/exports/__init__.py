@@ -35,9 +35,9 @@ class ExportFormat:
 FORMATS = {
     one.name: one
     for one in (
-        ExportFormat("csv", ".csv", "every column, for spreadsheets and scripts", "plain:write_csv"),
-        ExportFormat("json", ".json", "every column, as one list", "plain:write_json"),
-        ExportFormat("jsonl", ".jsonl", "every column, with an object on each line", "plain:write_jsonl"),
+        ExportFormat("csv", ".csv", "every column, for spreadsheets and scripts", "plain_tables:write_csv"),
+        ExportFormat("json", ".json", "every column, as one list", "plain_tables:write_json"),
+        ExportFormat("jsonl", ".jsonl", "every column, with an object on each line", "plain_tables:write_jsonl"),
         ExportFormat("sarif", ".sarif", "SARIF 2.1.0, for code scanning and viewers", "sarif:write"),
         ExportFormat("junit", ".xml", "JUnit XML, for test reports of CI systems", "junit:write"),
         ExportFormat("gitlab", ".json", "a GitLab SAST report", "gitlab:write"),
