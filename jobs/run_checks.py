@@ -76,8 +76,16 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
         _check_required(policy.required_engines, fleet)
         held = stack.enter_context(lease(store, report.note))
         parts = describe(given, fleet.fingerprints, key_id(key), bundle_id) | ({"clean": cleaning.describe()} if cleaning else {})
-        missing = tuple(fleet.missing.items())
-        context = Context(settings, starts, tuple(fleet.engines), key, digest(parts), missing, fleet.expected, cleaning=cleaning)
+        context = Context(
+            settings,
+            starts,
+            tuple(fleet.engines),
+            key,
+            fingerprint=digest(parts),
+            missing=tuple(fleet.missing.items()),
+            expected=fleet.expected,
+            cleaning=cleaning,
+        )
         yield Ready(context, store, fleet, parts, Judge(policy, datetime.now(UTC).date()), report, held)
 
 

@@ -52,7 +52,7 @@ def start(settings: Settings) -> bool:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         os.environ.pop("RAY_ADDRESS", None)
-    ray_internals.check()
+    untested = ray_internals.unproven()
     import ray
 
     address = _knock(settings) if settings.address else None
@@ -76,7 +76,7 @@ def start(settings: Settings) -> bool:
         raise
     except Exception as error:  # whatever Ray raises, the remedy is the same
         what = f"join {settings.address}" if settings.address else "start an embedded Ray"
-        advice = ray_internals.unproven() or "`veritensor-ray doctor` checks for the cause"
+        advice = untested or "`veritensor-ray doctor` checks for the cause"
         raise CannotRunError(f"cannot {what}: {error}. {advice}") from error
     return True
 

@@ -73,19 +73,15 @@ def _reports(settings: Settings) -> list[tuple[NodeReport, bool]]:
 def _answer(name: str, task: Any) -> NodeReport:
     import ray
 
-    nothing = NodeReport(name, "?", "?", None, (), (), ())
+    silent = NodeReport(name, package="?", python="?", bundle=None, accelerators=(), engines=(), problems=())
     try:
         report: NodeReport = ray.get(task, timeout=_PATIENCE)
     except ray.exceptions.GetTimeoutError:
-        return _with(nothing, f"{name} does not answer within {_PATIENCE:g} s; check it, or remove it from the cluster")
+        return replace(silent, problems=(f"{name} does not answer within {_PATIENCE:g} s; check it, or remove it from the cluster",))
     except ray.exceptions.RayError as error:
         cause = str(getattr(error, "cause", None) or error).strip().splitlines()
-        return _with(nothing, f"{name} cannot check itself ({cause[-1] if cause else type(error).__name__}); {_SAME}")
-    return _with(report, *(f"{name}: {problem}" for problem in report.problems), node=name)
-
-
-def _with(report: NodeReport, *problems: str, node: str = "") -> NodeReport:
-    return replace(report, node=node or report.node, problems=problems)
+        return replace(silent, problems=(f"{name} cannot check itself ({cause[-1] if cause else type(error).__name__}); {_SAME}",))
+    return replace(report, node=name, problems=tuple(f"{name}: {problem}" for problem in report.problems))
 
 
 def _name(node: Mapping[str, Any]) -> str:
@@ -105,9 +101,9 @@ def _problems(reports: Sequence[tuple[NodeReport, bool]], bundle: str | None) ->
     for report in sound:
         if report.bundle != bundle:
             yield f"{report.node} has {_bundle(report.bundle)}, but the driver has {_bundle(bundle)}; {_SAME}"
-    for what in ("package", "python"):
-        # objects can only travel between equal minor versions of Python
-        values = {report.node: ".".join(getattr(report, what).split(".")[: 2 if what == "python" else None]) for report in sound}
+    packages = {report.node: report.package for report in sound}
+    pythons = {report.node: ".".join(report.python.split(".")[:2]) for report in sound}  # objects travel between equal minor versions only
+    for what, values in (("package", packages), ("python", pythons)):
         if len(set(values.values())) > 1:
             yield f"nodes differ in {what}: {', '.join(f'{node} has {value}' for node, value in values.items())}; {_SAME}"
     for name in sorted({engine.name for report in sound for engine in report.engines}):
@@ -125,7 +121,9 @@ def _lines(reports: Sequence[tuple[NodeReport, bool]]) -> list[str]:
     rows = [("node", "package", "python", "bundle", "GPUs", "engines")]
     for report, scans in reports:
         missing = [engine.name for engine in report.engines if engine.missing]
-        state = f"{len(report.engines)} engines" + (f", missing: {', '.join(missing)}" if missing else "") if scans else "none (no CPUs)"
+        state = f"{len(report.engines)} engines" if scans else "none (no CPUs)"
+        if scans and missing:
+            state += f", missing: {', '.join(missing)}"
         rows.append((report.node, report.package, report.python, report.bundle or "none", ", ".join(report.accelerators) or "none", state))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

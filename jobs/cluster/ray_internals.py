@@ -16,7 +16,7 @@ import socket
 import ssl
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from packaging.specifiers import SpecifierSet
 from veritensor_ray.core.errors import CannotRunError
 
 PROVEN = ">=2.60,<2.61"  # also the bound in pyproject.toml
-_REMEDY = f"install a tested one with `pip install 'ray[default]{PROVEN}'`"
+_INSTALL = f"`pip install 'ray[default]{PROVEN}'`"
 # What can be looked up without starting Ray. If a method that is overridden here had another name, Ray would silently do what it must not.
 _NEEDED = (
     *(f"ray:ObjectRefGenerator.{name}" for name in ("_get_next_ref_n", "_consume_next_ref_n")),
@@ -85,17 +85,22 @@ _RAYLET = re.compile(r"\S*/raylet\s(?=.*--gcs-address=([^\s=]+:\d+))(?=.*--temp-
 
 
 def unproven() -> str | None:
-    """Says that the installed Ray is none of the proven versions, and what to do; None if it is one of them."""
-    installed = version("ray")
+    """Says that the installed Ray is none of the proven versions, and what to do; None if it is one of them.
+
+    Raises CannotRunError if it also lacks something that is used here, or if there is no Ray.
+    """
+    try:
+        installed = version("ray")
+    except PackageNotFoundError:
+        raise CannotRunError(f"Ray is not installed; install it with {_INSTALL}") from None
     if SpecifierSet(PROVEN).contains(installed, prereleases=True):
         return None
-    return f"this version of veritensor-ray was tested with ray{PROVEN} only, and Ray {installed} is installed; {_REMEDY}"
-
-
-def check() -> None:
-    """Raises CannotRunError if the installed Ray is no proven version and lacks something that is used here."""
-    if unproven() and (lost := missing(_NEEDED)):
-        raise CannotRunError(f"Ray {version('ray')} cannot be used, because it lacks {', '.join(lost)}; {_REMEDY}")
+    if lost := missing(_NEEDED):
+        more = f" and {len(lost) - 3} more names" if len(lost) > 3 else ""
+        raise CannotRunError(
+            f"Ray {installed} cannot be used, because it lacks {', '.join(lost[:3])}{more}; install a tested one with {_INSTALL}"
+        )
+    return f"this version of veritensor-ray was tested with ray{PROVEN} only, and Ray {installed} is installed; install a tested one with {_INSTALL}"
 
 
 def missing(names: Sequence[str]) -> list[str]:

@@ -223,7 +223,7 @@ async def _step(payload: ray.ObjectRef[Any], described: ray.ObjectRef[Any]) -> S
 
 async def _few(calls: Calls) -> None:
     """Wait until few enough batches of a shard are ahead of the models. Raises the error of any of them."""
-    while len(pending := [call for call in calls if not call.done()]) >= _AHEAD and sum(map(calls.__getitem__, pending)) > _AHEAD_BYTES:
+    while len(pending := [call for call in calls if not call.done()]) >= _AHEAD and sum(calls[call] for call in pending) > _AHEAD_BYTES:
         await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
     for call in calls:
         if call.done():

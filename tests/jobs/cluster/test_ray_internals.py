@@ -89,11 +89,27 @@ def test_another_version_is_told_by_each_run_and_by_the_doctor(other_ray: str, t
     assert (check.state, check.detail) == ("warning", said)
 
 
-def test_a_version_that_lacks_something_is_refused(other_ray: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    ray_internals.check()  # nothing is missing
-    monkeypatch.setattr(ray_internals, "_NEEDED", (*ray_internals._NEEDED, "ray._private.node:Node.start_gone", "ray.gone:name"))
-    with pytest.raises(CannotRunError, match=r"Ray 2\.99\.0 .* lacks ray\._private\.node\.Node\.start_gone, ray\.gone\.name; install"):
-        ray_internals.check()
+@pytest.mark.parametrize(
+    ("gone", "says"),
+    [
+        (
+            ["ray._private.node:Node.start_gone", "ray.gone:name"],
+            "lacks ray._private.node.Node.start_gone, ray.gone.name; install a tested one",
+        ),
+        ([f"ray:gone{number}" for number in range(5)], "lacks ray.gone0, ray.gone1, ray.gone2 and 2 more names; install a tested one"),
+    ],
+    ids=["two", "many"],
+)
+def test_a_version_that_lacks_something_is_refused(gone: list[str], says: str, other_ray: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_internals, "_NEEDED", (*ray_internals._NEEDED, *gone))
+    with pytest.raises(CannotRunError, match=re.escape(f"Ray 2.99.0 cannot be used, because it {says}")):
+        ray_internals.unproven()
+
+
+def test_without_ray_its_installation_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(CannotRunError, match=r"^Ray is not installed; install it with `pip install 'ray\[default\]>=2\.60,<2\.61'`$"):
+        ray_internals.unproven()
 
 
 def test_everything_that_can_be_looked_up_is_there_and_on_the_list() -> None:
