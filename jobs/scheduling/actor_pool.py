@@ -25,7 +25,7 @@ from veritensor_ray.actors.model_actors import ModelActor
 from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.jobs.cluster.claim import Claim
-from veritensor_ray.jobs.losses import StageLost
+from veritensor_ray.jobs.scheduling.lost_processes import StageLost
 from veritensor_ray.jobs.scheduling.slots import CALL, Seats, Turns
 
 T = TypeVar("T")

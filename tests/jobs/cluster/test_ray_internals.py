@@ -27,9 +27,9 @@ from veritensor_ray.jobs.cluster import embedded, ray_internals
 from veritensor_ray.jobs.run_checks import ready
 from veritensor_ray.jobs.run_reporting import Silent
 
-ROOT = Path(__file__).resolve().parents[2]
+DOOR = Path(ray_internals.__file__).resolve()
+ROOT = Path(__file__).resolve().parents[3]
 MODULES = [path for folder in ("veritensor_ray", "actors", "jobs") for path in sorted((ROOT / folder).rglob("*.py"))]
-DOOR = ROOT / "jobs" / "ray_internals.py"
 
 
 def source(module: str) -> str:

@@ -75,7 +75,7 @@ def test_the_first_batch_starts_an_actor_and_waiting_another() -> None:
 
 
 def test_the_batch_that_an_actor_was_at_is_to_blame_and_not_the_one_that_waited_beside_it() -> None:
-    from veritensor_ray.jobs.losses import StageLost
+    from veritensor_ray.jobs.scheduling.lost_processes import StageLost
 
     async def work(pool: Any, scan: Callable[[str], Any]) -> None:
         pool._ahead, pool._cpus = 2, 0.0  # as on a GPU
