@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 HEAVY = {"boto3", "easyocr", "gliner", "moto", "ray", "sklearn", "torch", "transformers"}
+MOST = 20  # modules in a folder, and names at the package's root
+PARTS = ("recognise", "read", "rewrite", "structure")
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = [
     path
@@ -27,25 +29,48 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_module_says_what_it_is_for(path: Path) -> None:
-    module = tree(path)
-    assert (ast.get_docstring(module) or "").strip()
-    for node in ast.walk(module):
-        names = (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-        assert not [name for name in names if name.split(".")[0] in ("actors", "jobs")], "the wheel owns one name: veritensor_ray"
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
-def test_collecting_tests_imports_nothing_heavy(path: Path) -> None:
+def test_every_module_says_what_it_is_for() -> None:
+    assert [named(path) for path in MODULES if not (ast.get_docstring(tree(path)) or "").strip()] == []
+
+
+def test_the_wheel_owns_one_name() -> None:
+    wrong = []
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            wrong += [f"{named(path)}:{node.lineno}" for name in names if name.split(".")[0] in ("actors", "jobs")]  # type: ignore[attr-defined]
+    assert wrong == [], "import them as veritensor_ray.actors and veritensor_ray.jobs"
+
+
+def test_a_folder_can_be_taken_in_at_a_glance() -> None:
+    folders = {path.parent for path in MODULES}
+    sizes = {named(folder): sum(path.parent == folder and path.name != "__init__.py" for path in MODULES) for folder in folders}
+    assert {folder: size for folder, size in sizes.items() if size > MOST} == {}
+    assert len([path for path in (ROOT / "veritensor_ray").iterdir() if not path.name.startswith("__") and path.name != "py.typed"]) <= MOST
+
+
+def test_a_module_has_a_name_of_its_own() -> None:
+    """Only the fixed parts of a family of formats share theirs."""
+    where: dict[str, list[str]] = {}
+    for path in MODULES:
+        if path.name != "__init__.py" and not (path.stem in PARTS and "formats" in path.parts):
+            where.setdefault(path.stem, []).append(named(path))
+    assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}
+
+
+def test_collecting_tests_imports_nothing_heavy() -> None:
     """A test imports such a library where it uses it: whoever runs one file, and each process of a parallel run, waits for all imports."""
-    assert not [name for name in _imported(tree(path).body) if name.split(".")[0] in HEAVY or name == "safetensors.torch"]
+    heavy = {
+        named(path): names
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if (names := [name for name in _imported(tree(path).body) if name.split(".")[0] in HEAVY or name == "safetensors.torch"])
+    }
+    assert heavy == {}
 
 
 def _imported(body: list[ast.stmt]) -> Iterator[str]:
@@ -145,11 +170,10 @@ def decides_by_a_sentence(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str) and ASKED_IN_SQL.search(node.value) is not None
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_is_decided_by_a_sentence(path: Path) -> None:
+def test_nothing_is_decided_by_a_sentence() -> None:
     """Codes steer, sentences explain: whoever improves a sentence must not change what a run does."""
-    found = [node.lineno for node in ast.walk(tree(path)) if decides_by_a_sentence(node)]  # type: ignore[attr-defined]
-    assert bool(found) == (str(path.relative_to(ROOT)) in FOREIGN), f"compares a sentence in lines {found}"
+    found = {named(path) for path in MODULES if any(decides_by_a_sentence(node) for node in ast.walk(tree(path)))}
+    assert found == FOREIGN
 
 
 @pytest.mark.parametrize(
@@ -176,9 +200,8 @@ def test_others_are_not(code: str) -> None:
 
 
 def test_the_page_names_every_floor_in_the_order_of_the_contract() -> None:
-    [contract] = [
-        one for one in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"] if one["type"] == "layers"
-    ]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [contract] = [one for one in contracts if one.get("containers") == ["veritensor_ray"]]
     floors = [name.strip() for layer in contract["layers"] for name in layer.split("|") if name.strip() != "__main__"]
     section = (ROOT / "docs/architecture.md").read_text().partition("## The floors")[2].partition("\n## ")[0]
     listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
