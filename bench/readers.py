@@ -389,14 +389,14 @@ CASES = (
 def read_with_ours(path: Path) -> int:
     """Return the size of everything our reader yields: texts, and the bytes of members."""
     from veritensor_ray.core.config import Limits
-    from veritensor_ray.core.media_types import COMPRESSED
+    from veritensor_ray.core.format_table import COMPRESSED
     from veritensor_ray.core.segments import Block
     from veritensor_ray.formats.common.budget import Budget
     from veritensor_ray.formats.common.kind import HEAD_BYTES
     from veritensor_ray.formats.common.source import Member, Source
     from veritensor_ray.formats.common.streams import decompressed
-    from veritensor_ray.formats.readers import reader_for
     from veritensor_ray.formats.recognition import recognise
+    from veritensor_ray.formats.registry import reader_for
     from veritensor_ray.formats.sniffing import sniff
 
     size = 0

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.formats.reading import read
-from veritensor_ray.core.media_types import FORMATS, UNKNOWN
+from veritensor_ray.core.format_table import FORMATS
+from veritensor_ray.core.media_types import UNKNOWN
 from veritensor_ray.formats.sniffing import may_be_file, sniff
 
 BODY = bytes(64) + bytes(range(256)) * 4  # neither text nor anything else

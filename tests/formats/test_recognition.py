@@ -11,7 +11,8 @@ import pytest
 
 from tests.formats.office.building import FILES
 from veritensor_ray.core.config import Limits
-from veritensor_ray.core.media_types import NPZ, PYTORCH, mismatch
+from veritensor_ray.core.format_table import mismatch
+from veritensor_ray.core.media_types import NPZ, PYTORCH
 from veritensor_ray.formats.archives.zip import structure as zip_format
 from veritensor_ray.formats.archives.zip.read import read_zip
 from veritensor_ray.formats.common.kind import Kind

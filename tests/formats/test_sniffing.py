@@ -20,7 +20,7 @@ import zstandard
 from PIL import Image
 
 from tests.formats.pdf.building import pdf
-from veritensor_ray.core.media_types import mismatch
+from veritensor_ray.core.format_table import mismatch
 from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
 from veritensor_ray.formats.sniffing import sniff
 

@@ -14,7 +14,8 @@ from veritensor_ray.cleaning.copy_manifest import Cleaned, Result, blank
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ReadError, as_read_error
-from veritensor_ray.core.media_types import MARKDOWN, text_type
+from veritensor_ray.core.format_table import text_type
+from veritensor_ray.core.media_types import MARKDOWN
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.formats.common.file_ranges import Holes, pieces
@@ -24,7 +25,7 @@ from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Account, Order, Orders
 from veritensor_ray.formats.editing.many_edits import ManyOrders
 from veritensor_ray.formats.opened_files import opened
-from veritensor_ray.formats.rewriters import rewrite
+from veritensor_ray.formats.registry import rewrite
 from veritensor_ray.masking.redaction import mask, name_safe, reason_safe, visible
 from veritensor_ray.masking.sensitive_values import without_values
 

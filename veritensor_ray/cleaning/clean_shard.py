@@ -27,7 +27,8 @@ from veritensor_ray.cleaning.copy_places import copy_path, staged
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ReadError
-from veritensor_ray.core.media_types import JSONL, text_type
+from veritensor_ray.core.format_table import text_type
+from veritensor_ray.core.media_types import JSONL
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Root

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from veritensor_ray.core import media_types as types
 from veritensor_ray.core.detection import FileInfo
+from veritensor_ray.core.format_table import declared_type
 
 # CPU seconds for each file, and for each megabyte, by media type or by the part of it before the slash.
 _OTHER = (0.02, 11.0)
@@ -37,5 +38,5 @@ def effort(artifact: str, size: int) -> float:
 
 @lru_cache(4096)
 def _figures(extension: str) -> tuple[float, float]:
-    media_type = types.declared_type(extension) or ""
+    media_type = declared_type(extension) or ""
     return _BY_TYPE.get(media_type) or _BY_TYPE.get(media_type.partition("/")[0]) or _OTHER

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from veritensor_ray.core import media_types as types
 from veritensor_ray.core.detection import Rule
+from veritensor_ray.core.format_table import COMPRESSED, declared_type
 from veritensor_ray.exports import described_findings as described
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import missing
@@ -100,10 +101,10 @@ def _annotations(run: Mapping[str, Any], gaps: Sequence[str]) -> dict[str, Any]:
 def kind_of(artifact: str, media_type: str | None) -> str:
     """Return the type of component that an artifact is. What a compressed file holds is known only by its name."""
     name = artifact.lower()
-    if media_type in types.COMPRESSED:
+    if media_type in COMPRESSED:
         stem, _, _ = name.rpartition(".")
-        inner = types.declared_type(f".{stem.rpartition('.')[2]}") if "." in stem.rpartition("/")[2] else None
-        media_type = inner or types.declared_type(f".{name.rpartition('.')[2]}")
+        inner = declared_type(f".{stem.rpartition('.')[2]}") if "." in stem.rpartition("/")[2] else None
+        media_type = inner or declared_type(f".{name.rpartition('.')[2]}")
     if media_type in MODELS or (media_type == types.ZIP and name.endswith(_KERAS)):
         return "machine-learning-model"
     return "data" if media_type in DATA else "file"

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from veritensor_ray.core.detection import CONTEXT, EVIDENCE, FileInfo, Hit, Rule
-from veritensor_ray.core.media_types import is_text_type
+from veritensor_ray.core.format_table import is_text_type
 from veritensor_ray.core.text_positions import Columns, Place
 from veritensor_ray.findings.recorded import Fact, Recorded, ranked
 from veritensor_ray.formats.editing.marks import bytes_mark, text_mark

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import FileInfo
-from veritensor_ray.core.media_types import declared_type
+from veritensor_ray.core.format_table import declared_type
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source

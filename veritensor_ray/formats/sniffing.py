@@ -19,7 +19,8 @@ import numpy as np
 from charset_normalizer import from_bytes
 
 from veritensor_ray.core import media_types
-from veritensor_ray.core.media_types import FORMATS, PLAIN, TEXT_TYPES, UNKNOWN, Format
+from veritensor_ray.core.format_table import FORMATS, TEXT_TYPES
+from veritensor_ray.core.media_types import PLAIN, UNKNOWN, Format
 from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
 from veritensor_ray.formats.mail.recognise import mail_type
 from veritensor_ray.formats.model_files.onnx import structure as onnx
@@ -46,7 +47,7 @@ def _any_of(formats: Sequence[Format]) -> tuple[re.Pattern[bytes], tuple[str, ..
 
 
 _BEGINS, _BEGUN = _any_of(FORMATS)
-_READABLE, _ = _any_of([one for one in FORMATS if one.reader])
+_READABLE, _ = _any_of([one for one in FORMATS if one.is_read])
 
 
 def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) -> Kind:

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from veritensor_ray.core.media_types import declared_type
+from veritensor_ray.core.format_table import declared_type
 from veritensor_ray.masking.secret_kinds.secret_shapes import ANY_DISCORD_TOKEN, ANY_PASSWORD_HASH, PEM_IN_BASE64, PUTTY_KEY
 from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials

@@ -78,7 +78,7 @@ class Estimate:
 def survey(rows: Iterable[PlanRow], name_type: dict[str, str], settings: Settings, engines: tuple[str, ...]) -> Estimate:
     """Count a plan by media type. Fills `name_type` with the lookups it makes, from extension to media type."""
     from veritensor_ray.core.detection import FileInfo
-    from veritensor_ray.core.media_types import declared_type
+    from veritensor_ray.core.format_table import declared_type
 
     kinds: dict[str, TypeTotals] = defaultdict(TypeTotals)
     left_out: Counter[str] = Counter()

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
-from veritensor_ray.core.media_types import COMPRESSED, JSONL, OLE, OLE_LOCKED, text_type
+from veritensor_ray.core.format_table import COMPRESSED, text_type
+from veritensor_ray.core.media_types import JSONL, OLE, OLE_LOCKED
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Batcher, Gap, cut, one_batch
 from veritensor_ray.corpus.fetch import OpenArtifact, Throttle

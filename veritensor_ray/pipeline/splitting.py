@@ -15,8 +15,8 @@ from veritensor_ray.core.media_types import JSONL, PARQUET
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.formats.readers import READERS
 from veritensor_ray.formats.recognition import recognise
+from veritensor_ray.formats.registry import has_own_reader
 
 _SEARCH = 1 << 20
 _LONGEST_KEY = 16_384  # bytes of a PEM block
@@ -48,7 +48,7 @@ def _cuts(opened: OpenArtifact, target: int) -> list[tuple[str, int, int]]:
     kind = recognise(opened.file(), FileInfo(opened.row.artifact, opened.size, "").extension).kind
     if kind.media_type == PARQUET:
         return _row_groups(opened.file(), target)
-    if kind.encoding == "utf-8" and (kind.media_type == JSONL or kind.media_type not in READERS):
+    if kind.encoding == "utf-8" and (kind.media_type == JSONL or not has_own_reader(kind.media_type)):
         return _lines("jsonl" if kind.media_type == JSONL else "lines", opened.file(), opened.size, target)
     return []
 

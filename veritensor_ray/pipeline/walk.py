@@ -16,20 +16,8 @@ from typing import BinaryIO, cast
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import FileInfo, Hit
 from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error, failure
-from veritensor_ray.core.media_types import (
-    COMPRESSED,
-    FAISS,
-    GGUF,
-    HDF5,
-    NPY,
-    ONNX,
-    PDF,
-    PICKLE,
-    SAFETENSORS,
-    UNKNOWN,
-    declared_type,
-    mismatch,
-)
+from veritensor_ray.core.format_table import COMPRESSED, declared_type, mismatch
+from veritensor_ray.core.media_types import FAISS, GGUF, HDF5, NPY, ONNX, PDF, PICKLE, SAFETENSORS, UNKNOWN
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap, Identity
 from veritensor_ray.engines.base import Engine
@@ -45,8 +33,8 @@ from veritensor_ray.formats.common.spool import sha256, spooled
 from veritensor_ray.formats.common.streams import decompressed
 from veritensor_ray.formats.compressed.content import BESIDE, content_kind, content_name
 from veritensor_ray.formats.encoded_text import layers
-from veritensor_ray.formats.readers import reader_for
 from veritensor_ray.formats.recognition import Recognised, recognise
+from veritensor_ray.formats.registry import reader_for
 from veritensor_ray.pipeline.bounded.process_limits import Advancing
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Placed, Suspects

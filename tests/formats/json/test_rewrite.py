@@ -20,7 +20,7 @@ from veritensor_ray.formats.json import read as json_reader
 from veritensor_ray.formats.json import value_tree as json_tree
 from veritensor_ray.formats.json.rewrite import rewrite_json, rewrite_jsonl
 from veritensor_ray.formats.json.value_tree import text_of
-from veritensor_ray.formats.rewriters import Rewriter
+from veritensor_ray.formats.registry import Rewriter
 
 JSON, LINES = Kind("application/json", "utf-8"), Kind("application/jsonl", "utf-8")
 REWRITERS: dict[str, Rewriter] = {JSON.media_type: rewrite_json, LINES.media_type: rewrite_jsonl}

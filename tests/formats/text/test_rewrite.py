@@ -21,6 +21,7 @@ from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit
+from veritensor_ray.formats.registry import rewrite
 from veritensor_ray.formats.text.rewrite import rewrite_text
 
 TOML = "application/toml"
@@ -265,7 +266,7 @@ def test_a_part_of_a_large_yaml_file_is_refused() -> None:
 def test_other_readers_files_are_refused() -> None:
     """Marks of a mail are characters of its decoded parts."""
     with pytest.raises(CannotRewriteError, match="message/rfc822 are not rewritten"):
-        cleaned(rewrite_text, b"From: jo@ex.org\n\nhi", Kind(media_types.MESSAGE, "latin-1"), [])
+        cleaned(rewrite, b"From: jo@ex.org\n\nhi", Kind(media_types.MESSAGE, "latin-1"), [])
 
 
 def test_a_mark_whose_text_is_elsewhere_stays_undone() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.formats.reading import flat, split
 from veritensor_ray.core.config import Limits
-from veritensor_ray.core.media_types import declared_type
+from veritensor_ray.core.format_table import declared_type
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.sniffing import sniff
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from veritensor_ray.core.config import Settings, Severity
-from veritensor_ray.core.media_types import is_text_type
+from veritensor_ray.core.format_table import is_text_type
 from veritensor_ray.engines.automaton import Automaton
 from veritensor_ray.engines.base import Category, FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.indicators.feeds import NOTHING, Indicators, host_and_path, load_lists, refanged

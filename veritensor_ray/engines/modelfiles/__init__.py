@@ -10,8 +10,8 @@ from typing import BinaryIO
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import LimitExceeded, Malformed
+from veritensor_ray.core.format_table import EXECUTABLES
 from veritensor_ray.core.media_types import (
-    EXECUTABLES,
     GGUF,
     GZIP,
     HDF5,

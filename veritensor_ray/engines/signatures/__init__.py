@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from veritensor_ray.core.config import Settings, Severity
-from veritensor_ray.core.media_types import APACHE, EXECUTABLES, JSON, PICKLE, UNKNOWN
+from veritensor_ray.core.format_table import EXECUTABLES
+from veritensor_ray.core.media_types import APACHE, JSON, PICKLE, UNKNOWN
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.signatures.ruleset import RuleSet, built_in, from_folders

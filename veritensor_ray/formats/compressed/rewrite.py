@@ -17,7 +17,8 @@ import lz4.frame
 
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import Malformed, ReadError
-from veritensor_ray.core.media_types import BZIP2, GZIP, LZ4, LZMA, XZ, ZLIB, ZSTD, declared_type
+from veritensor_ray.core.format_table import declared_type
+from veritensor_ray.core.media_types import BZIP2, GZIP, LZ4, LZMA, XZ, ZLIB, ZSTD
 from veritensor_ray.formats.archives.members import count_member, rewritten
 from veritensor_ray.formats.common.decoders import (
     COMPRESSIONS,

@@ -36,7 +36,7 @@ from veritensor_ray.formats.markup.slots_to_rewrite import (
     Removable,
     Twins,
 )
-from veritensor_ray.formats.readers import reader_for
+from veritensor_ray.formats.registry import reader_for
 from veritensor_ray.formats.text.read import read_text
 
 _SHOWN = (TEXT, CDATA, RAW)  # what a sentence may consist of

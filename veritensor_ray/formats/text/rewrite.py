@@ -16,7 +16,7 @@ from veritensor_ray.formats.editing.placing import combined, placed, removed
 from veritensor_ray.formats.editing.spans import NEEDLESS, Range
 from veritensor_ray.formats.editing.splice import spliced, text_of
 from veritensor_ray.formats.editing.views import Views
-from veritensor_ray.formats.readers import READERS, reader_for
+from veritensor_ray.formats.registry import reader_for
 from veritensor_ray.formats.text.markdown_rewriting import fit_markdown, markdown_comments
 from veritensor_ray.formats.text.read import read_text
 from veritensor_ray.formats.text.toml_rewriting import fit_toml, toml_comments
@@ -29,8 +29,6 @@ Comments = Callable[[str, Callable[[], None]], list[Range]]
 def rewrite_text(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Write the text with the ordered changes. Raises CannotRewriteError, ReadError."""
     media_type = source.kind.media_type
-    if media_type in READERS and media_type not in _READ_AGAIN:
-        raise CannotRewriteError(f"files of type {media_type} are not rewritten")  # a mail, for example: its texts are decoded parts
     text = text_of(source, bounds.HELD)
     views = Views(source, reader_for(source.kind) or read_text) if media_type in _READ_AGAIN else None
     comments = markdown_comments(text, orders.pulse) if media_type == media_types.MARKDOWN and orders.units else ()

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.core.detection import EVIDENCE, FileInfo, Hit, Rule
-from veritensor_ray.core.media_types import is_text_type
+from veritensor_ray.core.format_table import is_text_type
 from veritensor_ray.core.origins import Array, Mapped, Origin, from_origins
 from veritensor_ray.corpus.planning import BYTE_RANGES
 from veritensor_ray.engines.base import Needs

@@ -22,7 +22,7 @@ from veritensor_ray.formats.columnar.arrow.rewrite import rewrite_arrow_file, re
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit
-from veritensor_ray.formats.rewriters import REWRITERS
+from veritensor_ray.formats.registry import rewrite
 
 DROP_CELL, DROP_ROW = Action.DROP_CELL, Action.DROP_ROW
 KINDS = [ARROW_FILE, ARROW_STREAM]
@@ -223,7 +223,8 @@ def test_damaged_files_are_refused_or_rewritten(seed: int) -> None:
 
 
 def test_feather_1_is_not_rewritten() -> None:
-    assert FEATHER_1 not in REWRITERS
+    with pytest.raises(CannotRewriteError, match="are not rewritten"):
+        cleaned(rewrite, b"FEA1", Kind(FEATHER_1), [])
 
 
 def test_real_engines() -> None:

@@ -23,8 +23,7 @@ from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.edits import Order, Orders
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.formats.opened_files import opened
-from veritensor_ray.formats.readers import reader_for
-from veritensor_ray.formats.rewriters import rewrite
+from veritensor_ray.formats.registry import reader_for, rewrite
 
 
 def texts(data: bytes, name: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from veritensor_ray.core import media_types
 from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.format_table import FORMATS
 from veritensor_ray.exports.cyclonedx import DATA, MODELS
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.findings.summary import NUMBER
@@ -16,7 +16,7 @@ from veritensor_ray.results.results import Results
 _REASONS = 5
 _OPEN = "suppressed_by IS NULL"
 _BY_SEVERITY = ", ".join(f"coalesce(sum({NUMBER}) FILTER ({_OPEN} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in SEVERITIES)
-_TITLES = {one.media_type: one.title for one in media_types.FORMATS}
+_TITLES = {one.media_type: one.title for one in FORMATS}
 
 
 def inventory(results: Results) -> list[str]:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import Protocol
 
-from veritensor_ray.core.media_types import EXECUTABLES
+from veritensor_ray.core.format_table import EXECUTABLES
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.sniffing import by_magic

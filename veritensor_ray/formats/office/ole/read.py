@@ -9,7 +9,7 @@ from functools import partial
 from typing import BinaryIO
 
 from veritensor_ray.core.errors import LimitExceeded, ReadError
-from veritensor_ray.core.media_types import EXECUTABLES
+from veritensor_ray.core.format_table import EXECUTABLES
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Copies

@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, ReadError
-from veritensor_ray.core.media_types import EXECUTABLES
+from veritensor_ray.core.format_table import EXECUTABLES
 from veritensor_ray.formats.archives.zip.structure import Directory, ZipEntry
 from veritensor_ray.formats.archives.zip.zip_entries import NoData, ZipArchive
 from veritensor_ray.formats.common.source import Item, Member, Source

@@ -1,0 +1,58 @@
+"""Finds the reader and the rewriter of a kind of file, which its row in the table of formats names.
+
+They are imported when the first file of their kind comes: importing all of them takes as long as everything else that a worker needs.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
+
+from veritensor_ray.core.format_table import FORMATS, format_of
+from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.common.source import Reader, Source
+from veritensor_ray.formats.editing.actions import CannotRewriteError
+from veritensor_ray.formats.editing.edits import Orders
+
+# A rewriter reads a file and writes it again with the ordered changes, and nothing else changed. It raises CannotRewriteError if the format
+# cannot express an order. Orders that it leaves undone make the caller hold the file back. Files without orders never come here.
+Rewriter = Callable[[Source, BinaryIO, Orders], None]
+_READ_TEXT, _REWRITE_TEXT = ".text.read:read_text", ".text.rewrite:rewrite_text"
+
+
+def has_own_reader(media_type: str) -> bool:
+    """Whether files of this type are not read as plain text, even if they are text."""
+    row = format_of(media_type)
+    return row is not None and row.read is not None
+
+
+def reader_for(kind: Kind) -> Reader | None:
+    """The reader for a kind of file. Every kind of text has one."""
+    row = format_of(kind.media_type)
+    found = (row and row.read) or (_READ_TEXT if kind.is_text else None)
+    return cast("Reader", _imported(found)) if found else None
+
+
+def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
+    """Write the file with the ordered changes to `out`. Raises CannotRewriteError, ReadError."""
+    row = format_of(source.kind.media_type)
+    found = row and row.rewrite
+    if found is None and source.kind.is_text and not has_own_reader(source.kind.media_type):
+        found = _REWRITE_TEXT
+    if found is None:
+        raise CannotRewriteError(f"files of type {source.kind.media_type} are not rewritten")  # a mail, for example: its texts are decoded
+    cast("Rewriter", _imported(found))(source, out, orders)
+
+
+def import_all() -> None:
+    """Import every reader, so that an incomplete installation is reported before the first file. Raises ImportError."""
+    for path in {_READ_TEXT, *(row.read for row in FORMATS if row.read)}:
+        _imported(path)
+
+
+@functools.cache
+def _imported(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module, __package__), name)
