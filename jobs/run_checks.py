@@ -62,11 +62,11 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
     bundle_id = bundle.id if bundle else None
     for warning in bundle.warnings if bundle else ():
         report.note(warning)
-    if untested := ray_internals.unproven():
-        report.note(untested)
     starts = tuple(roots(settings.sources, settings.stores))
     with contextlib.ExitStack() as stack:
         stack.enter_context(Guard(*real_bases(settings.sources)))
+        if untested := ray_internals.unproven():
+            report.note(untested)
         _check_foreign(store)
         policy = policy_in_force(given, store, key_id(key), report.note)
         if settings.address:

@@ -45,7 +45,7 @@ _NEEDED = (
 
 # --- Constants ---
 
-# Meant for desktops that ask before a program may listen: off means that Ray listens on loopback only, on Linux too.
+# Meant for desktops that ask before a program may listen. Off, it keeps all ports on loopback on Linux too, which no documented option does.
 LOOPBACK_SWITCH = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 # Timeouts of the start, because the defaults of 30 and 60 seconds are too short if many processes start at once.
 START_TIMEOUTS = {
@@ -53,12 +53,10 @@ START_TIMEOUTS = {
     "RAY_gcs_server_port_wait_time_s": "120",
     "RAY_worker_register_timeout_seconds": "300",
 }
-# How workers behave: they take neither their environment from `uv run` nor their GPUs away, and are kept while idle, because Ray would
-# end them after a second, only to start them again soon after.
 WORKER_SETTINGS = {
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_idle_worker_killing_time_threshold_ms": "600000",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # because a driver in `uv run` would have each worker build an environment, from an index
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # because the default, under which a task without GPUs sees them, has changed before
+    "RAY_idle_worker_killing_time_threshold_ms": "600000",  # because Ray ends idle workers after a second, and soon starts others
 }
 # The longest path in Ray's folder, because the kernel bounds the path of a socket and Ray fails obscurely if it is exceeded.
 LONGEST_PATH = "session_2026-11-29_04-20-05_123456_4194304/sockets/plasma_store.10"
