@@ -196,7 +196,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
         "the name findings does not say the format, because its end is that of no format; add format=, one of csv, ",
     ),
     "no name": (lambda a: a.export(None), "the file to export to must be a path or a URI, not None. "),
-    "no name for a report": (lambda a: a.report(None), "the file for the report must be a path or a URI, not None. "),
+    "no name for a report": (lambda a: a.report(3), "the file for the report must be a path or a URI, not int. "),
     "a report in the results": (lambda a: a.report("audit/a.html"), "audit/a.html lies inside the results, "),
     "a negative number": (lambda a: a.report("a.html", rows=-1), "rows must be a number of findings from 0, not -1"),
     "a folder that is not there": (lambda a: a.export("no/a.csv"), "no/a.csv cannot be created, because there is no folder "),

@@ -198,12 +198,13 @@ class Audit(Results):
         with Guard():
             export_to(self, path, format, where, load_settings(config))
 
-    def report(self, path: str | os.PathLike[str] = "report.html", *, rows: int = 100_000, config: str | None = None) -> None:
+    def report(self, path: str | os.PathLike[str] | None = None, *, rows: int = 100_000, config: str | None = None) -> None:
         """Write a report for people: one HTML file that needs no network, as `veritensor-ray report` does.
 
         It holds at most `rows` findings, the worst first, and warns if there are more; its totals count all of them. The file appears when it
-        is complete, with mode 0600, and replaces an earlier one. Raises UsageError, also for a file in the corpus or in the results;
-        CannotRunError if it cannot be written.
+        is complete, with mode 0600, and replaces an earlier one. Without a `path`, it is report.html in the working directory, where only an
+        earlier report on the same output is replaced. Raises UsageError, also for a file in the corpus or in the results; CannotRunError if it
+        cannot be written.
         """
         with Guard():
             report_to(self, path, rows, load_settings(config))

@@ -12,6 +12,7 @@ from veritensor_ray.engines.registry import rules_of
 from veritensor_ray.exports import FORMATS, format_named
 from veritensor_ray.exports.export_destination import export, written
 from veritensor_ray.exports.report import page
+from veritensor_ray.exports.report.default_name import default_name
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.results.results import Results
 
@@ -26,10 +27,10 @@ def export_to(results: Results, to: str | os.PathLike[str], format: str | None, 
     export(Selection(results, f"SELECT * FROM {source}", rules, "artifact, rule_id, finding_id"), chosen, path)  # noqa: S608  # checked
 
 
-def report_to(results: Results, to: str | os.PathLike[str], rows: int, settings: Settings) -> None:
+def report_to(results: Results, to: str | os.PathLike[str] | None, rows: int, settings: Settings) -> None:
     """Write a report; see `Audit.report`."""
     results.check()
-    path = path_of(to, "the file for the report")
+    path = default_name(results, "report.html", "as path") if to is None else path_of(to, "the file for the report")
     if rows < 0:
         raise UsageError(f"rows must be a number of findings from 0, not {rows}")
     with written(path, results) as file:

@@ -23,7 +23,7 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
     monkeypatch.chdir(tmp_path / "here")
     (tmp_path / "corpus").mkdir()
     rows = [finding(number, {1: "a.md"}.get(number, "b.md"), {"line": number}) for number in range(1, 6)]
-    return written(tmp_path / "out", rows, sources=[str(tmp_path / "corpus")])
+    return written(tmp_path / "out", rows, sources=[str(tmp_path / "corpus")], package_version="1.0")
 
 
 def test_it_is_written_at_once_for_its_owner_alone(
@@ -35,6 +35,26 @@ def test_it_is_written_at_once_for_its_owner_alone(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [one.name for one in file.parent.iterdir()] == ["report.html"]
     assert file.read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(("options", "name"), [((), "report.html"), (("--compliance", "eu-ai-act"), "eu-ai-act.html")])
+def test_a_file_that_nobody_named_is_replaced_only_by_a_report_on_the_same_output(
+    options: tuple[str, ...],
+    name: str,
+    output: Results,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = written(tmp_path / "other", [finding(1, "a.md", {"line": 1})], sources=[str(tmp_path / "corpus")], package_version="1.0")
+    for code, results in ((0, output), (0, output), (2, other)):
+        assert call(monkeypatch, "report", results.store.uri, *options) == code
+    assert f"{name} exists and is not a report on {other.store.uri}; name another file with --to" in capsys.readouterr().err
+    assert call(monkeypatch, "report", other.store.uri, *options, "--to", name) == 0
+    assert call(monkeypatch, "report", output.store.uri, *options) == 2
+    Path(name).write_text("mine")
+    assert call(monkeypatch, "report", output.store.uri, *options) == 2
+    assert Path(name).read_text() == "mine"
 
 
 def test_a_limit_is_said(output: Results, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

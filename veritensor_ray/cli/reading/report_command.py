@@ -11,6 +11,8 @@ from veritensor_ray.cli.options import Config, Output, Sweep
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit
 
+_HOW = "with --to"
+
 
 def report(
     output: Output,
@@ -19,7 +21,8 @@ def report(
         typer.Option(
             "--to",
             "-o",
-            help="The file to write. Its mode is 0600; an earlier file is replaced. Default: report.html, or the framework's name.",
+            help="The file to write. Its mode is 0600; an earlier file is replaced. Default: report.html, or the framework's name, where only an "
+            "earlier report on the same output is replaced.",
         ),
     ] = None,
     compliance: Annotated[
@@ -46,14 +49,15 @@ def report(
     from veritensor_ray.engines.registry import rules_of
     from veritensor_ray.exports.export_destination import written
     from veritensor_ray.exports.report import page
+    from veritensor_ray.exports.report.default_name import default_name
 
     settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
     audit.check()
     if compliance is not None:
-        _compliance(audit, compliance, to or f"{compliance}.html")
+        _compliance(audit, compliance, to)
         return
-    to = to or "report.html"
+    to = to or default_name(audit, "report.html", _HOW)
     rules = rules_of(settings, audit.run["engines"])
     with written(to, audit) as file:
         made = page.write(audit, rules, file, most_rows=rows)
@@ -67,17 +71,20 @@ def report(
         )
 
 
-def _compliance(audit: Audit, name: str, to: str) -> None:
+def _compliance(audit: Audit, name: str, to: str | None) -> None:
     """Write a report for a framework."""
     from pathlib import PurePath
 
     from veritensor_ray.cli.render import wrote
     from veritensor_ray.exports.export_destination import written
     from veritensor_ray.exports.report.compliance import compliance, render
+    from veritensor_ray.exports.report.default_name import default_name, mark
 
     document = compliance(audit, name)
-    content = render(document, PurePath(to).suffix)
+    to = to or default_name(audit, f"{name}.html", _HOW)
+    suffix = PurePath(to).suffix
+    content = render(document, suffix)
     with written(to, audit) as file:
-        file.write(content)
+        file.write(content + (mark(audit) if suffix == ".html" else b""))
     counts = ", ".join(f"{status} {count}" for status, count in document.counts.items())
     wrote(to, f"{len(document.items)} items: {counts}")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.detection import Rule
 from veritensor_ray.exports.report import embedding
+from veritensor_ray.exports.report.default_name import mark
 from veritensor_ray.exports.report.report_data import WORST_FIRST, Report, gaps, report
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.results.results import Results
@@ -95,6 +96,7 @@ def write(
     )
     for piece in page:
         file.write(piece.encode("utf-8", "backslashreplace"))
+    file.write(mark(results))
     return Written(found.rows, total, policy)
 
 
