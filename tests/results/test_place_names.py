@@ -24,6 +24,7 @@ from veritensor_ray.results.place_names import place, within
         ({"part": "Sheet1", "row": 0, "column": "B"}, "a.md Sheet1 row 0 B"),
         ({"part": "header", "line": 1, "column": "email"}, "a.md header line 1 email"),
         ({"line": 5, "column": "script"}, "a.md:5 script"),
+        ({"part": "body", "paragraph": 12}, "a.md body paragraph 12"),
     ],
 )
 def test_place(location: dict[str, Any] | None, expected: str) -> None:

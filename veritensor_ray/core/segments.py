@@ -31,6 +31,7 @@ SEGMENTS = pa.schema(
         ("row", pa.int64()),
         ("column", _NAME),
         ("page", pa.int32()),
+        ("paragraph", pa.int32()),  # counted from 1 in its part
         ("part", _NAME),
         ("line", pa.int64()),  # of the first character; null if the text has no lines
         ("byte_offset", pa.int64()),  # of the first character in the file; null if the text was decoded
@@ -64,6 +65,7 @@ class Block:
     row: int | Sequence[int] | pa.Array | None = None
     column: str | Sequence[str] | pa.Array | None = None
     page: int | None = None
+    paragraph: Sequence[int] | None = None
     part: str | None = None
     line: int | Sequence[int] | None = None
     byte_offset: int | None = None
@@ -154,6 +156,7 @@ def _cut_long(block: Block, limits: Limits) -> Block:
         texts=texts,
         row=_take(block.row, index),
         column=_take(block.column, index),
+        paragraph=_take(block.paragraph, index),
         start=starts,
         owned=owned,
         line=lines if block.line is not None else None,
@@ -209,6 +212,7 @@ def one_batch(parts: Sequence[tuple[Block, Identity]]) -> pa.RecordBatch:
             columns.numbers([block.row for block in blocks], pa.int64()),
             columns.names([block.column for block in blocks]),
             columns.numbers([block.page for block in blocks], pa.int32()),
+            columns.numbers([block.paragraph for block in blocks], pa.int32()),
             columns.names([block.part for block in blocks]),
             columns.numbers([block.line for block in blocks], pa.int64()),
             columns.numbers([block.byte_offset for block in blocks], pa.int64()),

@@ -206,7 +206,7 @@ def _region(row: Mapping[str, Any], at: Mapping[str, Any]) -> dict[str, int]:
 
 def _inside(row: Mapping[str, Any], at: Mapping[str, Any]) -> dict[str, str]:
     """Return the member, page, part, row or column as a logical location; empty for a location in the artifact itself."""
-    kinds = [name for name in ("page", "part", "row", "column") if at.get(name) is not None]
+    kinds = [name for name in ("page", "part", "paragraph", "row", "column") if at.get(name) is not None]
     if not row["member"] and not kinds:
         return {}
     words, path = shown(within({**row, "location": at})), described.path_of(row)

@@ -12,6 +12,7 @@ LOCATION = pa.struct(
         ("row", pa.int64()),
         ("column", pa.string()),
         ("page", pa.int32()),
+        ("paragraph", pa.int32()),
         ("part", pa.string()),
         ("byte_offset", pa.int64()),
         ("start", pa.int64()),

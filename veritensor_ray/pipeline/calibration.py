@@ -39,7 +39,7 @@ LEAST = 50  # documents
 _WINDOWS = 256  # windows scored between two signs of progress
 _READ = ("scanned", "partial")
 _LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)  # left out by the user, who knows about it
-_NUMBERS, _WORDS = ("page", "row", "line", "byte_offset"), ("part", "column", "view")  # fields of a location
+_NUMBERS, _WORDS = ("page", "paragraph", "row", "line", "byte_offset"), ("part", "column", "view")  # fields of a location
 TOP = "."  # the kind of documents that lie next to the folders
 
 Progress = Callable[[int, int], None]

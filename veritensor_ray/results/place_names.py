@@ -35,6 +35,7 @@ def _words(at: Mapping[str, Any], name: str) -> list[str]:
         return [cell]
     words = [f"page {at['page']}"] if at.get("page") is not None else []
     words += [at["part"]] if at.get("part") else []
+    words += [f"paragraph {at['paragraph']}"] if at.get("paragraph") is not None else []
     if at.get("line") is not None:
         words += [f"line {at['line']}"]
     elif at.get("row") is not None:

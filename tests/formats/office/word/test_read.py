@@ -24,6 +24,19 @@ def texts(body: str, *fields: str, **parts: str | bytes) -> list[Any]:
     return flat(read(docx(body, **parts), DOCX)[0], *fields)
 
 
+def test_paragraphs_are_numbered_as_people_count_them() -> None:
+    body = (
+        f"<w:p>{run('first')}</w:p><w:p/>"
+        "<w:p><w:r><w:t>soft</w:t><w:br/><w:t>breaks</w:t><w:br/><w:t>do not count</w:t></w:r></w:p>"
+        f"<w:tbl><w:tr><w:tc><w:p>{run('cell')}</w:p></w:tc></w:tr></w:tbl>"
+        f"<w:p>{run('shown')}{run('hidden', '<w:vanish/>')}</w:p>"
+    )
+    numbered = [("first", 1), ("soft\nbreaks\ndo not count", 3), ("cell", 4), ("shown", 5), ("hidden", 5)]
+    assert texts(body, "paragraph") == numbered
+    header = f"<w:hdr {W}><w:p>{run('top')}</w:p></w:hdr>"
+    assert ("top", "header1", 1) in texts(body, "part", "paragraph", header1__xml=header)
+
+
 @pytest.mark.parametrize(
     ("paragraph", "expected"),
     [

@@ -22,6 +22,7 @@ class _Bucket:
     texts: list[str] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
+    paragraphs: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     origins: list[Sequence[Origin]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -39,7 +40,7 @@ class Texts:
         self.chars = 0
         self.tracer: Tracer | None = None
         self._count, self._size = 0, 0
-        self._buckets: dict[tuple[str | None, str, bool, bool, bool, bool], _Bucket] = {}
+        self._buckets: dict[tuple[str | None, str, bool, bool, bool, bool, bool], _Bucket] = {}
 
     def add(
         self,
@@ -48,6 +49,7 @@ class Texts:
         *,
         column: str | None = None,
         row: int | None = None,
+        paragraph: int | None = None,
         start: int = 0,
         origins: Sequence[Origin] | None = None,
         notice: str | None = None,
@@ -58,7 +60,7 @@ class Texts:
         if self.tracer is not None:
             self.tracer.added(self.part, text, view, column, row, start, origins)
             return
-        key = (self.part, view, row is None, column is None, origins is None, notice is None)
+        key = (self.part, view, row is None, column is None, paragraph is None, origins is None, notice is None)
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = _Bucket()
@@ -68,6 +70,8 @@ class Texts:
             bucket.rows.append(row)
         if column is not None:
             bucket.columns.append(column)
+        if paragraph is not None:
+            bucket.paragraphs.append(paragraph)
         if origins is not None:
             bucket.origins.append(origins)
         if notice is not None:
@@ -89,11 +93,12 @@ class Texts:
     def take(self) -> Iterator[Block]:
         """Yield what was collected since the last call."""
         buckets, self._buckets, self._count, self._size = self._buckets, {}, 0, 0
-        for (part, view, no_row, no_column, no_origins, no_notice), found in buckets.items():
+        for (part, view, no_row, no_column, no_paragraph, no_origins, no_notice), found in buckets.items():
             yield Block(
                 found.texts,
                 row=None if no_row else found.rows,
                 column=None if no_column else found.columns,
+                paragraph=None if no_paragraph else found.paragraphs,
                 part=part,
                 start=found.starts,
                 view=view,

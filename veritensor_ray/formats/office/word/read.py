@@ -1,6 +1,6 @@
 """Reads Word documents: every part with text.
 
-`start` counts the characters of a part's paragraphs, joined by line ends, in the order in which they end.
+`start` counts the characters of a part's paragraphs, joined by line ends, and `paragraph` the paragraphs, in the order in which they end.
 """
 
 from __future__ import annotations

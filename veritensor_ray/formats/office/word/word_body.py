@@ -52,6 +52,7 @@ class Body(Walker):
         self._plain = styles.look(None)
         self._stack: list[_Paragraph] = []
         self._at = 0  # characters of the part so far
+        self._ended = 0  # paragraphs of the part so far, empty ones too
         self._deleted = self._changes = 0
         self._fields: list[list[str]] = []
         self._instruction: list[str] | None = None
@@ -203,8 +204,11 @@ class Body(Walker):
             self._mark(chr(code - 0xF000 if 0xF020 <= code <= 0xF0FF else code))
 
     def _close(self) -> None:
-        if self._stack and (paragraph := self._stack.pop()).pieces:
-            self._give(paragraph)
+        if self._stack:
+            paragraph = self._stack.pop()
+            if paragraph.pieces:
+                self._give(paragraph)
+            self._ended += 1
         if self._fallback is not None:
             self._fallback.append("\n")
 
@@ -213,7 +217,8 @@ class Body(Walker):
         texts, length = told(paragraph.pieces, self._at, self.join)
         for kind, text, start, origins in texts:
             deleted = kind == "deleted"
-            self.texts.add(text, "hidden" if deleted else kind, column="deleted" if deleted else None, start=start, origins=origins)
+            view, column = ("hidden", "deleted") if deleted else (kind, None)
+            self.texts.add(text, view, column=column, paragraph=self._ended + 1, start=start, origins=origins)
         self._at += length + ended if length else 0
 
     # Changes, comments and their authors
