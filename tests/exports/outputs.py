@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.findings.outputs import Rows, written
-from veritensor_ray.core.detection import Rule
+from veritensor_ray.core.config import Settings
+from veritensor_ray.exports.rules_of_results import rules_in
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.findings.schema import LOCATION, TABLES
 from veritensor_ray.results.decisions import Scope
 from veritensor_ray.results.labels import put_labels
@@ -17,22 +19,21 @@ from veritensor_ray.results.results import Results
 
 WHEN = datetime(2026, 3, 1, 22, tzinfo=UTC)
 SHA = "ab" * 32
-RULES = {
-    "modelfiles.dangerous-pickle": Rule(
-        id="modelfiles.dangerous-pickle",
-        title="Pickle that runs code",
-        description="Loading the file runs code.",
-        category="unsafe-deserialization",
-        severity="critical",
-        remediation="Do not load it.",
-        taxonomy=("CWE-502", "ATLAS:AML.T0011.000"),
-        references=("https://docs.python.org/3/library/pickle.html", "javascript:alert(1)", "https://x.example/\u202egnp.exe"),
-        false_alarms="None are known.",
-    )
-}
+RULE = RuleText(
+    rule_id="modelfiles.dangerous-pickle",
+    engine="modelfiles",
+    title="Pickle that runs code",
+    description="Loading the file runs code.",
+    category="unsafe-deserialization",
+    severity="critical",
+    remediation="Do not load it.",
+    taxonomy=("CWE-502", "ATLAS:AML.T0011.000"),
+    references=("https://docs.python.org/3/library/pickle.html", "javascript:alert(1)", "https://x.example/\u202egnp.exe"),
+    false_alarms="None are known.",
+    confidence=1.0,
+)
 ENTRY = {"id": "S-1", "reason": "our own fixture", "owner": "ml@example.com", "expires": "2027-01-01", "expired": False, "findings": 1}
 RUN: dict[str, Any] = {
-    "schema_version": "3",
     "package_version": "1.2.3",
     "sources": ["s3://user:hunter2@bucket/corpus"],
     "started_at": "2026-03-01T22:00:00+00:00",
@@ -100,9 +101,11 @@ def entry(artifact: str = "models/a.pkl", **about: Any) -> dict[str, Any]:
     } | about
 
 
-def output(folder: Path, findings: Rows = (), ledger: Sequence[Mapping[str, Any]] = (entry(),), **about: Any) -> Results:
-    """An audit with these rows. `about` are fields of run.json."""
-    return written(folder, findings, ledger, **RUN | {"status": {"scanned": len(ledger)}} | about)
+def output(
+    folder: Path, findings: Rows = (), ledger: Sequence[Mapping[str, Any]] = (entry(),), rules: Sequence[RuleText] = (RULE,), **about: Any
+) -> Results:
+    """An audit with these rows and rules. `about` are fields of run.json."""
+    return written(folder, findings, ledger, rules=rules, **RUN | {"status": {"scanned": len(ledger)}} | about)
 
 
 def labelled(results: Results, label: bool) -> Results:
@@ -117,4 +120,4 @@ def not_covered(*reasons: str) -> list[dict[str, Any]]:
 
 
 def selection(results: Results, query: str = "SELECT * FROM findings ORDER BY finding_id") -> Selection:
-    return Selection(results, query, RULES)
+    return Selection(results, query, rules_in(results, Settings()))

@@ -119,10 +119,12 @@ class Night(Run):
         """An artifact that is taken over whole."""
         self.plan.append(row_of(-1, artifact, carried_from=artifact, **about))
 
-    def sweep(self, previous: int | None = None, key: bytes = KEY, policy: str | None = None) -> dict[str, Any]:
+    def sweep(
+        self, previous: int | None = None, key: bytes = KEY, policy: str | None = None, elsewhere: OutputStore | None = None
+    ) -> dict[str, Any]:
         self.planned()
         judge = Judge(load_policy(policy), date(2026, 1, 1))
-        return collect_sweep(self.store, self.info, key, judge, None if previous is None else night_id(previous))
+        return collect_sweep(self.store, self.info, key, judge, None if previous is None else night_id(previous), elsewhere)
 
     def table(self, name: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = pq.read_table(self.folder / "sweeps" / self.info.run / name).to_pylist()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.findings.building import INFO, RULE
+from veritensor_ray.findings.rule_texts import RuleText, text_of
 from veritensor_ray.findings.schema import LOCATION, TABLES
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.policy.judge import Judge, load_policy
@@ -55,13 +57,15 @@ def checked(artifact: str, status: str = "scanned", **about: Any) -> dict[str, A
     return known | size | about
 
 
-def written(folder: Path, findings: Rows, ledger: Rows | None = None, trends: Rows = (), **about: Any) -> Results:
-    """An audit or, if `about` says so, a sweep with these rows. `about` changes its run.json.
+def written(
+    folder: Path, findings: Rows, ledger: Rows | None = None, trends: Rows = (), rules: Iterable[RuleText] = (text_of(RULE),), **about: Any
+) -> Results:
+    """An audit or, if `about` says so, a sweep with these rows and rules. `about` changes its run.json.
 
     Without a ledger, every artifact with a finding was fully checked.
     """
     rows = ledger if ledger is not None else [checked(name) for name in dict.fromkeys(row["artifact"] for row in findings)]
-    tables: dict[str, Rows] = {"findings": findings, "ledger": rows, "rollup": ()}
+    tables: dict[str, Rows] = {"findings": findings, "ledger": rows, "rollup": (), "rules": [asdict(rule) for rule in rules]}
     if about.get("job") == "sweep":
         tables = dict.fromkeys(TABLES, ()) | tables | {"trends": trends}
     for name, values in tables.items():

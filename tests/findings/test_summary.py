@@ -13,6 +13,7 @@ import pytest
 from tests.findings.building import INFO, RULE, WORSE
 from veritensor_ray.cli.scanning.submit_command import exit_code
 from veritensor_ray.core.config import Settings
+from veritensor_ray.findings.rule_texts import write_rules
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, SCHEMA_VERSION
 from veritensor_ray.findings.summary import database, rows, run_json
 from veritensor_ray.policy.judge import Judge, load_policy
@@ -25,6 +26,7 @@ def counted(
     for name, schema, values in (("findings", FINDINGS, findings), ("ledger", LEDGER, ledger)):
         (tmp_path / name).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(values or [], schema), tmp_path / name / "part-00000.parquet")
+    write_rules(OutputStore(str(tmp_path)), INFO.rules.values())
     return run_json(OutputStore(str(tmp_path)), INFO, unlisted, Judge(load_policy(None), date(2026, 1, 1)))
 
 

@@ -21,7 +21,7 @@ from veritensor_ray.findings import schema
 from veritensor_ray.findings.collect import content_fingerprint, finding_id
 from veritensor_ray.findings.outcome import COMPLETE, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder, evidence_key
-from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.schema import OF_AUDIT, TABLES
 from veritensor_ray.findings.sweep_publishing import publish
 from veritensor_ray.testing import painted
 
@@ -97,7 +97,7 @@ def test_the_first_night_is_an_audit(by_hand: Hand, tmp_path: Path) -> None:
         one.decided("closed", "unlisted", "denied", size=None)
     result, expected = night.sweep(), audit.collect()
     assert without([result], "finished_at", "previous", "plan", "states") == without([expected], "finished_at")
-    for table in ("findings", "ledger", "rollup"):
+    for table in OF_AUDIT:
         rows = pq.read_table(tmp_path / "audit" / table).to_pylist()
         assert without(night.table(table), "detected_at") == without(rows, "detected_at")
     for table in ("resolved", "unverified", "known"):
@@ -109,9 +109,7 @@ def test_schemas_are_those_of_the_interface(by_hand: Hand) -> None:
     night = by_hand.night(0)
     night.sweep()
     for table in TABLES:
-        expected = {"known": schema.KNOWN, "trends": schema.TRENDS, "ledger": schema.LEDGER, "rollup": schema.ROLLUP}.get(
-            table, schema.FINDINGS
-        )
+        expected = {name: TABLES[name] for name in ("known", "trends", "ledger", "rollup", "rules")}.get(table, schema.FINDINGS)
         found = pq.read_schema(by_hand.folder / "sweeps" / night.info.run / table / "part-00000.parquet")
         assert found == expected
         assert found.metadata == expected.metadata, "the version"
@@ -515,6 +513,49 @@ def test_what_was_found_in_a_picture_that_was_not_read_is_unverified(by_hand: Ha
     second.shard((row_of(0, "p.png"), now))
     second.sweep(0)
     assert states(second) == {("p.png", RULE.id): "unverified"}
+
+
+FEWER = replace(BOTH, rules=RULES)  # as if the next version had no rule of the engine `other`
+
+
+def _keeping(night: Night, how: str) -> None:
+    """Plan a night in which the finding of that engine in `a` becomes, or stays, `how`."""
+    if how == "persisting":
+        night.carry("a")
+    elif how == "resolved":
+        night.shard((row_of(0, "a", mtime=9.0), seen_by_both("a", "bad")))
+    else:
+        night.decided("a", "unreadable", "denied")
+
+
+@pytest.mark.parametrize("how", ["persisting", "resolved", "unverified"])
+def test_rules_of_older_rows_are_kept_as_long_as_there_are_such_rows(by_hand: Hand, how: str) -> None:
+    first, second, third = (by_hand.night(number, FEWER if number else BOTH) for number in range(3))
+    first.shard((row_of(0, "a"), seen_by_both("a", "bad", other=("x",))))
+    first.sweep()
+    _keeping(second, how)
+    summary = second.sweep(0)
+    assert states(second)["a", OTHER.id] == how
+    assert second.table("rules") == first.table("rules")
+    assert [row["rule_id"] for row in second.table("rules")] == sorted({OTHER.id, *RULES})
+    assert {one["rule_id"]: one["title"] for one in summary["rules"]}.get(OTHER.id, OTHER.title) == OTHER.title
+    third.shard((row_of(0, "a", mtime=10.0), seen_by_both("a", "bad")))
+    third.sweep(1)
+    assert (OTHER.id in {row["rule_id"] for row in third.table("rules")}) == (how != "resolved"), "its finding is resolved now"
+    fourth = by_hand.night(3, FEWER)
+    fourth.carry("a")
+    fourth.sweep(2)
+    assert {row["rule_id"] for row in fourth.table("rules")} == {*RULES}
+
+
+def test_rules_of_rows_that_are_taken_over_from_another_run_come_along(by_hand: Hand, tmp_path: Path) -> None:
+    other, night = Night(tmp_path / "other", 0, BOTH), by_hand.night(0, FEWER)
+    other.shard((row_of(0, "a"), seen_by_both("a", "bad", other=("x",))))
+    other.collect()
+    night.shard((row_of(0, "b"), known_as("b", "a")))
+    night.sweep(elsewhere=other.store)
+    assert states(night)["b", OTHER.id] == "new"
+    assert {row["rule_id"] for row in night.table("rules")} == {OTHER.id, *RULES}
 
 
 # with real files

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
-from veritensor_ray.core.config import load_settings
+from veritensor_ray.core.config import Settings, load_settings
 from veritensor_ray.core.errors import (
     CannotRunError,
     DeadlineReached,
@@ -27,6 +27,7 @@ from veritensor_ray.core.errors import (
     UsageError,
     VeritensorError,
 )
+from veritensor_ray.engines.registry import rules_of
 from veritensor_ray.jobs.audit_run import audit
 from veritensor_ray.jobs.run_reporting import Reading, Silent
 from veritensor_ray.testing import painted
@@ -239,6 +240,24 @@ def test_a_worker_with_other_rules_than_the_run_was_planned_with_refuses(tmp_pat
 
     with pytest.raises(CannotRunError, match=r"engine signatures on .* differs from the one the run was planned with"):
         run(corpus, tmp_path / "out", Meddler(meddle), rules=[str(rules)])
+
+
+def test_all_rules_of_a_run_are_in_its_results(tmp_path: Path) -> None:
+    """Also the user's own, and those without findings; an audit that replaces another leaves none of that one's."""
+    corpus, rules = make_corpus(tmp_path / "corpus", 1), tmp_path / "rules"
+    rules.mkdir()
+    (rules / "a.yar").write_text(RULE % "no such text")
+    run(corpus, tmp_path / "out", rules=[str(rules)])
+    found = {row["rule_id"]: row for row in table(tmp_path / "out", "rules")}
+    own = found["signatures.user-own-word"]
+    assert (own["engine"], own["title"], own["category"], own["severity"]) == ("signatures", "x", "hidden-content", "low")
+    built_in = rules_of(Settings(), ["signatures"])
+    assert found.keys() == {*built_in, own["rule_id"]}
+    assert {name: row["remediation"] for name, row in found.items() if name in built_in} == {
+        name: rule.remediation for name, rule in built_in.items()
+    }
+    run(corpus, tmp_path / "out", fresh=True, engines=["secrets"])
+    assert {row["engine"] for row in table(tmp_path / "out", "rules")} == {"secrets"}
 
 
 def test_the_same_command_on_a_complete_output_scans_nothing(tmp_path: Path) -> None:

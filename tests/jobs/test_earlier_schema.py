@@ -17,7 +17,7 @@ from tests.jobs.earlier_schema import OUTPUTS, moved_here, settings, unpack
 from veritensor_ray.cli.scanning.submit_command import exit_code
 from veritensor_ray.core.errors import OutputConflict
 from veritensor_ray.core.signing import change, load_public_key, trust
-from veritensor_ray.findings.schema import SCHEMA_VERSION, TABLES
+from veritensor_ray.findings.schema import SCHEMA_VERSION, SINCE, TABLES
 from veritensor_ray.jobs.audit_run import audit
 from veritensor_ray.jobs.sweep_run import sweep
 
@@ -55,6 +55,7 @@ def test_every_version_before_this_one_has_left_an_output() -> None:
 @pytest.mark.parametrize("job", ["audit", "sweep"])
 def test_it_opens_with_the_columns_of_today(old: Path, job: str) -> None:
     found = vr.open(old / job)
+    assert set(TABLES) - {*found.tables} >= {name for name, since in SINCE.items() if since > int(found.run["schema_version"])}
     added = []
     for name in found.tables:
         now, table = TABLES[name], found.dataset(name)
@@ -78,6 +79,8 @@ def test_commands_read_it(old: Path, job: str, monkeypatch: pytest.MonkeyPatch, 
     change(listed, lambda known: trust(known, *load_public_key(old / "signer.pub")))
     assert call(monkeypatch, "verify", output, "--trusted-keys", listed) == 0
     assert call(monkeypatch, "diff", str(old / "audit"), str(old / "sweep")) == 0
+    assert call(monkeypatch, "report", output, "--to", str(old / "report.html")) == 0
+    assert "Why it matters" in (old / "report.html").read_text()
 
 
 def test_an_audit_is_not_mixed_with_it(here: Path) -> None:
@@ -100,6 +103,7 @@ def test_a_sweep_goes_on_from_it(here: Path, monkeypatch: pytest.MonkeyPatch, ca
     now = vr.open(here / "sweep")
     for column in ("finding_id", "first_seen"):
         assert now.findings.column(column).to_pylist() == before.findings.column(column).to_pylist()
+    assert {*now.findings.column("rule_id").to_pylist()} < {*now.rules.column("rule_id").to_pylist()}
     codes = {row["artifact"]: row["reason_code"] for row in now.ledger.to_pylist()}
     assert codes == {
         "broken.json": "damaged",

@@ -14,6 +14,7 @@ from tests.findings.outputs import finding, written
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.errors import CannotRunError, IncompleteOutput, SignatureError, StoreError, UsageError, VeritensorError
 from veritensor_ray.core.signing import new_key
+from veritensor_ray.findings.schema import OF_AUDIT
 from veritensor_ray.results.attestation import attest
 from veritensor_ray.results.results import Results, find
 
@@ -157,7 +158,7 @@ def test_outputs_that_cannot_be_read(spoil: object, error: type[VeritensorError]
         find(str(folder), {})
 
 
-@pytest.mark.parametrize("table", ["findings", "ledger", "rollup"])
+@pytest.mark.parametrize("table", OF_AUDIT)
 def test_a_table_without_its_files_is_not_an_empty_table(table: str, results: Results) -> None:
     """Otherwise a copy that lost its findings would look clean."""
     folder = results.store.local

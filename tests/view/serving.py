@@ -12,8 +12,9 @@ from typing import Any
 
 import httpx
 
-from tests.exports.report.outputs import RULES
 from veritensor_ray import api
+from veritensor_ray.core.config import Settings
+from veritensor_ray.exports.rules_of_results import rules_in
 from veritensor_ray.results.labels import labels
 from veritensor_ray.results.policy_place import FilePlace
 from veritensor_ray.view.page_decisions import Deciding
@@ -84,7 +85,7 @@ def served(
         deciding = Deciding(copy, Queries(copy, known), known, FilePlace(policy)) if policy else None
         if deciding:
             deciding.start()
-        site = Site(Serving(copy, RULES, known, deciding, reveal, config, seconds), host)
+        site = Site(Serving(copy, rules_in(audit, Settings()), known, deciding, reveal, config, seconds), host)
         running = server(site, patience)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [sock]})
         thread.start()

@@ -16,13 +16,14 @@ ROWS = {
     "findings": "A row for each finding.",
     "ledger": "A row for each artifact: what was checked and what was not.",
     "rollup": "Counts by artifact, column, rule and severity.",
+    "rules": "A row for each rule of the run, whether or not it has findings.",
     "resolved": "Findings that are gone since the previous sweep. The columns are those of `findings`.",
     "unverified": "Findings that are gone, although nobody could look. The columns are those of `findings`.",
     "known": "A row for each finding that was resolved within a year. There is no evidence in it.",
     "trends": "Counts of every sweep so far.",
 }
 STRUCTS = {"location": LOCATION, "coverage": COVERAGE, "gaps": GAP}
-_SECTIONS = {"findings": "`findings`", "ledger": "`ledger`", "location": "`location`"}  # of docs/results.md
+_SECTIONS = {"findings": "`findings`", "ledger": "`ledger`", "rules": "`rules`", "location": "`location`"}  # of docs/results.md
 # Columns that docs/results.md describes in prose, or together with others.
 _MEANINGS = {
     "findings.engine": "The engine that found it.",
@@ -101,7 +102,7 @@ def tables_page() -> str:
 
 {GENERATED} [Results](../results.md) explains how the tables belong together.
 
-Tables are Parquet files. Their metadata has the version of the schema, which is {SCHEMA_VERSION}. An audit has the first three tables, and a
+Tables are Parquet files. Their metadata has the version of the schema, which is {SCHEMA_VERSION}. An audit has the first four tables, and a
 [sweep](../sweeps.md) has all of them.
 
 {joined}"""

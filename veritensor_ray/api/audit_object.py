@@ -48,7 +48,7 @@ class Audit(Results):
         return f"<Audit {visible(self.store.uri)}: {found:,} findings in {artifacts:,} artifacts>"
 
     def __dir__(self) -> Iterable[str]:
-        unlisted = _UNLISTED if "trends" in self.tables else {*_UNLISTED, "trends"}
+        unlisted = _UNLISTED | ({"rules", "trends"} - {*self.tables})
         return [name for name in super().__dir__() if name not in unlisted]
 
     @cached_property
@@ -65,6 +65,11 @@ class Audit(Results):
     def rollup(self) -> pa.Table:
         """Counts by artifact, column and rule. They are complete even if not every finding has a row."""
         return self.dataset("rollup").to_table()
+
+    @cached_property
+    def rules(self) -> pa.Table:
+        """One row per rule of the run, with what it means and what to do about it. Outputs before schema 4 have no such table."""
+        return self.dataset("rules").to_table()
 
     @cached_property
     def trends(self) -> pa.Table:

@@ -29,7 +29,6 @@ from veritensor_ray.masking.site_key import key_id, site_key
 from veritensor_ray.results.place_names import place
 
 if TYPE_CHECKING:
-    from veritensor_ray.core.detection import Rule
     from veritensor_ray.corpus.listing import Root
     from veritensor_ray.corpus.planning import PlanRow
     from veritensor_ray.findings.summary import RunInfo
@@ -248,10 +247,9 @@ def run_info(settings: Settings, bundle: str | None, starts: tuple[Root, ...]) -
 
 
 @contextlib.contextmanager
-def results_of(
-    seen: Sequence[Inspection], sources: Sequence[str], settings: Settings, judge: Judge
-) -> Iterator[tuple[Results, Mapping[str, Rule]]]:
-    """Give the results of several inspections as those of an audit, for exports, together with the rules. They are gone after the block."""
+def results_of(seen: Sequence[Inspection], sources: Sequence[str], settings: Settings, judge: Judge) -> Iterator[Results]:
+    """Give the results of several inspections as those of an audit, for exports. They are gone after the block."""
+    from veritensor_ray.findings.rule_texts import write_rules
     from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
     from veritensor_ray.findings.summary import run_json
     from veritensor_ray.findings.table_files import TableWriter
@@ -266,7 +264,8 @@ def results_of(
             with contextlib.closing(TableWriter(store, name, schema, judge.apply if name == "findings" else None)) as table:
                 for row in rows:
                     table.add(row)
-        yield Results(store, {**run_json(store, info, (), judge), "sources": list(sources), "output": "inspect"}), info.rules
+        write_rules(store, info.rules.values())
+        yield Results(store, {**run_json(store, info, (), judge), "sources": list(sources), "output": "inspect"})
 
 
 def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[str, str], memory: Mapping[str, bytes] | None) -> pa.Table:

@@ -8,11 +8,11 @@ import warnings
 from veritensor_ray.api.arguments import path_of
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError
-from veritensor_ray.engines.registry import rules_of
 from veritensor_ray.exports import FORMATS, format_named
 from veritensor_ray.exports.export_destination import export, written
 from veritensor_ray.exports.report import page
 from veritensor_ray.exports.report.default_name import default_name
+from veritensor_ray.exports.rules_of_results import rules_in
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.results.results import Results
 
@@ -23,7 +23,7 @@ def export_to(results: Results, to: str | os.PathLike[str], format: str | None, 
     path = path_of(to, "the file to export to")
     chosen = by_suffix(path) if format is None else format_named(format).name
     source = "findings" if where is None else results.matching(where)
-    rules = rules_of(settings, results.run["engines"])
+    rules = rules_in(results, settings)
     export(Selection(results, f"SELECT * FROM {source}", rules, "artifact, rule_id, finding_id"), chosen, path)  # noqa: S608  # checked
 
 
@@ -34,7 +34,7 @@ def report_to(results: Results, to: str | os.PathLike[str] | None, rows: int, se
     if rows < 0:
         raise UsageError(f"rows must be a number of findings from 0, not {rows}")
     with written(path, results) as file:
-        made = page.write(results, rules_of(settings, results.run["engines"]), file, most_rows=rows)
+        made = page.write(results, rules_in(results, settings), file, most_rows=rows)
     if made.findings < made.total:
         warnings.warn(
             f"the report holds the worst {made.findings:,} of {made.total:,} rows of findings; its totals count all of them", stacklevel=3

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from veritensor_ray.core import media_types as types
-from veritensor_ray.core.detection import Rule
 from veritensor_ray.core.format_table import COMPRESSED, declared_type
 from veritensor_ray.exports import described_findings as described
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.run_text import FullyChecked
 
@@ -157,7 +157,7 @@ def _vulnerabilities(selection: Selection, packages: dict[str, described.FoundPa
 
 def _vulnerability(
     row: Mapping[str, Any],
-    rule: Rule | None,
+    rule: RuleText | None,
     analysis: Mapping[str, str],
     package: described.FoundPackage | None,
     affected: Sequence[str],

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from veritensor_ray.core.detection import Rule
 from veritensor_ray.exports import described_findings as described
 from veritensor_ray.exports.described_findings import markdown_safe, shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.rule_texts import RuleText
 
 # What DefectDojo's columns hold, in characters.
 _TITLE, _PATH, _ID, _COMPONENT, _VERSION = 511, 4000, 500, 500, 100
@@ -64,7 +64,7 @@ def _missing(one: Missing, day: str) -> dict[str, Any]:
 
 
 def _finding(
-    row: Mapping[str, Any], rule: Rule | None, entries: Mapping[str, Mapping[str, Any]], finished: str, label: bool | None
+    row: Mapping[str, Any], rule: RuleText | None, entries: Mapping[str, Mapping[str, Any]], finished: str, label: bool | None
 ) -> dict[str, Any]:
     suppression, package, numbers = described.suppression_of(row, entries), described.package_of(row), described.cwes(row)
     resolved = row["state"] == "resolved"
@@ -100,7 +100,7 @@ def _finding(
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _description(row: Mapping[str, Any], rule: Rule | None, suppression: described.WhySuppressed | None) -> str:
+def _description(row: Mapping[str, Any], rule: RuleText | None, suppression: described.WhySuppressed | None) -> str:
     """Return Markdown. Text from the corpus is escaped, and evidence is an indented block, which holds neither markup nor links."""
     paragraphs = [markdown_safe(row["message"]), markdown_safe(rule.description) if rule else ""]
     paragraphs += [f"Location: {markdown_safe(described.place_of(row))}"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from veritensor_ray.core.detection import Rule
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.results.place_names import place
 from veritensor_ray.results.run_text import Uncovered
@@ -67,18 +67,18 @@ def markdown_safe(value: object) -> str:
     return _FOUND.sub(r"\g<0><!-- -->", _MARKDOWN.sub(r"\\\g<0>", text))
 
 
-def title(rule: Rule | None, row: Mapping[str, Any]) -> str:
-    """Return the title of a finding's rule. A rule that is not installed here has the finding's message as its title."""
-    return shown(rule.title if rule else row["message"] or row["rule_id"])
+def title(rule: RuleText | None, row: Mapping[str, Any]) -> str:
+    """Return the title of a finding's rule. A rule that is not known has the finding's message as its title."""
+    return shown((rule.title if rule else "") or row["message"] or row["rule_id"])
 
 
-def headline(rule: Rule | None, row: Mapping[str, Any]) -> str:
+def headline(rule: RuleText | None, row: Mapping[str, Any]) -> str:
     """Return the title of a finding's rule and the finding's own message, if that says more."""
     own, message = title(rule, row), shown(row["message"])
     return own if message in ("", own) else f"{own}: {message}"
 
 
-def references(rule: Rule | None) -> list[str]:
+def references(rule: RuleText | None) -> list[str]:
     """Return the addresses of a rule that are plain http(s) addresses. Rules from a user's own files may have anything there."""
     return [one for one in (rule.references if rule else ()) if _LINK.fullmatch(one)]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from veritensor_ray.core.detection import Rule
 from veritensor_ray.exports import described_findings as described
 from veritensor_ray.exports.described_findings import counted, shown
 from veritensor_ray.exports.markdown import code
 from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.results.place_names import within
 from veritensor_ray.results.run_text import nothing_matched
 
@@ -66,7 +66,7 @@ def _messages(selection: Selection, left_out: int) -> Iterator[dict[str, str]]:
         yield {"level": "info", "value": f"Left out, because the policy suppresses them: {counted(hidden['suppressed'], 'finding')}."}
 
 
-def _vulnerability(row: Mapping[str, Any], rule: Rule | None) -> dict[str, Any]:
+def _vulnerability(row: Mapping[str, Any], rule: RuleText | None) -> dict[str, Any]:
     addresses, line = described.references(rule), None if row["member"] else described.line_of(row)
     lines = {"start_line": line, "end_line": line} if line else {}
     return {
@@ -88,7 +88,7 @@ def _vulnerability(row: Mapping[str, Any], rule: Rule | None) -> dict[str, Any]:
     }
 
 
-def _description(row: Mapping[str, Any], rule: Rule | None) -> str:
+def _description(row: Mapping[str, Any], rule: RuleText | None) -> str:
     """Return Markdown, in which text from the corpus is in code spans."""
     inside = within(row)
     lines = [code(row["message"]) if row["message"] else "", described.markdown_safe(rule.description) if rule else ""]

@@ -10,11 +10,11 @@ from itertools import groupby
 from typing import Any, BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
-from veritensor_ray.core.detection import Rule
 from veritensor_ray.exports import described_findings as described
 from veritensor_ray.exports.described_findings import counted, shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.rule_texts import RuleText
 
 CASES = 25_000  # CI systems slow down long before; the cases are those with the worst findings
 _LINES = 20  # findings in the text of a case
@@ -95,7 +95,7 @@ def _suite(selection: Selection, engine: str, numbers: Mapping[str, int], rows: 
     yield b"</testsuite>\n"
 
 
-def _finding_case(row: Mapping[str, Any], rule: Rule | None, entries: Mapping[str, Mapping[str, Any]]) -> bytes:
+def _finding_case(row: Mapping[str, Any], rule: RuleText | None, entries: Mapping[str, Mapping[str, Any]]) -> bytes:
     title, name = described.title(rule, row), f"{shown(row['rule_id'])} in {shown(row['artifact'])}"
     if row["failing"]:
         words = f"{row['severity']}: {title} ({counted(row['failing'], 'finding')})"
@@ -107,7 +107,7 @@ def _finding_case(row: Mapping[str, Any], rule: Rule | None, entries: Mapping[st
     return _case(shown(row["rule_id"]), name, inner)
 
 
-def _text(row: Mapping[str, Any], rule: Rule | None) -> str:
+def _text(row: Mapping[str, Any], rule: RuleText | None) -> str:
     lines = []
     for one in row["rows"][: row["failing"]]:
         where = described.place_of(one | {"artifact": row["artifact"]})

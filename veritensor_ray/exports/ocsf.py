@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from veritensor_ray.core.detection import Rule
 from veritensor_ray.exports import described_findings as described
 from veritensor_ray.exports.described_findings import as_json, milliseconds, shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.labels import Labels
 from veritensor_ray.results.run_text import FullyChecked
@@ -152,7 +152,7 @@ def _source(source: object) -> str:
     return shown(without_credentials(str(source)))
 
 
-def _finding(export: _Export, row: Mapping[str, Any], rule: Rule | None) -> dict[str, Any]:
+def _finding(export: _Export, row: Mapping[str, Any], rule: RuleText | None) -> dict[str, Any]:
     number, name = _SEVERITIES[row["severity"]]
     state = row["state"]
     status = _status(row, described.suppression_of(row, export.entries))
@@ -200,7 +200,7 @@ def _confidence(value: float | None) -> dict[str, Any]:
     return {"confidence_id": level[1], "confidence": level[2], "confidence_score": round(value * 100)}
 
 
-def _info(row: Mapping[str, Any], rule: Rule | None, run: Mapping[str, Any]) -> dict[str, Any]:
+def _info(row: Mapping[str, Any], rule: RuleText | None, run: Mapping[str, Any]) -> dict[str, Any]:
     learned = row["model"] is not None
     title = described.title(rule, row)
     attacks = [{"technique": {"uid": one}} for one in described.techniques(row)]
@@ -237,5 +237,5 @@ def _evidence(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**words, "location": {name: value for name, value in location.items() if value is not None}}
 
 
-def _remediation(rule: Rule) -> dict[str, Any]:
+def _remediation(rule: RuleText) -> dict[str, Any]:
     return {"desc": shown(rule.remediation), **({"references": found} if (found := described.references(rule)) else {})}

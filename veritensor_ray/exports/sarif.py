@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from veritensor_ray.core.detection import Rule
 from veritensor_ray.exports import described_findings as described
 from veritensor_ray.exports.described_findings import counted, markdown_safe, shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.place_names import within
 
@@ -74,7 +74,7 @@ def _sources(run: Mapping[str, Any]) -> str:
     return _plain(f"The corpus: {', '.join(without_credentials(str(one)) for one in run['sources'])}")
 
 
-def _rule(row: Mapping[str, Any], rule: Rule | None) -> dict[str, Any]:
+def _rule(row: Mapping[str, Any], rule: RuleText | None) -> dict[str, Any]:
     addresses = described.references(rule)
     return {
         "id": shown(row["rule_id"]),
@@ -92,15 +92,15 @@ def _rule(row: Mapping[str, Any], rule: Rule | None) -> dict[str, Any]:
     }
 
 
-def _help(row: Mapping[str, Any], rule: Rule | None, safe: Any) -> str:
+def _help(row: Mapping[str, Any], rule: RuleText | None, safe: Any) -> str:
     if rule is None:
-        return str(safe(f"{described.title(rule, row)}. The rule is not installed where this file was written."))
+        return str(safe(f"{described.title(rule, row)}. The results have no explanation of this rule."))
     parts = [("", rule.description), ("What to do: ", rule.remediation), ("Known false positives: ", rule.false_alarms)]
     words = [f"{name}{safe(text)}" for name, text in parts if text]
     return "\n\n".join([*words, *([f"References: {' '.join(described.references(rule))}"] if described.references(rule) else [])])
 
 
-def _tags(row: Mapping[str, Any], rule: Rule | None) -> list[str]:
+def _tags(row: Mapping[str, Any], rule: RuleText | None) -> list[str]:
     taxonomy = [shown(name) for name in (rule.taxonomy if rule else row["taxonomy"] or ())]
     weaknesses = [f"external/cwe/{name.lower()}" for name in taxonomy if name.startswith("CWE-")]
     return list(dict.fromkeys(["security", shown(row["category"]), *weaknesses, *taxonomy]))[:_TAGS]
@@ -150,7 +150,7 @@ def _results(selection: Selection, query: str, numbers: Mapping[str, int]) -> It
 
 
 def _result(
-    row: Mapping[str, Any], rule: Rule | None, number: int, entries: Mapping[str, Mapping[str, Any]], sweep: bool
+    row: Mapping[str, Any], rule: RuleText | None, number: int, entries: Mapping[str, Mapping[str, Any]], sweep: bool
 ) -> dict[str, Any]:
     suppression = described.suppression_of(row, entries)
     evidence = f' Evidence, masked: "{row["evidence"]}".' if row["evidence"] else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from veritensor_ray.core.detection import Rule
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.results.labels import Labels, labels
 from veritensor_ray.results.results import Results
 
@@ -21,12 +21,12 @@ class Selection:
 
     If `order` is given, it is the ORDER BY of the query. A format that counts or groups the findings uses the query without it.
 
-    `rules` are those of this installation by id. A finding of a rule that is not installed here is explained by its own row.
+    `rules` are those of the results by id. A finding of a rule that is not among them is explained by its own row.
     """
 
     results: Results
     query: str
-    rules: Mapping[str, Rule]
+    rules: Mapping[str, RuleText]
     order: str = ""
 
     def batches(self) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""Collect: turn commits, in plan order, into findings, ledger and rollup, in bounded memory.
+"""Collect: turn commits, in plan order, into findings, ledger and rollup, in bounded memory, and write the rules that explain them.
 
 run.json is written last. It does not depend on any engine.
 """
@@ -27,6 +27,7 @@ from veritensor_ray.findings.commit import read_commit
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.outgoing_texts import unsealed
 from veritensor_ray.findings.recorded import RANK, Tally, joined, order, places
+from veritensor_ray.findings.rule_texts import write_rules
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.findings.table_files import TableWriter
@@ -52,10 +53,11 @@ class Assembly:
 
 
 def collect(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) -> dict[str, Any]:
-    """Write findings/, ledger/, rollup/ and run.json of an audit. Returns the content of run.json."""
+    """Write findings/, ledger/, rollup/, rules/ and run.json of an audit. Returns the content of run.json."""
     for name in ("run.json", "attestation.json"):  # removed first, so that half an output is never taken for a whole one
         store.delete(name)
     assembly = assemble(store, store, info, site_key, judge)
+    write_rules(store, info.rules.values())
     result = run_json(store, info, assembly.unlisted, judge)
     store.put("run.json", json.dumps(result, indent=2, ensure_ascii=True).encode())
     return result

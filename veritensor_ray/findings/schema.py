@@ -1,4 +1,4 @@
-"""The columns of findings, ledger, rollup and commits. They are named only here. It does not depend on any other module."""
+"""The columns of findings, ledger, rollup, rules and commits. They are named only here. It does not depend on any other module."""
 
 from __future__ import annotations
 
@@ -108,6 +108,24 @@ ROLLUP = pa.schema(
     metadata={"veritensor_ray.rollup": SCHEMA_VERSION},
 )
 
+# What explains the findings: every rule of the run and, in a sweep, also those of older rows.
+RULES = pa.schema(
+    [
+        ("rule_id", pa.string()),
+        ("engine", pa.string()),
+        ("title", pa.string()),
+        ("description", pa.string()),
+        ("category", pa.string()),
+        ("severity", pa.string()),
+        ("remediation", pa.string()),
+        ("taxonomy", pa.list_(pa.string())),
+        ("references", pa.list_(pa.string())),
+        ("false_alarms", pa.string()),
+        ("confidence", pa.float64()),
+    ],
+    metadata={"veritensor_ray.rules": SCHEMA_VERSION},
+)
+
 # What is remembered of resolved findings: no evidence, only what identifies them.
 KNOWN = pa.schema(
     [
@@ -134,16 +152,19 @@ TRENDS = pa.schema(
     metadata={"veritensor_ray.trends": SCHEMA_VERSION},
 )
 
-# The tables of an output by name; an audit has the first three.
+# The tables of an output by name. An audit has those of `OF_AUDIT`.
 TABLES = {
     "findings": FINDINGS,
     "ledger": LEDGER,
     "rollup": ROLLUP,
+    "rules": RULES,
     "resolved": FINDINGS,
     "unverified": FINDINGS,
     "known": KNOWN,
     "trends": TRENDS,
 }
+OF_AUDIT = ("findings", "ledger", "rollup", "rules")
+SINCE = {"rules": 4}  # the schema version in which a table came; the others have been there from the beginning
 
 # What a commit stores of a finding: everything that does not depend on the other parts of a split artifact.
 COMMITTED_FINDING = pa.struct(

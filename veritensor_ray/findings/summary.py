@@ -14,7 +14,7 @@ import pyarrow as pa
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.detection import Rule
 from veritensor_ray.corpus.listing import Root
-from veritensor_ray.findings.schema import FINDINGS, LEDGER, SCHEMA_VERSION
+from veritensor_ray.findings.schema import FINDINGS, LEDGER, RULES, SCHEMA_VERSION
 from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -90,7 +90,8 @@ def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge
         connection.register("findings", results.dataset("findings", FINDINGS))
         connection.register("ledger", results.dataset("ledger", LEDGER))
         connection.register("unlisted", pa.table({"artifact": pa.array(unlisted, pa.string())}))
-        titles = {rule.id: rule.title for rule in info.rules.values()}
+        known = results.dataset("rules", RULES).to_table(columns=["rule_id", "title"])
+        titles = dict(zip(*(column.to_pylist() for column in known), strict=True))
         coverage: dict[str, dict[str, int]] = {}
         for row in rows(connection, _COVERAGE):
             coverage.setdefault(row["engine"], {})[row["status"]] = row["n"]

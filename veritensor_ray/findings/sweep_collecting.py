@@ -21,7 +21,8 @@ from veritensor_ray.core.errors import LeaseHeld
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.findings.collect import REPEATS, Assembly, assemble, finding_id
 from veritensor_ray.findings.lifecycle import SLIM, follow
-from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TABLES, TRENDS
+from veritensor_ray.findings.rule_texts import rules_table
+from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, OF_AUDIT, ROLLUP, RULES, TABLES, TRENDS
 from veritensor_ray.findings.summary import NUMBER, RunInfo, database, rows, run_json
 from veritensor_ray.findings.sweep_state import folder_of, latest
 from veritensor_ray.findings.table_files import TableWriter
@@ -82,6 +83,11 @@ _KNOWN_OUT = f"""
     WHERE last_seen > (SELECT started FROM tonight) - {_REMEMBERED}
     UNION ALL SELECT b.finding_id, b.first_seen, b.last_seen FROM before b JOIN ended e USING (finding_id)
     WHERE e.state = 'resolved'"""  # noqa: S608  # constants
+# The rules of this run, and those of older rows that it no longer has.
+_RULES_OUT = """
+    SELECT * FROM run_rules UNION ALL SELECT DISTINCT ON (rule_id) * FROM (SELECT * FROM before_rules UNION ALL SELECT * FROM elsewhere_rules)
+    WHERE rule_id NOT IN (SELECT rule_id FROM run_rules) AND rule_id IN (SELECT rule_id FROM findings UNION SELECT rule_id FROM resolved
+    UNION SELECT rule_id FROM unverified UNION SELECT rule_id FROM all_rollup) ORDER BY rule_id"""
 _CHANGES = """
     WITH b AS (SELECT * FROM before_ledger WHERE NOT (status = 'unreadable' AND size IS NULL)),
     s AS (SELECT same.*, o.content_id, row_number() OVER (PARTITION BY carried_from ORDER BY same.artifact) AS nth
@@ -145,6 +151,7 @@ def collect_sweep(
         _write(connection, night, "known", _KNOWN_OUT, KNOWN)
         for name in ("findings", "resolved", "unverified"):
             connection.register(name, night.dataset(name, FINDINGS))
+        _write(connection, night, "rules", _RULES_OUT, RULES)
         _write(connection, night, "trends", f"SELECT * FROM before_trends UNION ALL ({_TRENDS.format(sweep=info.run)})", TRENDS)  # noqa: S608
         changes = rows(connection, _CHANGES)[0]
         states = {row["state"]: row["n"] for row in rows(connection, _STATES)}
@@ -175,9 +182,11 @@ def _sources(
     elsewhere: OutputStore | None,
 ) -> None:
     """Create views of everything that is read. Nothing is loaded here."""
-    for name, schema in (("findings", FINDINGS), ("ledger", LEDGER), ("rollup", ROLLUP)):
-        connection.register(f"scanned_{name}", scanned.dataset(name, schema))
-        connection.register(f"elsewhere_{name}", elsewhere.dataset(name, schema) if elsewhere else schema.empty_table())
+    for name in ("findings", "ledger", "rollup"):
+        connection.register(f"scanned_{name}", scanned.dataset(name, TABLES[name]))
+    connection.register("run_rules", rules_table(info.rules.values()))
+    for name in OF_AUDIT:
+        connection.register(f"elsewhere_{name}", elsewhere.dataset(name, TABLES[name]) if elsewhere else TABLES[name].empty_table())
     for name, schema in TABLES.items():
         connection.register(f"before_{name}", before.dataset(name, schema) if before else schema.empty_table())
     repeats = scanned.exists("repeats")

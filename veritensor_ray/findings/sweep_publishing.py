@@ -1,6 +1,6 @@
 """Make a sweep the last complete one, and remove old ones.
 
-`latest.json` is written last, with one PUT, and decides. On a local disk, `findings`, `ledger` and `rollup` also lead to the last sweep
+`latest.json` is written last, with one PUT, and decides. On a local disk, `findings`, `ledger` and the other tables also lead to the last sweep
 through the single link `current`, for anyone who reads Parquet with other tools. It reads no table.
 """
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from veritensor_ray.core.errors import CannotRunError, StoreError, UsageError
 from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.findings.run_file import check
-from veritensor_ray.findings.schema import SCHEMA_VERSION, TABLES
+from veritensor_ray.findings.schema import OF_AUDIT, SCHEMA_VERSION, SINCE, TABLES
 from veritensor_ray.findings.summary import CHECKED, database
 from veritensor_ray.findings.sweep_state import night, results
 from veritensor_ray.results.attestation import check_unchanged
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 _ID = re.compile("[0-9a-fA-F]{6,32}")
+_NUMBER = re.compile("[0-9]{1,9}")
 _IDS = "`veritensor-ray findings OUTPUT --no-group` lists ids"
 _LISTED = 5
 _BATCH = 10_000  # rows
@@ -54,8 +55,9 @@ class Results:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The names of the available tables."""
-        return tuple(TABLES) if self.run.get("job") == "sweep" else tuple(TABLES)[:3]
+        """The names of the available tables. An output of an earlier schema lacks those that have come since."""
+        names, schema = TABLES if self.run.get("job") == "sweep" else OF_AUDIT, _schema(self.run)
+        return tuple(name for name in names if SINCE.get(name, 0) <= schema)
 
     @cached_property
     def checked(self) -> FullyChecked:
@@ -63,12 +65,12 @@ class Results:
         return fully_checked(self.run) if self.run.get("checked") else FullyChecked(**self.records(CHECKED)[0])
 
     def dataset(self, name: str) -> ds.Dataset:
-        """Returns a table without reading it yet: findings, ledger or rollup; for a sweep also resolved, unverified, known and trends.
+        """Returns a table without reading it yet: findings, ledger, rollup or rules; for a sweep also resolved, unverified, known and trends.
 
         A column that an earlier version did not write is null. Raises UsageError for an unknown name, StoreError if the table is lost.
         """
         if name not in self.tables:
-            raise UsageError(_unknown(name, self.tables))
+            raise UsageError(_unknown(name, self.tables, self.run))
         if not self.store.names(name):  # even a table without rows has a file
             raise StoreError(f"{self.store.uri} has lost its table {name}; restore the output, or scan again with --fresh")
         return self.store.dataset(name, TABLES[name])
@@ -244,7 +246,17 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0].rstrip(".")
 
 
-def _unknown(name: object, tables: Sequence[str]) -> str:
+def _schema(run: Mapping[str, Any]) -> int:
+    """Return the schema version of an output, whose run.json may come from anyone; 0 if it does not say."""
+    version = str(run.get("schema_version"))
+    return int(version) if _NUMBER.fullmatch(version) else 0
+
+
+def _unknown(name: object, tables: Sequence[str], run: Mapping[str, Any]) -> str:
+    if isinstance(name, str) and _schema(run) < SINCE.get(name, 0):
+        return (
+            f"results of schema {_schema(run)} have no table {name!r}, which came with schema {SINCE[name]}; these have {', '.join(tables)}"
+        )
     if name in TABLES:
         return f"only the results of a sweep have the table {name!r}; these have {', '.join(tables)}"
     near = difflib.get_close_matches(str(name), tables, n=1)
@@ -263,10 +275,9 @@ def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputS
         store, run = chosen.store, dict(chosen.run)
     else:
         store, run = results(store, output)
-    version = str(run.get("schema_version"))
-    if version.isdecimal() and int(version) > int(SCHEMA_VERSION):
+    if _schema(run) > int(SCHEMA_VERSION):
         raise CannotRunError(
-            f"{output} was written by a newer version ({run.get('package_version', 'unknown')}): its tables have schema {version}, and this "
+            f"{output} was written by a newer version ({run.get('package_version', 'unknown')}): its tables have schema {_schema(run)}, and this "
             f"version reads schemas up to {SCHEMA_VERSION}. Install that version or a later one"
         )
     check(run, store.uri)

@@ -31,16 +31,18 @@ _NEVER = {
     **{name: f"{name} IS NULL OR length({name}) > {_NAME}" for name in ("artifact", "rule_id", "engine", "content_fingerprint")},
     **{name: f"length({name}) > {_NAME}" for name in ("member", "uri", "reason")},
     **{name: f"length({name}) > {_TEXT}" for name in ("message", "evidence", "evidence_before", "evidence_after")},
+    **{name: f"length({name}) > {_TEXT}" for name in ("title", "description", "remediation", "false_alarms")},
+    "references": 'list_count("references") < len("references")',
     **{name: _TIME.format(name) for name in ("first_seen", "last_seen", "started")},
 }
-_CHECKED = ("findings", "ledger", "resolved", "unverified", "trends")
+_CHECKED = ("findings", "ledger", "rules", "resolved", "unverified", "trends")
 
 
 def check_rows(results: Results) -> None:
     """Raise StoreError, with the remedy, for a table that cannot be read, or that has a value which no audit writes."""
     for name in (name for name in _CHECKED if name in results.tables):
         columns = [column for column in TABLES[name].names if column in _NEVER]
-        sums = ", ".join(f"count(*) FILTER ({_NEVER[column]}) AS {column}" for column in columns)
+        sums = ", ".join(f'count(*) FILTER ({_NEVER[column]}) AS "{column}"' for column in columns)
         try:
             (found,) = results.records(f"SELECT {sums} FROM {name}")  # noqa: S608  # constants
         except UsageError as error:

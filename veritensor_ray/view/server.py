@@ -24,9 +24,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from veritensor_ray.core.detection import Rule
 from veritensor_ray.core.errors import CannotRunError, UsageError, VeritensorError
 from veritensor_ray.exports.report import page
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.labels import Labels
@@ -56,7 +56,7 @@ class Serving:
     """What a server does and what it refuses. `deciding` is None if it is read-only; `reveal` allows unmasked passages."""
 
     copy: Copy
-    rules: Mapping[str, Rule]
+    rules: Mapping[str, RuleText]
     labels: Labels
     deciding: Deciding | None
     reveal: bool = False

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.findings.outputs import Rows, checked, finding, written
-from veritensor_ray.core.detection import Rule
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.results.results import Results, find
 
 RULES = {
-    rule.id: rule
+    rule.rule_id: rule
     for rule in (
-        Rule(
+        RuleText(
             "pii.email",
+            "pii",
             "Email address",
             "An address of a person.",
             "pii",
@@ -24,8 +25,9 @@ RULES = {
             ("CWE-359",),
             ("https://example.org/why",),
         ),
-        Rule(
+        RuleText(
             "signatures.override",
+            "signatures",
             "Override",
             "It overrides instructions.",
             "prompt-injection",
@@ -33,7 +35,7 @@ RULES = {
             "Read it.",
             false_alarms="Quotations.",
         ),
-        Rule("secrets.token", "Token", "A token.", "secret", "critical", "Revoke it."),
+        RuleText("secrets.token", "secrets", "Token", "A token.", "secret", "critical", "Revoke it."),
     )
 }
 
@@ -86,7 +88,7 @@ def mixed(folder: Path, trends: Rows = (), **about: Any) -> Results:
     ]
     policy = {"file": "/site/policy.yaml", "digest": "d", "day": "2026-02-01", "rules": 0, "turned_off": 0}
     kept = [{"id": "S-1", "reason": "public address", "owner": "sec", "expires": "2026-12-31", "expired": False, "findings": 1}]
-    return written(folder, findings, ledger, trends, policy=policy | {"suppressions": kept}, **about)
+    return written(folder, findings, ledger, trends, RULES.values(), policy=policy | {"suppressions": kept}, **about)
 
 
 def swept(folder: Path, nights: int = 5) -> Results:
@@ -128,7 +130,7 @@ ATTACKS = (
 )
 
 
-def hostile(folder: Path) -> tuple[Results, dict[str, Rule]]:
+def hostile(folder: Path) -> Results:
     """Findings, gaps, sources, policy and rules that are all attacks."""
     findings, ledger = [], []
     for number, text in enumerate(ATTACKS):
@@ -163,8 +165,8 @@ def hostile(folder: Path) -> tuple[Results, dict[str, Rule]]:
         "output": ATTACKS[1],
         "bundle_id": first,
     }
-    rules = {
-        row["rule_id"]: Rule(row["rule_id"], text, text, "malware", "high", text, (text,), (text, f"https://example.org/{text}"), text)
+    rules = [
+        RuleText(row["rule_id"], "signatures", text, text, "malware", "high", text, (text,), (text, f"https://example.org/{text}"), text)
         for row, text in zip(findings, ATTACKS, strict=True)
-    }
-    return written(folder, findings, ledger, **about), rules
+    ]
+    return written(folder, findings, ledger, rules=rules, **about)

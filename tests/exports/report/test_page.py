@@ -15,11 +15,12 @@ import pytest
 
 from tests.browser import opened, out_of_reach, until
 from tests.exports.report.many import many
-from tests.exports.report.outputs import ATTACKS, RULES, hostile, mixed, swept
+from tests.exports.report.outputs import ATTACKS, hostile, mixed, swept
 from tests.findings.outputs import checked, finding, written
-from veritensor_ray.core.detection import Rule
+from veritensor_ray.core.config import Settings
 from veritensor_ray.exports.report import embedding
 from veritensor_ray.exports.report import page as report_page
+from veritensor_ray.exports.rules_of_results import rules_in
 from veritensor_ray.results.results import Results
 
 if TYPE_CHECKING:
@@ -38,13 +39,12 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> Results:
 def made(
     results: Results,
     file: Path,
-    rules: Mapping[str, Rule] = RULES,
     most_rows: int = embedding.MOST_ROWS,
     most_bytes: int = embedding.MOST_BYTES,
 ) -> str:
     """The address of a report."""
     with file.open("wb") as to:
-        report_page.write(results, rules, to, most_rows=most_rows, most_bytes=most_bytes)
+        report_page.write(results, rules_in(results, Settings()), to, most_rows=most_rows, most_bytes=most_bytes)
     return file.as_uri()
 
 
@@ -267,8 +267,7 @@ def test_a_number_of_the_first_tables_leads_to_its_findings(chromium: Browser, u
 
 
 def test_nothing_in_a_corpus_becomes_markup(chromium: Browser, tmp_path: Path) -> None:
-    results, rules = hostile(tmp_path / "out")
-    url = made(results, tmp_path / "r.html", rules)
+    url = made(hostile(tmp_path / "out"), tmp_path / "r.html")
     with opened(chromium, url) as watched:
         page = watched.page
         page.select_option("[aria-label='Suppressed']", "yes")
@@ -330,7 +329,7 @@ def test_what_the_file_does_not_hold_is_said(
     limit: dict[str, int], chromium: Browser, tmp_path: Path, audit: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "_BLOCK", 4)
-    with opened(chromium, made(audit, tmp_path / "r.html", RULES, **limit)) as watched:
+    with opened(chromium, made(audit, tmp_path / "r.html", **limit)) as watched:
         text = watched.page.locator("#findings").inner_text()
         answer = ask(watched.page, {"filter": {"suppressed": "yes"}})
         tiles = watched.page.locator(".tiles").inner_text()
@@ -342,7 +341,7 @@ def test_what_the_file_does_not_hold_is_said(
 def test_a_large_report_is_small_and_painted_at_once(chromium: Browser, tmp_path: Path) -> None:
     """A twentieth of 100,000 findings takes at most a twentieth of 20 MB; `python -m bench.report` measures all of them."""
     results = many(tmp_path / "out", 5_000)
-    url = made(results, tmp_path / "r.html", {})
+    url = made(results, tmp_path / "r.html")
     assert sum(map(len, embedding.findings(results).blocks)) < embedding.MOST_BYTES / 18
     assert (tmp_path / "r.html").stat().st_size < 2_000_000
     with opened(chromium, url) as watched:

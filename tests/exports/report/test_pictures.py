@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from tests.browser import opened
-from tests.exports.report.outputs import RULES, mixed, swept
+from tests.exports.report.outputs import mixed, swept
 from veritensor_ray.core.config import Settings
-from veritensor_ray.engines.registry import available, rules_of
 from veritensor_ray.exports.report import page as report_page
+from veritensor_ray.exports.rules_of_results import rules_in
 from veritensor_ray.results.results import Results, find
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ def test_pictures(chromium: Browser, tmp_path: Path, pytestconfig: pytest.Config
     audit = results(pytestconfig.getoption("audit", None), mixed(tmp_path / "audit"), "/data/audit")
     sweep = results(pytestconfig.getoption("state", None), swept(tmp_path / "state"), "/data/state")
     folder = pytestconfig.getoption("screenshots", None) or tmp_path
-    rules = RULES | rules_of(Settings(), available(Settings()))
     for name, shown in (("audit", audit), ("sweep", sweep)):
         with (tmp_path / f"{name}.html").open("wb") as file:
-            report_page.write(shown, rules, file)
+            report_page.write(shown, rules_in(shown, Settings()), file)
 
     def take(name: str) -> None:
         picture = tmp_path / "full.png"

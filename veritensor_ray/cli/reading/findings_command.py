@@ -86,7 +86,8 @@ def findings(
         _check_alone(severity, engine, rule, path, where, state)
         _query(audit, sql, format, to, limit)
         return
-    _check(audit.run, settings, engine, rule)
+    _check_engine(audit.run, settings, engine)
+    _check_rule(audit, settings, rule)
     _check_states(audit.run, states)
     chosen = findings_in(audit, where, states, conditions(severity, engine, rule, path, states))
     if format == "table":
@@ -136,22 +137,32 @@ def findings_in(audit: Audit, where: str | None, states: Sequence[str], conditio
     return f"(SELECT * FROM {source} WHERE {' AND '.join(['true', *conditions])})"  # noqa: S608  # quoted, or checked by `matching`
 
 
-def _check(run: Mapping[str, Any], settings: Settings, engine: str | None, rule: str | None) -> None:
-    """Reject engine and rule names that no output can contain: an empty result would look like a clean corpus."""
+def _check_engine(run: Mapping[str, Any], settings: Settings, engine: str | None) -> None:
+    """Reject a name that is neither an engine of the audit nor one of this installation: an empty result would look like a clean corpus."""
+    if engine is None or engine in run["engines"]:
+        return
     from veritensor_ray.cli.render import safe
     from veritensor_ray.core.errors import UsageError
-    from veritensor_ray.engines.registry import available, create
+    from veritensor_ray.engines.registry import available
 
-    here = available(settings)
-    engines = {*run["engines"], *(one["rule_id"].partition(".")[0] for one in run["rules"]), *here}
-    if engine is not None and engine not in engines:
+    engines = {*run["engines"], *(one["rule_id"].partition(".")[0] for one in run["rules"]), *available(settings)}
+    if engine not in engines:
         raise UsageError(f"unknown engine {engine!r}{_near(engine, engines, 'veritensor-ray engines')}")
-    if engine is not None and engine not in run["engines"]:
-        sys.stderr.write(f"veritensor-ray: engine {safe(engine)} was not part of this audit\n")
-    rules = {one["rule_id"] for one in run["rules"]}
-    if rule is None or _matches(rule, rules) or _elsewhere(rule, engines - set(here)):
+    sys.stderr.write(f"veritensor-ray: engine {safe(engine)} was not part of this audit\n")
+
+
+def _check_rule(audit: Audit, settings: Settings, rule: str | None) -> None:
+    """Reject a pattern that matches no rule of the audit and none of this installation, for the same reason."""
+    if rule is None:
         return
-    rules |= {one.id for each in create(settings, here) for one in each.rules()}
+    from veritensor_ray.core.errors import UsageError
+    from veritensor_ray.engines.registry import available, rules_of
+    from veritensor_ray.exports.rules_of_results import rules_in
+
+    rules = {*rules_in(audit, settings), *(one["rule_id"] for one in audit.run["rules"])}
+    if _matches(rule, rules) or ("rules" not in audit.tables and _elsewhere(rule, {*audit.run["engines"]} - {*available(settings)})):
+        return
+    rules |= {*rules_of(settings, available(settings))}
     if not _matches(rule, rules):
         raise UsageError(f"no rule matches {rule!r}{_near(rule, rules, 'veritensor-ray rules')}")
 
@@ -161,7 +172,7 @@ def _matches(pattern: str, rules: Iterable[str]) -> bool:
 
 
 def _elsewhere(rule: str, engines: Iterable[str]) -> bool:
-    """Whether a rule may be known only on the machine of the audit: from the user's own YARA files, or an engine not installed here."""
+    """Whether a rule of an older output, which lists none, may be one of the user's own YARA files, or of an engine not installed here."""
     return rule.startswith(("signatures.user-", *(f"{name}." for name in engines)))
 
 
@@ -189,10 +200,10 @@ def _quote(value: str) -> str:
 
 
 def _export(audit: Audit, settings: Settings, chosen: str, format: str, to: str | None) -> None:
-    from veritensor_ray.engines.registry import rules_of
+    from veritensor_ray.exports.rules_of_results import rules_in
     from veritensor_ray.exports.selection import Selection
 
-    rules = rules_of(settings, audit.run["engines"])
+    rules = rules_in(audit, settings)
     export_selection(Selection(audit, f"SELECT * FROM {chosen}", rules, "artifact, rule_id, finding_id"), format, to)  # noqa: S608  # a checked subquery
 
 

@@ -46,10 +46,10 @@ def report(
     from veritensor_ray import api
     from veritensor_ray.cli.render import console, size, wrote
     from veritensor_ray.core.config import load_settings
-    from veritensor_ray.engines.registry import rules_of
     from veritensor_ray.exports.export_destination import written
     from veritensor_ray.exports.report import page
     from veritensor_ray.exports.report.default_name import default_name
+    from veritensor_ray.exports.rules_of_results import rules_in
 
     settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
@@ -58,9 +58,8 @@ def report(
         _compliance(audit, compliance, to)
         return
     to = to or default_name(audit, "report.html", _HOW)
-    rules = rules_of(settings, audit.run["engines"])
     with written(to, audit) as file:
-        made = page.write(audit, rules, file, most_rows=rows)
+        made = page.write(audit, rules_in(audit, settings), file, most_rows=rows)
         length = file.tell()
     wrote(to, size(length))
     if made.findings < made.total:

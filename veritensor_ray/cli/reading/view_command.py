@@ -43,7 +43,7 @@ def view(
     """
     from veritensor_ray import api
     from veritensor_ray.core.config import load_settings
-    from veritensor_ray.engines.registry import rules_of
+    from veritensor_ray.exports.rules_of_results import rules_in
     from veritensor_ray.results.labels import labels
     from veritensor_ray.view.page_decisions import Deciding
     from veritensor_ray.view.queries import Queries
@@ -54,7 +54,7 @@ def view(
     audit = api.open(output, sweep=sweep, stores=settings.stores)
     audit.check()
     place = None if read_only else _place(audit, policy or settings.policy)
-    known, rules = labels(audit.store), rules_of(settings, audit.run["engines"])
+    known, rules = labels(audit.store), rules_in(audit, settings)
     with listening(port) as sock:
         where = f"{HOST}:{sock.getsockname()[1]}"
         _say("Reading the findings…")

@@ -97,9 +97,11 @@ def _input() -> bytes:
 def _export(seen: Sequence[Inspection], sources: Sequence[str], settings: Settings, format: str, to: str | None) -> None:
     from veritensor_ray.api.inspecting import results_of
     from veritensor_ray.cli.reading.findings_command import export_selection
+    from veritensor_ray.exports.rules_of_results import rules_in
     from veritensor_ray.exports.selection import Selection
 
-    with results_of(seen, sources, settings, _judge(settings)) as (results, rules):
+    with results_of(seen, sources, settings, _judge(settings)) as results:
+        rules = rules_in(results, settings)
         export_selection(Selection(results, "SELECT * FROM findings", rules, "artifact, rule_id, finding_id"), format, to)
 
 

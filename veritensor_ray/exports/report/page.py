@@ -17,10 +17,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from veritensor_ray.core.config import SEVERITIES
-from veritensor_ray.core.detection import Rule
 from veritensor_ray.exports.report import embedding
 from veritensor_ray.exports.report.default_name import mark
 from veritensor_ray.exports.report.report_data import WORST_FIRST, Report, gaps, report
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.results.results import Results
 
@@ -57,7 +57,7 @@ class Written:
 
 def write(
     results: Results,
-    rules: Mapping[str, Rule],
+    rules: Mapping[str, RuleText],
     file: BinaryIO,
     *,
     live: Live | None = None,

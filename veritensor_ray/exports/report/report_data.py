@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from veritensor_ray.core.config import SEVERITIES
-from veritensor_ray.core.detection import Rule
 from veritensor_ray.exports.not_checked import missing as not_checked
+from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.results.attestation import NAME as ATTESTATION
 from veritensor_ray.results.grouping import key_of
@@ -67,8 +67,8 @@ class Report:
     suppressions: Rows
 
 
-def report(results: Results, rules: Mapping[str, Rule]) -> Report:
-    """Compute a report. `rules` are those of this installation, which explain findings; a rule that is not there shows its own rows."""
+def report(results: Results, rules: Mapping[str, RuleText]) -> Report:
+    """Compute a report. `rules` explain the findings; a rule that is not among them shows its own rows."""
     folders, more_folders = by_folder(results)
     return Report(
         run=results.run,
@@ -142,7 +142,7 @@ def trend(results: Results) -> Rows:
     )
 
 
-def rule_cards(results: Results, rules: Mapping[str, Rule]) -> Rows:
+def rule_cards(results: Results, rules: Mapping[str, RuleText]) -> Rows:
     """Return a card for each rule with findings, the worst first: what it means, how many findings and where, and examples."""
     found = results.records(
         f"""SELECT rule_id, any_value(engine) AS engine, any_value(category) AS category, any_value(message) AS message,
@@ -155,18 +155,10 @@ def rule_cards(results: Results, rules: Mapping[str, Rule]) -> Rows:
     ]
 
 
-def _explained(row: dict[str, Any], rule: Rule | None) -> dict[str, Any]:
+def _explained(row: dict[str, Any], rule: RuleText | None) -> dict[str, Any]:
     worst = next((name for name in WORST_FIRST if row[name]), None)
-    if rule is None:
-        about: dict[str, Any] = {
-            "title": row["message"] or row["rule_id"],
-            "description": "",
-            "remediation": "",
-            "references": (),
-            "false_alarms": "",
-        }
-    else:
-        about = {name: getattr(rule, name) for name in ("title", "description", "remediation", "references", "false_alarms")}
+    known = rule or RuleText(row["rule_id"], row["engine"], row["message"] or row["rule_id"])
+    about = {name: getattr(known, name) for name in ("title", "description", "remediation", "references", "false_alarms")}
     return row | about | {"worst": worst, "taxonomy": row["taxonomy"] or ()}
 
 
