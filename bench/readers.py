@@ -395,9 +395,8 @@ def read_with_ours(path: Path) -> int:
     from veritensor_ray.formats.common.kind import HEAD_BYTES
     from veritensor_ray.formats.common.source import Member, Source
     from veritensor_ray.formats.common.streams import decompressed
-    from veritensor_ray.formats.recognition import recognise
+    from veritensor_ray.formats.recognition import recognise, sniff
     from veritensor_ray.formats.registry import reader_for
-    from veritensor_ray.formats.sniffing import sniff
 
     size = 0
     with path.open("rb") as file:

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.formats.reading import read
 from veritensor_ray.core.format_table import FORMATS
 from veritensor_ray.core.media_types import UNKNOWN
-from veritensor_ray.formats.sniffing import may_be_file, sniff
+from veritensor_ray.formats.recognition import may_be_file, sniff
 
 BODY = bytes(64) + bytes(range(256)) * 4  # neither text nor anything else
 

@@ -22,7 +22,7 @@ from PIL import Image
 from tests.formats.pdf.building import pdf
 from veritensor_ray.core.format_table import mismatch
 from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 TEXT = b"Dear reader, this is a letter about cats and dogs.\n"
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-READERS = {"PIL", "h5py", "ijson", "jinja2", "msoffcrypto", "pypdfium2", "tinycss2", "xlrd", "veritensor_ray.formats.markup"}
+READERS = {"PIL", "h5py", "ijson", "jinja2", "msoffcrypto", "pypdfium2", "tinycss2", "xlrd", "veritensor_ray.formats.markup.html"}
 NETWORKS = {"torch", "torchvision", "transformers", "gliner", "easyocr", "cv2", "scipy", "skimage"}
 ENGINES = {"onnxruntime", "phonenumbers", "stdnum", "yara"}
 LOAD = """
@@ -49,9 +49,9 @@ from veritensor_ray.formats.registry import import_all, reader_for
 from veritensor_ray.formats.common.kind import Kind
 {}
 """
-    assert "veritensor_ray.formats.rtf" not in imported(code.format(""))
+    assert "veritensor_ray.formats.rtf.read" not in imported(code.format(""))
     one = imported(code.format("assert reader_for(Kind(media_types.RTF, None)) is reader_for(Kind(media_types.RTF, None))"))
-    assert ("veritensor_ray.formats.rtf" in one, "veritensor_ray.formats.pdf.read" in one) == (True, False)
+    assert ("veritensor_ray.formats.rtf.read" in one, "veritensor_ray.formats.pdf.read" in one) == (True, False)
     assert imported(
         code.format("import_all(); assert all(reader_for(Kind(name, None)) for name in (media_types.PDF, media_types.XLS))")
     ) >= {

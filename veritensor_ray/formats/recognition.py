@@ -1,43 +1,43 @@
-"""Determines the type of a file by its first bytes and, for zip and OLE files (many documents and checkpoints), by its list of entries.
+"""Determines the type of a file from its content and never from its name, which only decides between kinds of text.
 
-It does not read any content.
+Each family of formats recognizes its own. This module knows the order in which they are asked. It reads no content but the first and last
+bytes of a file and the list of entries of zip and OLE files, which many documents and checkpoints are.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import olefile
 
 from veritensor_ray.core import bounds, media_types
+from veritensor_ray.core.format_table import TEXT_TYPES
+from veritensor_ray.core.media_types import PLAIN, UNKNOWN
+from veritensor_ray.formats.archives.tar.recognise import is_tar
 from veritensor_ray.formats.archives.zip.structure import Data, Directory, ZipEntry, find_directory, local_header
+from veritensor_ray.formats.columnar.arrow.recognise import is_arrow_stream
 from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
 from veritensor_ray.formats.common.spool import edges
 from veritensor_ray.formats.common.streams import Pieces, Window
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.compressed.recognise import behind_skipped, is_bzip2, packed_type
+from veritensor_ray.formats.csv.recognise import is_table
+from veritensor_ray.formats.first_bytes import KNOWN
+from veritensor_ray.formats.json.recognise import begins_json, is_json_lines
+from veritensor_ray.formats.mail.recognise import mail_type, ole_mail
+from veritensor_ray.formats.markup.recognise import begins_html
+from veritensor_ray.formats.model_files.recognise import model_type, model_type_by_structure, zipped_model
+from veritensor_ray.formats.notebook.recognise import is_notebook
+from veritensor_ray.formats.office.recognise import declared_document, is_flat_document, ole_document, zipped_document
+from veritensor_ray.formats.pdf.recognise import has_pdf_header, is_pdf_behind_text
+from veritensor_ray.formats.programs.recognise import is_bytecode
+from veritensor_ray.formats.records.recognise import is_tfrecord
+from veritensor_ray.formats.rtf.recognise import is_rtf_behind_blanks
+from veritensor_ray.formats.text.recognise import controls, text_encoding
+from veritensor_ray.formats.web_archives.recognise import is_warc
 
+_LETTERS = 512  # bytes that must contain others than text if a file begins with a magic of letters
 _MIMETYPE = 100  # bytes of the type that an OpenDocument or EPUB stores first: a short name
-_ENTRIES = bounds.SNIFFED_ENTRIES
-_TYPES = "[Content_Types].xml"
-_DIGITS = re.compile(r"(?<=[a-z])\d{1,3}(?=\.xml$)")  # some programs number the main part too
-_FLAT = re.compile(rb"<\w{1,20}:document\s[^>]*opendocument:xmlns:office")
-_PARTS = {
-    "word/document.xml": media_types.DOCX,
-    "xl/workbook.xml": media_types.XLSX,
-    "xl/workbook.bin": media_types.XLSB,
-    "ppt/presentation.xml": media_types.PPTX,
-}
-_STREAMS = {
-    "__properties_version1.0": media_types.OUTLOOK,
-    "WordDocument": media_types.DOC,
-    "Workbook": media_types.XLS,
-    "Book": media_types.XLS,
-    "PowerPoint Document": media_types.PPT,
-    "EncryptedPackage": media_types.OLE_LOCKED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +56,99 @@ def recognise(file: BinaryIO, extension: str) -> Recognised:
     """
     head, tail, size = edges(file, HEAD_BYTES)
     kind = sniff(head, extension, tail, whole=size <= len(head))
-    look, directory, found = _LOOK.get(kind.media_type), None, None
+    directory, found = None, None
     try:
         if kind.media_type == media_types.ZIP and (directory := find_directory(file)):
-            found = _zipped(directory)
-        elif look is not None:
-            found = look(file)
+            found = _in_zip(directory)
+        elif kind.media_type == media_types.OLE:
+            found = _in_ole(file)
+        elif kind.media_type == media_types.XML:
+            found = media_types.FLAT_ODF if is_flat_document(file) else None
     except Exception:  # noqa: BLE001  # libraries raise arbitrary exceptions for hostile files; the reader will report what is wrong
         found = None
     file.seek(0)
     return Recognised(Kind(found, kind.encoding, kind.bom) if found else kind, size, directory)
 
 
-def _zipped(directory: Directory) -> str | None:
-    found = {entry.place: entry for entry in directory.first(_ENTRIES)}
-    if "mimetype" in found:
-        declared = _short(directory.file, found["mimetype"])
-        if declared == media_types.EPUB or declared.startswith(media_types.OPEN_DOCUMENT):
-            return declared
-    if _TYPES in found:
-        parts = (name for name in found if name.startswith(("word/", "xl/", "ppt/")))
-        if media_type := next((_PARTS[part] for name in parts if (part := _DIGITS.sub("", name)) in _PARTS), None):
+def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) -> Kind:
+    """The kind of a file that begins with `head` (up to HEAD_BYTES) and ends with `tail`. `whole` says that `head` is the whole file."""
+    named = TEXT_TYPES.get(extension, PLAIN)
+    if not head:
+        return Kind(named, "utf-8")
+    if media_type := by_magic(head) or model_type_by_structure(head, whole):
+        return Kind(media_type)
+    if media_type := mail_type(head, named):
+        return Kind(media_type, "latin-1")
+    if is_rtf_behind_blanks(head):
+        return Kind(media_types.RTF)
+    if is_pdf_behind_text(head, extension in TEXT_TYPES, tail, whole):
+        return Kind(media_types.PDF)
+    if found := text_encoding(head, whole):
+        encoding, bom = found
+        return Kind(_text_type(head[bom:].decode(encoding, "ignore"), extension, tail), encoding, bom)
+    return Kind(media_types.PDF if has_pdf_header(head) else by_beginning(head) or UNKNOWN)
+
+
+def by_magic(head: bytes) -> str | None:
+    """The media type, if the first bytes alone determine it."""
+    for place, magic, media_type in KNOWN.magics_of(head):
+        if head.startswith(magic, place) and _counts(magic, media_type, head):
             return media_type
-    if any(name.startswith("Index/") and name.endswith(".iwa") for name in found):
-        return media_types.IWORK
-    if any(name.count("/") <= 1 and name.endswith("data.pkl") for name in found):
-        return media_types.PYTORCH
-    return media_types.NPZ if found and all(name.endswith(".npy") for name in found) else None
+    if is_arrow_stream(head):
+        return media_types.ARROW_STREAM
+    if media_type := model_type(head):
+        return media_type
+    if is_bytecode(head):
+        return media_types.BYTECODE
+    if is_warc(head):
+        return media_types.WARC
+    if is_tfrecord(head):
+        return media_types.TFRECORD
+    return media_types.TAR if is_tar(head) else packed_type(head)
+
+
+def by_beginning(head: bytes) -> str | None:
+    """The media type of files that are neither text nor of a format with a strong magic: media, fonts, and streams after skippable frames."""
+    return KNOWN.beginning(head) or behind_skipped(head)
+
+
+def may_be_file(head: bytes) -> bool:
+    """Whether bytes begin like a file of a known format: a cheap test that `sniff` has to confirm."""
+    return KNOWN.may_begin(head)
+
+
+def _counts(magic: bytes, media_type: str, head: bytes) -> bool:
+    """Whether a magic is one: ordinary text can begin with one that consists of letters, so bytes that text does not contain must follow."""
+    if media_type == media_types.BZIP2:
+        return is_bzip2(head)
+    return not magic.strip().isalnum() or controls(head[:_LETTERS]) > 0
+
+
+def _text_type(text: str, extension: str, tail: bytes) -> str:
+    """The media type of text, where a name counts for more than guesses about everything but JSON and web pages."""
+    start = text.lstrip()[:200]
+    if media_type := KNOWN.opening(start, TEXT_TYPES.get(extension, PLAIN)):
+        return media_type
+    if begins_json(start):
+        if is_json_lines(text, extension):
+            return media_types.JSONL
+        return media_types.NOTEBOOK if is_notebook(text, tail, extension) else media_types.JSON
+    named = TEXT_TYPES.get(extension)
+    if named in (media_types.CSV, media_types.TSV):
+        return named
+    if begins_html(start):
+        return media_types.HTML
+    if named and named not in (media_types.JSON, media_types.JSONL, media_types.NOTEBOOK):
+        return named
+    if start.startswith("<?xml"):
+        return media_types.XML
+    return media_types.CSV if not extension and is_table(text) else PLAIN
+
+
+def _in_zip(directory: Directory) -> str | None:
+    entries = {entry.place: entry for entry in directory.first(bounds.SNIFFED_ENTRIES)}
+    declared = declared_document(_short(directory.file, entries["mimetype"])) if "mimetype" in entries else None
+    return declared or zipped_document(entries) or zipped_model(entries)
 
 
 def _short(file: BinaryIO, entry: ZipEntry) -> str:
@@ -93,13 +159,6 @@ def _short(file: BinaryIO, entry: ZipEntry) -> str:
     return Pieces(iter(Data(entry, Window(file, local.data, entry.packed)))).read(_MIMETYPE).decode("ascii", "replace").strip()
 
 
-def _ole(file: BinaryIO) -> str | None:
+def _in_ole(file: BinaryIO) -> str | None:
     with olefile.OleFileIO(file) as ole:
-        return next((media_type for stream, media_type in _STREAMS.items() if ole.exists(stream)), None)
-
-
-def _xml(file: BinaryIO) -> str | None:
-    return media_types.FLAT_ODF if _FLAT.search(file.read(16_384)) else None
-
-
-_LOOK: dict[str, Callable[[BinaryIO], str | None]] = {media_types.OLE: _ole, media_types.XML: _xml}
+        return ole_mail(ole.exists) or ole_document(ole.exists)

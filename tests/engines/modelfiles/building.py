@@ -15,7 +15,7 @@ from veritensor_ray.core.detection import FileInfo, Hit
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.modelfiles import ModelFiles
 from veritensor_ray.formats.common.kind import HEAD_BYTES
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 CANARY = "canary"
 

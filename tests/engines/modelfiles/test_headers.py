@@ -19,7 +19,7 @@ from tests.engines.modelfiles.building import found, scan
 from tests.formats.model_files.building import GGUF_STRING, gguf
 from veritensor_ray.core.media_types import UNKNOWN
 from veritensor_ray.engines.modelfiles.path_names import leaves_folder
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 
 def safetensors(header: Any, data: int = 0) -> bytes:

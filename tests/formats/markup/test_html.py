@@ -16,7 +16,7 @@ from tests.formats.reading import members, read, reader_source, until_error
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.markup import html_tokens as tokens
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 HTML, XHTML = "text/html", "application/xhtml+xml"
 

@@ -11,7 +11,7 @@ import onnx.helper
 import pytest
 
 from veritensor_ray.formats.common.kind import HEAD_BYTES
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 ONNX = onnx.helper.make_model(
     onnx.helper.make_graph([onnx.helper.make_node("Relu", ["a"], ["b"])], "g", [], []), producer_name="p"

@@ -29,7 +29,7 @@ from veritensor_ray.formats.pdf import pdf_document as document
 from veritensor_ray.formats.pdf import pdf_objects as objects
 from veritensor_ray.formats.pdf import read as reader
 from veritensor_ray.formats.pdf.read import read_pdf
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 KIND = Kind("application/pdf")
 FILES = Path(__file__).parent / "files"

@@ -13,9 +13,9 @@ from tests.formats.images.test_read import PNG
 from tests.formats.reading import flat, members, read, reader_source, split, until_error
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.recognition import sniff
 from veritensor_ray.formats.records import read as tfrecord
 from veritensor_ray.formats.records.recognise import masked_sum
-from veritensor_ray.formats.sniffing import sniff
 
 TFRECORD = Kind("application/x-tfrecord")
 

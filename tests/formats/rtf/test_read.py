@@ -16,8 +16,8 @@ from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
+from veritensor_ray.formats.recognition import sniff
 from veritensor_ray.formats.rtf import read as reader
-from veritensor_ray.formats.sniffing import sniff
 
 RTF = "application/rtf"
 COLORS = r"{\colortbl;\red255\green255\blue255;\red0\green0\blue0;\red250\green250\blue250;}"

@@ -18,7 +18,7 @@ from tests.formats.reading import flat, members, read, reader_source, until_erro
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.common.kind import Kind
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 from veritensor_ray.formats.sqlite import read as sqlite_reader
 
 SQLITE = Kind("application/vnd.sqlite3")

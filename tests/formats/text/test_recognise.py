@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from veritensor_ray.formats.common.kind import Kind
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 from veritensor_ray.formats.text.recognise import wide_encoding
 
 TEXTS = {

@@ -6,7 +6,7 @@ import pytest
 
 from tests.clock import AtMost
 from tests.formats.markup.origins import by_view, check, harmless, items
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 SRT, VTT, SSA, FRAMES = "application/x-subrip", "text/vtt", "text/x-ssa", "text/x-microdvd"
 EVENT = "0,0:00:01.00,0:00:02.00,Default,,0,0,0,,"

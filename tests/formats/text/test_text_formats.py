@@ -11,7 +11,7 @@ from tests.formats.reading import flat, split
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.format_table import declared_type
 from veritensor_ray.formats.common.source import Source
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 FILES = {
     "a.yaml": ("application/yaml", "# look here\nkey: value\n---\nother: >\n  a sentence that is\n  folded over lines\n"),

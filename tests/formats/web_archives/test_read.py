@@ -15,7 +15,7 @@ from warcio.warcwriter import WARCWriter
 from tests.formats.reading import flat, members, read, reader_source, split, until_error
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.formats.common.kind import Kind
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 WARC = Kind("application/warc")
 PAGE = b"<!doctype html><p>look here</p>"

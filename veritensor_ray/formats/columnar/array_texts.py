@@ -17,7 +17,7 @@ from veritensor_ray.formats.common.kind import HEAD_BYTES
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Edit, Order, Orders, Unit, applied
 from veritensor_ray.formats.editing.splice import spliced_value
-from veritensor_ray.formats.sniffing import by_magic
+from veritensor_ray.formats.recognition import by_magic
 
 _SHORTEST_MAGIC = 8
 _STEP = re.compile(r"[.\[]")

@@ -16,7 +16,7 @@ from veritensor_ray.formats.common.kind import HEAD_BYTES
 from veritensor_ray.formats.common.printable import readable
 from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.images.structure import described
-from veritensor_ray.formats.sniffing import by_beginning, by_magic
+from veritensor_ray.formats.recognition import by_beginning, by_magic
 
 _CHARS = 4 << 20
 _TEXTS = 4096

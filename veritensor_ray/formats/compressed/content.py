@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 BESIDE = "beside the stream"  # the member that holds comments and skippable frames
 

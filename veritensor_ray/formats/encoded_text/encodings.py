@@ -21,7 +21,7 @@ from veritensor_ray.core.media_types import UNKNOWN
 from veritensor_ray.core.origins import Mapped
 from veritensor_ray.formats.encoded_text.layer import Layer, changed
 from veritensor_ray.formats.encoded_text.text_rows import JoinedRows, runs, table
-from veritensor_ray.formats.sniffing import may_be_file, sniff
+from veritensor_ray.formats.recognition import may_be_file, sniff
 
 _SHORTEST = 16  # characters of a token; shorter ones are words
 _FILE = 64  # bytes; fewer are a digest or a key that happens to begin like a file

@@ -1,10 +1,11 @@
-"""Recognizes an email or a mailbox by the header that it begins with, without reading any message."""
+"""Recognizes an email or a mailbox by the header that it begins with, and a message of Outlook by a stream, without reading any message."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-from veritensor_ray.core.media_types import MAILBOX, MESSAGE, PLAIN
+from veritensor_ray.core.media_types import MAILBOX, MESSAGE, OUTLOOK, PLAIN
 
 _FIELD = re.compile(rb"([!-9;-~]{1,76}):[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*(?:\r?\n|\Z)")
 _FROM_LINE = re.compile(rb"From [^\r\n]{0,300}\d\d:\d\d(?::\d\d)?[^\r\n]{0,60}\r?\n(?=[!-9;-~]{1,76}:)")
@@ -13,6 +14,7 @@ _AHEAD = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]{0,9}\r?\n){0,9}(>?From (?!:)[^\
 _TELLING = frozenset((b"from", b"received", b"return-path", b"message-id", b"delivered-to", b"mime-version", b"reply-to"))
 _KNOWN = _TELLING | frozenset((b"to", b"cc", b"subject", b"date", b"sender", b"content-type", b"x-mailer"))
 _MIME = frozenset((b"mime-version", b"content-type"))  # saved web pages have little more than these
+_PROPERTIES = "__properties_version1.0"
 _UNSPECIFIC = (PLAIN, MESSAGE, MAILBOX)
 
 
@@ -28,6 +30,11 @@ def mail_type(head: bytes, named: str) -> str | None:
     if not fields & _TELLING or (len(fields & _KNOWN) < enough and not fields >= _MIME):
         return None
     return MAILBOX if head.startswith(b"From ") else MESSAGE
+
+
+def ole_mail(has_stream: Callable[[str], bool]) -> str | None:
+    """The media type of an OLE file by its streams."""
+    return OUTLOOK if has_stream(_PROPERTIES) else None
 
 
 def header_begin(data: bytes) -> int:

@@ -14,3 +14,8 @@ def masked_sum(data: bytes) -> int:
 def is_record_head(head: bytes) -> bool:
     """Whether the eight bytes of a length are followed by the matching masked checksum."""
     return len(head) == 12 and masked_sum(head[:8]) == int.from_bytes(head[8:], "little")
+
+
+def is_tfrecord(head: bytes) -> bool:
+    """Whether a file begins with a record of less than 4 GB."""
+    return head[4:8] == bytes(4) and is_record_head(head[:12])

@@ -1,14 +1,17 @@
-"""Recognizes UTF-16 and UTF-32 without a byte order mark by the resulting characters.
+"""Recognizes text and its encoding.
 
-It is strict, so that arrays of numbers stay numbers.
+UTF-16 and UTF-32 without a byte order mark are recognized by the resulting characters, strictly, so that arrays of numbers stay numbers.
 """
 
 from __future__ import annotations
 
 import bisect
 import codecs
+import re
 import unicodedata
 from collections import Counter
+
+from charset_normalizer import from_bytes
 
 _SAMPLE = 16_384
 _FEWEST = 12  # characters
@@ -27,6 +30,62 @@ _SCRIPTS = (
 )  # fmt: skip
 _BEGINNINGS = [begin for begin, _ in _SCRIPTS]
 _MARKS = " \n\u3000\u3001\u3002\uff0c\u060c\u0964\u1361\u17d4\u104b"  # characters between words or sentences
+_CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27, 30})
+
+
+def text_encoding(head: bytes, whole: bool) -> tuple[str, int] | None:
+    """The codec and the length of the byte order mark, or None if the bytes are not text."""
+    for bom, codec in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if head.startswith(bom):
+            rest = head[len(bom) :]
+            return (codec, len(bom)) if _decodes(rest, codec, whole) or _nearly_decodes(rest, codec) else None
+    if b"\x00" in head:
+        for codec, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[0::2])):
+            if len(head) >= 8 and zeros.count(0) > 0.6 * len(zeros) and _decodes(head, codec, whole) and _few_controls(head, codec):
+                return codec, 0
+    if controls(head) > 0.01 * len(head):
+        wide = wide_encoding(head)
+        return (wide, 0) if wide else None
+    if _decodes(head, "utf-8", whole):
+        return "utf-8", 0
+    return _legacy_encoding(head) if b"\x00" not in head else None
+
+
+def controls(data: bytes) -> int:
+    """The number of control characters that texts do not contain."""
+    return len(data) - len(data.translate(None, _CONTROLS))
+
+
+def _decodes(data: bytes, codec: str, whole: bool) -> bool:
+    if codec == "utf-8" and data.isascii():
+        return data.count(0) <= 0.01 * len(data)
+    try:
+        text = codecs.getincrementaldecoder(codec)().decode(data, final=whole)
+    except UnicodeDecodeError:
+        return False
+    return text.count("\x00") <= 0.01 * len(text)
+
+
+def _nearly_decodes(data: bytes, codec: str) -> bool:
+    """Whether most of the text decodes: after a byte order mark, a single stray byte must not make the file binary and hide all of it."""
+    text = data.decode(codec, "replace")
+    return text.count("\ufffd") + text.count("\x00") <= 1 + 0.01 * len(text)
+
+
+def _legacy_encoding(head: bytes) -> tuple[str, int] | None:
+    """A one-byte or East Asian encoding that makes sense of the text around the first non-ASCII bytes."""
+    first = re.search(rb"[\x80-\xff]", head)
+    sample = head[max(0, first.start() - 2048) : first.start() + 6144] if first else head
+    best = from_bytes(sample, cp_exclusion=["utf_7"]).best()
+    if best is None:
+        return ("latin-1", 0) if sum(b >= 0x80 for b in sample) < 0.3 * len(sample) else None
+    return best.encoding, 0
 
 
 def wide_encoding(head: bytes) -> str | None:
@@ -38,7 +97,7 @@ def wide_encoding(head: bytes) -> str | None:
     return None
 
 
-def few_controls(head: bytes, codec: str) -> bool:
+def _few_controls(head: bytes, codec: str) -> bool:
     """Whether the bytes are text rather than an array of small numbers, which would decode to control characters."""
     text = head[:_SAMPLE].decode(codec, "ignore")
     return sum(char < " " and char not in "\t\n\r\f\x1b" for char in text) <= 0.01 * len(text)

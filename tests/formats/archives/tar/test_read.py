@@ -18,7 +18,7 @@ from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.formats.archives.tar.structure import BLOCK
 from veritensor_ray.formats.common.kind import HEAD_BYTES
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 FILES = {"a.txt": b"some words " * 50, "d/b.bin": random.Random(1).randbytes(5000), "empty": b"", "n" * 180 + "/" + "ü" * 90: b"long name"}
 

@@ -18,7 +18,7 @@ from tests.formats.reading import flat, members, read, reader_source, split, unt
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.columnar.avro import read as avro
 from veritensor_ray.formats.common.kind import Kind
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 AVRO = Kind("application/vnd.apache.avro")
 

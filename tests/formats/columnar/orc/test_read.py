@@ -18,7 +18,7 @@ from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.columnar.orc import structure as orc_runs
 from veritensor_ray.formats.common.kind import Kind
-from veritensor_ray.formats.sniffing import sniff
+from veritensor_ray.formats.recognition import sniff
 
 ORC = Kind("application/vnd.apache.orc")
 S = pa.string()

@@ -16,10 +16,11 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.source import Item, Member, Source
+from veritensor_ray.formats.first_bytes import KNOWN
 from veritensor_ray.formats.model_files.collecting import Gathered, Names, in_blocks
 from veritensor_ray.formats.model_files.hdf5 import structure as hdf5
 from veritensor_ray.formats.model_files.numpy.numpy_texts import as_texts, text_fields
-from veritensor_ray.formats.sniffing import TEXT_MAGIC, by_magic
+from veritensor_ray.formats.recognition import by_magic
 
 _HELD = bounds.HDF5
 _STEP = 4096  # items of a dataset that are read at once
@@ -190,7 +191,7 @@ def _only_texts(part: Any) -> pa.Array | None:
     array = pa.array(values, pa.binary())
     data, starts = np.frombuffer(array.buffers()[2], np.uint8), np.frombuffer(array.buffers()[1], np.int32, len(array))
     suspects = np.zeros(len(array), bool)
-    for place, pairs in TEXT_MAGIC.items():
+    for place, pairs in KNOWN.in_text.items():
         at = np.minimum(starts + place, len(data) - 2)
         suspects |= pairs[data[at] * np.uint16(256) + data[at + 1]]
     try:

@@ -19,7 +19,7 @@ _PAIR = "Pair"
 # skipped.
 _PROPS = ("metadata_props", _PAIR)
 _OPSET = ("opset_import", "Opset")
-_SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
+SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
     "Model": {
         2: ("producer_name", TEXT), 3: ("producer_version", TEXT), 4: ("domain", TEXT), 6: ("doc_string", TEXT), 7: ("graph", "Graph"),
         8: _OPSET, 14: _PROPS, 20: ("training_info", "Training"), 25: ("functions", "Function"),
@@ -107,18 +107,18 @@ def texts(file: BinaryIO) -> Iterator[OnnxText | Pair]:
 
 
 def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | None:
-    tag = _varint(window)
+    tag = varint(window)
     number, wire = tag >> 3, tag & 7
     if number == 0 or wire not in (0, 1, 2, 5):
         raise Malformed(f"there is no valid field at byte {window.position}")
     if wire == 0:
-        _varint(window)
+        varint(window)
         return None
-    length = {1: 8, 5: 4}.get(wire) or (_varint(window) if wire == 2 else 0)
+    length = {1: 8, 5: 4}.get(wire) or (varint(window) if wire == 2 else 0)
     end = window.position + length
     if here.end is not None and end > here.end:
         raise Malformed(f"a field of {length} bytes at byte {window.position} is longer than its message")
-    name, kind = _SCHEMA[here.message].get(number, ("", ""))
+    name, kind = SCHEMA[here.message].get(number, ("", ""))
     if wire != 2 or not kind:
         _skip(window, length)
         return None
@@ -141,7 +141,8 @@ def _skip(window: ForwardView, length: int) -> None:
         raise Malformed("the file ends inside a field")
 
 
-def _varint(window: ForwardView) -> int:
+def varint(window: ForwardView) -> int:
+    """Read a number of variable length. Raises Malformed."""
     value = shift = 0
     window.ensure(10)
     while window.at < len(window.data) and shift < 70:
@@ -152,36 +153,3 @@ def _varint(window: ForwardView) -> int:
             return value
         shift += 7
     raise Malformed("the file ends inside a number")
-
-
-def is_model(head: bytes) -> bool:
-    """Whether a file that begins like this is an ONNX model: a version, then only fields of a model, and a valid beginning of a graph."""
-    import io
-
-    if head[:1] != b"\x08" or len(head) < 8:
-        return False
-    window = ForwardView(io.BytesIO(head))
-    try:
-        while window.at < len(head):
-            tag = _varint(window)
-            number, wire = tag >> 3, tag & 7
-            if number == 7 and wire == 2:
-                return _varint(window) > 0 and _begins_graph(window.take(2))
-            if not _fits(window, number, wire):
-                return False
-    except Malformed:
-        return False
-    return False
-
-
-def _fits(window: ForwardView, number: int, wire: int) -> bool:
-    if number in (1, 5) and wire == 0:
-        return _varint(window) < (1000 if number == 1 else 1 << 63)
-    if number not in (2, 3, 4, 6, 8, 14) or wire != 2:
-        return False
-    data = window.take(_varint(window))
-    return number in (8, 14) or (not data or data.decode("utf-8", "replace").replace("\n", " ").isprintable())
-
-
-def _begins_graph(data: bytes) -> bool:
-    return bool(data) and data[0] & 7 == 2 and data[0] >> 3 in _SCHEMA["Graph"]

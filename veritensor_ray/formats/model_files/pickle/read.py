@@ -15,7 +15,7 @@ from veritensor_ray.formats.model_files.numpy.numpy_texts import array_texts
 from veritensor_ray.formats.model_files.pickle.events import PIECE, PickleText, Raw
 from veritensor_ray.formats.model_files.pickle.pickle_values import Blob, text_dtype
 from veritensor_ray.formats.model_files.pickle.structure import Ended, Pickles, Rest
-from veritensor_ray.formats.sniffing import by_magic
+from veritensor_ray.formats.recognition import by_magic
 
 COLUMN = "pickle"
 _ALONE = 65_536  # a string of at least this length gets a separate block with its byte offset

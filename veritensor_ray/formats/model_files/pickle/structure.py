@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from veritensor_ray.formats.model_files.forward import ForwardView
-from veritensor_ray.formats.model_files.pickle.events import Broken, BrokenOff, Call, Event, WalkBudget
+from veritensor_ray.formats.model_files.pickle.events import Broken, Event, WalkBudget
 from veritensor_ray.formats.model_files.pickle.opcodes import PickleWalk
-from veritensor_ray.formats.model_files.pickle.pickle_values import Name
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # the first of five pickles, before the raw tensors, in files of torch before 1.6
 _TORCH_PICKLES = 5
@@ -67,38 +64,3 @@ class Pickles:
                 if self.window.ensure(1):
                     yield Rest(self.window.position)
                 return
-
-
-_STARTS = frozenset(b"\x80(]})cNIFSVLGJKMUXTBCPi\x88\x89\x8a\x8c\x8f\x95")
-_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-
-
-def looks_like(head: bytes, whole: bool) -> bool:
-    """Whether a file without the mark of protocol 2 is certainly a pickle, since prose, tables and numbers may begin with opcodes too.
-
-    It is a pickle if it calls a name, if it ends as pickles do and refers to a name, or if it does something that no text does by chance.
-    """
-    if not head or head[0] not in _STARTS:
-        return False
-    walk = PickleWalk(ForwardView(io.BytesIO(head)))
-    names = calls = 0
-    cut = False
-    try:
-        for event in walk.events():
-            if walk.faults or (isinstance(event, Name) and not _is_path(event)):
-                return False
-            names += isinstance(event, Name)
-            calls += isinstance(event, Call)
-            if calls:
-                return True
-    except Broken as broken:
-        cut = isinstance(broken, BrokenOff)
-    if walk.faults:
-        return False
-    if walk.stopped:
-        return names > 0 or (walk.memoized > 0 and walk.operations >= 6)
-    return not whole and cut and walk.memoized >= 5
-
-
-def _is_path(name: Name) -> bool:
-    return not name.resolved or bool(_PATH.fullmatch(name.module) and _PATH.fullmatch(name.name))

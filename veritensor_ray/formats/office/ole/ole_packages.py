@@ -9,7 +9,7 @@ from typing import Protocol
 from veritensor_ray.core.format_table import EXECUTABLES
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.source import Item, Member
-from veritensor_ray.formats.sniffing import by_magic
+from veritensor_ray.formats.recognition import by_magic
 
 _NAME = 1024
 _LINK = 1

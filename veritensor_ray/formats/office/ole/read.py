@@ -21,7 +21,7 @@ from veritensor_ray.formats.office.ole.ole_packages import native
 from veritensor_ray.formats.office.ole.ole_properties import SUMMARIES, property_texts
 from veritensor_ray.formats.office.shared.link_targets import is_remote
 from veritensor_ray.formats.office.shared.text_blocks import Texts
-from veritensor_ray.formats.sniffing import by_magic
+from veritensor_ray.formats.recognition import by_magic
 
 # Streams that hold no content.
 _SERVICE = frozenset(

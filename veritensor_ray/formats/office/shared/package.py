@@ -14,7 +14,7 @@ from veritensor_ray.formats.archives.zip.zip_entries import NoData, ZipArchive
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces
 from veritensor_ray.formats.office.shared.traced import Trace
-from veritensor_ray.formats.sniffing import by_magic
+from veritensor_ray.formats.recognition import by_magic
 
 _CHUNK = 1 << 18
 _PART = bounds.PART  # bytes of XML in one part; it is streamed, so this limits time rather than memory
