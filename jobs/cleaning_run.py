@@ -22,7 +22,7 @@ from veritensor_ray.cleaning.cleaning_policy import CleanPolicy, load_clean_poli
 from veritensor_ray.cleaning.copy_manifest import AFTER, BEFORE, CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME, Result
 from veritensor_ray.cleaning.copy_statement import attest_copy, run_of
 from veritensor_ray.cleaning.part_assembly import Assembler
-from veritensor_ray.cleaning.remaining_findings import below, places, remaining
+from veritensor_ray.cleaning.remaining_findings import below, number, remaining
 from veritensor_ray.core.config import SEVERITIES, Settings
 from veritensor_ray.core.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, VeritensorError
 from veritensor_ray.core.safe_imports import Guard
@@ -84,6 +84,7 @@ class _Cleaning:
         self._again = replace(self._cleaning, again=True)
 
     def run(self) -> dict[str, Any]:
+        roots(self._settings.sources, self._settings.stores)  # a source that does not exist is an error before anything is written
         check_destination(self._store)
         if self._settings.sign_key:
             load_private_key(self._settings.sign_key)  # a missing key must not be noticed only after hours
@@ -285,7 +286,7 @@ class _Cleaning:
     def _result(self, before: Mapping[str, Any], after: Mapping[str, Any] | None, summary: Mapping[str, Any]) -> dict[str, Any]:
         left: Counter[str] = Counter()
         for one in remaining(self._store.under(AFTER), self._policy) if after else ():
-            left[one["severity_original"]] += places(one)
+            left[one["severity_original"]] += number(one)
         missed = {name: after["status"][name] for name in _INCOMPLETE if after["status"].get(name)} if after else {}
         return {
             "kind": CLEAN_KIND,

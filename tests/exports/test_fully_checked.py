@@ -15,6 +15,7 @@ import veritensor_ray as vr
 from tests.findings.outputs import checked, finding, written
 from veritensor_ray.cli.render import console, summary
 from veritensor_ray.exports import FORMATS
+from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.report.compliance.compliance_document import compliance
 from veritensor_ray.exports.report.compliance.rendering import RENDERERS, render
 from veritensor_ray.results.run_text import FullyChecked, fully_checked, uncovered
@@ -59,7 +60,7 @@ def reported(audit: vr.Audit, folder: Path) -> str:
 
 
 def drawn(audit: vr.Audit, capsys: pytest.CaptureFixture[str]) -> str:
-    summary(console(), audit.run, "out")
+    summary(console(), audit.run, "out", missing(audit))
     return capsys.readouterr().out
 
 

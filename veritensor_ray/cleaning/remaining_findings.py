@@ -26,16 +26,20 @@ def remaining(after: OutputStore, policy: CleanPolicy) -> list[dict[str, Any]]:
 
 
 def below(after: OutputStore, policy: CleanPolicy) -> list[dict[str, Any]]:
-    """Count the findings below the level, by rule and severity, except those that a rule of the policy decides about."""
-    counts: Counter[tuple[str, str]] = Counter()
+    """Count the findings below the level, and their places, by rule and severity, except those that a rule of the policy decides about."""
+    counts, places = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for one in _found(after, [name for name in SEVERITIES if not policy.counts(name)]):
         if policy.ruled(mark_of(one), one["category"], one["artifact"]) is None:
-            counts[one["rule_id"], one["severity_original"]] += places(one)
-    return [{"rule": rule, "severity": severity, "count": count} for (rule, severity), count in counts.most_common()]
+            kind = one["rule_id"], one["severity_original"]
+            counts[kind] += number(one)
+            places[kind] += int(one["count"])
+    return [
+        {"rule": rule, "severity": severity, "count": n, "places": places[rule, severity]} for (rule, severity), n in counts.most_common()
+    ]
 
 
-def places(finding: dict[str, Any]) -> int:
-    """Return the number of places that a row of the findings stands for."""
+def number(finding: dict[str, Any]) -> int:
+    """Return the number of findings that a row stands for, as every summary counts them: one, in however many places."""
     return 1 if finding["location"] else int(finding["count"])
 
 

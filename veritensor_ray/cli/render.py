@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from veritensor_ray.exports.not_checked import Missing
+
 COLOURS = {"critical": "bold white on red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 
 _READABLE, _BETWEEN = 18, 3  # the width to which a table may cut a column; what stands between two columns
+_NAME = 80  # characters
 _CELL = 8_192  # characters; names of files have at most half as many
 
 
@@ -94,6 +97,13 @@ class Rows:
         return drawn
 
 
+def names(some: Sequence[str]) -> str:
+    """Returns a few names of artifacts for a cell, each shortened."""
+    from veritensor_ray.results.place_names import shortened
+
+    return ", ".join(shortened(name, _NAME) for name in some)
+
+
 def _cell(value: object) -> str:
     """Returns the text of a cell. Genuine texts are short; a terminal would be busy for minutes with one of megabytes."""
     from veritensor_ray.results.place_names import shortened
@@ -130,7 +140,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def summary(out: Console, run: Mapping[str, Any], output: str, causes: Callable[[], None] | None = None) -> None:
+def summary(out: Console, run: Mapping[str, Any], output: str, gaps: Sequence[Missing], causes: Callable[[], None] | None = None) -> None:
     """Print the summary of a finished run: gaps first, then findings, where the results are, and what to do next.
 
     `causes` prints the findings that made the run fail, in place of the rules of all findings.
@@ -139,9 +149,7 @@ def summary(out: Console, run: Mapping[str, Any], output: str, causes: Callable[
 
     totals = run["totals"]
     out.print(f"\n{heading(run)}", style="bold")
-    rows = [(f"{one['artifacts']:,}", one["status"], one["reason"]) for one in run["not_covered"]]
-    if rows:
-        out.print(table(("artifacts", "status", "reason"), rows, right=("artifacts",)))
+    _gaps(out, output, gaps)
     for line in missing_lines(run):
         out.print(f"  {safe(line)}")
     for engine, about in run["engines"].items():
@@ -154,7 +162,7 @@ def summary(out: Console, run: Mapping[str, Any], output: str, causes: Callable[
     if causes:
         causes()
     else:
-        out.print(table(("severity", "count", "rule", "title"), found, right=("count",)) if found else "  none")
+        out.print(table(("severity", "findings", "rule", "title"), found, right=("findings",)) if found else "  none")
     for line in _by_policy(run):
         out.print(f"  {safe(line)}")
     out.print(
@@ -168,6 +176,20 @@ def summary(out: Console, run: Mapping[str, Any], output: str, causes: Callable[
         serious = " --state new,reopened" if run.get("previous") and run["severity_new"] else serious
         out.print(f"Next:    veritensor-ray findings {quoted(output)}{serious}")
     out.print(f"Run {run['scan_id']} {'scanned nothing' if nothing_matched(run) else 'complete'} · profile {run['profile']}")
+
+
+def _gaps(out: Console, output: str, gaps: Sequence[Missing]) -> None:
+    """Print the reasons why artifacts were not checked, with the names of a few."""
+    rows = [
+        (one.reason.artifacts, one.reason.status, one.reason.reason, names(one.artifacts))
+        for one in gaps
+        if one.reason.artifacts is not None
+    ]
+    if not rows:
+        return
+    out.print(table(("artifacts", "status", "reason", "for example"), [(f"{row[0]:,}", *row[1:]) for row in rows], right=("artifacts",)))
+    if any((one.reason.artifacts or 0) > len(one.artifacts) for one in gaps):
+        out.print(f"  `veritensor-ray report {quoted(output)}` lists all of them")
 
 
 def _since(run: Mapping[str, Any]) -> list[str]:

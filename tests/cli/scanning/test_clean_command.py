@@ -6,12 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.cleaning.in_process import InProcess, finish, write
 from tests.cli.test_cli import call
+from veritensor_ray.cleaning.copy_manifest import MANIFEST
+from veritensor_ray.cleaning.not_copied import NotCopied, not_copied
 from veritensor_ray.cli.scanning.clean_command import _show
 from veritensor_ray.core.signing import change, load_public_key, new_key, trust
+from veritensor_ray.stores.outputs import OutputStore
 
 
 @pytest.mark.parametrize(
@@ -112,7 +117,20 @@ RUN: dict[str, Any] = {
             },
             ("1 possible secret, 1 email address and 9 other findings of severity low are left in it; `--level low` removes them",),
         ),
-        ({"verdict": "findings-left", "left": {"high": 1}}, ("Not clean: the audit of the copy found 1 high; see out/after, and",)),
+        ({"verdict": "findings-left", "left": {"high": 1}}, ("Not clean: the audit of the copy found 1 high finding; see out/after, and",)),
+        ({"verdict": "findings-left", "left": {"high": 1, "low": 2}}, ("found 1 high and 2 low findings; see",)),
+        (
+            {"below": [{"rule": "pii.person", "severity": "low", "count": 49, "places": 204}]},
+            ("49 names of severity low are left in it, in 204 places; `",),
+        ),
+        (
+            {"changes": 25, "actions": [{"rule": "pii.iban", "action": "mask", "count": 25}]},
+            ("Changes (25 places; a finding may have several)", "places   action"),
+        ),
+        (
+            {"verdict": "empty", "after": None, "results": {}, "sources": ["/data/new"]},
+            ("Empty: no artifact was found in /data/new; there is nothing to copy",),
+        ),
         ({"rows_dropped": 2, "results": {"held": 2}}, ("; 2 rows dropped, see rows.parquet)", "Aside:   out/quarantine (2 files)")),
     ],
 )
@@ -121,3 +139,34 @@ def test_the_end_of_a_run_names_what_there_is(run: dict[str, Any], says: tuple[s
     shown = capsys.readouterr().out
     assert [one for one in says if one not in shown] == []
     assert "//" not in shown
+
+
+def test_artifacts_that_are_not_in_the_copy_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    held = NotCopied("held", "files of type message/rfc822 are not rewritten", 40, ["a.eml", "\x1b[2Jb.eml", "n" * 500])
+    _show(RUN | {"results": {"held": 41}}, "out/", [held, NotCopied("held", "part of it was not checked", 1, ["c.zip"])])
+    shown = capsys.readouterr().out
+    assert "files of type message/rfc822 are not rewritten" in shown
+    assert "a.eml, \\x1b[2Jb.eml, " in shown
+    assert "c.zip" in shown
+    assert "manifest.parquet names all of them" in shown
+    assert "n" * 100 not in shown
+
+
+def test_the_reasons_of_a_manifest(tmp_path: Path) -> None:
+    rows = [{"artifact": f"{n}.eml", "result": "held", "reason": "mail"} for n in range(5)]
+    rows += [
+        {"artifact": "a.txt", "result": "copied"},
+        {"artifact": "b.txt", "result": "cleaned"},
+        {"artifact": "c.pkl", "result": "quarantined"},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, MANIFEST), tmp_path / "manifest.parquet")
+    assert not_copied(OutputStore(str(tmp_path), {})) == [
+        NotCopied("held", "mail", 5, ["0.eml", "1.eml", "2.eml"]),
+        NotCopied("quarantined", "", 1, ["c.pkl"]),
+    ]
+
+
+def test_a_corpus_that_does_not_exist_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "clean", "nowhere", "--to", "copy") == 4
+    assert list(tmp_path.iterdir()) == []

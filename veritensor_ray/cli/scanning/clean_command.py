@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,6 +39,7 @@ from veritensor_ray.cli.signals import ending
 
 if TYPE_CHECKING:
     from veritensor_ray.cleaning.copy_statement import VerifiedCopy
+    from veritensor_ray.cleaning.not_copied import NotCopied
 
 _ITSELF, _VERIFY = "corpus", "verify"
 _NOT_SETTINGS = ("source", "to", "cleaning_policy", "level", "dry_run", "config", "wait", "settings_json")
@@ -142,9 +143,12 @@ def corpus(
     flags |= {"sources": source or None, "output": to, "cluster": None if wait is None else {"wait": wait}}
     if settings_json:
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
+    from veritensor_ray.cleaning.not_copied import not_copied
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.jobs.cleaning_run import clean
     from veritensor_ray.jobs.copy_destination import check_clean
+    from veritensor_ray.stores.filesystems import absolute
+    from veritensor_ray.stores.outputs import OutputStore
 
     settings = load_settings(config, flags)
     check_clean(settings, dry_run)
@@ -165,7 +169,7 @@ def corpus(
     if settings.log_format == "json":
         sys.stdout.write(json.dumps(run) + "\n")
     else:
-        _show(run, str(settings.output))
+        _show(run, str(settings.output), () if dry_run else not_copied(OutputStore(absolute(str(settings.output)), settings.stores)))
     code = _CODES[run["verdict"]]
     raise typer.Exit(0 if code == 3 and settings.allow_partial else code)
 
@@ -253,8 +257,8 @@ def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
     out.print(f"Not signed: whoever can write there can have changed all of it. According to run.json, {claimed}", soft_wrap=True)
 
 
-def _show(run: Mapping[str, Any], folder: str) -> None:
-    """Print what became of the artifacts, what was changed, and the verdict."""
+def _show(run: Mapping[str, Any], folder: str, without: Sequence[NotCopied] = ()) -> None:
+    """Print what became of the artifacts, which ones are not in the copy, what was changed, and the verdict."""
     from veritensor_ray.cli.render import console, counted, safe, table
     from veritensor_ray.cli.scanning.copy_verdict import verdict
     from veritensor_ray.results.run_text import changed_lines
@@ -262,10 +266,14 @@ def _show(run: Mapping[str, Any], folder: str) -> None:
     out = console()
     results = run["results"]
     out.print(f"\nArtifacts ({sum(results.values()):,})", style="bold")
-    out.print(
-        table(("artifacts", "result", "meaning"), [(f"{n:,}", name, _MEANING[name]) for name, n in results.items()], right=("artifacts",))
+    rows = [(f"{n:,}", name, _MEANING[name]) for name, n in results.items()]
+    out.print(table(("artifacts", "result", "meaning"), rows, right=("artifacts",)) if rows else "  none")
+    _not_copied(out, without)
+    _actions(
+        out,
+        f"Changes ({counted(run['changes'], 'place')}; a finding may have several)",
+        [one for one in run["actions"] if one["action"] not in _WHOLE_FILES],
     )
-    _actions(out, f"Changes ({run['changes']:,})", [one for one in run["actions"] if one["action"] not in _WHOLE_FILES])
     _actions(out, "Findings in files that are not in the copy", [one for one in run["actions"] if one["action"] in _WHOLE_FILES])
     if run["verdict"] == "dry-run":
         _samples(out, run["samples"])
@@ -294,13 +302,26 @@ _MEANING = {
 }
 
 
+def _not_copied(out: Any, reasons: Sequence[NotCopied]) -> None:
+    """Print the most frequent reasons why artifacts are not in the copy, with the names of a few."""
+    from veritensor_ray.cli.render import names, table
+
+    if not reasons:
+        return
+    rows = [(f"{one.artifacts:,}", one.result, one.reason, names(one.examples)) for one in reasons[:_SHOWN]]
+    out.print("\nNot in the copy", style="bold")
+    out.print(table(("artifacts", "result", "reason", "for example"), rows, right=("artifacts",)))
+    if sum(len(one.examples) for one in reasons[:_SHOWN]) < sum(one.artifacts for one in reasons):
+        out.print("  manifest.parquet names all of them")
+
+
 def _actions(out: Any, heading: str, actions: list[Mapping[str, Any]]) -> None:
     """Print the most frequent of some actions."""
     from veritensor_ray.cli.render import table
 
     out.print(f"\n{heading}", style="bold")
     rows = [(f"{one['count']:,}", one["action"], one["rule"]) for one in actions[:_SHOWN]]
-    out.print(table(("count", "action", "rule"), rows, right=("count",)) if rows else "  none")
+    out.print(table(("places", "action", "rule"), rows, right=("places",)) if rows else "  none")
     if len(actions) > _SHOWN:
         out.print(f"  and {len(actions) - _SHOWN} more kinds")
 

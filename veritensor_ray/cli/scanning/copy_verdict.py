@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from veritensor_ray.cli.render import safe
 from veritensor_ray.core.config import SEVERITIES
 
 # What a finding of a rule is called: one, and several.
@@ -32,11 +33,14 @@ def _sentence(run: Mapping[str, Any], folder: str) -> str:
     if run["verdict"] == "clean":
         return f"Clean: the audit of the copy found nothing of severity {run['level']} or worse"
     if run["verdict"] == "empty":
+        if not run["results"]:
+            return f"Empty: no artifact was found in {safe(', '.join(run['sources']))}; there is nothing to copy"
         return f"Empty: no file is left in the copy; see the column reason of {folder}/manifest.parquet"
     if run["verdict"] == "incomplete":
         return f"Not proven: {_missing(run)}; --allow-partial accepts that"
-    left = ", ".join(f"{count:,} {name}" for name, count in run["left"].items())
-    return f"Not clean: the audit of the copy found {left}; see {folder}/after, and add rules for these findings to the policy"
+    left = _listed([f"{count:,} {name}" for name, count in run["left"].items()])
+    findings = "finding" if sum(run["left"].values()) == 1 else "findings"
+    return f"Not clean: the audit of the copy found {left} {findings}; see {folder}/after, and add rules for these findings to the policy"
 
 
 def _missing(run: Mapping[str, Any]) -> str:
@@ -56,8 +60,10 @@ def _below(counts: Sequence[Mapping[str, Any]]) -> str:
     order = sorted(things, key=lambda noun: (noun == _OTHER, -things[noun]))
     levels = [name for name in reversed(SEVERITIES) if any(one["severity"] == name for one in counts)]
     what = _listed([f"{things[noun]:,} {noun[things[noun] != 1]}" for noun in order])
+    places = sum(one.get("places", one["count"]) for one in counts)
+    where = f", in {places:,} places" if places > things.total() else ""
     are, them = ("is", "it") if things.total() == 1 else ("are", "them")
-    return f"{what} of severity {_listed(levels)} {are} left in it; `--level {levels[-1]}` removes {them}"
+    return f"{what} of severity {_listed(levels)} {are} left in it{where}; `--level {levels[-1]}` removes {them}"
 
 
 def _noun(rule: str) -> tuple[str, str]:

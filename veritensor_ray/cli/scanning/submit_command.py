@@ -174,10 +174,13 @@ def show(run: Mapping[str, Any], settings: Settings, code: int) -> None:
     if settings.log_format == "json":
         sys.stdout.write(json.dumps({"output": output, **run}) + "\n")
         return
+    from veritensor_ray import api
     from veritensor_ray.cli.render import console, summary
+    from veritensor_ray.exports.not_checked import missing
 
+    gaps = missing(api.open(output, stores=settings.stores)) if run["not_covered"] else []
     failed = code == 1 and run.get("previous")  # the first sweep has nothing but new findings, so their rules say more
-    summary(console(), run, output, (lambda: _causes(run, settings)) if failed else None)
+    summary(console(), run, output, gaps, (lambda: _causes(run, settings)) if failed else None)
 
 
 def _causes(run: Mapping[str, Any], settings: Settings) -> None:

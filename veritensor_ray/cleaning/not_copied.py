@@ -1,0 +1,46 @@
+"""Which artifacts are not in the copy, and why: a few examples for each reason, from the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from veritensor_ray.cleaning.copy_manifest import MANIFEST_NAME, Result
+from veritensor_ray.stores.outputs import OutputStore
+
+_EXAMPLES = 3
+_COPIED = (Result.COPIED.value, Result.CLEANED.value)
+
+
+@dataclass(slots=True)
+class NotCopied:
+    """Artifacts with the same result and the same reason. `examples` are the first of them; their names come from the corpus."""
+
+    result: str
+    reason: str
+    artifacts: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, artifact: str) -> None:
+        """Count one artifact more."""
+        self.artifacts += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(artifact)
+
+
+def not_copied(store: OutputStore) -> list[NotCopied]:
+    """Return the reasons of a copy's manifest, the most frequent first."""
+    found: dict[tuple[str, str], NotCopied] = {}
+    with store.open(MANIFEST_NAME) as file:
+        for batch in pq.ParquetFile(file).iter_batches(columns=["artifact", "result", "reason"]):
+            for row in batch.to_pylist():
+                if row["result"] not in _COPIED:
+                    _entry(found, row).add(row["artifact"])
+    return sorted(found.values(), key=lambda one: -one.artifacts)
+
+
+def _entry(found: dict[tuple[str, str], NotCopied], row: dict[str, Any]) -> NotCopied:
+    result, reason = row["result"], row["reason"] or ""
+    return found.setdefault((result, reason), NotCopied(result, reason))
