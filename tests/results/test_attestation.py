@@ -21,6 +21,7 @@ from veritensor_ray import api
 from veritensor_ray.core.config import Store
 from veritensor_ray.core.errors import IncompleteOutput, SignatureError, StoreError
 from veritensor_ray.core.signing import TrustList, load_public_key, new_key, revoke, trust
+from veritensor_ray.findings.schema import OF_AUDIT
 from veritensor_ray.results import attestation
 from veritensor_ray.results.attestation import NAME, attest, check
 from veritensor_ray.stores.outputs import OutputStore
@@ -42,7 +43,7 @@ RUN: dict[str, Any] = {
     "not_covered": [],
     "coverage": {},
 }
-OBJECTS = ("run.json", "findings/part-00000.parquet", "ledger/part-00000.parquet", "rollup/part-00000.parquet")
+OBJECTS = ("run.json", *(f"{name}/part-00000.parquet" for name in OF_AUDIT))
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +145,7 @@ FILES: tuple[tuple[str, str], ...] = (
     ("findings/.hidden", "extra"),
     ("findings/part-00000.parquet", "missing"),
     ("rollup/part-00000.parquet", "missing"),
+    ("rules/part-00000.parquet", "missing"),
 )
 
 

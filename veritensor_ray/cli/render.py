@@ -170,7 +170,7 @@ def summary(out: Console, run: Mapping[str, Any], output: str, gaps: Sequence[Mi
         f"{counted(totals.get('segments', 0), 'segment')} of text"
     )
     where = f"sweeps/{run['scan_id']}/" if run.get("job") == "sweep" else "run.json"
-    out.print(f"Results: {safe(output)} (findings/, ledger/, rollup/, {where})")
+    out.print(f"Results: {safe(output)} (findings/, ledger/, rollup/, rules/, {where})")
     if found and not causes:
         serious = " --severity high" if {"critical", "high"} & set(run["severity"]) else ""
         serious = " --state new,reopened" if run.get("previous") and run["severity_new"] else serious
