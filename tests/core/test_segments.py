@@ -154,6 +154,7 @@ def blocks(draw: st.DrawFn) -> Block:
         row=field(number, pa.int64()),
         column=field(NAMES, pa.string()),
         page=draw(number),
+        paragraph=draw(st.none() | st.lists(st.integers(1, 9), min_size=count, max_size=count)),
         line=field(number),
         start=field(st.integers(0, 9)),
         owned=draw(st.none() | st.lists(st.integers(0, 9), min_size=count, max_size=count)),
@@ -172,7 +173,7 @@ def plainly(block: Block, identity: Identity) -> list[dict[str, Any]]:
             return value[i].as_py()
         return value[i] if isinstance(value, list) else value
 
-    fields = ("row", "column", "page", "part", "line", "byte_offset", "start", "owned", "view", "decoded_via", "notice")
+    fields = ("row", "column", "page", "paragraph", "part", "line", "byte_offset", "start", "owned", "view", "decoded_via", "notice")
     return [
         {name: getattr(identity, name) for name in ("artifact", "path", "media_type", "member")}
         | {name: of(getattr(block, name), i) for name in fields}

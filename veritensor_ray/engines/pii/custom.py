@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
 
 from veritensor_ray.core.config import CustomPii, PiiSettings
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, words_of
 from veritensor_ray.engines.pii.validators import CUSTOM
+from veritensor_ray.engines.regex_syntax import operations, parse, parts
 
 PIECE = 4096  # characters matched at once, which limits the cost of a slow pattern
 OVERLAP = 256
@@ -31,7 +30,7 @@ def check(settings: PiiSettings) -> None:
     for i, one in enumerate(settings.custom, 1):  # configuration messages count from 1
         if names.index(one.name) != i - 1:
             raise UsageError(f"configuration key pii.custom.{i}.name: {one.name} occurs twice")
-        if _nested(sre_parser.parse(one.pattern), False):
+        if _nested(parse(one.pattern), False):
             raise UsageError(
                 f"configuration key pii.custom.{i}.pattern: an unlimited repetition inside another, as in (a+)+, may take forever. Limit one of them: {{1,20}}"
             )
@@ -39,22 +38,13 @@ def check(settings: PiiSettings) -> None:
 
 def _nested(parsed: Any, inside: bool) -> bool:
     for operation, argument in parsed:
-        repeats = operation in (sre.MAX_REPEAT, sre.MIN_REPEAT) and argument[1] > 100
+        repeats = operation in (operations.MAX_REPEAT, operations.MIN_REPEAT) and argument[1] > 100
         if repeats and inside:
             return True
-        for part in _parts(argument):
+        for part in parts(argument):
             if _nested(part, inside or repeats):
                 return True
     return False
-
-
-def _parts(argument: Any) -> Iterator[Any]:
-    """Yield the patterns within the argument of an operation, at any depth."""
-    if isinstance(argument, sre_parser.SubPattern):
-        yield argument
-    elif isinstance(argument, list | tuple):
-        for part in argument:
-            yield from _parts(part)
 
 
 def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 import yara
 
 from veritensor_ray.engines import automaton
 from veritensor_ray.engines.automaton import Automaton, Pattern
+from veritensor_ray.engines.regex_syntax import width
 
 TIMEOUT = 60  # seconds for one buffer: a deliberately slow text is then retried in halves
 
@@ -59,7 +59,7 @@ class Prefilter:
 def _word(word: str, group: int, caseless: bool) -> _Word:
     pattern = word.startswith("/") and word.endswith("/") and len(word) > 2 and "[" in word
     source = word[1:-1] if pattern else re.escape(word).replace("/", r"\/")
-    least, most = sre_parser.parse(source).getwidth()
+    least, most = width(source)
     if least != most:
         raise ValueError(f"the pattern {word} has no fixed length")
     return _Word(group, source, least, caseless)

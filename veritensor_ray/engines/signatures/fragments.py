@@ -12,9 +12,10 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from re import _constants as sre  # type: ignore[attr-defined]
-from re import _parser as sre_parser  # type: ignore[attr-defined]
 from typing import Any
+
+from veritensor_ray.engines.regex_syntax import operations as sre
+from veritensor_ray.engines.regex_syntax import parse
 
 MOST = 48  # most words that combining alternative parts may produce
 _WIDEST = 80  # most characters in the class of a gap: larger classes make up nearly all text
@@ -116,7 +117,7 @@ def _encoded(words: bytes) -> Iterator[bytes]:
 
 def _of_regex(source: str, caseless: bool) -> Fragment | None:
     try:
-        return _fragment(_pieces(sre_parser.parse(source.encode()), caseless), caseless)
+        return _fragment(_pieces(parse(source.encode()), caseless), caseless)
     except (re.error, _UnknownPart):
         return None
 
@@ -340,5 +341,8 @@ def _quoted(word: bytes) -> bytes:
 def _written(among: frozenset[int], caseless: bool) -> bytes:
     if caseless:
         among = frozenset(other for c in among for other in (*bytes([c]).lower(), *bytes([c]).upper()))
-    few = sorted(_ALL - among if len(among) > 128 else among)
-    return b"[" + (b"^" if len(among) > 128 else b"") + b"".join(b"\\x%02x" % c for c in few) + b"]" if few else b"[\\x00-\\xff]"
+    most = len(among) > 128
+    named = sorted(_ALL - among if most else among)
+    if not named:
+        return b"[\\x00-\\xff]"
+    return b"[" + b"^" * most + _quoted(bytes(named)) + b"]"

@@ -98,10 +98,9 @@ def _metadata(value: Any, found: SafetensorsHeader) -> None:
 
 def _span(value: Any) -> tuple[int, int] | str:
     """The first and last byte of a tensor, or the problem with its description."""
-    entry = dict(value) if isinstance(value, _Pairs) else {}
-    offsets, shape, dtype = entry.get("data_offsets"), entry.get("shape"), entry.get("dtype")
-    if len(value) != len(entry) if isinstance(value, _Pairs) else True:
+    if not isinstance(value, _Pairs) or len(entry := dict(value)) != len(value):  # a key may stand twice
         return "the description of the tensor is invalid"
+    offsets, shape, dtype = entry.get("data_offsets"), entry.get("shape"), entry.get("dtype")
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(_natural(n) for n in offsets):
         return "it does not have two offsets"
     if not isinstance(shape, list) or not all(_natural(n) for n in shape):
