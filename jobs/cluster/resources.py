@@ -13,6 +13,7 @@ import psutil
 
 from veritensor_ray.core.config import Resources, Settings
 from veritensor_ray.core.errors import ResourceError
+from veritensor_ray.core.wording import counted
 from veritensor_ray.jobs.cluster import ray_internals
 
 _WORKER_MEMORY = 400_000_000  # a worker that has imported this package and its dependencies
@@ -143,7 +144,7 @@ def _on_gpus(resources: Resources, stages: int, machines: Sequence[Machine]) -> 
     actors = max(1, of_each) * stages
     if actors > min(sum(room), bound):
         raise ResourceError(
-            f"{actors} model actor{'s' if actors > 1 else ''} with {share:g} GPUs each need {actors * share:g}; "
+            f"{counted(actors, 'model actor')} with {share:g} GPUs each need {actors * share:g}; "
             f"{_of(sum(m.gpus for m in machines), resources.max_gpus)}. Lower resources.model_gpus or model_actors"
         )
     columns = []
@@ -178,10 +179,10 @@ def _of(free: float, bound: float | None) -> str:
 def described(slots: Slots, stages: int, on_gpus: bool) -> str:
     """Returns a sentence that describes the result of `fit`."""
     where = f"{slots.cpus} CPU{'s' if slots.cpus > 1 else ''}" + (f" on {len(slots.shares)} machines" if len(slots.shares) > 1 else "")
-    extractions = f"{slots.extract} extraction{'s' if slots.extract > 1 else ''}"
+    extractions = f"{counted(slots.extract, 'extraction')}"
     if not stages:
         return f"{where}: up to {extractions} at once"
-    actors = f"{slots.actors} model actor{'s' if slots.actors > 1 else ''}"
+    actors = f"{counted(slots.actors, 'model actor')}"
     if on_gpus:
         return f"{where}: up to {extractions} at once, alongside {actors} on GPUs"
     return f"{where}, shared by up to {extractions} and {actors} as work arrives"

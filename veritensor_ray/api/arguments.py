@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Collection
 
 from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.wording import nearest
 
 
 def path_of(what: object, role: str) -> str:
@@ -37,7 +37,7 @@ def one_of(value: object, allowed: Collection[str], role: str) -> str:
     """Return a word of a fixed set. Raises UsageError, which suggests the nearest one."""
     if isinstance(value, str) and value in allowed:
         return value
-    near = difflib.get_close_matches(value, allowed, n=1) if isinstance(value, str) else []
+    near = nearest(value, allowed) if isinstance(value, str) else None
     shown = repr(value) if isinstance(value, str) else described(value)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(allowed)}"
+    hint = f"did you mean {near!r}?" if near else f"choose from {', '.join(allowed)}"
     raise UsageError(f"{role} cannot be {shown}; {hint}")

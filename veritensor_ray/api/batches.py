@@ -5,7 +5,6 @@ A batch is a mapping of column names to lists or NumPy arrays, a pandas DataFram
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from veritensor_ray.api.arguments import described
 from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.wording import nearest
 
 _MISSING = ("NAType", "NaTType")  # of pandas, which need not be imported to recognize them
 
@@ -60,8 +60,8 @@ def column_of(batch: Any, name: str) -> Any:
         )
     names = [str(one) for one in (batch.schema.names if _is_arrow(batch) else batch)]
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the columns are: {', '.join(names)}."
+        near = nearest(name, names)
+        hint = f"did you mean {near!r}?" if near else f"the columns are: {', '.join(names)}."
         raise UsageError(f"the batch has no column {name!r}; {hint} Set column= when you create the Scanner")
     column = batch.column(name) if _is_arrow(batch) else batch[name]
     if isinstance(column, str):

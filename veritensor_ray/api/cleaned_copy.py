@@ -19,6 +19,7 @@ from veritensor_ray.core.config import Settings, load_settings
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.core.uris import real_bases
+from veritensor_ray.core.wording import counted
 from veritensor_ray.masking.redaction import visible
 
 _SHOWN = 20  # rows in a notebook
@@ -124,7 +125,7 @@ class CleanedCopy:
     def _counts(self) -> str:
         results = ", ".join(f"{count:,} {name}" for name, count in self.results.items() if count)
         left = ", ".join(f"{count:,} {name}" for name, count in self.left.items())
-        changes = f"{self.run['changes']:,} change{'s' * (self.run['changes'] != 1)}"
+        changes = f"{counted(self.run['changes'], 'change')}"
         return f"{results or 'no artifacts'}; {changes}; {self.verdict}" + (f": {left}" if left else "")
 
     def _repr_html_(self) -> str:

@@ -24,6 +24,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.config import SEVERITIES, Settings, load_settings
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.safe_imports import Guard
+from veritensor_ray.core.wording import counted
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.masking.site_key import key_id, site_key
 from veritensor_ray.results.place_names import place
@@ -59,7 +60,7 @@ class Inspection:
 
     def _found(self) -> str:
         worst = max((row["severity"] for row in self.findings), key=SEVERITIES.index, default="")
-        return f"{len(self.findings):,} finding{'s' * (len(self.findings) != 1)}" + (f", worst {worst}" if worst else "")
+        return f"{counted(len(self.findings), 'finding')}" + (f", worst {worst}" if worst else "")
 
     def _status(self) -> str:
         """Return what was checked: the reason matters even if there are findings."""

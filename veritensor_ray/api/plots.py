@@ -11,6 +11,7 @@ from veritensor_ray.api.arguments import one_of
 from veritensor_ray.api.plot_parts import PLAIN, Band, apart, canvas, dates, finished, folded, label, lying, standing
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.wording import counted
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.findings.sweep_state import nights, state_of
 from veritensor_ray.masking.redaction import visible
@@ -66,7 +67,7 @@ class Plots:
         with canvas(ax, len(names) * max(1, sum(any(band.values) for band in bands)) // 2 + 1) as axes:
             apart(axes, [name or "(no folder)" for name in names], bands)
             axes.set_xlabel("findings, on a logarithmic scale")
-            return finished(axes, f"{_number(sum(found.values()), 'finding')} by {by}; {self._results.checked.short_said}")
+            return finished(axes, f"{counted(sum(found.values()), 'finding')} by {by}; {self._results.checked.short_said}")
 
     def coverage(self, *, ax: Axes | None = None) -> Axes:
         """Draw how many artifacts each engine has checked. The numbers of those that it has not fully checked are written beside."""
@@ -106,7 +107,7 @@ class Plots:
             axes.plot(at, recent, color="black", marker="o", ms=3, lw=1, clip_on=False, label="new or reopened")
             axes.set_xticks(shown, [labels[i] for i in shown], rotation=30, ha="right", **PLAIN)
             axes.set_ylabel("findings")
-            return finished(axes, f"{_number(len(sweeps), 'sweep')}; in the last one, {self._results.checked.short_said}")
+            return finished(axes, f"{counted(len(sweeps), 'sweep')}; in the last one, {self._results.checked.short_said}")
 
     def scores(self, *, by: Colors = "severity", where: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw a histogram of the confidence of findings, by severity, engine or rule.
@@ -121,7 +122,7 @@ class Plots:
         with canvas(ax, 8) as axes:
             standing(axes, [i / _BINS for i in range(_BINS)], bands, 1 / _BINS, align="edge", edgecolor="white")
             axes.set(xlim=(0, 1), xlabel="confidence", ylabel="findings")
-            return finished(axes, f"Confidence of {_number(sum(counts.values()), 'finding')} by {by}")
+            return finished(axes, f"Confidence of {counted(sum(counts.values()), 'finding')} by {by}")
 
     def _counts(self, bar: str, band: str, where: str | None) -> dict[tuple[str, Hashable], int]:
         """Return the number of findings that count, by the values of two SQL expressions."""
@@ -143,7 +144,3 @@ class Plots:
         for row in rows:
             found[row["sweep"], "recent"] += row["recent"]
         return dict(sorted(sweeps.items(), key=lambda one: one[1])), found
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -12,6 +12,7 @@ from veritensor_ray.api.arguments import described, one_of
 from veritensor_ray.api.frames import escaped, html_table
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.wording import counted
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.policy.policy_file import Policy, Suppression
 from veritensor_ray.results.decisions import BY, Preview, Scope, add, covered, entry, preview, until
@@ -43,7 +44,7 @@ class Decision:
     def _counted(self) -> str:
         seen = self.preview
         more = f", and {seen.already:,} that {'is' if seen.already == 1 else 'are'} already suppressed" if seen.already else ""
-        return f"{_number(seen.findings, 'finding')} in {_number(seen.artifacts, 'artifact')}{more}"
+        return f"{counted(seen.findings, 'finding')} in {counted(seen.artifacts, 'artifact')}{more}"
 
     def _outcome(self) -> str:
         file = visible(self.policy)
@@ -127,7 +128,3 @@ def _ids(results: Results, given: Any) -> tuple[str, ...]:
             f"{missing['n']:,} of {len(ids):,} ids are not in {results.store.uri}, such as {missing['id']}; take them from these results"
         )
     return tuple(ids)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

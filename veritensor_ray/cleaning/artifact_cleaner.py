@@ -16,6 +16,7 @@ from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ReadError, as_read_error
 from veritensor_ray.core.format_table import text_type
 from veritensor_ray.core.media_types import MARKDOWN
+from veritensor_ray.core.wording import counted
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.formats.common.file_ranges import Holes, pieces
@@ -154,7 +155,7 @@ def _is_markdown(name: str) -> bool:
 
 
 def _because(orders: Sequence[Order]) -> str:
-    return f"{len(orders)} finding{'s' * (len(orders) != 1)}: {_rules(orders)}"
+    return f"{counted(len(orders), 'finding')}: {_rules(orders)}"
 
 
 def _rules(orders: Sequence[Order]) -> str:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Collection
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -16,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 from veritensor_ray.core.config import SEVERITIES, NamedSecret, Section, Severity
 from veritensor_ray.core.detection import CATEGORIES, Category, unknown_value
 from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.wording import nearest
 from veritensor_ray.formats.editing.actions import Action, Ruling, Strippable
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.formats.editing.spans import UNSEEN_VIEWS
@@ -259,8 +259,8 @@ class CleanPolicy(Section):
                 continue
             compiled = rule_glob(one.rule)
             if not any(map(compiled.match, known)):
-                near = get_close_matches(one.rule, sorted(known), n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                near = nearest(one.rule, sorted(known))
+                hint = f"; did you mean {near}?" if near else ""
                 raise UsageError(f"{FILE.called(self.file)}: key rules.{number}.rule: no engine has a rule {visible(one.rule)}{hint}")
 
     def digest(self) -> str:

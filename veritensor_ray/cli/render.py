@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from veritensor_ray.core.wording import counted
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
     from rich.table import Table
@@ -126,11 +128,6 @@ def wrote(to: str, about: str) -> None:
 
     where = str(local_path(to).absolute()) if is_local(to) else to
     console().print(f"{safe(where)} ({about})", soft_wrap=True)
-
-
-def counted(count: int, noun: str) -> str:
-    """Returns a number with its noun, such as "1 file" or "2,000 files"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Literal, NamedTuple, get_args
 
 from veritensor_ray.core.config import SEVERITIES, Severity
 from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.wording import nearest
 
 # The subject of a finding. Evidence of rules in the categories `secret` and `pii` is masked everywhere.
 Category = Literal[
@@ -22,8 +22,8 @@ CONTEXT = 120  # characters that it shows on each side
 
 def unknown_value(what: str, value: object, known: tuple[str, ...]) -> str:
     """Return a sentence that says that `value` is not one of the known ones, and which of those is nearest."""
-    near = get_close_matches(str(value).lower(), known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(str(value).lower(), known)
+    hint = f"; did you mean {near!r}?" if near else ""
     return f"{what} {value!r} is not one of {', '.join(known)}{hint}"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.core.config import Limits
-from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.core.errors import LimitExceeded, ReadError, failure
 from veritensor_ray.core.origins import Origin, Origins
 from veritensor_ray.core.reasons import ReasonCode
 
@@ -107,6 +107,13 @@ class Gap:
     def of(cls, error: ReadError, location: str | None = None, member: str | None = None) -> Gap:
         """Returns the gap for an error, with the limit if one was exceeded."""
         return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None, code=error.reason_code)
+
+    @classmethod
+    def failed(cls, engine: str, error: Exception) -> Gap:
+        """Returns the gap for an engine that raised an error, which may be that it cannot read what it was given."""
+        bound = error.bound if isinstance(error, LimitExceeded) else None
+        code = error.reason_code if isinstance(error, ReadError) else ReasonCode.ENGINE_FAILED
+        return cls(f"{engine} failed: {failure(error)}", engine=engine, bound=bound, code=code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import sys
@@ -14,6 +13,7 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.core.uris import real_bases
+from veritensor_ray.core.wording import nearest
 from veritensor_ray.engines.base import Engine, Rule
 
 BUILT_IN = {
@@ -53,8 +53,8 @@ def selected(settings: Settings) -> list[str]:
     known = available(settings)
     for name in settings.engines or ():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; the available engines are: {', '.join(known)}"
+            near = nearest(name, known)
+            hint = f"; did you mean {near}?" if near else f"; the available engines are: {', '.join(known)}"
             raise UsageError(f"unknown engine {name!r}{hint}")
     return [name for name in known if settings.engines is None or name in settings.engines]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, BinaryIO
 
 from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.wording import nearest
 
 if TYPE_CHECKING:
     from veritensor_ray.exports.selection import Selection
@@ -53,7 +53,7 @@ FORMATS = {
 def format_named(name: str) -> ExportFormat:
     """Return a format. Raises UsageError for an unknown name."""
     if name not in FORMATS:
-        near = get_close_matches(name, FORMATS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; choose from {', '.join(FORMATS)}"
+        near = nearest(name, FORMATS)
+        hint = f"; did you mean {near}?" if near else f"; choose from {', '.join(FORMATS)}"
         raise UsageError(f"unknown format {name!r}{hint}")
     return FORMATS[name]

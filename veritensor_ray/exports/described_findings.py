@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 
+from veritensor_ray.core.wording import counted
 from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.results.place_names import place
@@ -51,11 +52,6 @@ def shown(value: object) -> str:
 def version_of(run: Mapping[str, Any]) -> str:
     """Return the version that wrote the results. A run.json of unknown origin may lack it."""
     return shown(run.get("package_version")) or "unknown"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, such as "1 finding" or "2,000 findings"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def markdown_safe(value: object) -> str:
@@ -140,7 +136,7 @@ def suppressions(run: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def uncovered_words(one: Uncovered) -> str:
     """Return one reason why something was not checked, with the number of artifacts that it applies to, as a line."""
-    number = "" if one.artifacts is None else f" ({one.artifacts:,} artifact{'s' if one.artifacts != 1 else ''})"
+    number = "" if one.artifacts is None else f" ({counted(one.artifacts, 'artifact')})"
     status = "" if one.status == "engine" else f"{shown(one.status)}: "
     return f"{status}{shown(one.reason)}{number}"
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
+from veritensor_ray.core.wording import counted
 from veritensor_ray.exports import described_findings as described
-from veritensor_ray.exports.described_findings import counted, shown
+from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.markdown import code
 from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection

@@ -10,8 +10,9 @@ from itertools import groupby
 from typing import Any, BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
+from veritensor_ray.core.wording import counted
 from veritensor_ray.exports import described_findings as described
-from veritensor_ray.exports.described_findings import counted, shown
+from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.rule_texts import RuleText

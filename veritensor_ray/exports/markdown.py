@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.wording import counted
 from veritensor_ray.exports import described_findings as described
-from veritensor_ray.exports.described_findings import counted, shown
+from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.summary import NUMBER

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from veritensor_ray.core.wording import counted
 from veritensor_ray.exports.described_findings import uncovered_words
 from veritensor_ray.results.results import Results
 from veritensor_ray.results.run_text import Uncovered, nothing_matched, uncovered
@@ -58,5 +59,5 @@ def _of(one: Uncovered, by_status: dict[str, Any]) -> list[str]:
 def _others(rows: Sequence[Mapping[str, Any]]) -> Missing:
     """Return one entry for the reasons that run.json does not list, because it lists only the most frequent ones."""
     number, failed = len(rows), any(row["status"] in _FAILED for row in rows)
-    words = f"{number:,} more reason{'s' if number != 1 else ''}; the ledger lists {'them' if number != 1 else 'it'}"
+    words = f"{counted(number, 'more reason')}; the ledger lists {'them' if number != 1 else 'it'}"
     return Missing(Uncovered("other", words, None, sum(row["number"] for row in rows)), failed, tuple(rows[0]["artifacts"]))

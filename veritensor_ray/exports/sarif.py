@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+from veritensor_ray.core.wording import counted
 from veritensor_ray.exports import described_findings as described
-from veritensor_ray.exports.described_findings import counted, markdown_safe, shown
+from veritensor_ray.exports.described_findings import markdown_safe, shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.rule_texts import RuleText

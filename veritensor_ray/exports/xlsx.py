@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.wording import counted
 from veritensor_ray.exports import described_findings as described
-from veritensor_ray.exports.described_findings import counted, shown
+from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.summary import NUMBER

@@ -16,7 +16,7 @@ from typing import Any
 from veritensor_ray.bundle.active_bundle import Active
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.detection import Hit
-from veritensor_ray.core.errors import CannotRunError, ModelError, UsageError, VeritensorError, failure
+from veritensor_ray.core.errors import CannotRunError, ModelError, UsageError, VeritensorError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.core.text_positions import Columns
@@ -293,7 +293,7 @@ def highest_passage(context: Context, row: PlanRow, pulse: Pulse) -> dict[str, A
     except VeritensorError:
         raise
     except Exception as error:  # noqa: BLE001  # the boundary of a document: the others are still worth reading
-        outcome.add_gap(Gap(f"{engine.name} failed: {failure(error)}", code=ReasonCode.ENGINE_FAILED))
+        outcome.add_gap(Gap.failed(engine.name, error))
         texts = 0
     outcome.settle()
     about = {"status": outcome.status, "reason": outcome.reason, "media_type": outcome.media_type, "texts": texts}

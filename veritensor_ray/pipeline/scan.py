@@ -14,8 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray.core.detection import Hit
-from veritensor_ray.core.errors import LimitExceeded, ReadError, failure
-from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import SEGMENTS, Gap
 from veritensor_ray.engines.base import Engine, PreparingEngine, TextEngine, Transcriber
 from veritensor_ray.findings.recorder import Recorder
@@ -75,10 +73,7 @@ def transcribe(
                 texts.append(engine.read_images(images.slice(row, 1)))
                 gaps += [(artifact, gap) for _, gap in engine.gaps()]
             except Exception as error:  # noqa: BLE001  # the boundary of an image
-                reason = f"{engine.name} failed: {failure(error)}"
-                bound = error.bound if isinstance(error, LimitExceeded) else None
-                code = error.reason_code if isinstance(error, ReadError) else ReasonCode.ENGINE_FAILED
-                gaps.append((artifact, Gap(reason, engine=engine.name, bound=bound, code=code)))
+                gaps.append((artifact, Gap.failed(engine.name, error)))
             pulse()
     table = pa.Table.from_batches(texts, SEGMENTS).unify_dictionaries().combine_chunks()
     return (table.to_batches() or [pa.RecordBatch.from_pylist([], SEGMENTS)])[0], gaps
@@ -138,8 +133,7 @@ def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int, prepared: pa.Re
             yield from _scan(engine, batch.slice(0, half), first)
             yield from _scan(engine, batch.slice(half), first + half)
             return
-        reason = f"{engine.name} failed: {failure(error)}"
-        yield batch.column("artifact")[0].as_py(), Gap(reason, engine=engine.name, code=ReasonCode.ENGINE_FAILED)
+        yield batch.column("artifact")[0].as_py(), Gap.failed(engine.name, error)
     else:
         yield from (hit._replace(row=(hit.row or 0) + first) for hit in hits) if first else hits
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import FileInfo, Hit
-from veritensor_ray.core.errors import ReadError, as_read_error, failure
+from veritensor_ray.core.errors import ReadError, as_read_error
 from veritensor_ray.core.media_types import PLAIN
 from veritensor_ray.core.segments import SEGMENTS, Block, Gap, Identity, clean_array, cut, one_batch
 from veritensor_ray.engines.base import FileEngine
@@ -112,7 +112,7 @@ class _Pass:
         try:
             found = list(engine.scan_file(io.BytesIO(data), about))
         except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
-            found = [Gap(f"{engine.name} failed: {failure(error)}", engine=engine.name)]
+            found = [Gap.failed(engine.name, error)]
         self._results.gaps += [(number, one) for one in found if isinstance(one, Gap)]
         if hits := [one for one in found if isinstance(one, Hit)]:
             moved = (hit._replace(row=0, start=_characters(data, hit.start), end=_characters(data, hit.end)) for hit in hits)

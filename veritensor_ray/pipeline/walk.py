@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import FileInfo, Hit
-from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error, failure
+from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.core.format_table import COMPRESSED, declared_type, mismatch
 from veritensor_ray.core.media_types import FAISS, GGUF, HDF5, NPY, ONNX, PDF, PICKLE, SAFETENSORS, UNKNOWN
 from veritensor_ray.core.reasons import ReasonCode
@@ -184,7 +184,7 @@ class Walk:
                 if hits := [one for one in found if isinstance(one, Hit)]:
                     self._tools.recorder.file_hits(engine.name, self._outcome.index, file, about, hits)
             except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
-                found = [Gap(f"{engine.name} failed: {failure(error)}", code=ReasonCode.ENGINE_FAILED)]
+                found = [Gap.failed(engine.name, error)]
             for gap in found:
                 if isinstance(gap, Gap):
                     self._outcome.add_gap(replace(gap, engine=engine.name, member=gap.member or about.member))

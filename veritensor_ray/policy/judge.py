@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.wording import counted
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.policy.policy_file import MATCHES, Policy, PolicyRule, Suppression, load_policy, path_glob, rule_glob
 
@@ -256,16 +257,12 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         elif not one["findings"]:
             unused.append(f"{about} matched nothing")
         elif one["expires"] and (date.fromisoformat(one["expires"]) - today).days <= SOON:
-            soon.append(f"{about} expires on {one['expires']}; {_findings(one['findings'])} will count again")
+            soon.append(f"{about} expires on {one['expires']}; {counted(one['findings'], 'finding')} will count again")
     return [*_some(expired, "have expired"), *_some(soon, f"expire within {SOON} days"), *_some(unused, "matched nothing")]
 
 
 def _again(count: int) -> str:
-    return f"{_findings(count)} count{'s' if count == 1 else ''} again" if count else "no finding counts again"
-
-
-def _findings(count: int) -> str:
-    return f"{count:,} finding{'' if count == 1 else 's'}"
+    return f"{counted(count, 'finding')} count{'s' if count == 1 else ''} again" if count else "no finding counts again"
 
 
 def _short(reason: str) -> str:

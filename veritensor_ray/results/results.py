@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 
 from veritensor_ray.core.errors import CannotRunError, StoreError, UsageError
 from veritensor_ray.core.safe_imports import Guard
+from veritensor_ray.core.wording import nearest
 from veritensor_ray.findings.run_file import check
 from veritensor_ray.findings.schema import OF_AUDIT, SCHEMA_VERSION, SINCE, TABLES
 from veritensor_ray.findings.summary import CHECKED, database
@@ -259,8 +259,8 @@ def _unknown(name: object, tables: Sequence[str], run: Mapping[str, Any]) -> str
         )
     if name in TABLES:
         return f"only the results of a sweep have the table {name!r}; these have {', '.join(tables)}"
-    near = difflib.get_close_matches(str(name), tables, n=1)
-    return f"there is no table {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(tables)}")
+    near = nearest(str(name), tables)
+    return f"there is no table {name!r}; " + (f"did you mean {near!r}?" if near else f"choose from {', '.join(tables)}")
 
 
 def find(output: str, stores: Stores, sweep: str | None = None) -> tuple[OutputStore, dict[str, Any]]:

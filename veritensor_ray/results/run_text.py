@@ -8,6 +8,7 @@ from typing import Any
 
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.wording import counted
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.place_names import shortened
@@ -64,12 +65,12 @@ class FullyChecked:
     @property
     def said(self) -> str:
         """A phrase with the artifacts that were fully checked."""
-        return f"{self.fully:,} of {_artifacts(self.artifacts)} fully checked"
+        return f"{self.fully:,} of {counted(self.artifacts, 'artifact')} fully checked"
 
     @property
     def short_said(self) -> str:
         """A phrase with the artifacts that were not."""
-        return f"{self.short:,} of {_artifacts(self.artifacts)} not fully checked"
+        return f"{self.short:,} of {counted(self.artifacts, 'artifact')} not fully checked"
 
 
 def fully_checked(run: Mapping[str, Any]) -> FullyChecked:
@@ -87,13 +88,17 @@ def heading(run: Mapping[str, Any]) -> str:
     checked = fully_checked(run)
     none = f"; {checked.unread:,} of them not at all" if checked.unread else ""
     since = "; the corpus has changed since" if run.get("changed_since") else ""
-    return f"Not fully checked ({checked.short:,} of {_artifacts(checked.artifacts)}{none}{since})"
+    return f"Not fully checked ({checked.short:,} of {counted(checked.artifacts, 'artifact')}{none}{since})"
 
 
 def summary_text(run: Mapping[str, Any], rules: bool = True) -> str:
     """Return a run as plain lines, gaps in coverage first."""
     totals = run["totals"]
-    lines = [f"{_artifacts(totals.get('artifacts', 0))}, {totals.get('bytes', 0):,} bytes · profile {run['profile']}", "", heading(run)]
+    lines = [
+        f"{counted(totals.get('artifacts', 0), 'artifact')}, {totals.get('bytes', 0):,} bytes · profile {run['profile']}",
+        "",
+        heading(run),
+    ]
     lines += [f"  {one['artifacts']:>8,}  {one['status']:<12} {visible(one['reason'])}" for one in run["not_covered"]]
     lines += [f"  {line}" for line in missing_lines(run)]
     lines += ["", "Findings"]
@@ -120,7 +125,7 @@ def _sentences(run: Mapping[str, Any]) -> list[str]:
     short = fully_checked(run).short
     if lines or run["not_covered"] or not short:
         return lines
-    return [f"{_artifacts(short)} with parts that some engine has not seen (see coverage and gaps in the ledger)"]
+    return [f"{counted(short, 'artifact')} with parts that some engine has not seen (see coverage and gaps in the ledger)"]
 
 
 def changed_lines(run: Mapping[str, Any], results: str = "audit") -> list[str]:
@@ -160,11 +165,7 @@ def uncovered(run: Mapping[str, Any]) -> list[Uncovered]:
 
 def _shortfall(status: str, count: int) -> str:
     said = _SHORTFALLS.get(status, "{status} in {artifacts} (see coverage in the ledger)")
-    return said.format(artifacts=_artifacts(count), status=visible(status))
-
-
-def _artifacts(count: int) -> str:
-    return f"{count:,} artifact{'s' if count != 1 else ''}"
+    return said.format(artifacts=counted(count, "artifact"), status=visible(status))
 
 
 def nothing_matched(run: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
-from veritensor_ray.formats.pdf import pages
+from veritensor_ray.formats.pdf import pages, pdf_library
 from veritensor_ray.formats.pdf import pdf_document as document
 from veritensor_ray.formats.pdf import pdf_objects as objects
 from veritensor_ray.formats.pdf import read as reader
@@ -421,7 +421,7 @@ def test_windows_cut_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_document_that_is_not_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     data = (FILES / "garden.pdf").read_bytes()
     expected = [(block.texts, block.view) for block in read(data, KIND)[0]]
-    monkeypatch.setattr(reader.pdf_library, "IN_MEMORY", 1000)
+    monkeypatch.setattr(pdf_library, "IN_MEMORY", 1000)
     monkeypatch.setattr(reader, "_PAGES_AT_ONCE", 1)
     assert [(block.texts, block.view) for block in read(data, KIND)[0]] == expected
     with pytest.raises(LimitExceeded) as caught:

@@ -46,8 +46,8 @@ def accept(
     """
     from veritensor_ray import api
     from veritensor_ray.cli.options import check_severity
-    from veritensor_ray.cli.render import counted
     from veritensor_ray.core.config import load_settings
+    from veritensor_ray.core.wording import counted
     from veritensor_ray.results import decisions
     from veritensor_ray.results.policy_place import place_for
 

@@ -25,7 +25,8 @@ PolicyFile = Annotated[
 
 def show(seen: Preview) -> None:
     """Print what a decision matches: by severity, rule and folder, with the worst examples."""
-    from veritensor_ray.cli.render import console, counted, severity, table
+    from veritensor_ray.cli.render import console, severity, table
+    from veritensor_ray.core.wording import counted
     from veritensor_ray.results.place_names import place
 
     out = console()

@@ -37,9 +37,9 @@ def label(
     Labels are stored beside the results and do not change them. A label also counts for equal content in other artifacts, and in later sweeps.
     """
     from veritensor_ray import api
-    from veritensor_ray.cli.render import counted
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.core.errors import UsageError
+    from veritensor_ray.core.wording import counted
 
     if clear == (value is not None) or value not in (None, *_WORDS):
         raise UsageError("say what the findings are, true or false, or remove their labels with --clear; exactly one of the three")
@@ -124,7 +124,8 @@ def _list(rows: Sequence[dict[str, Any]], output: str, *, as_json: bool) -> None
 
 
 def _show(found: Sequence[RulePrecision], target: float, output: str) -> None:
-    from veritensor_ray.cli.render import console, counted, table
+    from veritensor_ray.cli.render import console, table
+    from veritensor_ray.core.wording import counted
 
     out = console()
     if not found:

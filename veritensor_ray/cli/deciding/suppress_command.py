@@ -111,7 +111,7 @@ def _one(audit: Audit, place: PolicyPlace, kind: str, finding: str, why: tuple[s
 
 
 def _many(audit: Audit, place: PolicyPlace, where: str, why: tuple[str, str | None, date | None], *, dry_run: bool, yes: bool) -> None:
-    from veritensor_ray.cli.render import counted
+    from veritensor_ray.core.wording import counted
     from veritensor_ray.results.decisions import Scope, entry, preview
 
     known, scope = place.load(), Scope("filter", where=where)
@@ -128,7 +128,8 @@ def _many(audit: Audit, place: PolicyPlace, where: str, why: tuple[str, str | No
 
 
 def _show(audit: Audit, finding: str, entry: Suppression) -> None:
-    from veritensor_ray.cli.render import console, counted, severity, table
+    from veritensor_ray.cli.render import console, severity, table
+    from veritensor_ray.core.wording import counted
     from veritensor_ray.results.decisions import preview
     from veritensor_ray.results.place_names import place
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from veritensor_ray.cli.render import console, severity, table
+from veritensor_ray.core.wording import counted
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.results.grouping import Group, grouped
 from veritensor_ray.results.place_names import place
@@ -67,14 +68,14 @@ def _hidden(results: Results, source: str) -> int:
 def _cells(record: Mapping[str, Any], by: Group | None) -> dict[str, object]:
     """Returns the cells of a row by the name of their column."""
     files, rules = record["files"] - 1, len(record["rules"]) - 1
-    more = f" and {files:,} more file{'s' if files > 1 else ''}" if files else ""
+    more = f" and {counted(files, 'more file')}" if files else ""
     if by == "place" and (again := record["count"] - record["findings"]):
-        more = f" and {again:,} more location{'s' if again > 1 else ''}"
+        more = f" and {counted(again, 'more location')}"
     return {
         "id": record["finding_id"][:12],
         "severity": severity(record["severity"]),
         "state": record["state"],
-        "rule": record["rules"][0] + (f" +{rules} rule{'s' if rules > 1 else ''}" if rules else ""),
+        "rule": record["rules"][0] + (f" +{counted(rules, 'rule')}" if rules else ""),
         "count": f"{record['count']:,}",
         "findings": f"{record.get('findings', 1):,}",
         "files": f"{record['files']:,}",
@@ -101,4 +102,4 @@ def show_rows(batches: Iterable[pa.RecordBatch], limit: int) -> None:
 
 def _say_more(more: int, rest: str = _REST) -> None:
     if more:
-        console().print(f"{more:,} more row{'s' if more > 1 else ''}; {rest}", soft_wrap=True)
+        console().print(f"{counted(more, 'more row')}; {rest}", soft_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ import typer
 
 from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import PLAIN, Output, Sweep, Where, check_severity, check_word, names
+from veritensor_ray.core.wording import nearest
 from veritensor_ray.exports import FORMATS, format_named
 
 if TYPE_CHECKING:
@@ -177,8 +177,8 @@ def _elsewhere(rule: str, engines: Iterable[str]) -> bool:
 
 
 def _near(name: str, known: Iterable[str], command: str) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {near[0]}?" if near else f"; `{command}` lists them"
+    near = nearest(name, sorted(known))
+    return f"; did you mean {near}?" if near else f"; `{command}` lists them"
 
 
 def conditions(severity: str | None, engine: str | None, rule: str | None, path: str | None, states: Sequence[str]) -> list[str]:

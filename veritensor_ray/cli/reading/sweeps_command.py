@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from veritensor_ray.cli.options import Config
+from veritensor_ray.core.wording import counted
 
 if TYPE_CHECKING:
     from veritensor_ray.cli.render import Rows
@@ -258,7 +259,7 @@ def _say_purged(store: OutputStore, doomed: Sequence[tuple[str, datetime, bool]]
     if not doomed:
         _say(f"nothing to remove: apart from the last complete sweep, none began before {before:%Y-%m-%d %H:%M} UTC")
     if kept:
-        _say(f"kept: {len(kept):,} complete sweep{'s' if len(kept) > 1 else ''} with all open findings; the last one is {kept[-1].id}")
+        _say(f"kept: {counted(len(kept), 'complete sweep')} with all open findings; the last one is {kept[-1].id}")
         _say("older sweeps leave behind only the keyed ids of resolved findings, without evidence, and counts for trends")
 
 

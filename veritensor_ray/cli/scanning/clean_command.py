@@ -235,8 +235,9 @@ def verify(
 
 def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
     """Print what was compared, and the verdict. What nobody signed is only said to be what run.json says."""
-    from veritensor_ray.cli.render import console, counted, safe
+    from veritensor_ray.cli.render import console, safe
     from veritensor_ray.cli.scanning.copy_verdict import verdict
+    from veritensor_ray.core.wording import counted
 
     run, signed = verified.run, bool(verified.keys)
     if as_json:
@@ -259,8 +260,9 @@ def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
 
 def _show(run: Mapping[str, Any], folder: str, without: Sequence[NotCopied] = ()) -> None:
     """Print what became of the artifacts, which ones are not in the copy, what was changed, and the verdict."""
-    from veritensor_ray.cli.render import console, counted, safe, table
+    from veritensor_ray.cli.render import console, safe, table
     from veritensor_ray.cli.scanning.copy_verdict import verdict
+    from veritensor_ray.core.wording import counted
     from veritensor_ray.results.run_text import changed_lines
 
     out = console()

@@ -141,8 +141,9 @@ def _run(files: Sequence[str], found: Sequence[Mapping[str, Any]], ledgers: Sequ
 
 
 def _show(found: Sequence[Mapping[str, Any]], ledgers: Sequence[dict[str, Any]]) -> None:
-    from veritensor_ray.cli.render import console, counted, safe, severity, table
+    from veritensor_ray.cli.render import console, safe, severity, table
     from veritensor_ray.core.config import SEVERITIES
+    from veritensor_ray.core.wording import counted
     from veritensor_ray.results.place_names import place
     from veritensor_ray.results.run_text import uncovered
 

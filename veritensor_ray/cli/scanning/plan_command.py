@@ -54,7 +54,8 @@ def plan(
 
 
 def _show(found: Any, settings: Any) -> None:
-    from veritensor_ray.cli.render import console, counted, duration, size, table
+    from veritensor_ray.cli.render import console, duration, size, table
+    from veritensor_ray.core.wording import counted
     from veritensor_ray.engines.registry import create, needing_models
     from veritensor_ray.jobs.cluster.resources import fit_here
 

@@ -84,10 +84,11 @@ def verify(
     from veritensor_ray.bundle.active_bundle import bundles_folder, linked, verified
     from veritensor_ray.bundle.bundle_manifest import ages
     from veritensor_ray.bundle.bundle_verification import contents, listed
-    from veritensor_ray.cli.render import counted, size
+    from veritensor_ray.cli.render import size
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.core.errors import BundleError
     from veritensor_ray.core.signing import trust_list
+    from veritensor_ray.core.wording import counted
 
     settings = load_settings(config)
     trusted, progress, began = trust_list(settings.trusted_keys), _progress("verified"), time.monotonic()

@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.wording import counted
 from veritensor_ray.exports.report import embedding
 from veritensor_ray.exports.report.default_name import mark
 from veritensor_ray.exports.report.report_data import WORST_FIRST, Report, gaps, report
@@ -158,7 +159,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    made.filters |= {"number": _number, "plural": _plural, "size": _size, "time": _time}
+    made.filters |= {"number": _number, "plural": counted, "size": _size, "time": _time}
     made.globals |= {"bars": _bars, "link": _link}
     return made
 
@@ -170,10 +171,6 @@ def _shown(value: Any) -> Any:
 
 def _number(value: int) -> str:
     return f"{value:,}"
-
-
-def _plural(value: int, noun: str) -> str:
-    return f"{value:,} {noun}{'' if value == 1 else 's'}"
 
 
 def _size(count: float) -> str:

@@ -17,6 +17,7 @@ from veritensor_ray.core.config import Limits, Settings
 from veritensor_ray.core.errors import CannotRunError, NotAsScanned, StoreError, UsageError, VeritensorError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.uris import is_local
+from veritensor_ray.core.wording import counted
 from veritensor_ray.corpus.listing import Listed, Root, unprintable, walk
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.pipeline.bounded import process as bounded
@@ -87,7 +88,7 @@ def _location(finding: Mapping[str, Any], place: int) -> Mapping[str, Any]:
     """Return the location of a finding. Raises UsageError if it is not one location in a text or in bytes."""
     listed = [finding["location"], *(finding.get("places") or ())]
     if not 1 <= place <= len(listed):
-        raise UsageError(f"this finding lists {len(listed)} place{'s' * (len(listed) > 1)}; there is no place {place}")
+        raise UsageError(f"this finding lists {counted(len(listed), 'place')}; there is no place {place}")
     at: Mapping[str, Any] | None = listed[place - 1]
     if at is None:
         raise UsageError("this row summarizes many findings that have no rows. Choose a finding of the same rule that has a location")

@@ -7,6 +7,7 @@ from typing import Any
 
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.format_table import FORMATS
+from veritensor_ray.core.wording import counted
 from veritensor_ray.exports.cyclonedx import DATA, MODELS
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.findings.summary import NUMBER
@@ -24,7 +25,7 @@ def inventory(results: Results) -> list[str]:
     found = results.records("""SELECT count(*)::BIGINT AS files, coalesce(sum(size), 0)::BIGINT AS bytes,
         count(*) FILTER (content_id_kind = 'sha256')::BIGINT AS digests, count(content_id)::BIGINT AS identified FROM ledger""")[0]
     other = found["identified"] - found["digests"]
-    words = f"The ledger lists {_number(found['files'], 'file')} with {found['bytes']:,} bytes; {found['digests']:,} have a SHA-256 digest"
+    words = f"The ledger lists {counted(found['files'], 'file')} with {found['bytes']:,} bytes; {found['digests']:,} have a SHA-256 digest"
     return [f"{words}, {other:,} another identifier of their content." if other else f"{words}."]
 
 
@@ -37,7 +38,7 @@ def coverage(results: Results) -> list[str]:
 def gaps(results: Results) -> list[str]:
     """Why artifacts were not fully checked, the most frequent reasons."""
     reasons = [
-        f"{shown(one['reason']) or shown(one['status'])} ({_number(one['artifacts'], 'file')})" for one in results.run["not_covered"]
+        f"{shown(one['reason']) or shown(one['status'])} ({counted(one['artifacts'], 'file')})" for one in results.run["not_covered"]
     ]
     more = len(reasons) - _REASONS
     return [f"Not checked: {'; '.join(reasons[:_REASONS])}{f'; and {more:,} more reasons' if more > 0 else ''}."] if reasons else []
@@ -60,7 +61,7 @@ def _kinds(results: Results, kinds: frozenset[str], what: str) -> list[str]:
     )
     total = sum(row["n"] for row in found)
     by_type = ", ".join(f"{_TITLES.get(row['media_type'], row['media_type'])} {row['n']:,}" for row in found)
-    return [f"{_number(total, what)}{f' ({by_type})' if by_type else ''}."]
+    return [f"{counted(total, what)}{f' ({by_type})' if by_type else ''}."]
 
 
 def tools(results: Results) -> list[str]:
@@ -82,9 +83,9 @@ def policy(results: Results) -> list[str]:
     owned = sum(1 for one in entries if one.get("owner"))
     dated = sum(1 for one in entries if one.get("expires"))
     return [
-        f"Policy with digest {shown(about.get('digest'))}, applied for {shown(about.get('day'))}: {_number(about.get('rules', 0), 'rule')} and "
-        f"{_number(len(entries), 'suppression')}, {owned:,} of them with an owner and {dated:,} with a day on which they expire; "
-        f"{_number(results.run.get('suppressed', 0), 'finding')} suppressed or off."
+        f"Policy with digest {shown(about.get('digest'))}, applied for {shown(about.get('day'))}: {counted(about.get('rules', 0), 'rule')} and "
+        f"{counted(len(entries), 'suppression')}, {owned:,} of them with an owner and {dated:,} with a day on which they expire; "
+        f"{counted(results.run.get('suppressed', 0), 'finding')} suppressed or off."
     ]
 
 
@@ -94,7 +95,7 @@ def trend(results: Results) -> list[str]:
         return ["This output holds a single audit. A sweep would record what becomes of its findings."]
     sweeps = results.records("SELECT count(DISTINCT sweep)::BIGINT AS n FROM trends")[0]["n"]
     states = ", ".join(f"{count:,} {shown(name)}" for name, count in (results.run.get("states") or {}).items())
-    return [f"{_number(sweeps, 'sweep')} so far; findings of the last one: {states}."]
+    return [f"{counted(sweeps, 'sweep')} so far; findings of the last one: {states}."]
 
 
 def signature(results: Results) -> list[str]:
@@ -155,7 +156,7 @@ class AuditFacts:
         totals = {name: sum(row[name] for row in rules) for name in SEVERITIES}
         words = ", ".join(f"{name} {totals[name]:,}" for name in reversed(SEVERITIES) if totals[name])
         suppressed = sum(row["suppressed"] for row in rules)
-        sentence = f"{_number(sum(totals.values()), 'finding')}{f' ({words})' if words else ''}; {suppressed:,} suppressed."
+        sentence = f"{counted(sum(totals.values()), 'finding')}{f' ({words})' if words else ''}; {suppressed:,} suppressed."
         return sentence, [
             {"rule_id": shown(row["rule_id"])} | {name: row[name] for name in ("severity", "findings", "artifacts")}
             for row in rules
@@ -167,7 +168,3 @@ def _selected(row: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
     if "taxonomy" in where:
         return where["taxonomy"] in row["taxonomy"]
     return all(row[column] in where[name] for name, column in (("categories", "category"), ("engines", "engine")) if name in where)
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
