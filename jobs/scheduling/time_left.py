@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _LEAST, _SHARE, _MOST = 30.0, 0.2, 120.0  # CPU seconds of the plan's guess that count as measured; its share of the whole effort
+_START, _SHORTEST = 30.0, 2.0  # seconds: what starting processes and loading models may take; the shortest time that is promised
 
 
 @dataclass(slots=True)
@@ -28,6 +29,17 @@ class Pace:
         took = now - self.began if self.began is not None else 0.0
         each = (guessed / self.cpus + took) / (guessed + max(0.0, done - self.first))
         return max(0.0, self.effort - done) * each
+
+    def promised(self, done: float, now: float, committed: int, shards: int) -> float | None:
+        """Return the seconds left as one may tell them, or None if there is nothing to tell.
+
+        `committed` of the run's `shards` are. Until the first one is, its text may be read while the models are still being loaded, which the
+        effort does not contain; so a time shorter than that takes is not promised.
+        """
+        left = self.left(done, now)
+        if committed >= shards or (not committed and left < _START):
+            return None
+        return max(left, _SHORTEST)
 
 
 __all__ = ["Pace"]

@@ -40,23 +40,23 @@ def lines(text: str) -> list[str]:
     [
         (
             LONG,
-            "0/1 shards · 2.0 GB of 20.0 GB · 20.0 MB/s · findings so far: none · about 9 s left · reading data/huge.tar.gz: 2.0 GB of 20.0 GB, 2 min",
+            "0/1 shards · 2.0 GB of 20.0 GB · 20.0 MB/s · findings so far: none · about 49 s left · reading data/huge.tar.gz: 2.0 GB of 20.0 GB, 2 min",
         ),
         (
             Reading(0, 1, "huge.bin", "signatures", 5 * GB, 20 * GB, 60.0),
-            "0/1 shards · 0 B of 20.0 GB · 0 B/s · findings so far: none · about 10 s left · signatures huge.bin: 5.0 GB of 20.0 GB, 60 s",
+            "0/1 shards · 0 B of 20.0 GB · 0 B/s · findings so far: none · about 50 s left · signatures huge.bin: 5.0 GB of 20.0 GB, 60 s",
         ),
         (
             Reading(2 * GB, 4, "a.txt", "reading", 1, 2, 4.9, 2.0),
-            "0/1 shards · 2.0 GB of 20.0 GB · 20.0 MB/s · findings so far: none · about 9 s left",
+            "0/1 shards · 2.0 GB of 20.0 GB · 20.0 MB/s · findings so far: none · about 49 s left",
         ),
-        (Reading(20 * GB, 0, effort=20.0), "0/1 shards · 20.0 GB of 20.0 GB · 200.0 MB/s · findings so far: none · about 0 s left"),
+        (Reading(20 * GB, 0, effort=100.0), "0/1 shards · 20.0 GB of 20.0 GB · 200.0 MB/s · findings so far: none"),
     ],
     ids=["one giant shard", "bytes before text", "nothing takes long", "all read, not yet committed"],
 )
 def test_a_line_within_a_shard(capsys: pytest.CaptureFixture[str], clock: list[float], reading: Reading, line: str) -> None:
     shown = PlainProgress()
-    shown.scanning(1, 20 * GB, 0, 0, 20.0, 2)
+    shown.scanning(1, 20 * GB, 0, 0, 100.0, 2)
     clock[0] += 100
     shown.reading(reading)
     assert lines(capsys.readouterr().err) == [line]
@@ -70,7 +70,7 @@ def test_time_left_is_that_of_the_effort(clock: list[float]) -> None:
         clock[0] += 30
         shown.reading(Reading(GB, 1, effort=effort))
         seen.append(shown.line().rpartition(" · ")[2])
-    assert seen == ["about 2 min left", "about 2 min left", "about 40 s left", "about 0 s left"]
+    assert seen == ["about 2 min left", "about 2 min left", "about 40 s left", "findings so far: none"]
 
 
 def test_findings_so_far_are_the_worst_first(clock: list[float]) -> None:
@@ -101,7 +101,7 @@ def test_the_last_commit_has_its_line_and_with_verbose_each(capsys: pytest.Captu
 
 def test_json_events(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
     shown = Json()
-    shown.scanning(2, 20 * GB, 1, GB, 20.0, 2)
+    shown.scanning(2, 20 * GB, 1, GB, 100.0, 2)
     shown.reading(LONG)
     clock[0] += 10
     shown.reading(LONG)
@@ -111,7 +111,7 @@ def test_json_events(capsys: pytest.CaptureFixture[str], clock: list[float]) -> 
         {"event": "scanning", "shards": 2, "bytes": 20 * GB, "done": 1, "read": GB},
         {"event": "progress", "done": 1, "shards": 2, "bytes": 20 * GB, "read": 3 * GB, "in_progress": 1}
         | {"artifact": "data/huge.tar.gz", "doing": "reading", "at": 2 * GB, "of": 20 * GB, "seconds": 120.0}
-        | {"effort": 2.0, "left": 9, "severities": {}},
+        | {"effort": 2.0, "left": 49, "severities": {}},
         {"event": "committed", "done": 2, "shards": 2, **committed(20 * GB, high=1), "effort": 19.0},
     ]
 
@@ -143,7 +143,7 @@ def test_the_bar_follows_bytes_and_names_what_takes_long(clock: list[float], mon
     monkeypatch.setattr(progress, "console", lambda stderr: Console(file=io.StringIO()))
     bar = Bar()
     try:
-        bar.scanning(4, 20 * GB, 1, GB, 20.0, 2)
+        bar.scanning(4, 20 * GB, 1, GB, 100.0, 2)
         bar.stage("scan")
         clock[0] += 100
         bar.reading(Reading(2 * GB, 1, HOSTILE, "reading", 2 * GB, 19 * GB, 100.0))
@@ -152,7 +152,7 @@ def test_the_bar_follows_bytes_and_names_what_takes_long(clock: list[float], mon
         with screen.capture() as captured:
             screen.print(bar._progress.get_renderable())
         drawn = [line.strip() for line in captured.get().splitlines()]
-        assert drawn[0].endswith("3.0 GB of 20.0 GB · 20.0 MB/s · about 10 s left")
+        assert drawn[0].endswith("3.0 GB of 20.0 GB · 20.0 MB/s · about 50 s left")
         assert drawn[1:] == [
             "1/4 shards · findings so far: none",
             r"reading \x1b]0;owned\x07\u202e[bold] huge.zip: 2.0 GB of 19.0 GB, 2 min",

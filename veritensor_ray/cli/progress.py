@@ -33,7 +33,7 @@ class _Counting:
     """The counters that all displays share."""
 
     def __init__(self) -> None:
-        self.shards = self.bytes = self.done = self.artifacts = 0
+        self.shards = self.bytes = self.done = self.earlier = self.artifacts = 0  # `earlier` of the shards that are done: by earlier runs
         self.effort, self._pace = 0.0, Pace(0.0, 1)
         self.before = self.read = 0  # bytes of the plan: read by an earlier run of it, and by this one
         self.now: Reading | None = None
@@ -46,7 +46,7 @@ class _Counting:
         The plan expects `effort` CPU seconds for the others, on `cpus` CPUs.
         """
         self._pace, self.effort = Pace(effort, cpus), 0.0
-        self.shards, self.bytes, self.done, self.before, self.read = shards, size, done, read, 0
+        self.shards, self.bytes, self.done, self.earlier, self.before, self.read = shards, size, done, done, read, 0
         self.severities.clear()  # `clean` scans twice
         self.began = time.monotonic()
         self.artifacts = 0
@@ -68,7 +68,7 @@ class _Counting:
 
     def line(self) -> str:
         """Returns shards, bytes, throughput, findings by severity and time left."""
-        return " · ".join((self._done(), self._read(), self._found(), self._left()))
+        return " · ".join(filter(None, (self._done(), self._read(), self._found(), self._left())))
 
     def _done(self) -> str:
         return f"{self.done}/{self.shards} shards"
@@ -82,8 +82,12 @@ class _Counting:
         return f"findings so far: {', '.join(found) or 'none'}"
 
     def _left(self) -> str:
-        """Returns the time left, by the effort that the plan expects for what is left."""
-        return f"about {duration(self._pace.left(self.effort, time.monotonic()))} left"
+        """Returns the time left, by the effort that the plan expects for what is left; empty as long as nobody can tell."""
+        left = self._seconds_left()
+        return "" if left is None else f"about {duration(left)} left"
+
+    def _seconds_left(self) -> float | None:
+        return self._pace.promised(self.effort, time.monotonic(), self.done - self.earlier, self.shards - self.earlier)
 
     def longest(self) -> str:
         """Returns what is being read for a long time, and how far it has come; empty if nothing is."""
@@ -150,9 +154,11 @@ class Json(_Counting):
         self._say("scanning", shards=shards, bytes=size, done=done, read=read)
 
     def reading(self, reading: Reading) -> None:
+        self.effort = reading.effort
         if self._due():
+            left = self._seconds_left()
             numbers = asdict(reading) | {"read": self.before + reading.read, "seconds": round(reading.seconds, 1)}
-            numbers |= {"effort": round(reading.effort, 1), "left": round(self._pace.left(reading.effort, time.monotonic()))}
+            numbers |= {"effort": round(reading.effort, 1), "left": left and round(left)}
             self._say("progress", done=self.done, shards=self.shards, bytes=self.bytes, severities=dict(self.severities), **numbers)
 
     def committed(self, numbers: dict[str, Any]) -> None:
@@ -218,7 +224,7 @@ class Bar(_Counting):
         self._progress.update(self._task, total=total, completed=completed, numbers=self._bytes_and_time())
 
     def _bytes_and_time(self) -> str:
-        return f"{self._read()} · {self._left()}"
+        return " · ".join(filter(None, (self._read(), self._left())))
 
     def note(self, text: str) -> None:
         self._progress.console.print(safe(text))

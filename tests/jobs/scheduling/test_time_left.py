@@ -49,6 +49,22 @@ def test_the_time_left(effort: float, cpus: int, done: list[float], seconds: lis
     assert shown == pytest.approx(left)
 
 
+@pytest.mark.parametrize(
+    ("effort", "done", "committed", "left"),
+    [
+        (4.0, 0.0, 0, None),  # models may take longer to load than all of this
+        (4.0, 3.9, 0, None),
+        (400.0, 10.0, 0, 195.0),
+        (400.0, 380.0, 0, None),
+        (4.0, 3.9, 1, 2.0),  # never "0 s left" while something is
+        (400.0, 380.0, 1, 10.0),
+        (400.0, 400.0, 7, None),
+    ],
+)
+def test_what_is_promised(effort: float, done: float, committed: int, left: float | None) -> None:
+    assert Pace(effort, 2).promised(done, 60.0, committed, 7) == (left if left is None else pytest.approx(left))
+
+
 @pytest.mark.parametrize("effort", [10.0, 100.0, 1000.0, 100_000.0])
 @pytest.mark.parametrize("speed", [0.5, 1.0, 1.5, 2.0])
 def test_it_does_not_rise_by_multiples(effort: float, speed: float) -> None:
