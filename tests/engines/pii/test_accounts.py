@@ -23,11 +23,11 @@ REGISTRY = {country: entry["bban"] for _, country, _, entry, _ in numdb.get("iba
 def made(country: str, chance: random.Random) -> str:
     parts = re.findall(r"(\d+)!([nac])", REGISTRY[country])
     account = "".join(chance.choice(KINDS[kind]) for length, kind in parts for _ in range(int(length)))
-    return country + iban.calc_check_digits(f"{country}00{account}") + account
+    return f"{country}{iban.calc_check_digits(f'{country}00{account}')}{account}"
 
 
 def printed(plain: str) -> list[str]:
-    groups = iban.format(plain)
+    groups = str(iban.format(plain))
     return [groups, groups.lower(), groups.replace(" ", "-"), plain]
 
 

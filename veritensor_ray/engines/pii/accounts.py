@@ -36,7 +36,8 @@ def _beginnings(joined: JoinedBatch) -> Positions:
     firsts = firsts[firsts >= 2]
     for back in (1, 2):
         firsts = firsts[((codes[firsts - back] | 32) - 97) < 26]  # unsigned: codes below 97 wrap to large values
-    return firsts - 2
+    starts: Positions = firsts - 2
+    return starts
 
 
 def _size(text: str, start: int) -> int:
