@@ -226,7 +226,7 @@ class TestAudits:
     def test_what_is_left_below_the_level_is_counted(self, case: Case) -> None:
         case.policy.write_text("level: high\nrules: [{path: 'deep/*', rule: fake-local.findme, action: keep}]")
         run = case.clean()
-        assert (run["verdict"], run["below"]) == ("clean", [{"rule": "fake-local.findme", "severity": "medium", "count": 2}])
+        assert (run["verdict"], run["below"]) == ("clean", [{"rule": "fake-local.findme", "severity": "medium", "count": 2, "places": 2}])
         case.policy.write_text("level: high")
         settings = load_settings(flags={"sources": [str(case.corpus)], "output": str(case.dest), "fresh": True} | FAKE, environ={})
         run = clean(settings, str(case.policy), level="medium")
