@@ -20,6 +20,7 @@ from veritensor_ray.api.writing_exports import export_to, report_to
 from veritensor_ray.core.config import load_settings
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.safe_imports import Guard
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.results.access_log import accesses
 from veritensor_ray.results.grouping import GROUPS, Group, grouped
@@ -103,7 +104,7 @@ class Audit(Results):
         the numbers of findings, artifacts and locations. `where` is a SQL condition over findings. Raises UsageError.
         """
         one_of(by, GROUPS, "group_by")
-        counting = f"(SELECT * FROM {self._source(where)} WHERE suppressed_by IS NULL)"  # noqa: S608  # checked
+        counting = f"(SELECT * FROM {self._source(where)} WHERE {UNSUPPRESSED})"  # noqa: S608  # checked
         order = "severity DESC, findings DESC, artifact, key"
         return self._table(f"SELECT {_GROUPED} FROM ({grouped(counting, by)}) ORDER BY {order}")  # noqa: S608  # built from constants
 

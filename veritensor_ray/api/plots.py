@@ -14,6 +14,7 @@ from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.wording import counted
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.findings.sweep_state import nights, state_of
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.results.grouping import key_of
 from veritensor_ray.results.results import Results
@@ -127,7 +128,7 @@ class Plots:
     def _counts(self, bar: str, band: str, where: str | None) -> dict[tuple[str, Hashable], int]:
         """Return the number of findings that count, by the values of two SQL expressions."""
         source = "findings" if where is None else self._results.matching(where)
-        query = f"SELECT {bar} AS bar, {band} AS band, sum({NUMBER})::BIGINT AS n FROM {source} WHERE suppressed_by IS NULL GROUP BY ALL"  # noqa: S608
+        query = f"SELECT {bar} AS bar, {band} AS band, sum({NUMBER})::BIGINT AS n FROM {source} WHERE {UNSUPPRESSED} GROUP BY ALL"  # noqa: S608
         return {(row["bar"], row["band"]): row["n"] for row in self._results.records(query)}
 
     def _sweeps(self) -> tuple[dict[str, datetime], Counter[tuple[str, str]]]:

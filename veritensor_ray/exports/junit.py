@@ -16,10 +16,11 @@ from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.rule_texts import RuleText
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 
 CASES = 25_000  # CI systems slow down long before; the cases are those with the worst findings
 _LINES = 20  # findings in the text of a case
-_COUNTS = "suppressed_by IS NULL AND state <> 'resolved'"
+_COUNTS = f"{UNSUPPRESSED} AND state <> 'resolved'"
 _CASES = f"""SELECT engine, artifact, rule_id, count(*) AS findings, count(*) FILTER ({_COUNTS}) AS failing,
     max(severity_rank(severity)) FILTER ({_COUNTS}) AS rank, max(severity_rank(severity)) AS any_rank,
     max(severity) FILTER ({_COUNTS}) AS severity, arg_min(message, finding_id) AS message,

@@ -17,6 +17,7 @@ from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.summary import NUMBER
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.grouping import Group, grouped
 from veritensor_ray.results.place_names import place, shortened
@@ -69,7 +70,7 @@ def _gaps(selection: Selection) -> Iterator[str]:
 
 
 def _severities(selection: Selection) -> Iterator[str]:
-    query = f"""SELECT severity, coalesce(sum({NUMBER}) FILTER (suppressed_by IS NULL), 0)::BIGINT AS counted,
+    query = f"""SELECT severity, coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED}), 0)::BIGINT AS counted,
         coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed FROM ({selection.query}) GROUP BY severity"""  # noqa: S608
     rows = {row["severity"]: row for row in selection.results.records(query)}
     total, suppressed = (sum(row[name] for row in rows.values()) for name in ("counted", "suppressed"))
@@ -84,7 +85,7 @@ def _severities(selection: Selection) -> Iterator[str]:
 
 
 def _top(selection: Selection, by: Group, heading: str) -> Iterator[str]:
-    query = grouped(f"(SELECT * FROM ({selection.query}) WHERE suppressed_by IS NULL)", by)  # noqa: S608  # a checked query
+    query = grouped(f"(SELECT * FROM ({selection.query}) WHERE {UNSUPPRESSED})", by)  # noqa: S608  # a checked query
     order = f"SELECT *, count(*) OVER () AS lines FROM ({query}) ORDER BY severity DESC, findings DESC, key LIMIT {_TOP}"  # noqa: S608
     rows = selection.results.records(order)
     if rows:
@@ -99,7 +100,7 @@ def _top(selection: Selection, by: Group, heading: str) -> Iterator[str]:
 
 
 def _worst(selection: Selection) -> Iterator[str]:
-    query = grouped(f"(SELECT * FROM ({selection.query}) WHERE suppressed_by IS NULL)", "place")  # noqa: S608  # a checked query
+    query = grouped(f"(SELECT * FROM ({selection.query}) WHERE {UNSUPPRESSED})", "place")  # noqa: S608  # a checked query
     rows = selection.results.records(f"SELECT * FROM ({query}) ORDER BY severity DESC, findings DESC, key LIMIT {_TOP}")  # noqa: S608
     if rows:
         yield "\n## Worst places\n"

@@ -16,6 +16,7 @@ from veritensor_ray.exports.described_findings import markdown_safe, shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.rule_texts import RuleText
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.place_names import within
 
@@ -30,7 +31,7 @@ _PRECISIONS = ((0.9, "very-high"), (0.7, "high"), (0.5, "medium"), (0.0, "low"))
 _BASELINE = {"new": "new", "reopened": "new", "persisting": "unchanged", "resolved": "absent"}
 _BRACKET = re.compile(r"[\[\]]")
 # A rule and the worst of its findings that count, or the worst of all if none does.
-_RULES = """SELECT rule_id, arg_max(severity, (suppressed_by IS NULL, severity_rank(severity))) AS severity,
+_RULES = f"""SELECT rule_id, arg_max(severity, ({UNSUPPRESSED}, severity_rank(severity))) AS severity,
     arg_min(message, finding_id) AS message, min(category) AS category, arg_min(taxonomy, finding_id) AS taxonomy, NULL AS evidence
     FROM ({query}) GROUP BY rule_id ORDER BY rule_id"""
 

@@ -15,6 +15,7 @@ from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.detection import Rule
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, RULES, SCHEMA_VERSION
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -22,7 +23,6 @@ _REASONS = 50
 _MEMORY = "2GB"  # beyond this, DuckDB spills to disk
 # How many findings a row stands for: one fact, in however many places, or a number of findings that are only counted.
 NUMBER = "CASE WHEN location IS NULL THEN count ELSE 1 END"
-_COUNTED = "suppressed_by IS NULL"
 _RECENT = "state IN ('new', 'reopened')"
 _NOT_COVERED = f"""
     SELECT CASE WHEN u.artifact IS NULL THEN l.status ELSE 'unlisted' END AS status, coalesce(l.reason, '') AS reason, l.reason_code,
@@ -105,9 +105,11 @@ def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge
             "totals": rows(connection, _TOTALS)[0],
             "status": {row["name"]: row["n"] for row in rows(connection, _STATUS)},
             "checked": rows(connection, CHECKED)[0],
-            "severity": _by_severity(connection, _COUNTED),
-            "severity_new": _by_severity(connection, f"{_COUNTED} AND {_RECENT}"),
-            "suppressed": rows(connection, f"SELECT coalesce(sum({NUMBER}), 0)::BIGINT AS n FROM findings WHERE NOT ({_COUNTED})")[0]["n"],  # noqa: S608
+            "severity": _by_severity(connection, UNSUPPRESSED),
+            "severity_new": _by_severity(connection, f"{UNSUPPRESSED} AND {_RECENT}"),
+            "suppressed": rows(connection, f"SELECT coalesce(sum({NUMBER}), 0)::BIGINT AS n FROM findings WHERE NOT ({UNSUPPRESSED})")[0][
+                "n"
+            ],  # noqa: S608
             "rules": [row | {"title": titles.get(row["rule_id"], row["rule_id"])} for row in rows(connection, _rules())],
             "not_covered": rows(connection, _NOT_COVERED),
             "reason_codes": {row["code"]: row["n"] for row in rows(connection, _CODES)},
@@ -123,5 +125,5 @@ def _by_severity(connection: Any, condition: str) -> dict[str, int]:
 
 
 def _rules() -> str:
-    return f"""SELECT rule_id, severity, sum({NUMBER})::BIGINT AS count FROM findings WHERE {_COUNTED}
+    return f"""SELECT rule_id, severity, sum({NUMBER})::BIGINT AS count FROM findings WHERE {UNSUPPRESSED}
         GROUP BY rule_id, severity ORDER BY count DESC, rule_id, severity"""  # noqa: S608  # constants

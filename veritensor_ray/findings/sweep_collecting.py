@@ -26,6 +26,7 @@ from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, OF_AUDIT, RO
 from veritensor_ray.findings.summary import NUMBER, RunInfo, database, rows, run_json
 from veritensor_ray.findings.sweep_state import folder_of, latest
 from veritensor_ray.findings.table_files import TableWriter
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -108,10 +109,10 @@ _CHANGES = """
     (SELECT count(*) FROM b ANTI JOIN plan USING (artifact) ANTI JOIN (SELECT known AS artifact FROM kinds WHERE kind = 'moved') USING (artifact)
     WHERE NOT EXISTS (SELECT 1 FROM unlisted u WHERE starts_with(b.artifact, u.prefix))) AS deleted FROM kinds"""
 _ALL = "(SELECT * FROM findings UNION ALL SELECT * FROM resolved UNION ALL SELECT * FROM unverified)"
-_STATES = f"SELECT state, sum({NUMBER})::BIGINT AS n FROM {_ALL} WHERE suppressed_by IS NULL GROUP BY state"  # noqa: S608  # constants
+_STATES = f"SELECT state, sum({NUMBER})::BIGINT AS n FROM {_ALL} WHERE {UNSUPPRESSED} GROUP BY state"  # noqa: S608  # constants
 _TRENDS = f"""
     WITH counted AS (SELECT CASE WHEN contains(artifact, '/') THEN split_part(artifact, '/', 1) ELSE '' END AS folder, engine, category,
-    severity, state, (sum({NUMBER}) FILTER (suppressed_by IS NULL))::BIGINT AS findings,
+    severity, state, (sum({NUMBER}) FILTER ({UNSUPPRESSED}))::BIGINT AS findings,
     (sum({NUMBER}) FILTER (suppressed_by IS NOT NULL))::BIGINT AS suppressed FROM {_ALL} GROUP BY folder, engine, category, severity, state),
     largest AS (SELECT folder FROM counted GROUP BY folder ORDER BY sum(coalesce(findings, 0)) DESC, folder LIMIT {_FOLDERS})
     SELECT '{{sweep}}' AS sweep, started, CASE WHEN folder IN (SELECT folder FROM largest) THEN folder ELSE '(others)' END AS folder,

@@ -18,6 +18,7 @@ from veritensor_ray.core.errors import UsageError
 from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 from veritensor_ray.findings.summary import NUMBER, database
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.stores.outputs import OutputStore
 
 STATES = ("new", "moved", "persisting", "resolved", "unverified")
@@ -50,11 +51,11 @@ _DIFFERENCES = (
 )
 _STAYS = "state IN ('persisting', 'moved')"
 _COUNTS = f"""
-    SELECT state, coalesce(sum({NUMBER}) FILTER (suppressed_by IS NULL), 0)::BIGINT AS counted,
+    SELECT state, coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED}), 0)::BIGINT AS counted,
     coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed,
-    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND severity <> severity_before AND suppressed_by IS NULL), 0)::BIGINT AS severity,
+    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND severity <> severity_before AND {UNSUPPRESSED}), 0)::BIGINT AS severity,
     coalesce(sum({NUMBER}) FILTER ({_STAYS} AND suppressed_by IS NOT NULL AND suppressed_before IS NULL), 0)::BIGINT AS hidden,
-    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND suppressed_by IS NULL AND suppressed_before IS NOT NULL), 0)::BIGINT AS shown
+    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND {UNSUPPRESSED} AND suppressed_before IS NOT NULL), 0)::BIGINT AS shown
     FROM differences WHERE {{where}} GROUP BY state"""  # noqa: S608  # constants
 _ORDER = f"list_position({list(STATES)}, state), list_position({list(reversed(SEVERITIES))}, severity), artifact, rule_id, finding_id"
 
@@ -122,14 +123,14 @@ class Comparison:
         """
         where, values = only.where()
         query = f"SELECT * FROM differences WHERE {where} AND list_contains(?, state)"  # noqa: S608  # constants; values are parameters
-        query += ("" if suppressed else " AND suppressed_by IS NULL") + f" ORDER BY {_ORDER}" + (f" LIMIT {int(limit)}" if limit else "")
+        query += ("" if suppressed else f" AND {UNSUPPRESSED}") + f" ORDER BY {_ORDER}" + (f" LIMIT {int(limit)}" if limit else "")
         yield from self._connection.sql(query, params=[*values, list(states)]).to_arrow_reader(_ROWS)
 
     def lines(self, only: Only, states: Sequence[str], suppressed: bool) -> int:
         """Return the number of rows without a limit."""
         where, values = only.where()
         query = f"SELECT count(*) FROM differences WHERE {where} AND list_contains(?, state)"  # noqa: S608  # as above
-        query += "" if suppressed else " AND suppressed_by IS NULL"
+        query += "" if suppressed else f" AND {UNSUPPRESSED}"
         ((count,),) = self._connection.sql(query, params=[*values, list(states)]).fetchall()
         return int(count)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+
 # Where a location counts its characters from. Offsets in bytes and in characters are never compared.
 _WITHIN = 'artifact, member, location.part, location.page, location.row, location."column", location.start IS NULL'
 _BEGIN = "coalesce(location.start, location.byte_offset)"
@@ -10,14 +12,14 @@ _ORDER = "first, last, finding_id"
 # A passage continues as long as the next finding begins before the furthest end so far. Findings without an offset share a place only if
 # they have the same line; a row that only counts further matches has no location, and is a place of its own.
 _APART = f"CASE WHEN location IS NULL THEN finding_id WHEN {_BEGIN} IS NULL THEN concat('line ', location.line) END"
-_PARTITION = f"PARTITION BY {_WITHIN}, suppressed_by IS NULL, apart ORDER BY {_ORDER}"
+_PARTITION = f"PARTITION BY {_WITHIN}, {UNSUPPRESSED}, apart ORDER BY {_ORDER}"
 _BREAKS = f"coalesce(first >= max(last) OVER ({_PARTITION} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false)"
 _WORST = "(-severity_rank(severity), coalesce(-confidence, 0), finding_id)"
 _SHOWN = ("location", "severity", "rule_id", "evidence", "message", "confidence", "state")
 
 
 # What findings at one place have in common, as columns of `islands`.
-SAME = f"{_WITHIN}, suppressed_by IS NULL, apart, island"
+SAME = f"{_WITHIN}, {UNSUPPRESSED}, apart, island"
 
 
 def islands(source: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from veritensor_ray.cli.render import console, severity, table
 from veritensor_ray.core.wording import counted
 from veritensor_ray.findings.summary import NUMBER
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.results.grouping import Group, grouped
 from veritensor_ray.results.place_names import place
 
@@ -41,7 +42,7 @@ def show(results: Results, source: str, by: Group | None, limit: int, suppressed
     If there are more than `limit`, `rest` says how to see them.
     """
     out = console()
-    shown = source if suppressed else f"(SELECT * FROM {source} WHERE suppressed_by IS NULL)"  # noqa: S608  # a checked subquery
+    shown = source if suppressed else f"(SELECT * FROM {source} WHERE {UNSUPPRESSED})"  # noqa: S608  # a checked subquery
     query = grouped(shown, by) if by else f"{_EACH} {shown}"
     lines = f"SELECT *, count(*) OVER () AS lines FROM ({query}) ORDER BY {_ORDER[by]}" + (f" LIMIT {limit}" if limit else "")  # noqa: S608
     records = results.records(lines)

@@ -36,6 +36,7 @@ from veritensor_ray.cli.options import (
 from veritensor_ray.cli.scanning.running import files_found, hand_over, reporter_for
 from veritensor_ray.cli.signals import ending
 from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 
 if TYPE_CHECKING:
     from veritensor_ray.core.config import Settings
@@ -196,7 +197,7 @@ def _causes(run: Mapping[str, Any], settings: Settings) -> None:
     what = f"{'All' if settings.fail_on_all else 'New'} findings of severity {settings.fail_on} or worse"
     audit = api.open(str(settings.output), stores=settings.stores)
     console().print(f"{what}:")
-    counting = [*conditions(settings.fail_on, None, None, None, states), "suppressed_by IS NULL"]
+    counting = [*conditions(settings.fail_on, None, None, None, states), UNSUPPRESSED]
     finding_table.show(audit, findings_in(audit, None, states, counting), "place", _CAUSES, False, f"`{command}` shows all")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.results.grouping import key_of
 from veritensor_ray.results.place_names import within
 from veritensor_ray.results.results import Results
@@ -104,7 +105,7 @@ def _block(columns: Mapping[str, Any], rows: int) -> str:
 
 def first(results: Results, rows: int) -> list[dict[str, Any]]:
     """Return the worst findings that are not suppressed, for paper."""
-    query = f"SELECT * FROM ({_worst(rows, 'suppressed_by IS NULL')}) ORDER BY {_ORDER}"  # noqa: S608
+    query = f"SELECT * FROM ({_worst(rows, UNSUPPRESSED)}) ORDER BY {_ORDER}"  # noqa: S608
     return [row | {"location": within(row)} for row in results.records(query)]
 
 

@@ -10,6 +10,7 @@ from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.exports.not_checked import missing as not_checked
 from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.findings.summary import NUMBER
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.results.attestation import NAME as ATTESTATION
 from veritensor_ray.results.grouping import key_of
 from veritensor_ray.results.place_names import within
@@ -19,13 +20,14 @@ from veritensor_ray.results.run_text import FullyChecked
 Rows = list[dict[str, Any]]
 
 WORST_FIRST = tuple(reversed(SEVERITIES))
-_OPEN = "suppressed_by IS NULL"
 _FOLDERS = 25  # listed one by one
 _EXAMPLES, _FILES = 3, 5  # of a rule
 _LOOKED_AT = 50  # findings of a rule, from which its examples are chosen
-_BY_SEVERITY = ", ".join(f"coalesce(sum({NUMBER}) FILTER ({_OPEN} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in WORST_FIRST)
-_COUNTS = f"""{_BY_SEVERITY}, coalesce(sum({NUMBER}) FILTER ({_OPEN}), 0)::BIGINT AS findings,
-    coalesce(sum({NUMBER}) FILTER (NOT {_OPEN}), 0)::BIGINT AS suppressed"""
+_BY_SEVERITY = ", ".join(
+    f"coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in WORST_FIRST
+)
+_COUNTS = f"""{_BY_SEVERITY}, coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED}), 0)::BIGINT AS findings,
+    coalesce(sum({NUMBER}) FILTER (NOT {UNSUPPRESSED}), 0)::BIGINT AS suppressed"""
 _ORDER = ", ".join(f"{name} DESC" for name in WORST_FIRST)
 _TREND = ", ".join(
     f"(coalesce(sum(findings) FILTER (state NOT IN ('resolved', 'unverified') AND severity = '{name}'), 0))::BIGINT AS {name}"
@@ -166,7 +168,7 @@ def _examples(results: Results) -> dict[str, Rows]:
     """Return findings of each rule with different evidence, the worst first. Only the first few findings are looked at, however many there are."""
     found: dict[str, Rows] = {}
     fields = "finding_id, severity, artifact, member, location, evidence_before, evidence, evidence_after, message"
-    worst = f"(NOT ({_OPEN}), -severity_rank(severity), coalesce(-confidence, 0), artifact, finding_id)"
+    worst = f"(NOT ({UNSUPPRESSED}), -severity_rank(severity), coalesce(-confidence, 0), artifact, finding_id)"
     for row in results.records(
         f"SELECT rule_id, arg_min(struct_pack({fields}), {worst}, {_LOOKED_AT}) AS first FROM findings GROUP BY rule_id"  # noqa: S608
     ):

@@ -11,12 +11,14 @@ from veritensor_ray.core.wording import counted
 from veritensor_ray.exports.cyclonedx import DATA, MODELS
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.findings.summary import NUMBER
+from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.results.attestation import NAME as ATTESTATION
 from veritensor_ray.results.results import Results
 
 _REASONS = 5
-_OPEN = "suppressed_by IS NULL"
-_BY_SEVERITY = ", ".join(f"coalesce(sum({NUMBER}) FILTER ({_OPEN} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in SEVERITIES)
+_BY_SEVERITY = ", ".join(
+    f"coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in SEVERITIES
+)
 _TITLES = {one.media_type: one.title for one in FORMATS}
 
 
@@ -113,10 +115,10 @@ FACTS: Mapping[str, Callable[[Results], list[str]]] = {
 _FINDINGS = f"""
     SELECT rule_id, any_value(category) AS category, any_value(engine) AS engine,
     list_distinct(flatten(list(coalesce(taxonomy, [])))) AS taxonomy,
-    max(severity) FILTER ({_OPEN}) AS severity,
-    {_BY_SEVERITY}, coalesce(sum({NUMBER}) FILTER ({_OPEN}), 0)::BIGINT AS findings,
-    coalesce(sum({NUMBER}) FILTER (NOT {_OPEN}), 0)::BIGINT AS suppressed,
-    count(DISTINCT artifact) FILTER ({_OPEN})::BIGINT AS artifacts
+    max(severity) FILTER ({UNSUPPRESSED}) AS severity,
+    {_BY_SEVERITY}, coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED}), 0)::BIGINT AS findings,
+    coalesce(sum({NUMBER}) FILTER (NOT {UNSUPPRESSED}), 0)::BIGINT AS suppressed,
+    count(DISTINCT artifact) FILTER ({UNSUPPRESSED})::BIGINT AS artifacts
     FROM findings GROUP BY rule_id ORDER BY severity DESC NULLS LAST, findings DESC, rule_id"""  # noqa: S608  # constants
 
 

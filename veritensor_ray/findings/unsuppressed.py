@@ -1,0 +1,5 @@
+"""Which findings count. A suppressed finding stays in the tables, and this condition leaves it out of numbers, lists and exit codes."""
+
+from __future__ import annotations
+
+UNSUPPRESSED = "suppressed_by IS NULL"
