@@ -21,8 +21,8 @@ from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.core.config import Limits, Settings
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.collect import collect
-from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.findings.shard_commit import commit_table, write_commit
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep_collecting import collect_sweep
 from veritensor_ray.pipeline.bounded.process_limits import Watchdog, bound_memory, release_memory, settle
@@ -31,9 +31,9 @@ from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.heartbeat import Stopped, with_beats
 from veritensor_ray.pipeline.machine_report import NodeReport, examine
 from veritensor_ray.pipeline.reading_progress import Position
-from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover
 from veritensor_ray.pipeline.shard import merge, quarantine
+from veritensor_ray.pipeline.sweep_rescan import Known
 from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
 

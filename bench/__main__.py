@@ -210,7 +210,7 @@ def sweep_planning(base: Path) -> dict[str, Any]:
     """Plans a sweep over 1,000,000 unchanged artifacts with 20,000 findings, on a filesystem where no file can be opened."""
     import multiprocessing
 
-    from veritensor_ray.pipeline.rescan import Previous, Tonight
+    from veritensor_ray.pipeline.sweep_rescan import Previous, Tonight
     from veritensor_ray.stores.outputs import OutputStore
 
     _synthetic()

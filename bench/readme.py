@@ -34,8 +34,8 @@ def _injection(measured: dict[str, Any]) -> str:
     worst = measured["documents"][name]["cells"]["medium"]
     share = " to ".join(f"{100 * (one or 0):.0f}%" for one in recalls)
     return (
-        f"finds {share} of the attacks, depending on the test set; in {documents:,} real documents without an attack, {medium} had a false "
-        f"finding of severity `medium` and {all_kinds['high'][2] or 'none'} had one of severity `high` (the worst kind was `{name}`: {worst[2]} of {worst[3]:,})"
+        f"finds {share} of the attacks, depending on the test set; of {documents:,} real documents without an attack, {medium} had a false "
+        f"finding of severity `medium` and {all_kinds['high'][2] or 'none'} had one of severity `high`; `{name}` documents fared worst ({worst[2]} of {worst[3]:,})"
     )
 
 
@@ -58,10 +58,10 @@ def _speed(models: dict[str, Any], measured: dict[str, Any]) -> str:
     case = measured["mb_per_cpu_second"]["small documents, all engines without a model"]
     injection = models["injection speed"]["whole engine, MB per CPU second"]
     slowest = models["pii"]["speed"]["MB per CPU second"]["patterns and names"]
-    rival = f" ({case['now'] / case['veritensor']:.0f} times as fast as veritensor 1.9.4)" if "veritensor" in case else ""
+    rival = f", {case['now'] / case['veritensor']:.0f} times as fast as veritensor 1.9.4" if "veritensor" in case else ""
     return (
-        f"in a CPU second, `pii` reads {slowest:.2f} MB and `injection` reads {injection:.2f} MB; without models, 200 MB of small "
-        f"documents take {large:.0f} s on two CPUs{rival}"
+        f"`pii` reads {slowest:.2f} MB in a CPU second, and `injection` {injection:.2f} MB; without models, an audit of 200 MB of small "
+        f"documents takes {large:.0f} s on two CPUs{rival}"
     )
 
 

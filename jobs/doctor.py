@@ -25,7 +25,7 @@ from veritensor_ray.formats.registry import import_all
 from veritensor_ray.jobs.cluster import connection as cluster
 from veritensor_ray.jobs.cluster import outside_calls as outside
 from veritensor_ray.jobs.cluster import ray_internals
-from veritensor_ray.jobs.cluster.resources import arithmetic, cpus, described, stages_of
+from veritensor_ray.jobs.cluster.slots import arithmetic, cpus, described, stages_of
 from veritensor_ray.masking.site_key import key_id, site_key
 from veritensor_ray.pipeline.context import load
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError, DeadlineReached
-from veritensor_ray.corpus.changes import changes, of_ledger, of_listing
+from veritensor_ray.corpus.changed_since_audit import changes, of_ledger, of_listing
 from veritensor_ray.corpus.listing import check_source
 from veritensor_ray.corpus.planning import (
     Decider,
@@ -30,25 +30,25 @@ from veritensor_ray.corpus.planning import (
 )
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.registry import create
-from veritensor_ray.findings.commit import committed
 from veritensor_ray.findings.schema import LEDGER
+from veritensor_ray.findings.shard_commit import committed
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.jobs.cluster import resources
+from veritensor_ray.jobs.cluster import slots as resources
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.cluster.machines import Machines
 from veritensor_ray.jobs.run_checks import Ready
 from veritensor_ray.jobs.run_reporting import Reporter
 from veritensor_ray.jobs.run_requests import Run
+from veritensor_ray.jobs.scheduling.cpu_turns import Seats, Turns
 from veritensor_ray.jobs.scheduling.shard_progress import Flights
-from veritensor_ray.jobs.scheduling.slots import Seats, Turns
 from veritensor_ray.jobs.scheduling.utilisation import Meter
 from veritensor_ray.masking.redaction import name_safe, reason_safe
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.pipeline.bounded.process import Splitter
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.fingerprint import digest
-from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.shard import split_engines
+from veritensor_ray.pipeline.sweep_rescan import Known
 from veritensor_ray.stores.outputs import OutputStore, check_output
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from veritensor_ray.jobs.run_reporting import Reporter, Silent
 from veritensor_ray.jobs.run_requests import Run, requests
 from veritensor_ray.jobs.run_steps import collected, info, plan, scan
 from veritensor_ray.pipeline.fingerprint import differences
-from veritensor_ray.pipeline.rescan import Known, Previous, Tonight, hiding_engines
+from veritensor_ray.pipeline.sweep_rescan import Known, Previous, Tonight, hiding_engines
 from veritensor_ray.results.attestation import NAME as ATTESTATION
 from veritensor_ray.results.attestation import attest, check_output
 from veritensor_ray.stores.filesystems import denied

@@ -41,7 +41,7 @@ from veritensor_ray.corpus.planning import Shard, plan_rows, read_plan, shards_o
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.collect import collect
-from veritensor_ray.findings.commit import write_commit
+from veritensor_ray.findings.shard_commit import write_commit
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.pipeline.context import Context

@@ -14,7 +14,7 @@ from typing import Any
 
 from veritensor_ray.core.config import Resources
 from veritensor_ray.core.errors import ResourceError
-from veritensor_ray.jobs.cluster.resources import Allotment, Machine, Slots, machines
+from veritensor_ray.jobs.cluster.slots import Allotment, Machine, Slots, machines
 
 _LOOK_AGAIN = 1.0  # seconds
 _PATIENCE = 120.0  # seconds for Ray to hand over what is free, on a busy machine

@@ -19,7 +19,7 @@ from veritensor_ray.core.errors import CannotRunError, UsageError
 from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.core.uris import real_bases
 from veritensor_ray.jobs.cluster import ray_internals
-from veritensor_ray.jobs.cluster.resources import cpus
+from veritensor_ray.jobs.cluster.slots import cpus
 
 _OWN_FOLDER = re.compile(r"\S*/vr-[^/\s]+/r")  # of a Ray that belongs to a run (jobs/cluster/ray_folder.py)
 _ENVIRONMENT = {

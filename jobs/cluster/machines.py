@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ResourceError
 from veritensor_ray.jobs.cluster.claim import Claim
-from veritensor_ray.jobs.cluster.resources import Machine, Slots, fit, machines
-from veritensor_ray.jobs.scheduling.slots import Seats, Turns
+from veritensor_ray.jobs.cluster.slots import Machine, Slots, fit, machines
+from veritensor_ray.jobs.scheduling.cpu_turns import Seats, Turns
 
 if TYPE_CHECKING:
     from veritensor_ray.jobs.scheduling.actor_pool import Pool

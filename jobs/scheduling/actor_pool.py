@@ -25,8 +25,8 @@ from veritensor_ray.actors.model_actors import ModelActor
 from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.jobs.cluster.claim import Claim
+from veritensor_ray.jobs.scheduling.cpu_turns import CALL, Seats, Turns
 from veritensor_ray.jobs.scheduling.lost_processes import StageLost
-from veritensor_ray.jobs.scheduling.slots import CALL, Seats, Turns
 
 T = TypeVar("T")
 _DEATHS = 12  # in a row, without a successful call in between: then artifacts are not the cause

@@ -20,10 +20,10 @@ from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.jobs.cluster import ray_internals
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.scheduling.actor_pool import Pool
+from veritensor_ray.jobs.scheduling.commit_attempts import commit_shard
+from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, RESUME, Seats, Turns
 from veritensor_ray.jobs.scheduling.lost_processes import NO_ARTIFACT, PATIENCE, STRIKES, StageLost, died
-from veritensor_ray.jobs.scheduling.shard_commit import commit_shard
 from veritensor_ray.jobs.scheduling.shard_progress import Flight, Flights
-from veritensor_ray.jobs.scheduling.slots import BEGIN, RESUME, Seats, Turns
 from veritensor_ray.jobs.scheduling.utilisation import Meter
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.stores.outputs import OutputStore

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from veritensor_ray.jobs.scheduling.slots import Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import Turns
 
 
 class Meter:

@@ -25,8 +25,8 @@ from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, read_plan, shards_of, write_plan
 from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.collect import collect
-from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.run_file import CLEAN_KIND
+from veritensor_ray.findings.shard_commit import commit_table, write_commit
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction

@@ -13,8 +13,8 @@ from veritensor_ray.exports.rules_of_results import rules_in
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.findings.schema import LOCATION, TABLES
-from veritensor_ray.results.decisions import Scope
 from veritensor_ray.results.labels import put_labels
+from veritensor_ray.results.new_suppressions import Scope
 from veritensor_ray.results.results import Results
 
 WHEN = datetime(2026, 3, 1, 22, tzinfo=UTC)

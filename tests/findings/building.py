@@ -18,9 +18,9 @@ from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import PlanRow, write_plan
 from veritensor_ray.findings.collect import collect
-from veritensor_ray.findings.commit import commit_table, write_commit
 from veritensor_ray.findings.outcome import COMPLETE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder
+from veritensor_ray.findings.shard_commit import commit_table, write_commit
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep_collecting import collect_sweep
 from veritensor_ray.policy.judge import Judge, load_policy

@@ -17,16 +17,16 @@ from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, shards_of, write_plan
 from veritensor_ray.engines.base import Transcriber
 from veritensor_ray.engines.registry import create
-from veritensor_ray.findings.commit import commit_table, write_commit
+from veritensor_ray.findings.shard_commit import commit_table, write_commit
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep_collecting import collect_sweep
 from veritensor_ray.findings.sweep_publishing import publish
 from veritensor_ray.findings.sweep_state import folder_of, latest
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.rescan import Known, Previous, Tonight, hiding_engines
 from veritensor_ray.pipeline.shard import StageResult, merge, read_images, scan_texts, split_engines
 from veritensor_ray.pipeline.splitting import splitter
+from veritensor_ray.pipeline.sweep_rescan import Known, Previous, Tonight, hiding_engines
 from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.stores.outputs import OutputStore
 

@@ -24,11 +24,11 @@ from veritensor_ray.core.segments import Gap
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.findings import collect as collecting
 from veritensor_ray.findings import table_files as tables
-from veritensor_ray.findings.commit import commit_table
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import COMMIT, COMMITTED_FINDING, COVERAGE, FINDINGS, GAP, LEDGER, ROLLUP, SCHEMA_VERSION
+from veritensor_ray.findings.shard_commit import commit_table
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep_state import results
 

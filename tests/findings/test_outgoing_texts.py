@@ -13,12 +13,12 @@ from tests.findings.building import INFO, KEY, RULE, RULES, WORSE, Run, batch, o
 from veritensor_ray.core.detection import Hit
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.findings.collect import content_fingerprint
-from veritensor_ray.findings.commit import commit_table
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.findings.outgoing_texts import AS_THEY_ARE, NAMES, cleaned
 from veritensor_ray.findings.recorder import Recorder, evidence_key
 from veritensor_ray.findings.schema import COMMIT
+from veritensor_ray.findings.shard_commit import commit_table
 from veritensor_ray.masking.redaction import SECRET
 from veritensor_ray.masking.sensitive_values import Values
 from veritensor_ray.masking.site_key import seal, unseal

@@ -13,8 +13,8 @@ import pytest
 
 from tests.findings.outputs import finding, written
 from veritensor_ray.core.errors import StoreError
-from veritensor_ray.results.decisions import Scope
 from veritensor_ray.results.labels import LOG, Judgment, Labels, labels, put_labels
+from veritensor_ray.results.new_suppressions import Scope
 from veritensor_ray.results.precision import KEPT, LEAST, lowest, precision, wilson, worth_labelling
 from veritensor_ray.results.results import Results
 

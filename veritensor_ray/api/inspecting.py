@@ -271,8 +271,8 @@ def results_of(seen: Sequence[Inspection], sources: Sequence[str], settings: Set
 
 def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[str, str], memory: Mapping[str, bytes] | None) -> pa.Table:
     """Returns the rows of a commit. If the scanning process died, they record why."""
-    from veritensor_ray.findings.commit import commit_table
     from veritensor_ray.findings.outcome import Outcome
+    from veritensor_ray.findings.shard_commit import commit_table
     from veritensor_ray.pipeline.bounded import process as bounded
     from veritensor_ray.pipeline.shard import quarantine
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from veritensor_ray.api.arguments import described
 from veritensor_ray.api.frames import frame
 from veritensor_ray.core.errors import UsageError
-from veritensor_ray.results.decisions import Scope
 from veritensor_ray.results.labels import labels_of, put_labels
+from veritensor_ray.results.new_suppressions import Scope
 from veritensor_ray.results.precision import RulePrecision, check_target, precision
 from veritensor_ray.results.results import Results
 

@@ -15,7 +15,7 @@ from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.wording import counted
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.policy.policy_file import Policy, Suppression
-from veritensor_ray.results.decisions import BY, Preview, Scope, add, covered, entry, preview, until
+from veritensor_ray.results.new_suppressions import BY, Preview, Scope, add, covered, entry, preview, until
 from veritensor_ray.results.place_names import place
 from veritensor_ray.results.policy_place import PolicyPlace, place_for
 from veritensor_ray.results.results import Results

@@ -33,7 +33,7 @@ _BRACKET = re.compile(r"[\[\]]")
 # A rule and the worst of its findings that count, or the worst of all if none does.
 _RULES = f"""SELECT rule_id, arg_max(severity, ({UNSUPPRESSED}, severity_rank(severity))) AS severity,
     arg_min(message, finding_id) AS message, min(category) AS category, arg_min(taxonomy, finding_id) AS taxonomy, NULL AS evidence
-    FROM ({query}) GROUP BY rule_id ORDER BY rule_id"""
+    FROM ({{query}}) GROUP BY rule_id ORDER BY rule_id"""  # noqa: S608  # constants
 
 
 def write(selection: Selection, file: BinaryIO) -> None:

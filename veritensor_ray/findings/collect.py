@@ -23,12 +23,12 @@ from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, read_plan, shards_of
-from veritensor_ray.findings.commit import read_commit
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.outgoing_texts import unsealed
 from veritensor_ray.findings.recorded import RANK, Tally, joined, order, places
 from veritensor_ray.findings.rule_texts import write_rules
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
+from veritensor_ray.findings.shard_commit import read_commit
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.findings.table_files import TableWriter
 from veritensor_ray.masking.redaction import reason_safe

@@ -24,6 +24,7 @@ _MEMORY = "2GB"  # beyond this, DuckDB spills to disk
 # How many findings a row stands for: one fact, in however many places, or a number of findings that are only counted.
 NUMBER = "CASE WHEN location IS NULL THEN count ELSE 1 END"
 _RECENT = "state IN ('new', 'reopened')"
+_SUPPRESSED = f"SELECT coalesce(sum({NUMBER}), 0)::BIGINT AS n FROM findings WHERE NOT ({UNSUPPRESSED})"  # noqa: S608  # constants
 _NOT_COVERED = f"""
     SELECT CASE WHEN u.artifact IS NULL THEN l.status ELSE 'unlisted' END AS status, coalesce(l.reason, '') AS reason, l.reason_code,
     count(*) AS artifacts
@@ -107,9 +108,7 @@ def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge
             "checked": rows(connection, CHECKED)[0],
             "severity": _by_severity(connection, UNSUPPRESSED),
             "severity_new": _by_severity(connection, f"{UNSUPPRESSED} AND {_RECENT}"),
-            "suppressed": rows(connection, f"SELECT coalesce(sum({NUMBER}), 0)::BIGINT AS n FROM findings WHERE NOT ({UNSUPPRESSED})")[0][
-                "n"
-            ],  # noqa: S608
+            "suppressed": rows(connection, _SUPPRESSED)[0]["n"],
             "rules": [row | {"title": titles.get(row["rule_id"], row["rule_id"])} for row in rows(connection, _rules())],
             "not_covered": rows(connection, _NOT_COVERED),
             "reason_codes": {row["code"]: row["n"] for row in rows(connection, _CODES)},

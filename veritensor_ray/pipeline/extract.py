@@ -27,8 +27,8 @@ from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
 from veritensor_ray.pipeline.reading_progress import Position, Reached
-from veritensor_ray.pipeline.rescan import Known
 from veritensor_ray.pipeline.scan import Handover, handovers, scan_batch, with_images, with_text
+from veritensor_ray.pipeline.sweep_rescan import Known
 from veritensor_ray.pipeline.walk import Share, Tools, Walk
 
 Pulse = Callable[[], None]

@@ -11,9 +11,9 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.engines.registry import needing_models
-from veritensor_ray.findings.commit import commit_table
 from veritensor_ray.findings.outcome import QUARANTINED, Outcome, Standing
 from veritensor_ray.findings.recorded import Recorded
+from veritensor_ray.findings.shard_commit import commit_table
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcribe

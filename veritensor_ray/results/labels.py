@@ -9,8 +9,8 @@ from typing import Any, TypeGuard
 import pyarrow as pa
 
 from veritensor_ray.core.errors import UsageError
-from veritensor_ray.results.decisions import Scope, chosen
 from veritensor_ray.results.journal import Journal
+from veritensor_ray.results.new_suppressions import Scope, chosen
 from veritensor_ray.results.results import Results
 from veritensor_ray.stores.outputs import OutputStore
 

@@ -77,7 +77,7 @@ class PassageRequest(Section):
 
 
 class Target(Section):
-    """The findings of a decision; see `results/decisions.py`."""
+    """The findings of a decision; see `results/new_suppressions.py`."""
 
     kind: Literal["finding", "fingerprint", "sha256", "rule-in-artifact", "artifact", "rule-in-folder", "filter"]
     finding_id: _Id | None = None

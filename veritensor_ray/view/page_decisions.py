@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.policy.judge import COLUMNS, Suppression, matched
-from veritensor_ray.results import decisions
+from veritensor_ray.results import new_suppressions as decisions
 from veritensor_ray.results.labels import Labels, labels, put_labels
 from veritensor_ray.results.policy_place import PolicyPlace
 from veritensor_ray.view.http_requests import LabelRequest, SuppressionRequest, Target

@@ -12,7 +12,7 @@ import pytest
 from veritensor_ray.core.config import Settings, load_settings
 from veritensor_ray.core.errors import ResourceError
 from veritensor_ray.jobs.cluster.claim import Claim
-from veritensor_ray.jobs.cluster.resources import Slots, arithmetic, holders
+from veritensor_ray.jobs.cluster.slots import Slots, arithmetic, holders
 from veritensor_ray.jobs.run_reporting import Silent
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]

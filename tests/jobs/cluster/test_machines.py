@@ -13,9 +13,9 @@ from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.registry import create
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.cluster.machines import Machines
-from veritensor_ray.jobs.cluster.resources import Machine, fit
+from veritensor_ray.jobs.cluster.slots import Machine, fit
 from veritensor_ray.jobs.scheduling.actor_pool import Pool
-from veritensor_ray.jobs.scheduling.slots import Seats, Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import Seats, Turns
 
 A, B, C = Machine("a", 2), Machine("b", 4), Machine("c", 1)
 BUSY = Machine("a", 0)  # as it looks while this run has its CPUs

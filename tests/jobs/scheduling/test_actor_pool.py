@@ -40,7 +40,7 @@ def in_a_pool(
     import ray
 
     from veritensor_ray.jobs.scheduling.actor_pool import Pool
-    from veritensor_ray.jobs.scheduling.slots import Turns
+    from veritensor_ray.jobs.scheduling.cpu_turns import Turns
 
     given = {"plugins": [kind], "plugin_folder": folder and str(folder), "engines": [name], "limits": {"artifact_seconds": 10}}
     context = Context(Settings.model_validate(given), (), (name,), b"key", "pool")

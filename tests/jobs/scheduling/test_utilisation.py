@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from veritensor_ray.jobs.scheduling.slots import BEGIN, Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, Turns
 from veritensor_ray.jobs.scheduling.utilisation import Meter
 
 

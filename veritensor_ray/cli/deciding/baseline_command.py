@@ -10,7 +10,7 @@ from veritensor_ray.cli.deciding.confirmation import DryRun, PolicyFile, Yes, sa
 from veritensor_ray.cli.options import Config, Output, Sweep, Where
 
 if TYPE_CHECKING:
-    from veritensor_ray.results.decisions import Preview
+    from veritensor_ray.results.new_suppressions import Preview
     from veritensor_ray.results.results import Results
 
 app = typer.Typer(
@@ -48,7 +48,7 @@ def accept(
     from veritensor_ray.cli.options import check_severity
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.core.wording import counted
-    from veritensor_ray.results import decisions
+    from veritensor_ray.results import new_suppressions as decisions
     from veritensor_ray.results.policy_place import place_for
 
     check_severity(up_to)

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from veritensor_ray.policy.judge import Suppression
-    from veritensor_ray.results.decisions import Preview
+    from veritensor_ray.results.new_suppressions import Preview
     from veritensor_ray.results.policy_place import PolicyPlace
     from veritensor_ray.results.results import Results
 
@@ -46,7 +46,7 @@ def show(seen: Preview) -> None:
 
 def write(place: PolicyPlace, one: Suppression, results: Results | None, question: str, *, dry_run: bool, yes: bool) -> bool:
     """Add an entry to the policy file after asking, and say what happened. Returns whether it was added."""
-    from veritensor_ray.results.decisions import add, covered
+    from veritensor_ray.results.new_suppressions import add, covered
 
     covering = covered(place.load(), one, results)
     if covering is None and dry_run:

@@ -56,7 +56,7 @@ def suppress(
     """
     from veritensor_ray import api
     from veritensor_ray.core.config import load_settings
-    from veritensor_ray.results.decisions import BY, suppression, until
+    from veritensor_ray.results.new_suppressions import BY, suppression, until
     from veritensor_ray.results.policy_place import place_for
 
     output, finding = results_and_finding(output, finding, earlier)
@@ -79,7 +79,7 @@ def suppress(
 
 def _check(output: str | None, finding: str | None, where: str | None, by: str) -> None:
     from veritensor_ray.core.errors import UsageError
-    from veritensor_ray.results.decisions import BY
+    from veritensor_ray.results.new_suppressions import BY
 
     if by not in BY:
         raise UsageError(f"unknown --by {by!r}; choose from {', '.join(BY)}")
@@ -103,7 +103,7 @@ def _check(output: str | None, finding: str | None, where: str | None, by: str) 
 
 
 def _one(audit: Audit, place: PolicyPlace, kind: str, finding: str, why: tuple[str, str | None, date | None], dry_run: bool) -> None:
-    from veritensor_ray.results.decisions import Scope, entry
+    from veritensor_ray.results.new_suppressions import Scope, entry
 
     one = entry(audit, Scope(kind, finding), *why)
     _show(audit, finding, one)
@@ -112,7 +112,7 @@ def _one(audit: Audit, place: PolicyPlace, kind: str, finding: str, why: tuple[s
 
 def _many(audit: Audit, place: PolicyPlace, where: str, why: tuple[str, str | None, date | None], *, dry_run: bool, yes: bool) -> None:
     from veritensor_ray.core.wording import counted
-    from veritensor_ray.results.decisions import Scope, entry, preview
+    from veritensor_ray.results.new_suppressions import Scope, entry, preview
 
     known, scope = place.load(), Scope("filter", where=where)
     seen = preview(audit, scope, known)
@@ -130,7 +130,7 @@ def _many(audit: Audit, place: PolicyPlace, where: str, why: tuple[str, str | No
 def _show(audit: Audit, finding: str, entry: Suppression) -> None:
     from veritensor_ray.cli.render import console, severity, table
     from veritensor_ray.core.wording import counted
-    from veritensor_ray.results.decisions import preview
+    from veritensor_ray.results.new_suppressions import preview
     from veritensor_ray.results.place_names import place
 
     found = audit.finding(finding)

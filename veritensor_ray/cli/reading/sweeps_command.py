@@ -138,7 +138,7 @@ def _night(night: Night, before: int) -> dict[str, Any]:
 
 def _unfinished(store: OutputStore, last: str | None) -> list[dict[str, Any]]:
     """Returns sweeps that have a plan but were not published. Only one that was planned against the last sweep can be resumed."""
-    from veritensor_ray.findings.commit import committed
+    from veritensor_ray.findings.shard_commit import committed
     from veritensor_ray.jobs.run_requests import requests
 
     return [

@@ -57,7 +57,7 @@ def _show(found: Any, settings: Any) -> None:
     from veritensor_ray.cli.render import console, duration, size, table
     from veritensor_ray.core.wording import counted
     from veritensor_ray.engines.registry import create, needing_models
-    from veritensor_ray.jobs.cluster.resources import fit_here
+    from veritensor_ray.jobs.cluster.slots import fit_here
 
     out = console()
     rows = []

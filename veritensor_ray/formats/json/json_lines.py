@@ -11,7 +11,7 @@ from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.edits import Edit, Orders, Unit
 from veritensor_ray.formats.editing.splice import TextLine, lines_of
 from veritensor_ray.formats.json.literals import PLAIN, JsonFinder, Literal, drops, is_ascii_only, key_changes
-from veritensor_ray.formats.json.rewritten_tree import Node, Tree
+from veritensor_ray.formats.json.text_tree import Node, Tree
 from veritensor_ray.formats.json.value_tree import is_text, value_of
 
 _BEAT = 1 << 20

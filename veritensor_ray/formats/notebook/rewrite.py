@@ -17,7 +17,7 @@ from veritensor_ray.formats.editing.edits import Edit, Orders, Unit
 from veritensor_ray.formats.editing.splice import spliced, text_of
 from veritensor_ray.formats.json.literals import PLAIN, Items, JsonFinder, Literal, is_ascii_only
 from veritensor_ray.formats.json.rewrite import rewrite_json
-from veritensor_ray.formats.json.rewritten_tree import Node, Tree
+from veritensor_ray.formats.json.text_tree import Node, Tree
 
 _KEPT_METADATA = ("kernelspec", "language_info")  # without them, a program does not know how to run the cells
 

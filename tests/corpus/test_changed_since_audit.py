@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from veritensor_ray.core.config import load_settings
-from veritensor_ray.corpus.changes import Compared, CorpusChanges, changes, of_ledger, of_listing
+from veritensor_ray.corpus.changed_since_audit import Compared, CorpusChanges, changes, of_ledger, of_listing
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import listed_entries, plan_rows
 

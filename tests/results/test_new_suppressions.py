@@ -11,7 +11,7 @@ import pytest
 from tests.findings.outputs import checked, finding, written
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.policy.judge import Policy
-from veritensor_ray.results.decisions import Preview, Scope, add, chosen, covered, entry, preview, suppression, until
+from veritensor_ray.results.new_suppressions import Preview, Scope, add, chosen, covered, entry, preview, suppression, until
 from veritensor_ray.results.policy_place import FilePlace
 from veritensor_ray.results.results import Results
 

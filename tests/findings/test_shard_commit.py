@@ -11,10 +11,10 @@ from veritensor_ray.core.detection import Hit
 from veritensor_ray.core.errors import VeritensorError
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.findings.commit import commit_key, commit_table, committed, read_commit, write_commit
 from veritensor_ray.findings.outcome import COMPLETE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.findings.schema import COMMIT
+from veritensor_ray.findings.shard_commit import commit_key, commit_table, committed, read_commit, write_commit
 from veritensor_ray.stores.outputs import OutputStore
 
 

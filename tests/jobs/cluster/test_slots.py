@@ -9,7 +9,7 @@ import pytest
 
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ResourceError
-from veritensor_ray.jobs.cluster.resources import Allotment, Machine, Slots, _spread, described, fit
+from veritensor_ray.jobs.cluster.slots import Allotment, Machine, Slots, _spread, described, fit
 
 
 def laptop(cpus: float, gpus: float = 0, gigabytes: float = 1000) -> list[Machine]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.jobs.scheduling.slots import BEGIN, CALL, RESUME, Seats, Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, CALL, RESUME, Seats, Turns
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

@@ -16,8 +16,8 @@ from veritensor_ray.actors.tasks import Pass, commit
 from veritensor_ray.cleaning.clean_shard import Care, crumb_key
 from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.corpus.planning import Shard
+from veritensor_ray.jobs.scheduling.cpu_turns import CALL
 from veritensor_ray.jobs.scheduling.lost_processes import NO_ARTIFACT, PATIENCE, STRIKES, StageLost, died
-from veritensor_ray.jobs.scheduling.slots import CALL
 
 if TYPE_CHECKING:
     from veritensor_ray.jobs.scheduling.scheduler import Work

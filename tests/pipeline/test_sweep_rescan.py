@@ -20,7 +20,7 @@ from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.findings.outcome import MAX_GAPS
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
-from veritensor_ray.pipeline.rescan import Before, Known, Previous, Tonight, engines_to_run, hiding_engines
+from veritensor_ray.pipeline.sweep_rescan import Before, Known, Previous, Tonight, engines_to_run, hiding_engines
 from veritensor_ray.stores.outputs import OutputStore
 
 ALL = ("a", "b", "c")
