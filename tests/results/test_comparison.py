@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 
 from veritensor_ray.core.errors import UsageError
-from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, ROLLUP, TRENDS
+from veritensor_ray.findings.schema import OF_AUDIT, TABLES
 from veritensor_ray.findings.table_files import TableWriter
 from veritensor_ray.results.comparison import STATES, Only, check, compare, notes
 from veritensor_ray.stores.outputs import OutputStore
 
-SCHEMAS = {"findings": FINDINGS, "ledger": LEDGER, "rollup": ROLLUP}
-OF_SWEEPS = SCHEMAS | {"resolved": FINDINGS, "unverified": FINDINGS, "known": KNOWN, "trends": TRENDS}
 ENGINES = {"signatures": {"version": "1", "fingerprint": "s1"}, "pii": {"version": "1", "fingerprint": "p1"}}
 RUN: dict[str, Any] = {
     "scan_id": "r",
@@ -72,7 +70,7 @@ def seen(artifact: str, status: str = "scanned", reason: str | None = None, size
 def write(folder: Path | str, findings: Any = (), ledger: Any = (), run: Any = None, **tables: Any) -> OutputStore:
     """A complete output, of an audit or of a sweep."""
     store, about = OutputStore(str(folder)), RUN | (run or {})
-    schemas = OF_SWEEPS if about["job"] == "sweep" else SCHEMAS
+    schemas = {name: TABLES[name] for name in (TABLES if about["job"] == "sweep" else OF_AUDIT)}
     for name, schema in schemas.items():
         with contextlib.closing(TableWriter(store, name, schema)) as writer:
             for row in {"findings": findings, "ledger": ledger, **tables}.get(name, ()):

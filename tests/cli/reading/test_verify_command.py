@@ -29,7 +29,7 @@ def test_what_verify_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     change(listed[1], lambda known: trust(known, *load_public_key(tmp_path / "key.pub")))
     assert call(monkeypatch, "verify", output, *listed) == 0
     said = capsys.readouterr().out
-    assert "verified: 4 objects" in said
+    assert "verified: 5 objects" in said
     assert "run-1" in said
     assert "\x1b" not in said
     assert call(monkeypatch, "verify", output, *listed, "--json") == 0
