@@ -13,7 +13,7 @@ from typing import Any
 import ray
 
 from veritensor_ray.cleaning.amend import amend
-from veritensor_ray.cleaning.clean_shard import Care, clean_shard, leave
+from veritensor_ray.cleaning.clean_shard import Careful, clean_shard, leave
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.copy_manifest import Cleaned
 from veritensor_ray.cleaning.copy_publishing import publish
@@ -152,7 +152,7 @@ def commit(
     rows: Sequence[PlanRow],
     passes: Sequence[Pass],
     fingerprints: Mapping[str, str],
-    care: Care | None = None,
+    care: Careful | None = None,
 ) -> dict[str, Any]:
     """Combine the passes of a shard, write the copies of its artifacts if the run cleans, and write its commit."""
     outcomes: list[Outcome] = []
@@ -168,7 +168,9 @@ def commit(
     return written | {"cpu_seconds": _ProcessorTime.unreported()}
 
 
-def _clean(context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Care | None) -> None:
+def _clean(
+    context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None
+) -> None:
     """Write the copies of a shard's artifacts under the watchdog: rewriting parses hostile bytes once more."""
     engines = without_weights(context, context.engines)
     categories = {rule.id: rule.category for engine in engines for rule in engine.rules()}

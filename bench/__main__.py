@@ -210,14 +210,14 @@ def sweep_planning(base: Path) -> dict[str, Any]:
     """Plans a sweep over 1,000,000 unchanged artifacts with 20,000 findings, on a filesystem where no file can be opened."""
     import multiprocessing
 
-    from veritensor_ray.pipeline.sweep_rescan import Previous, Tonight
+    from veritensor_ray.pipeline.sweep_rescan import Previous, ThisSweep
     from veritensor_ray.stores.outputs import OutputStore
 
     _synthetic()
     writer = multiprocessing.get_context("spawn").Process(target=_night_before, args=(base,))
     writer.start()
     writer.join()
-    return _planned(base / "plan.parquet", list(SWEPT), lambda: Previous(OutputStore(str(base)), Tonight(SWEPT)).decide)
+    return _planned(base / "plan.parquet", list(SWEPT), lambda: Previous(OutputStore(str(base)), ThisSweep(SWEPT)).decide)
 
 
 def _swept(corpus: Path, state: Path) -> tuple[float, dict[str, Any]]:

@@ -10,7 +10,7 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import OutputConflict
 from veritensor_ray.findings.sweep_state import LATEST
 from veritensor_ray.jobs.cluster import connection as cluster
-from veritensor_ray.jobs.run_checks import Ready, check_same, ready
+from veritensor_ray.jobs.run_checks import CheckedRun, check_same, ready
 from veritensor_ray.jobs.run_reporting import Reporter, Silent
 from veritensor_ray.jobs.run_requests import Run, requests
 from veritensor_ray.jobs.run_steps import changed_since, collected, info, plan, scan
@@ -36,7 +36,7 @@ def audit(settings: Settings, reporter: Reporter | None = None, cleaning: Cleani
         return result | changed
 
 
-def _result(ready: Ready) -> tuple[dict[str, Any], dict[str, Any]]:
+def _result(ready: CheckedRun) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the results that the output already holds, or those of a scan, and how the corpus has changed since they were complete."""
     settings, store, parts, report = ready.settings, ready.store, ready.parts, ready.report
     if store.exists(LATEST):
@@ -76,7 +76,7 @@ def _resumable(store: OutputStore, parts: dict[str, Any]) -> Run | None:
     return None
 
 
-def _scanned(ready: Ready, run: Run) -> dict[str, Any]:
+def _scanned(ready: CheckedRun, run: Run) -> dict[str, Any]:
     from veritensor_ray.actors.tasks import collect_audit
 
     ready.report.stage("start")

@@ -32,7 +32,7 @@ from veritensor_ray.stores.outputs import OutputStore
 
 
 @dataclass(frozen=True)
-class Ready:
+class CheckedRun:
     """The checked conditions of a run: its context, output, engines, policy, reporter, and the lease that keeps other runs out."""
 
     context: Context
@@ -50,7 +50,7 @@ class Ready:
 
 
 @contextlib.contextmanager
-def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -> Iterator[Ready]:
+def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -> Iterator[CheckedRun]:
     """Check settings, policy, output, cluster and engines, and hold the output. Raises UsageError, CannotRunError and their subclasses.
 
     With `cleaning`, the run also writes a copy of the corpus without its findings.
@@ -86,7 +86,7 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
             expected=fleet.expected,
             cleaning=cleaning,
         )
-        yield Ready(context, store, fleet, parts, Judge(policy, datetime.now(UTC).date()), report, held)
+        yield CheckedRun(context, store, fleet, parts, Judge(policy, datetime.now(UTC).date()), report, held)
 
 
 def _checked(settings: Settings) -> Settings:

@@ -36,11 +36,11 @@ from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.jobs.cluster import slots as resources
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.cluster.machines import Machines
-from veritensor_ray.jobs.run_checks import Ready
+from veritensor_ray.jobs.run_checks import CheckedRun
 from veritensor_ray.jobs.run_reporting import Reporter
 from veritensor_ray.jobs.run_requests import Run
-from veritensor_ray.jobs.scheduling.cpu_turns import Seats, Turns
-from veritensor_ray.jobs.scheduling.shard_progress import Flights
+from veritensor_ray.jobs.scheduling.cpu_turns import ActorPlaces, CpuTurns
+from veritensor_ray.jobs.scheduling.shard_progress import RunningShards
 from veritensor_ray.jobs.scheduling.utilisation import Meter
 from veritensor_ray.masking.redaction import name_safe, reason_safe
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
@@ -59,7 +59,7 @@ _FEW_SHARDS = 4  # for each CPU
 _EVERY = 2.0  # seconds between reports of how far a run has come
 
 
-def plan(ready: Ready, previous: str | None = None, decide: Decider | None = None, elsewhere: str | None = None) -> Run:
+def plan(ready: CheckedRun, previous: str | None = None, decide: Decider | None = None, elsewhere: str | None = None) -> Run:
     """List the corpus, pack shards and write the plan. The request beside it, written last, makes it valid."""
     settings, store, parts, report = ready.settings, ready.store, ready.parts, ready.report
     check_output(store)
@@ -78,13 +78,13 @@ def plan(ready: Ready, previous: str | None = None, decide: Decider | None = Non
     return planned
 
 
-def _own(ready: Ready) -> str:
+def _own(ready: CheckedRun) -> str:
     """Returns the folder that the run writes to, which it does not scan."""
     cleaning = ready.context.cleaning
     return (ready.store if cleaning is None or cleaning.again else cleaning.store).uri
 
 
-def changed_since(ready: Ready) -> dict[str, Any]:
+def changed_since(ready: CheckedRun) -> dict[str, Any]:
     """List the corpus again, and return how it differs from the ledger of the finished audit: nothing, or the key `changed_since` for its result."""
     settings, roots = ready.settings, ready.context.roots
     for root in roots:
@@ -118,7 +118,7 @@ class Spent:
     utilisation: dict[str, Any] = field(default_factory=dict)
 
 
-def scan(ready: Ready, run: Run, known: Callable[[], Known | None] = lambda: None) -> Spent:
+def scan(ready: CheckedRun, run: Run, known: Callable[[], Known | None] = lambda: None) -> Spent:
     """Scan the shards that are not committed yet. Ray must be running."""
     done = committed(ready.store, run.id)
     if done:
@@ -154,8 +154,8 @@ async def _work(
     if settings.read_rate:
         context = replace(context, read_rate=settings.read_rate / slots.extract)
     reference = ray.put(context)
-    turns = Turns({share.machine: share.cpus for share in slots.shares})
-    extractions = Seats(turns, {share.machine: share.extract for share in slots.shares})
+    turns = CpuTurns({share.machine: share.cpus for share in slots.shares})
+    extractions = ActorPlaces(turns, {share.machine: share.extract for share in slots.shares})
     pools = _pools(reference, stages, settings, turns, slots, claim)
     machines = Machines(settings, found, slots, turns, extractions, pools, claim)
     work = Work(
@@ -169,7 +169,7 @@ async def _work(
         turns=turns,
         extractions=extractions,
         meter=Meter(turns),
-        flights=Flights(context.site_key),
+        running=RunningShards(context.site_key),
         window=lambda: max(1, extractions.count + sum(pool.size for pool in pools)),
         on_commit=report.committed,
         on_note=report.note,
@@ -196,7 +196,7 @@ def _stages(context: Context, models: tuple[str, ...]) -> list[Sequence[Engine]]
 
 
 def _pools(
-    reference: Any, stages: Sequence[Sequence[Engine]], settings: Settings, turns: Turns, slots: resources.Slots, claim: Claim
+    reference: Any, stages: Sequence[Sequence[Engine]], settings: Settings, turns: CpuTurns, slots: resources.Slots, claim: Claim
 ) -> list[Pool]:
     """Returns the pool of each stage. None of their actors is started yet."""
     from veritensor_ray.jobs.scheduling.actor_pool import Pool
@@ -230,17 +230,17 @@ async def _scanned(work: Work, machines: Machines, run: Run, done: set[int], rep
             report.stage("scan")
             entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
             left = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)
-            await _while(run_shards(work, left), machines.watch(), _reports(work.flights, report))
+            await _while(run_shards(work, left), machines.watch(), _reports(work.running, report))
     except DeadlineReached:
         late = shards - len(committed(work.store, run.id))
         raise DeadlineReached(f"the deadline was reached with {late} of {shards} shards left; the same command resumes with them") from None
 
 
-async def _reports(flights: Flights, report: Reporter) -> None:
+async def _reports(running: RunningShards, report: Reporter) -> None:
     """Report every few seconds how far the run has come."""
     while True:
         await asyncio.sleep(_EVERY)
-        report.reading(flights.reading())
+        report.reading(running.reading())
 
 
 async def _while(work: Coroutine[Any, Any, None], *watches: Coroutine[Any, Any, None]) -> None:
@@ -255,7 +255,7 @@ async def _while(work: Coroutine[Any, Any, None], *watches: Coroutine[Any, Any, 
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def info(ready: Ready, run: Run, spent: Spent) -> RunInfo:
+def info(ready: CheckedRun, run: Run, spent: Spent) -> RunInfo:
     """Returns the description of the run for its results."""
     context, fleet, parts = ready.context, ready.fleet, ready.parts
     present = [name for name in fleet.engines if name not in fleet.missing]
@@ -284,7 +284,7 @@ def info(ready: Ready, run: Run, spent: Spent) -> RunInfo:
     return RunInfo(run.id, context.fingerprint, context.roots, rules, described, about, context.settings.limits.hits_per_rule)
 
 
-def collected(ready: Ready, task: Any, *arguments: Any) -> dict[str, Any]:
+def collected(ready: CheckedRun, task: Any, *arguments: Any) -> dict[str, Any]:
     """Returns the result of a collecting task. Raises CannotRunError."""
     import ray
 

@@ -16,12 +16,12 @@ from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.sweep_publishing import link, prune, publish
 from veritensor_ray.findings.sweep_state import SWEEPS, Night, folder_of, latest, missed, night, results, surplus
 from veritensor_ray.jobs.cluster import connection as cluster
-from veritensor_ray.jobs.run_checks import Ready, ready
+from veritensor_ray.jobs.run_checks import CheckedRun, ready
 from veritensor_ray.jobs.run_reporting import Reporter, Silent
 from veritensor_ray.jobs.run_requests import Run, requests
 from veritensor_ray.jobs.run_steps import collected, info, plan, scan
 from veritensor_ray.pipeline.fingerprint import differences
-from veritensor_ray.pipeline.sweep_rescan import Known, Previous, Tonight, hiding_engines
+from veritensor_ray.pipeline.sweep_rescan import Known, Previous, ThisSweep, hiding_engines
 from veritensor_ray.results.attestation import NAME as ATTESTATION
 from veritensor_ray.results.attestation import attest, check_output
 from veritensor_ray.stores.filesystems import denied
@@ -46,7 +46,7 @@ def _complete(output: OutputStore) -> Night:
     return Night(run["scan_id"], folder, run)
 
 
-def _swept(ready: Ready, elsewhere: Night | None) -> dict[str, Any]:
+def _swept(ready: CheckedRun, elsewhere: Night | None) -> dict[str, Any]:
     from veritensor_ray.actors.tasks import collect_night
 
     before = _last(ready)
@@ -71,7 +71,7 @@ def _swept(ready: Ready, elsewhere: Night | None) -> dict[str, Any]:
     return result
 
 
-def _last(ready: Ready) -> Night | None:
+def _last(ready: CheckedRun) -> Night | None:
     """Returns the last complete sweep of this state. Raises OutputConflict if the folder holds something else, or sweeps of another corpus."""
     store = ready.store
     if store.exists("run.json"):
@@ -99,7 +99,7 @@ def _last(ready: Ready) -> Night | None:
     return before
 
 
-def _check_signed(ready: Ready, before: Night, sign_key: str) -> None:
+def _check_signed(ready: CheckedRun, before: Night, sign_key: str) -> None:
     """Refuse to sign unverified results: the last sweep must have been signed by this key, or by a trusted one. Raises SignatureError."""
     if not before.store.exists(ATTESTATION):
         raise SignatureError(
@@ -113,7 +113,7 @@ def _check_signed(ready: Ready, before: Night, sign_key: str) -> None:
         raise SignatureError(f"nothing can be reused from the last sweep: {error}") from None
 
 
-def _resumable(ready: Ready, before: Night | None, elsewhere: Night | None) -> Run | None:
+def _resumable(ready: CheckedRun, before: Night | None, elsewhere: Night | None) -> Run | None:
     """Returns an interrupted sweep that can be resumed, or None; leftovers of other sweeps are removed."""
     found = None
     fresh = ready.settings.fresh
@@ -137,7 +137,7 @@ def _resumable(ready: Ready, before: Night | None, elsewhere: Night | None) -> R
 class _Reading:
     """The last complete sweep, read on first use, and the other run whose results are taken over."""
 
-    def __init__(self, ready: Ready, before: Night | None, elsewhere: Night | None) -> None:
+    def __init__(self, ready: CheckedRun, before: Night | None, elsewhere: Night | None) -> None:
         self._ready, self._before, self._elsewhere = ready, before, elsewhere
         self._previous: Previous | None = None
         # with nothing to reuse, every engine runs on everything
@@ -173,10 +173,10 @@ def _same_reading(parts: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     return bool(same and parts["settings"]["limits"] == theirs["settings"]["limits"])
 
 
-def _tonight(ready: Ready, before: Mapping[str, Any]) -> Tonight:
+def _tonight(ready: CheckedRun, before: Mapping[str, Any]) -> ThisSweep:
     engines = create(ready.settings, ready.fleet.engines)
     theirs: Mapping[str, Mapping[str, Any]] = before["engines"]
-    return Tonight(
+    return ThisSweep(
         ready.fleet.fingerprints,
         frozenset(engine.name for engine in engines if isinstance(engine, Transcriber)),
         hiding_engines({engine.name: engine.rules() for engine in engines}),
@@ -185,7 +185,7 @@ def _tonight(ready: Ready, before: Mapping[str, Any]) -> Tonight:
     )
 
 
-def _check_mounted(ready: Ready, run: Run, before: Night | None) -> None:
+def _check_mounted(ready: CheckedRun, run: Run, before: Night | None) -> None:
     """Refuse a corpus that is suddenly empty: more likely it is not mounted, and its findings must not all become resolved."""
     if before is not None and before.run["totals"]["artifacts"] and not run.totals["artifacts"] and not run.fresh:
         ready.store.delete(f"_work/{run.id}")
@@ -195,7 +195,7 @@ def _check_mounted(ready: Ready, run: Run, before: Night | None) -> None:
         )
 
 
-def _say_planned(ready: Ready, run: Run, before: Night | None) -> None:
+def _say_planned(ready: CheckedRun, run: Run, before: Night | None) -> None:
     if before is not None:
         ready.report.note(
             f"since {before.id}: {run.totals['carried']:,} of {run.totals['artifacts']:,} artifacts are unchanged; "
@@ -203,7 +203,7 @@ def _say_planned(ready: Ready, run: Run, before: Night | None) -> None:
         )
 
 
-def _conclude(ready: Ready, run: Run, result: dict[str, Any]) -> None:
+def _conclude(ready: CheckedRun, run: Run, result: dict[str, Any]) -> None:
     """Sign, publish, and remove leftovers. Once the sweep is published, nothing makes the run fail any more."""
     settings, store = ready.settings, ready.store
     if settings.sign_key:

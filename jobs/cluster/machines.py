@@ -11,7 +11,7 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ResourceError
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.cluster.slots import Machine, Slots, fit, machines
-from veritensor_ray.jobs.scheduling.cpu_turns import Seats, Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import ActorPlaces, CpuTurns
 
 if TYPE_CHECKING:
     from veritensor_ray.jobs.scheduling.actor_pool import Pool
@@ -28,8 +28,8 @@ class Machines:
         settings: Settings,
         found: Iterable[Machine],
         slots: Slots,
-        turns: Turns,
-        extractions: Seats,
+        turns: CpuTurns,
+        extractions: ActorPlaces,
         pools: Sequence[Pool],
         claim: Claim,
     ) -> None:

@@ -25,7 +25,7 @@ from veritensor_ray.actors.model_actors import ModelActor
 from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.jobs.cluster.claim import Claim
-from veritensor_ray.jobs.scheduling.cpu_turns import CALL, Seats, Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import CALL, ActorPlaces, CpuTurns
 from veritensor_ray.jobs.scheduling.lost_processes import StageLost
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Pool:
         self,
         context: Any,
         engines: Sequence[Engine],
-        turns: Turns,
+        turns: CpuTurns,
         places: Mapping[str, int],
         cpus: float = 1.0,
         gpus: float = 0.0,
@@ -75,7 +75,7 @@ class Pool:
         self._turns, self._cpus, self._ahead = turns, cpus, 2 if gpus else 1
         self._places = dict(places)
         self._staff: Counter[str] = Counter()
-        self._seats = Seats(turns, {}, shares=not gpus)
+        self._seats = ActorPlaces(turns, {}, shares=not gpus)
         self._hosted: dict[str, list[_Hosted]] = defaultdict(list)
         self._takes_to_load = math.inf  # seconds
         self._deaths = 0

@@ -13,7 +13,7 @@ from ray.exceptions import RayTaskError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from veritensor_ray.actors.tasks import Pass, commit
-from veritensor_ray.cleaning.clean_shard import Care, crumb_key
+from veritensor_ray.cleaning.clean_shard import Careful, rewriting_key
 from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.corpus.planning import Shard
 from veritensor_ray.jobs.scheduling.cpu_turns import CALL
@@ -45,22 +45,22 @@ async def commit_shard(work: Work, shard: Shard, passes: list[Pass]) -> dict[str
             work.turns.give(machine, cpus)
 
 
-def _careful(work: Work, shard: Shard, care: Care | None, strikes: Counter[int], lost: StageLost) -> Care:
+def _careful(work: Work, shard: Shard, care: Careful | None, strikes: Counter[int], lost: StageLost) -> Careful:
     """Return how to try once more after a process died while it rewrote an artifact of a shard. Raises StageLost if none is to blame."""
     if care is None or work.context.cleaning is None:
-        return Care({})
-    crumb = work.context.cleaning.store.read(crumb_key(work.context.cleaning.work(work.run), shard.id))
-    if crumb is None or sum(strikes.values()) >= PATIENCE + STRIKES * len(shard.rows):
+        return Careful({})
+    note = work.context.cleaning.store.read(rewriting_key(work.context.cleaning.work(work.run), shard.id))
+    if note is None or sum(strikes.values()) >= PATIENCE + STRIKES * len(shard.rows):
         raise StageLost(CLEAN, lost.reason, strike=False)
-    number = int(crumb)
+    number = int(note)
     strikes[number] += 1
     if strikes[number] < STRIKES:
         return care
-    work.on_note(f"{work.flights.shown(shard.rows[number].artifact)} is held back: {lost.reason}")
-    return Care({**care.held, number: lost.reason})
+    work.on_note(f"{work.running.shown(shard.rows[number].artifact)} is held back: {lost.reason}")
+    return Careful({**care.held, number: lost.reason})
 
 
-async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str, care: Care | None) -> dict[str, Any]:
+async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str, care: Careful | None) -> dict[str, Any]:
     reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints, care)
     call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # not a task, which the end of the loop would cancel too
     try:

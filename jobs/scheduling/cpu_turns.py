@@ -20,7 +20,7 @@ class _Desk:
     waiting: tuple[deque[tuple[asyncio.Future[None], float]], ...] = field(default_factory=lambda: (deque(), deque(), deque()))
 
 
-class Turns:
+class CpuTurns:
     """The CPUs of each machine. A taker waits until they are free, more urgent takers go first, and a lost machine blocks nobody."""
 
     def __init__(self, cpus: Mapping[str, float]) -> None:
@@ -107,10 +107,10 @@ class Turns:
             tell(passed, self._cpus - self._held)
 
 
-class Seats:
+class ActorPlaces:
     """A number of seats on each machine. A taker gets a seat where most CPUs are free. With `shares`, the work on seats takes turns."""
 
-    def __init__(self, turns: Turns, seats: Mapping[str, int], shares: bool = True) -> None:
+    def __init__(self, turns: CpuTurns, seats: Mapping[str, int], shares: bool = True) -> None:
         self._turns = turns
         self._seats: dict[str, int] = dict(seats)
         self._free: dict[str, int] = dict(seats)

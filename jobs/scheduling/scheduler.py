@@ -21,9 +21,9 @@ from veritensor_ray.jobs.cluster import ray_internals
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.scheduling.actor_pool import Pool
 from veritensor_ray.jobs.scheduling.commit_attempts import commit_shard
-from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, RESUME, Seats, Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, RESUME, ActorPlaces, CpuTurns
 from veritensor_ray.jobs.scheduling.lost_processes import NO_ARTIFACT, PATIENCE, STRIKES, StageLost, died
-from veritensor_ray.jobs.scheduling.shard_progress import Flight, Flights
+from veritensor_ray.jobs.scheduling.shard_progress import RunningShard, RunningShards
 from veritensor_ray.jobs.scheduling.utilisation import Meter
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.stores.outputs import OutputStore
@@ -46,11 +46,11 @@ class Work:
     fingerprints: Mapping[str, str]
     local: tuple[str, ...]
     pools: Sequence[Pool]
-    turns: Turns
-    extractions: Seats  # no more than the claim holds CPUs, since a waiting extraction keeps its CPU
+    turns: CpuTurns
+    extractions: ActorPlaces  # no more than the claim holds CPUs, since a waiting extraction keeps its CPU
     claim: Claim
     meter: Meter
-    flights: Flights
+    running: RunningShards
     window: Callable[[], int]  # number of shards that may be open
     on_commit: Callable[[dict[str, Any]], None]
     on_note: Callable[[str], None]
@@ -106,13 +106,13 @@ async def _some_done(active: set[asyncio.Task[None]], sizes: dict[asyncio.Task[N
 
 
 async def _shard(work: Work, shard: Shard) -> None:
-    with work.flights.flight(shard) as flight:
+    with work.running.shard(shard) as progress:
         for _ in range(PATIENCE):
             try:
-                passes = await _passes(work, shard, flight)
+                passes = await _passes(work, shard, progress)
                 numbers = await commit_shard(work, shard, passes)
-                flight.landed()
-                work.on_commit(numbers | {"read": work.flights.read, "effort": round(work.flights.effort, 3)})
+                progress.landed()
+                work.on_commit(numbers | {"read": work.running.read, "effort": round(work.running.effort, 3)})
                 return
             except StageLost as lost:
                 work.on_note(f"shard {shard.id} is repeated: {lost}")
@@ -121,24 +121,24 @@ async def _shard(work: Work, shard: Shard) -> None:
         raise CannotRunError(f"shard {shard.id} was lost {PATIENCE} times without an artifact to blame; check the logs of the nodes")
 
 
-async def _passes(work: Work, shard: Shard, flight: Flight) -> list[Pass]:
+async def _passes(work: Work, shard: Shard, progress: RunningShard) -> list[Pass]:
     """Scan all artifacts together; after a death, each one alone, so that the cause is known."""
     try:
-        return [await _one_pass(work, shard.rows, {}, flight)]
+        return [await _one_pass(work, shard.rows, {}, progress)]
     except StageLost as lost:
         if not lost.strike:
             raise
         work.on_note(f"shard {shard.id}: {lost}; its artifacts are tried one by one")
-    return [await _solo(work, row, flight) for row in shard.rows]
+    return [await _solo(work, row, progress) for row in shard.rows]
 
 
-async def _solo(work: Work, row: PlanRow, flight: Flight) -> Pass:
+async def _solo(work: Work, row: PlanRow, progress: RunningShard) -> Pass:
     """Scan one artifact alone. After the second death in a stage it is kept out of that stage; the other stages still see it."""
     strikes: Counter[str] = Counter()
     kept_out: dict[str, str] = {}
     while True:
         try:
-            return await _one_pass(work, [row], kept_out, flight)
+            return await _one_pass(work, [row], kept_out, progress)
         except StageLost as lost:
             if not lost.strike:
                 raise
@@ -146,19 +146,19 @@ async def _solo(work: Work, row: PlanRow, flight: Flight) -> Pass:
             if strikes[lost.stage] < STRIKES:
                 continue
             kept_out[lost.stage] = lost.reason
-            work.on_note(f"{work.flights.shown(row.artifact)} is quarantined in {lost.stage}: {lost.reason}")
+            work.on_note(f"{work.running.shown(row.artifact)} is quarantined in {lost.stage}: {lost.reason}")
             if lost.stage == EXTRACT:
                 return Pass([Outcome(row.artifact, row.part, 0)], [], kept_out)
 
 
-async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, str], flight: Flight) -> Pass:
+async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, str], progress: RunningShard) -> Pass:
     """Extract rows and run every batch through the model stages. Raises StageLost."""
     wanted = rows[0].engines  # all rows of a shard have the same engines
     pools = [pool for pool in work.pools if pool.stage not in kept_out and set(wanted) & set(pool.names)]
     calls: Calls = {}
     try:
         machine = await work.extractions.take()
-        outcomes = await _extracted(work, rows, machine, pools, calls, flight)
+        outcomes = await _extracted(work, rows, machine, pools, calls, progress)
         results = [reference for found in await asyncio.gather(*calls) for reference in found]
     except RayError as error:
         raise _lost(error, work.context.settings.limits.artifact_seconds) from None
@@ -170,19 +170,19 @@ async def _one_pass(work: Work, rows: Sequence[PlanRow], kept_out: Mapping[str, 
 
 
 async def _extracted(
-    work: Work, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: Calls, flight: Flight
+    work: Work, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: Calls, progress: RunningShard
 ) -> ray.ObjectRef[Any]:
     """Returns a reference to the outcomes. Between two batches the extraction pauses and holds no CPU, so that waiting models get one."""
     cpus, stream = 0.0, None
     try:
         cpus = await work.turns.take(machine, BEGIN)
         work.meter.begin()
-        flight.begin(rows)
+        progress.begin(rows)
         stream = _extract_in(work.claim.on(machine)).remote(work.reference, list(rows), work.local, work.models, work.known, work.beat)
         while True:
             payload, described = ray_internals.peek(stream)
             step = await _step(payload, described)
-            flight.reached(step.position)
+            progress.reached(step.position)
             if step.beat:  # it does not pause
                 ray_internals.advance(stream)
                 continue
@@ -195,7 +195,7 @@ async def _extracted(
             cpus = 0.0
             call = asyncio.ensure_future(_scanned(pools, payload, step.images, rows[0].engines, machine))
             calls[call] = step.bytes
-            flight.handed(call, step.position, step.share)
+            progress.handed(call, step.position, step.share)
             await _few(calls)
             cpus = await work.turns.take(machine, RESUME)
             ray_internals.advance(stream)

@@ -19,11 +19,11 @@ from veritensor_ray.pipeline.reading_progress import Position
 MODELS = "models"
 
 
-class Flight:
+class RunningShard:
     """A shard in progress. Bytes count as read once the models have read their text, too."""
 
-    def __init__(self, flights: Flights, shard: Shard) -> None:
-        self._flights, self._shard = flights, shard
+    def __init__(self, running: RunningShards, shard: Shard) -> None:
+        self._running, self._shard = running, shard
         self._rows: Sequence[PlanRow] = ()
         self._starts: list[int] = []
         self._latest = Position()
@@ -98,10 +98,10 @@ class Flight:
 
     def count(self, read: int) -> None:
         """Set the number of bytes read."""
-        self._flights.read += read - self.read
+        self._running.read += read - self.read
         self.read = read
         done = self._effort()
-        self._flights.effort += done - self.effort
+        self._running.effort += done - self.effort
         self.effort = done
 
     def _effort(self) -> float:
@@ -116,7 +116,7 @@ class Flight:
     def landed(self) -> None:
         """The shard has been committed."""
         self.count(self._shard.bytes)
-        self._flights.effort += self._efforts[-1] - self.effort  # also that of empty files
+        self._running.effort += self._efforts[-1] - self.effort  # also that of empty files
         self.effort = self._efforts[-1]
 
     def lost(self) -> None:
@@ -125,7 +125,7 @@ class Flight:
         self.count(0)
 
 
-class Flights:
+class RunningShards:
     """All shards in progress.
 
     `read` is the number of bytes that this run has read of the plan, finished shards included, and `effort` the CPU seconds that the plan
@@ -134,24 +134,24 @@ class Flights:
 
     def __init__(self, site_key: bytes) -> None:
         self.read, self.effort = 0, 0.0
-        self._open: dict[int, Flight] = {}
+        self._open: dict[int, RunningShard] = {}
         self.shown = functools.lru_cache(maxsize=1024)(lambda name: tagged(name_safe(name), name, site_key))
 
     @contextlib.contextmanager
-    def flight(self, shard: Shard) -> Iterator[Flight]:
+    def shard(self, shard: Shard) -> Iterator[RunningShard]:
         """Follow a shard until it is committed or lost."""
-        flight = self._open[shard.id] = Flight(self, shard)
+        progress = self._open[shard.id] = RunningShard(self, shard)
         try:
-            yield flight
+            yield progress
         except BaseException:
-            flight.lost()
+            progress.lost()
             raise
         finally:
             del self._open[shard.id]
 
     def reading(self) -> Reading:
         """Returns the totals, and the artifact that has been read for the longest time."""
-        begun = [(flight.since, now) for flight in self._open.values() if (now := flight.now)]
+        begun = [(progress.since, now) for progress in self._open.values() if (now := progress.now)]
         if not begun:
             return Reading(self.read, len(self._open), effort=self.effort)
         since, (row, doing, at, of) = min(begun, key=lambda one: one[0])

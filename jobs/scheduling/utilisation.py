@@ -6,13 +6,13 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from veritensor_ray.jobs.scheduling.cpu_turns import Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import CpuTurns
 
 
 class Meter:
     """Adds up CPU seconds by what they were spent on."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: CpuTurns) -> None:
         self._turns = turns
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._began = self._ended = 0.0

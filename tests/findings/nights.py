@@ -26,7 +26,7 @@ from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.shard import StageResult, merge, read_images, scan_texts, split_engines
 from veritensor_ray.pipeline.splitting import splitter
-from veritensor_ray.pipeline.sweep_rescan import Known, Previous, Tonight, hiding_engines
+from veritensor_ray.pipeline.sweep_rescan import Known, Previous, ThisSweep, hiding_engines
 from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -168,9 +168,9 @@ def scan(context: Context, rows: list[PlanRow], fingerprints: dict[str, str], kn
     return commit_table(rows, extraction.outcomes, fingerprints, context.site_key)
 
 
-def _tonight(settings: Settings, names: Iterable[str]) -> Tonight:
+def _tonight(settings: Settings, names: Iterable[str]) -> ThisSweep:
     engines = create(settings, names)
-    return Tonight(
+    return ThisSweep(
         {engine.name: engine.fingerprint() for engine in engines},
         frozenset(engine.name for engine in engines if isinstance(engine, Transcriber)),
         hiding_engines({engine.name: engine.rules() for engine in engines}),

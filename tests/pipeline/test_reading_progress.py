@@ -13,7 +13,7 @@ from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.reading_progress import READING, UNPACKING, Position, Reached
+from veritensor_ray.pipeline.reading_progress import READING, UNPACKING, Position, ReadingProgress
 
 
 def at(offset: int, size: int = 1000) -> io.BytesIO:
@@ -38,7 +38,7 @@ def watched(folder: Path) -> list[Position]:
 
 
 def test_nothing_is_open() -> None:
-    assert Reached().position(3) == Position(3)
+    assert ReadingProgress().position(3) == Position(3)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_nothing_is_open() -> None:
     ids=["text takes eight times as long", "no reader"],
 )
 def test_bytes_are_scanned_before_text_is_read(has_text: bool, scanned: int, done: int, half_read: int) -> None:
-    reached = Reached()
+    reached = ReadingProgress()
     with reached.opened(at(600), 1000, has_text):
         reached.scanning("signatures")
         assert reached.position(0) == Position(0, done, "signatures", scanned, 1000)
@@ -57,7 +57,7 @@ def test_bytes_are_scanned_before_text_is_read(has_text: bool, scanned: int, don
 
 
 def test_a_second_engine_does_not_set_the_work_back() -> None:
-    reached, file = Reached(), at(0)
+    reached, file = ReadingProgress(), at(0)
     with reached.opened(file, 1000, False):
         reached.scanning("signatures")
         file.seek(900)
@@ -67,7 +67,7 @@ def test_a_second_engine_does_not_set_the_work_back() -> None:
 
 
 def test_a_file_counts_the_share_of_its_member_that_is_done() -> None:
-    reached, outer = Reached(), at(200, 900)
+    reached, outer = ReadingProgress(), at(200, 900)
     with reached.opened(outer, 900, True):
         reached.reading()
         with reached.unpacking():
@@ -86,7 +86,7 @@ def test_a_file_counts_the_share_of_its_member_that_is_done() -> None:
 def test_a_closed_or_empty_member_is_no_error(size: int) -> None:
     closed = at(5, size)
     closed.close()
-    reached = Reached()
+    reached = ReadingProgress()
     with reached.opened(at(10), 1000, True), reached.opened(closed, size, True):
         assert 0 <= reached.position(0).read <= 1000
 

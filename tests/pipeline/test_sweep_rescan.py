@@ -20,7 +20,7 @@ from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.findings.outcome import MAX_GAPS
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
-from veritensor_ray.pipeline.sweep_rescan import Before, Known, Previous, Tonight, engines_to_run, hiding_engines
+from veritensor_ray.pipeline.sweep_rescan import Before, Known, Previous, ThisSweep, engines_to_run, hiding_engines
 from veritensor_ray.stores.outputs import OutputStore
 
 ALL = ("a", "b", "c")
@@ -40,85 +40,85 @@ def before(coverage: str = "a b c", status: str = "scanned", **about: Any) -> Be
     return Before(entries, status, **{**about, **sets})
 
 
-def tonight(fingerprints: Mapping[str, str | None] | None = None, **about: str) -> Tonight:
-    return Tonight(TRIO if fingerprints is None else fingerprints, **{name: frozenset(v.split()) for name, v in about.items()})
+def this_sweep(fingerprints: Mapping[str, str | None] | None = None, **about: str) -> ThisSweep:
+    return ThisSweep(TRIO if fingerprints is None else fingerprints, **{name: frozenset(v.split()) for name, v in about.items()})
 
 
 CHANGED = TRIO | {"b": "2"}
 MISSING_B: dict[str, str | None] = TRIO | {"b": None}
 
-TABLE: list[tuple[str, Before, Tonight, tuple[str, ...]]] = [
+TABLE: list[tuple[str, Before, ThisSweep, tuple[str, ...]]] = [
     # nothing changed
-    ("nothing changed", before(), tonight(), NONE),
-    ("nothing changed where much was found", before(found="a b c", hiding="b"), tonight(hiding="b"), NONE),
-    ("nothing changed in what no reader opens", before("a b=no-reader c", "skipped"), tonight(), NONE),
-    ("nothing changed without a database", before("a b=db_missing c"), tonight(), NONE),
+    ("nothing changed", before(), this_sweep(), NONE),
+    ("nothing changed where much was found", before(found="a b c", hiding="b"), this_sweep(hiding="b"), NONE),
+    ("nothing changed in what no reader opens", before("a b=no-reader c", "skipped"), this_sweep(), NONE),
+    ("nothing changed without a database", before("a b=db_missing c"), this_sweep(), NONE),
     # an engine with another fingerprint
-    ("one engine changed, nothing found", before(), tonight(CHANGED), ("b",)),
-    ("one engine changed, others found something", before(found="a c"), tonight(CHANGED), ("b",)),
-    ("two engines changed", before(found="c"), tonight(CHANGED | {"a": "2"}), ("a", "b")),
-    ("all engines changed", before(), tonight({"a": "2", "b": "2", "c": "2"}), ALL),
-    ("the only engine changed", before("a"), tonight({"a": "2"}), ("a",)),
-    ("changed in what it could not read", before("a b=no-reader c", "skipped"), tonight(CHANGED), ("b",)),
+    ("one engine changed, nothing found", before(), this_sweep(CHANGED), ("b",)),
+    ("one engine changed, others found something", before(found="a c"), this_sweep(CHANGED), ("b",)),
+    ("two engines changed", before(found="c"), this_sweep(CHANGED | {"a": "2"}), ("a", "b")),
+    ("all engines changed", before(), this_sweep({"a": "2", "b": "2", "c": "2"}), ALL),
+    ("the only engine changed", before("a"), this_sweep({"a": "2"}), ("a",)),
+    ("changed in what it could not read", before("a b=no-reader c", "skipped"), this_sweep(CHANGED), ("b",)),
     # findings that hide evidence of others
-    ("changed beside a secret of another engine", before(found="a b", hiding="a"), tonight(CHANGED), ALL),
-    ("changed beside its own secrets only", before(found="b", hiding="b"), tonight(CHANGED), ("b",)),
-    ("changed beside its own secrets and others' findings", before(found="a b", hiding="b"), tonight(CHANGED), ALL),
-    ("may find secrets now, others found something", before(found="a"), tonight(CHANGED, hiding="b"), ALL),
-    ("may find secrets now, nobody else found anything", before(found="b"), tonight(CHANGED, hiding="b"), ("b",)),
-    ("another engine may find secrets and is as it was", before(found="a"), tonight(CHANGED, hiding="a"), ("b",)),
+    ("changed beside a secret of another engine", before(found="a b", hiding="a"), this_sweep(CHANGED), ALL),
+    ("changed beside its own secrets only", before(found="b", hiding="b"), this_sweep(CHANGED), ("b",)),
+    ("changed beside its own secrets and others' findings", before(found="a b", hiding="b"), this_sweep(CHANGED), ALL),
+    ("may find secrets now, others found something", before(found="a"), this_sweep(CHANGED, hiding="b"), ALL),
+    ("may find secrets now, nobody else found anything", before(found="b"), this_sweep(CHANGED, hiding="b"), ("b",)),
+    ("another engine may find secrets and is as it was", before(found="a"), this_sweep(CHANGED, hiding="a"), ("b",)),
     # pictures
-    ("transcriber changed, no pictures", before("ocr=not-applicable a b c"), tonight(WITH_OCR | {"ocr": "2"}, transcribers="ocr"), ("ocr",)),
-    ("the same with the same code", before("ocr=not-applicable a b c"), tonight(WITH_OCR | {"ocr": "2"}, transcribers="ocr", same_code="ocr"), NONE),
-    ("transcriber changed, pictures", before("ocr a b c"), tonight(WITH_OCR | {"ocr": "2"}, transcribers="ocr"), ("ocr", *ALL)),
-    ("ocr was not selected, is not, and there are pictures", before("a b c ocr=no-reader:"), tonight(), NONE),
-    ("ocr is added, there are pictures", before("a b c ocr=no-reader:"), tonight(WITH_OCR, transcribers="ocr"), ("ocr", *ALL)),
-    ("ocr is added, there are none", before(), tonight(WITH_OCR, transcribers="ocr"), ("ocr",)),
-    ("ocr is removed, there are pictures", before("ocr a b c"), tonight(), ALL),
-    ("ocr is removed, there are none", before("ocr=not-applicable a b c"), tonight(), NONE),
-    ("another engine changed, pictures: it would not see their text", before("ocr a b c"), tonight(WITH_OCR | {"b": "2"}, transcribers="ocr"), ("ocr", *ALL)),
-    ("another engine changed, no pictures", before("ocr=not-applicable a b c"), tonight(WITH_OCR | {"b": "2"}, transcribers="ocr"), ("b",)),
-    ("another engine changed, pictures that nobody reads", before("a b c ocr=no-reader:"), tonight(CHANGED), ("b",)),
-    ("another engine changed, no reader", before("ocr=no-reader a b c"), tonight(WITH_OCR | {"b": "2"}, transcribers="ocr"), ("b",)),
-    ("a second transcriber, pictures", before("ocr a b c"), tonight(WITH_OCR | {"ocr2": "1"}, transcribers="ocr ocr2"), ("ocr", *ALL, "ocr2")),
+    ("transcriber changed, no pictures", before("ocr=not-applicable a b c"), this_sweep(WITH_OCR | {"ocr": "2"}, transcribers="ocr"), ("ocr",)),
+    ("the same with the same code", before("ocr=not-applicable a b c"), this_sweep(WITH_OCR | {"ocr": "2"}, transcribers="ocr", same_code="ocr"), NONE),
+    ("transcriber changed, pictures", before("ocr a b c"), this_sweep(WITH_OCR | {"ocr": "2"}, transcribers="ocr"), ("ocr", *ALL)),
+    ("ocr was not selected, is not, and there are pictures", before("a b c ocr=no-reader:"), this_sweep(), NONE),
+    ("ocr is added, there are pictures", before("a b c ocr=no-reader:"), this_sweep(WITH_OCR, transcribers="ocr"), ("ocr", *ALL)),
+    ("ocr is added, there are none", before(), this_sweep(WITH_OCR, transcribers="ocr"), ("ocr",)),
+    ("ocr is removed, there are pictures", before("ocr a b c"), this_sweep(), ALL),
+    ("ocr is removed, there are none", before("ocr=not-applicable a b c"), this_sweep(), NONE),
+    ("another engine changed, pictures: it would not see their text", before("ocr a b c"), this_sweep(WITH_OCR | {"b": "2"}, transcribers="ocr"), ("ocr", *ALL)),
+    ("another engine changed, no pictures", before("ocr=not-applicable a b c"), this_sweep(WITH_OCR | {"b": "2"}, transcribers="ocr"), ("b",)),
+    ("another engine changed, pictures that nobody reads", before("a b c ocr=no-reader:"), this_sweep(CHANGED), ("b",)),
+    ("another engine changed, no reader", before("ocr=no-reader a b c"), this_sweep(WITH_OCR | {"b": "2"}, transcribers="ocr"), ("b",)),
+    ("a second transcriber, pictures", before("ocr a b c"), this_sweep(WITH_OCR | {"ocr2": "1"}, transcribers="ocr ocr2"), ("ocr", *ALL, "ocr2")),
     # engines come and go
-    ("engine added", before("a c"), tonight(), ("b",)),
-    ("engine added that may find secrets beside findings", before("a c", found="a"), tonight(hiding="b"), ALL),
-    ("engine removed that found nothing", before("a b c d", found="a"), tonight(), NONE),
-    ("engine removed that found something", before("a b c d", found="a d"), tonight(), NONE),
-    ("engine removed that hid evidence of others", before("a b c d", found="a d", hiding="d"), tonight(), ALL),
-    ("engine removed that hid its own only", before("a b c d", found="d", hiding="d"), tonight(), NONE),
-    ("engine removed that had nothing to look for", before("a b c d=not-applicable", found="a", hiding="a"), tonight(), NONE),
-    ("engine removed for another", before("a c d"), tonight(), ("b",)),
-    ("engine removed whose model was missing", before("a b c d=missing:", "partial"), tonight(), ALL),
+    ("engine added", before("a c"), this_sweep(), ("b",)),
+    ("engine added that may find secrets beside findings", before("a c", found="a"), this_sweep(hiding="b"), ALL),
+    ("engine removed that found nothing", before("a b c d", found="a"), this_sweep(), NONE),
+    ("engine removed that found something", before("a b c d", found="a d"), this_sweep(), NONE),
+    ("engine removed that hid evidence of others", before("a b c d", found="a d", hiding="d"), this_sweep(), ALL),
+    ("engine removed that hid its own only", before("a b c d", found="d", hiding="d"), this_sweep(), NONE),
+    ("engine removed that had nothing to look for", before("a b c d=not-applicable", found="a", hiding="a"), this_sweep(), NONE),
+    ("engine removed for another", before("a c d"), this_sweep(), ("b",)),
+    ("engine removed whose model was missing", before("a b c d=missing:", "partial"), this_sweep(), ALL),
     # models that are not there
-    ("missing tonight: what it found stands", before(), tonight(MISSING_B), NONE),
-    ("missing tonight, and in both nights", before("a b=missing: c", "partial"), tonight(MISSING_B), NONE),
-    ("missing tonight, and new", before("a c"), tonight(MISSING_B), ALL),
-    ("missing tonight, another changed", before(), tonight(MISSING_B | {"a": "2"}), ALL),
-    ("missing last night, there again", before("a b=missing: c", "partial"), tonight(), ("b",)),
+    ("missing tonight: what it found stands", before(), this_sweep(MISSING_B), NONE),
+    ("missing tonight, and in both nights", before("a b=missing: c", "partial"), this_sweep(MISSING_B), NONE),
+    ("missing tonight, and new", before("a c"), this_sweep(MISSING_B), ALL),
+    ("missing tonight, another changed", before(), this_sweep(MISSING_B | {"a": "2"}), ALL),
+    ("missing last night, there again", before("a b=missing: c", "partial"), this_sweep(), ("b",)),
     # what was not whole last night
-    ("unreadable", before(status="unreadable"), tonight(), ALL),
-    ("quarantined", before("a b=quarantined c", "quarantined"), tonight(), ALL),
-    ("partial by a bound", before("a=partial b=partial c=partial", "partial", attributed_gaps=True), tonight(), NONE),
-    ("partial by a bound, one changed", before("a=partial b=partial c=partial", "partial", attributed_gaps=True), tonight(CHANGED), ALL),
-    ("partial by anything else", before("a=partial b c", "partial", gaps=True), tonight(), ALL),
-    ("partial by both", before("a=partial b c", "partial", gaps=True, attributed_gaps=True), tonight(), ALL),
-    ("gaps by design: members without a reader", before(gaps=True), tonight(), NONE),
-    ("the same, one changed", before(gaps=True), tonight(CHANGED), ("b",)),
-    ("gaps of an engine, one changed", before("a b=db_stale c", gaps=True, attributed_gaps=True), tonight(CHANGED), ALL),
-    ("left out last night", before("", "skipped"), tonight(), ALL),
+    ("unreadable", before(status="unreadable"), this_sweep(), ALL),
+    ("quarantined", before("a b=quarantined c", "quarantined"), this_sweep(), ALL),
+    ("partial by a bound", before("a=partial b=partial c=partial", "partial", attributed_gaps=True), this_sweep(), NONE),
+    ("partial by a bound, one changed", before("a=partial b=partial c=partial", "partial", attributed_gaps=True), this_sweep(CHANGED), ALL),
+    ("partial by anything else", before("a=partial b c", "partial", gaps=True), this_sweep(), ALL),
+    ("partial by both", before("a=partial b c", "partial", gaps=True, attributed_gaps=True), this_sweep(), ALL),
+    ("gaps by design: members without a reader", before(gaps=True), this_sweep(), NONE),
+    ("the same, one changed", before(gaps=True), this_sweep(CHANGED), ("b",)),
+    ("gaps of an engine, one changed", before("a b=db_stale c", gaps=True, attributed_gaps=True), this_sweep(CHANGED), ALL),
+    ("left out last night", before("", "skipped"), this_sweep(), ALL),
     # what an engine applies to
-    ("not applicable, another fingerprint, same code", before("a b=not-applicable c"), tonight(CHANGED, same_code="a b c"), NONE),
-    ("not applicable, another fingerprint, other code", before("a b=not-applicable c"), tonight(CHANGED, same_code="a c"), ("b",)),
-    ("volatile", before(), tonight(again="b"), ("b",)),
-    ("volatile, where it does not apply", before("a b=not-applicable c"), tonight(again="b", same_code="a b c"), NONE),
-    ("volatile, beside a secret", before(found="a", hiding="a"), tonight(again="b"), ALL),
+    ("not applicable, another fingerprint, same code", before("a b=not-applicable c"), this_sweep(CHANGED, same_code="a b c"), NONE),
+    ("not applicable, another fingerprint, other code", before("a b=not-applicable c"), this_sweep(CHANGED, same_code="a c"), ("b",)),
+    ("volatile", before(), this_sweep(again="b"), ("b",)),
+    ("volatile, where it does not apply", before("a b=not-applicable c"), this_sweep(again="b", same_code="a b c"), NONE),
+    ("volatile, beside a secret", before(found="a", hiding="a"), this_sweep(again="b"), ALL),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("seen", "now", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_engines_to_run(seen: Before, now: Tonight, expected: tuple[str, ...]) -> None:
+def test_engines_to_run(seen: Before, now: ThisSweep, expected: tuple[str, ...]) -> None:
     assert engines_to_run(seen, now) == expected
 
 
@@ -198,7 +198,7 @@ def test_trust(tmp_path: Path, was: tuple[Any, ...], now: tuple[Any, ...], trust
     entry = listed("a", **dict(zip(names, now, strict=True)))
     for trust in ("etag", "mtime", "content"):
         expected = (NONE, "a") if trust in trusted.split() else (ALL, None)
-        assert Previous(night, tonight(), trust).decide(entry) == expected, trust
+        assert Previous(night, this_sweep(), trust).decide(entry) == expected, trust
 
 
 def test_what_is_taken_over_comes_from_the_artifact_itself(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_what_is_taken_over_comes_from_the_artifact_itself(tmp_path: Path) -> No
         row("b", coverage=[("a", "complete", "1"), ("b", "complete", "0"), ("c", "complete", "1")]),
         row("c", status="unreadable"),
     ]
-    previous = Previous(written(tmp_path, rows), tonight())
+    previous = Previous(written(tmp_path, rows), this_sweep())
     assert previous.decide(listed("same")) == (NONE, "same")
     assert previous.decide(listed("b")) == (("b",), "b"), "b alone: the rest is taken over"
     assert previous.decide(listed("c")) == (ALL, None), "all: nothing is"
@@ -217,28 +217,28 @@ def test_what_is_taken_over_comes_from_the_artifact_itself(tmp_path: Path) -> No
 @pytest.mark.parametrize(("number", "expected"), [(MAX_GAPS - 1, (NONE, "a")), (MAX_GAPS, (ALL, None))])
 def test_gaps_that_the_ledger_has_no_room_for_may_be_of_any_kind(tmp_path: Path, number: int, expected: tuple[Any, Any]) -> None:
     rows = [row("a", status="partial", gaps=[(None, "depth")] * number), row("b", gaps=[]), row("c", gaps=None)]
-    previous = Previous(written(tmp_path, rows), tonight())
+    previous = Previous(written(tmp_path, rows), this_sweep())
     assert previous.decide(listed("a")) == expected
     assert previous.decide(listed("b")) == (NONE, "b")
 
 
 def test_what_was_left_out_and_is_not_any_more_is_scanned(tmp_path: Path) -> None:
     left_out = row("a", status="skipped", reason="excluded (exclude)", coverage=[], content_id=None, content_id_kind=None)
-    previous = Previous(written(tmp_path, [left_out, row("b", coverage=None, gaps=None, status="skipped")]), tonight())
+    previous = Previous(written(tmp_path, [left_out, row("b", coverage=None, gaps=None, status="skipped")]), this_sweep())
     assert previous.decide(listed("a")) == previous.decide(listed("b")) == (ALL, None)
     assert not previous.known().table.num_rows
 
 
 @pytest.mark.parametrize("rows", [[], [row("a")]])
 def test_other_readers_or_limits_take_nothing_over(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    previous = Previous(written(tmp_path, rows), tonight(), reusable=False)
+    previous = Previous(written(tmp_path, rows), this_sweep(), reusable=False)
     assert previous.decide(listed("a")) == (ALL, None)
     assert list(previous.known().artifacts("0" * 64)) == []
     assert not previous.known().big
 
 
 def test_an_empty_corpus(tmp_path: Path) -> None:
-    previous = Previous(written(tmp_path, []), tonight())
+    previous = Previous(written(tmp_path, []), this_sweep())
     assert previous.decide(listed("a")) == (ALL, None)
     assert list(previous.known().artifacts("f" * 64)) == []
 
@@ -246,7 +246,7 @@ def test_an_empty_corpus(tmp_path: Path) -> None:
 def test_an_object_and_a_folder_of_the_same_name(tmp_path: Path) -> None:
     """A store may hold `docs` and `docs/a`; where the prefix cannot be listed, both are rows of the ledger."""
     rows = [row("docs"), row("docs", size=None, status="unreadable", coverage=[]), row("z", mtime=2.0)]
-    previous = Previous(written(tmp_path, rows, [("docs", "a", "malware"), ("z", "a", "malware")]), tonight())
+    previous = Previous(written(tmp_path, rows, [("docs", "a", "malware"), ("z", "a", "malware")]), this_sweep())
     assert previous.decide(listed("z", mtime=2.0)) == (NONE, "z")
 
 
@@ -292,7 +292,7 @@ def test_ten_thousand_artifacts_are_decided_as_each_alone(
         found.setdefault(str(chance.randrange(10_000)), set()).add(
             (chance.choice(("a", "b", "d")), chance.choice(("malware", "pii", "secret")))
         )
-    now = Tonight(prints, frozenset({"ocr"}), hiding, same_code, frozenset(chance.sample(sorted(prints), 1)))
+    now = ThisSweep(prints, frozenset({"ocr"}), hiding, same_code, frozenset(chance.sample(sorted(prints), 1)))
     with tempfile.TemporaryDirectory() as folder:
         night = written(Path(folder), rows, [(name, *one) for name, each in found.items() for one in each], files=3)
         previous = Previous(night, now)
@@ -354,7 +354,7 @@ def test_what_is_known_needs_no_engine_tonight_and_has_a_digest_of_all_its_bytes
         row("big", content_id=B, size=IN_MEMORY + 1),
         row("big and again", content_id=B, size=IN_MEMORY + 2, status="unreadable"),
     ]
-    contents = Previous(written(tmp_path, rows), tonight()).known()
+    contents = Previous(written(tmp_path, rows), this_sweep()).known()
     assert set(contents.artifacts(A)) == {"whole", "skipped", "bounded"}
     assert contents.big == {IN_MEMORY + 1}
 

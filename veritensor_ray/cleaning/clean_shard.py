@@ -44,13 +44,13 @@ Pulse = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class Care:
+class Careful:
     """How to continue after a process died while it wrote this shard: `held` maps artifacts, by number, to why they are not rewritten."""
 
     held: Mapping[int, str]
 
 
-def crumb_key(work: str, shard: int) -> str:
+def rewriting_key(work: str, shard: int) -> str:
     """Return the key of the object that names the artifact being rewritten, while a shard is repeated with care."""
     return f"{work}/rewriting/{shard:07d}"
 
@@ -76,7 +76,7 @@ def clean_shard(
     run: str,
     rows: Sequence[PlanRow],
     outcomes: Sequence[Outcome],
-    care: Care | None = None,
+    care: Careful | None = None,
     pulse: Pulse = lambda: None,
 ) -> list[Cleaned]:
     """Write the copies of a shard's artifacts. `leave` has to follow. Raises StoreError or OSError if the destination refuses."""
@@ -93,8 +93,8 @@ def clean_shard(
         held = None
         if care is not None:
             # not synced: it has to outlive this process only, and a disk may take seconds to sync, which would count as no progress
-            with cleaning.store.writer(crumb_key(cleaning.work(run), row.shard), sync=False) as crumb:
-                crumb.write(str(number).encode())
+            with cleaning.store.writer(rewriting_key(cleaning.work(run), row.shard), sync=False) as note:
+                note.write(str(number).encode())
             pulse()
             held = care.held.get(number)
         done.append(_one(cleaning, settings, roots[row.root], run, row, outcome, cleaner, held, pulse))
@@ -110,7 +110,7 @@ def leave(cleaning: Cleaning, run: str, shard: int, done: Sequence[Cleaned]) -> 
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([one.as_row() for one in done], schema=CLEANED), buffer, compression="zstd")
     store.put(f"{work}/cleaned/{shard:07d}.parquet", buffer.getvalue())
-    store.remove([crumb_key(work, shard)])
+    store.remove([rewriting_key(work, shard)])
 
 
 def left(store: OutputStore, work: str) -> Iterator[pa.Table]:

@@ -66,10 +66,10 @@ _LEDGER = f"""
     CREATE TEMP VIEW ledger_rows AS
     SELECT s.* FROM scanned_ledger s WHERE s.artifact NOT IN (SELECT artifact FROM carried WHERE beside)
     UNION ALL SELECT s.* REPLACE (list_concat(s.coverage, {_COVERAGE}) AS coverage)
-    FROM carried c JOIN scanned_ledger s USING (artifact) JOIN taken b {_FROM.format(one="b")}, tonight WHERE c.beside
+    FROM carried c JOIN scanned_ledger s USING (artifact) JOIN taken b {_FROM.format(one="b")}, this_sweep WHERE c.beside
     UNION ALL SELECT b.* EXCLUDE (elsewhere) REPLACE (c.artifact AS artifact, r.base || substr(c.artifact, length(r.prefix) + 1) AS uri, c.size AS size,
     c.etag AS etag, c.mtime AS mtime, {_COVERAGE} AS coverage)
-    FROM carried c JOIN taken b {_FROM.format(one="b")} JOIN roots r USING (root), tonight WHERE NOT c.beside"""  # noqa: S608  # constants
+    FROM carried c JOIN taken b {_FROM.format(one="b")} JOIN roots r USING (root), this_sweep WHERE NOT c.beside"""  # noqa: S608  # constants
 _RANKS = list(SEVERITIES)
 _LEDGER_OUT = f"""
     SELECT l.* REPLACE (coalesce(f.n, 0) AS findings, {_RANKS}[w.worst] AS max_severity)
@@ -77,11 +77,11 @@ _LEDGER_OUT = f"""
     LEFT JOIN (SELECT artifact, max(array_position({_RANKS}, severity)) AS worst FROM all_rollup GROUP BY artifact) w USING (artifact)"""  # noqa: S608  # constants
 _FINDINGS_OUT = """
     SELECT f.* REPLACE (s.state AS state, coalesce(s.first_seen, t.started) AS first_seen, t.started AS last_seen)
-    FROM all_findings f JOIN states s USING (finding_id), tonight t"""
+    FROM all_findings f JOIN states s USING (finding_id), this_sweep t"""
 _ENDED_OUT = "SELECT b.* REPLACE (e.state AS state) FROM before_rows b JOIN ended e USING (finding_id) WHERE e.state = '{state}'"
 _KNOWN_OUT = f"""
     SELECT finding_id, first_seen, last_seen FROM known k ANTI JOIN now USING (finding_id)
-    WHERE last_seen > (SELECT started FROM tonight) - {_REMEMBERED}
+    WHERE last_seen > (SELECT started FROM this_sweep) - {_REMEMBERED}
     UNION ALL SELECT b.finding_id, b.first_seen, b.last_seen FROM before b JOIN ended e USING (finding_id)
     WHERE e.state = 'resolved'"""  # noqa: S608  # constants
 # The rules of this run, and those of older rows that it no longer has.
@@ -117,7 +117,7 @@ _TRENDS = f"""
     largest AS (SELECT folder FROM counted GROUP BY folder ORDER BY sum(coalesce(findings, 0)) DESC, folder LIMIT {_FOLDERS})
     SELECT '{{sweep}}' AS sweep, started, CASE WHEN folder IN (SELECT folder FROM largest) THEN folder ELSE '(others)' END AS folder,
     engine, category, severity, state, coalesce(sum(findings), 0)::BIGINT AS findings, coalesce(sum(suppressed), 0)::BIGINT AS suppressed
-    FROM counted, tonight GROUP BY ALL ORDER BY ALL"""  # noqa: S608  # constants
+    FROM counted, this_sweep GROUP BY ALL ORDER BY ALL"""  # noqa: S608  # constants
 
 
 def collect_sweep(
@@ -214,7 +214,7 @@ def _join(connection: Any, info: RunInfo, site_key: bytes) -> None:
     prints: Mapping[str, str | None] = {name: about.get("fingerprint") for name, about in info.engines.items()}
     connection.register("engines", pa.table({"engine": pa.array(list(prints), pa.string())}))
     connection.execute(
-        "CREATE TEMP TABLE tonight AS SELECT ?::TIMESTAMPTZ AS started, ?::VARCHAR[] AS selected, map_from_entries(?::STRUCT(k VARCHAR, v VARCHAR)[]) AS prints",
+        "CREATE TEMP TABLE this_sweep AS SELECT ?::TIMESTAMPTZ AS started, ?::VARCHAR[] AS selected, map_from_entries(?::STRUCT(k VARCHAR, v VARCHAR)[]) AS prints",
         [
             datetime.fromisoformat(info.about["started_at"]),
             list(prints),

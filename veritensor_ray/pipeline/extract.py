@@ -26,7 +26,7 @@ from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
-from veritensor_ray.pipeline.reading_progress import Position, Reached
+from veritensor_ray.pipeline.reading_progress import Position, ReadingProgress
 from veritensor_ray.pipeline.scan import Handover, handovers, scan_batch, with_images, with_text
 from veritensor_ray.pipeline.sweep_rescan import Known
 from veritensor_ray.pipeline.walk import Share, Tools, Walk
@@ -58,7 +58,7 @@ class Extraction:
         self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse)
         self._gathered, self._parts, self._batcher = Gatherer(self._limits), BlockPile(self._limits), Batcher(self._limits)
         self._walks: list[Walk] = []
-        self._now: tuple[int, Reached] = 0, Reached()  # the artifact that is being read
+        self._now: tuple[int, ReadingProgress] = 0, ReadingProgress()  # the artifact that is being read
         self.share = 1.0  # of a batch, the part that has been handed over
         self.outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
 
@@ -67,7 +67,7 @@ class Extraction:
         for outcome, row in zip(self.outcomes, self._rows, strict=True):
             self._pulse()
             yield from self._all(outcome, self._artifact(outcome, row))
-            self._now = outcome.index + 1, Reached()
+            self._now = outcome.index + 1, ReadingProgress()
         while self._gathered:
             yield from self._looked_through()
         yield from self._batched()

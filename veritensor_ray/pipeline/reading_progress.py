@@ -54,7 +54,7 @@ class _OpenFile:
         return (scanned + self._text * read) / ((1 + self._text) * self.size) if self.size else 1.0
 
 
-class Reached:
+class ReadingProgress:
     """The files that are open in an artifact, the innermost last. One thread opens them, and another one may ask for the position."""
 
     def __init__(self) -> None:

@@ -37,7 +37,7 @@ _MOST_NAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Tonight:
+class ThisSweep:
     """The engines of this run, in order.
 
     `fingerprints` has None for a missing engine. `transcribers` read images for the others. Findings of `hiding` engines mask evidence of
@@ -73,16 +73,16 @@ class Before:
     hiding: frozenset[str] = frozenset()
 
 
-def engines_to_run(before: Before, tonight: Tonight) -> Engines:
+def engines_to_run(before: Before, this_sweep: ThisSweep) -> Engines:
     """Return the engines that an unchanged artifact needs; empty if everything can be carried over."""
-    everything = tonight.engines
+    everything = this_sweep.engines
     if before.status in _TRIED_AGAIN or (before.status == "partial" and before.gaps):
         return everything
-    needed = frozenset(name for name in everything if _needed(name, before, tonight))
+    needed = frozenset(name for name in everything if _needed(name, before, this_sweep))
     lost = frozenset(name for name in before.coverage.keys() - set(everything) if _took_part(*before.coverage[name]))
     if not needed and not lost:
         return ()
-    if needed == set(everything) or _entangled(before, tonight, needed, lost):
+    if needed == set(everything) or _entangled(before, this_sweep, needed, lost):
         return everything
     return tuple(name for name in everything if name in needed)
 
@@ -92,29 +92,29 @@ def _took_part(status: str, fingerprint: str | None) -> bool:
     return status != NOT_APPLICABLE and not (status == NO_READER and fingerprint is None)
 
 
-def _needed(name: str, before: Before, tonight: Tonight) -> bool:
-    fingerprint = tonight.fingerprints[name]
+def _needed(name: str, before: Before, this_sweep: ThisSweep) -> bool:
+    fingerprint = this_sweep.fingerprints[name]
     status, seen_by = before.coverage.get(name, (MISSING, None))
     if fingerprint is None:
         return name not in before.coverage  # missing in this run: its earlier findings stand
-    if status == NOT_APPLICABLE and name in tonight.same_code:
+    if status == NOT_APPLICABLE and name in this_sweep.same_code:
         return False
-    return name in tonight.again or status in (MISSING, QUARANTINED) or seen_by != fingerprint
+    return name in this_sweep.again or status in (MISSING, QUARANTINED) or seen_by != fingerprint
 
 
-def _entangled(before: Before, tonight: Tonight, needed: frozenset[str], lost: frozenset[str]) -> bool:
+def _entangled(before: Before, this_sweep: ThisSweep, needed: frozenset[str], lost: frozenset[str]) -> bool:
     """Return whether running only some engines would give a different result than running all of them."""
-    if before.attributed_gaps or (needed and None in tonight.fingerprints.values()):
+    if before.attributed_gaps or (needed and None in this_sweep.fingerprints.values()):
         return True
     if any(before.coverage[name][0] == MISSING for name in lost):
         return True  # the artifact is partial because of that engine
     changing = needed | lost
-    readers = tonight.transcribers | {_OCR}
+    readers = this_sweep.transcribers | {_OCR}
     pictures = {before.coverage.get(name, (NOT_APPLICABLE, None))[0] for name in readers} - {NOT_APPLICABLE}
     if pictures and (changing & readers or (needed and pictures != {NO_READER})):
         return True  # without a transcriber, an engine does not see the text of images
     others = before.found - changing
-    return bool(others and (before.hiding or changing & tonight.hiding))
+    return bool(others and (before.hiding or changing & this_sweep.hiding))
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ class Previous:
     If `reusable` is false, nothing is carried over, because the readers or their limits have changed.
     """
 
-    def __init__(self, night: OutputStore, tonight: Tonight, trust: Trust = "etag", reusable: bool = True) -> None:
-        self.tonight, self.trust, self.reusable = tonight, trust, reusable
+    def __init__(self, night: OutputStore, this_sweep: ThisSweep, trust: Trust = "etag", reusable: bool = True) -> None:
+        self.this_sweep, self.trust, self.reusable = this_sweep, trust, reusable
         self._by_name: dict[str, int] = {}
         self._rows = 0
         self._coverages: dict[int, Coverage] = {}  # keyed by a number for each distinct coverage
@@ -203,9 +203,9 @@ class Previous:
         """Return the engines to run and the artifact whose rows are carried over for the others: itself, if it is unchanged."""
         row = self._by_name.get(entry.artifact)
         if row is None or not self.reusable or not self._unchanged(row, entry):
-            return self.tonight.engines, None
+            return self.this_sweep.engines, None
         engines = self._run[self._kinds[row]]
-        return engines, None if len(engines) == len(self.tonight.fingerprints) else entry.artifact
+        return engines, None if len(engines) == len(self.this_sweep.fingerprints) else entry.artifact
 
     def _unchanged(self, row: int, entry: Listed) -> bool:
         if self.trust == "content" or entry.size is None or entry.size != self._size[row]:
@@ -244,7 +244,7 @@ class Previous:
                 Before(
                     self._coverages[coverage], statuses[status] or "", bool(gaps), bool(attributed), self._named(found), self._named(hiding)
                 ),
-                self.tonight,
+                self.this_sweep,
             )
             for coverage, status, gaps, attributed, found, hiding in kinds.tolist()
         ]
@@ -315,4 +315,4 @@ def hiding_engines(rules: Mapping[str, Iterable[Any]]) -> frozenset[str]:
     return frozenset(name for name, each in rules.items() if any(rule.category in _MASKED for rule in each))
 
 
-__all__ = ["Before", "Known", "Previous", "Tonight", "engines_to_run", "hiding_engines"]
+__all__ = ["Before", "Known", "Previous", "ThisSweep", "engines_to_run", "hiding_engines"]

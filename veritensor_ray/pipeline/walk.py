@@ -38,7 +38,7 @@ from veritensor_ray.formats.registry import reader_for
 from veritensor_ray.pipeline.bounded.process_limits import Advancing
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Placed, Suspects
-from veritensor_ray.pipeline.reading_progress import DIGEST, Reached
+from veritensor_ray.pipeline.reading_progress import DIGEST, ReadingProgress
 
 _MAY_CARRY = frozenset({PDF, PICKLE})
 _NUMBERS = frozenset({SAFETENSORS, GGUF, ONNX, NPY, FAISS, HDF5})  # their readers skip most of the bytes
@@ -88,7 +88,7 @@ class Walk:
         self._budget = Budget(tools.limits, size)
         self._ended = self._noticed = False
         self._images = 0
-        self.reached = Reached()
+        self.reached = ReadingProgress()
 
     def recognised(self, file: BinaryIO, about: FileInfo, share: Share = WHOLE) -> tuple[Source, FileInfo]:
         """Recognize a seekable file and describe it for readers and engines."""

@@ -35,7 +35,7 @@ from veritensor_ray.view.http_requests import EmptyRequest, LabelRequest, OpenRe
 from veritensor_ray.view.page_decisions import Deciding
 from veritensor_ray.view.queries import Queries
 from veritensor_ray.view.row_conditions import ConditionEnded
-from veritensor_ray.view.session import HEADER, Gate, Keys, said
+from veritensor_ray.view.session import HEADER, Keys, SessionGuard, said
 from veritensor_ray.view.table_copy import Copy
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Site:
             ),
         ]
         app = Starlette(routes=routes, exception_handlers={VeritensorError: _error, ClientDisconnect: _gone, Exception: _bug})
-        self.app = Gate(app, self.keys, host)
+        self.app = SessionGuard(app, self.keys, host)
 
     def close(self) -> None:
         """End all queries and wait for their threads."""

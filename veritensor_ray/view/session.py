@@ -66,7 +66,7 @@ class Keys:
         return None
 
 
-class Gate:
+class SessionGuard:
     """Refuses every request that the page itself, in the browser with the session, would not send. `host` is the name and port of the server."""
 
     def __init__(self, app: ASGIApp, keys: Keys, host: str) -> None:

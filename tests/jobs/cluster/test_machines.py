@@ -15,7 +15,7 @@ from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.cluster.machines import Machines
 from veritensor_ray.jobs.cluster.slots import Machine, fit
 from veritensor_ray.jobs.scheduling.actor_pool import Pool
-from veritensor_ray.jobs.scheduling.cpu_turns import Seats, Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import ActorPlaces, CpuTurns
 
 A, B, C = Machine("a", 2), Machine("b", 4), Machine("c", 1)
 BUSY = Machine("a", 0)  # as it looks while this run has its CPUs
@@ -55,8 +55,8 @@ def test_the_work_is_divided_anew(
     async def work() -> None:
         settings = Settings.model_validate({"resources": given})
         slots = fit(settings, 1, first)
-        desk = Turns({one.machine: one.cpus for one in slots.shares})
-        seats = Seats(desk, {one.machine: one.extract for one in slots.shares})
+        desk = CpuTurns({one.machine: one.cpus for one in slots.shares})
+        seats = ActorPlaces(desk, {one.machine: one.extract for one in slots.shares})
         pool = Pool(
             None, engines, desk, {one.machine: one.actors[0] for one in slots.shares}, slots.call_cpus, settings.resources.model_gpus
         )

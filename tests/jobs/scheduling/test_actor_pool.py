@@ -40,14 +40,14 @@ def in_a_pool(
     import ray
 
     from veritensor_ray.jobs.scheduling.actor_pool import Pool
-    from veritensor_ray.jobs.scheduling.cpu_turns import Turns
+    from veritensor_ray.jobs.scheduling.cpu_turns import CpuTurns
 
     given = {"plugins": [kind], "plugin_folder": folder and str(folder), "engines": [name], "limits": {"artifact_seconds": 10}}
     context = Context(Settings.model_validate(given), (), (name,), b"key", "pool")
     (node,) = [one["NodeID"] for one in ray.nodes() if one["Alive"]]
 
     async def inside() -> None:
-        pool = Pool(ray.put(context), without_weights(context, (name,)), Turns({node: places}), {node: places})
+        pool = Pool(ray.put(context), without_weights(context, (name,)), CpuTurns({node: places}), {node: places})
         try:
             await work(pool, lambda text: pool.scan(ray.put(Handover(text_batch([text]))), (name,)))
         finally:

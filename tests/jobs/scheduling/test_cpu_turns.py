@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, CALL, RESUME, Seats, Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, CALL, RESUME, ActorPlaces, CpuTurns
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -24,7 +24,7 @@ async def quiet() -> None:
 class Queue:
     """Takers of turns, and the order in which they came."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: CpuTurns) -> None:
         self.turns, self.came, self.tasks = turns, [], {}  # type: ignore[var-annotated]
 
     def ask(self, name: str, machine: str, urgency: int, cpus: float = 1) -> None:
@@ -38,7 +38,7 @@ class Queue:
 
 def test_models_go_first_then_what_is_open_then_what_begins() -> None:
     async def work() -> None:
-        queue = Queue(Turns({"a": 1}))
+        queue = Queue(CpuTurns({"a": 1}))
         queue.ask("first", "a", BEGIN)
         await quiet()
         for name, urgency in (("begin", BEGIN), ("resume", RESUME), ("call", CALL), ("second call", CALL)):
@@ -55,7 +55,7 @@ def test_models_go_first_then_what_is_open_then_what_begins() -> None:
 @pytest.mark.parametrize(("cpus", "asked", "at_once"), [(4, 1, 4), (4, 2, 2), (4, 3, 1), (2, 8, 1), (2, 0, 9)])
 def test_never_more_than_there_are(cpus: int, asked: float, at_once: int) -> None:
     async def work() -> None:
-        queue = Queue(Turns({"a": cpus}))
+        queue = Queue(CpuTurns({"a": cpus}))
         for number in range(9):
             queue.ask(str(number), "a", CALL, asked)
         await quiet()
@@ -73,7 +73,7 @@ def test_never_more_than_there_are(cpus: int, asked: float, at_once: int) -> Non
 
 def test_nothing_less_urgent_slips_past_who_waits_for_much() -> None:
     async def work() -> None:
-        queue = Queue(Turns({"a": 2}))
+        queue = Queue(CpuTurns({"a": 2}))
         queue.ask("small", "a", BEGIN)
         await quiet()
         queue.ask("big", "a", CALL, 2)
@@ -89,7 +89,7 @@ def test_nothing_less_urgent_slips_past_who_waits_for_much() -> None:
 
 def test_who_gives_up_waiting_keeps_nothing() -> None:
     async def work() -> None:
-        queue = Queue(Turns({"a": 1}))
+        queue = Queue(CpuTurns({"a": 1}))
         for name in ("first", "gone", "gone just when it came", "last"):
             queue.ask(name, "a", CALL)
         await quiet()
@@ -105,8 +105,8 @@ def test_who_gives_up_waiting_keeps_nothing() -> None:
 
 def test_a_machine_that_is_lost_holds_nobody_up_and_one_that_comes_helps() -> None:
     async def work() -> None:
-        turns = Turns({"a": 1})
-        queue, seats = Queue(turns), Seats(turns, {"a": 1})
+        turns = CpuTurns({"a": 1})
+        queue, seats = Queue(turns), ActorPlaces(turns, {"a": 1})
         queue.ask("works", "a", BEGIN)
         queue.ask("waits", "a", RESUME)
         assert await seats.take() == "a"
@@ -130,8 +130,8 @@ def test_a_machine_that_is_lost_holds_nobody_up_and_one_that_comes_helps() -> No
 
 def test_a_seat_is_taken_where_cpus_are_free() -> None:
     async def work() -> None:
-        turns = Turns({"a": 3, "b": 2})
-        seats = Seats(turns, {"a": 9, "b": 9})
+        turns = CpuTurns({"a": 3, "b": 2})
+        seats = ActorPlaces(turns, {"a": 9, "b": 9})
         await turns.take("a", CALL, 2)
         assert await seats.take() == "b"
         assert await seats.take(near="a") == "a"
@@ -145,7 +145,7 @@ def test_a_seat_is_taken_where_cpus_are_free() -> None:
 
 def test_who_waits_for_a_seat_gets_the_next_one_in_turn() -> None:
     async def work() -> None:
-        seats = Seats(Turns({"a": 1}), {"a": 1})
+        seats = ActorPlaces(CpuTurns({"a": 1}), {"a": 1})
         await seats.take()
         first, gone, last = (asyncio.ensure_future(seats.take()) for _ in range(3))
         await quiet()
@@ -165,8 +165,8 @@ def test_who_waits_for_a_seat_gets_the_next_one_in_turn() -> None:
 )
 def test_waiting_counts_as_far_as_cpus_are_idle(free: int, waiting: int, shares: bool, counted: int) -> None:
     async def work() -> None:
-        turns = Turns({"a": 4})
-        seats = Seats(turns, {}, shares)
+        turns = CpuTurns({"a": 4})
+        seats = ActorPlaces(turns, {}, shares)
         for _ in range(4 - free):
             await turns.take("a", CALL)
         takers = [asyncio.ensure_future(seats.take()) for _ in range(waiting)]

@@ -6,18 +6,18 @@ import asyncio
 
 import pytest
 
-from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, Turns
+from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, CpuTurns
 from veritensor_ray.jobs.scheduling.utilisation import Meter
 
 
 def test_where_nothing_ran_nothing_is_said() -> None:
-    assert Meter(Turns({"a": 2})).report(0.0, 0.0) == {}
+    assert Meter(CpuTurns({"a": 2})).report(0.0, 0.0) == {}
 
 
 @pytest.mark.parametrize(("cpus", "taken", "given"), [(2, 1, 0.5), (4, 3, 0.75), (1, 1, 1.0), (4, 0, 0.0)])
 def test_what_was_given_is_a_share_of_what_there_was(cpus: int, taken: int, given: float) -> None:
     async def work() -> None:
-        turns = Turns({"a": cpus})
+        turns = CpuTurns({"a": cpus})
         meter = Meter(turns)
         for _ in range(taken):
             await turns.take("a", BEGIN)

@@ -27,7 +27,7 @@ from veritensor_ray.findings.recorder import text_in_file
 from veritensor_ray.masking.evidence import MARGIN, evidence_of
 from veritensor_ray.masking.redaction import PERSONAL, SECRET, TAGGED, tagged, visible
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.pipeline.passages.masked_passage import Cover, Sensitive, Span, Stretch, initials
+from veritensor_ray.pipeline.passages.masked_passage import PassageMask, Sensitive, Span, Stretch, initials
 from veritensor_ray.pipeline.passages.passage import HIT, Amount
 
 Unit = tuple[Any, ...]  # what characters are counted in: member, part, row, column, page
@@ -404,7 +404,7 @@ class Finder:
     def _hidden(self, stretches: Sequence[Stretch], start: int, end: int, category: str) -> str:
         if self._reveal:
             return "".join(one.text for one in stretches)
-        cover = Cover(self._sensitive, [*self._spans, *self._unfound()])
+        cover = PassageMask(self._sensitive, [*self._spans, *self._unfound()])
         text = cover.over(stretches, start, end, category)
         return initials(text) if self._blind else text
 

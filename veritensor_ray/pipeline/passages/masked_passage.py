@@ -85,7 +85,7 @@ class Sensitive:
 
 
 @dataclass(frozen=True, slots=True)
-class Cover:
+class PassageMask:
     """What must be hidden in all passages of an artifact."""
 
     sensitive: Sensitive
