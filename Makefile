@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope
 QUICK := tests/core tests/masking tests/formats tests/engines tests/cleaning tests/testing tests/test_architecture.py tests/test_examples.py tests/docs/test_results.py
+unexport PYTHONDONTWRITEBYTECODE # without compiled modules, each process of the tests rewrites all assertions again
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
 .PHONY: demo test test-offline quick quick-elsewhere clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci bench bench-adversarial bench-models bench-readers clean help

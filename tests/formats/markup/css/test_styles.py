@@ -221,10 +221,16 @@ HOSTILE: dict[str, tuple[str, set[str | None]]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", HOSTILE)
-def test_what_is_not_applied_is_said_and_takes_no_time(how: str, at_most: AtMost) -> None:
+def test_what_is_not_applied_is_said(how: str) -> None:
     source, expected = HOSTILE[how]
+    assert met(source) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", HOSTILE)
+def test_what_is_not_applied_takes_no_time(how: str, at_most: AtMost) -> None:
     with at_most(10):
-        assert met(source) == expected
+        met(HOSTILE[how][0])
 
 
 @pytest.mark.parametrize(
