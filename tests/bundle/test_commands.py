@@ -62,9 +62,9 @@ def test_help(command: tuple[str, ...], run: Typed, snapshot: SnapshotAssertion)
     assert run.out == snapshot
 
 
-@pytest.mark.parametrize("module", ["bundle", "keys"])
+@pytest.mark.parametrize("module", ["bundle_command", "keys_command"])
 def test_importing_the_commands_loads_nothing_heavy(module: str) -> None:
-    code = f"import sys, veritensor_ray.cli.{module}; print(' '.join(sys.modules))"
+    code = f"import sys, veritensor_ray.cli.setup.{module}; print(' '.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "cryptography", "yaml", "pydantic", "yara", "tarfile"} & set(loaded)
 

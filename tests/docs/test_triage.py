@@ -22,8 +22,8 @@ def test_commands() -> None:
     assert (len(COMMANDS), len(SHOWN)) == (11, 3)
     assert not [wrong for block in COMMANDS for wrong in wrong_commands(block.text)]
     text = " ".join(PAGE.read_text().split())
-    assert f"at least {LEAST} labels of the rule" in text
-    assert f"at least {KEPT} of them reach the threshold" in text
+    assert f"at least {LEAST} findings of the rule are labelled" in text
+    assert f"at least {KEPT} of them are at or above the threshold" in text
 
 
 @pytest.mark.ray
