@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import tempfile
 import time
@@ -63,20 +62,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """In a parallel run, all files that start a Ray go to one process, so that two never compete; every other test goes where there is room.
+    """Which process runs which test in a parallel run."""
+    from tests.distribution import Distribution
 
-    xdist's own groups need ids that pytest 9.2 does not let it change: there they are ignored without a word.
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    @functools.cache
-    def starts_ray(file: str) -> bool:
-        text = (config.rootpath / file).read_text()
-        return "mark.ray" in text or "local_ray" in text
-
-    made = LoadScopeScheduling(config, log)
-    made._split_scope = lambda nodeid: "ray" if starts_ray(nodeid.partition("::")[0]) else nodeid
-    return made
+    return Distribution(config, log)
 
 
 @pytest.fixture

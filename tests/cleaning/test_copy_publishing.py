@@ -224,6 +224,7 @@ def of_stores(endpoint: str, source: str, destination: str, **more: Any) -> InPr
     return InProcess(source, destination, POLICY, FAKE | {"stores": {"s3://": store}} | more)
 
 
+@pytest.mark.slow
 def test_from_a_bucket_into_a_bucket(endpoint: str, client: Any) -> None:
     for name, content in {**CORPUS, **dict.fromkeys(ODD, "x FINDME y")}.items():
         client.put_object(Bucket="source", Key=f"docs/{name}", Body=content)

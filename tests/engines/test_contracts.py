@@ -41,6 +41,7 @@ class TestInjection(EngineContract):
         return Injection(Settings())
 
 
+@pytest.mark.slow
 class TestPii(EngineContract):
     positives = ("Write to jonas.keller@keller-bau.de", "His account is DE89 3704 0044 0532 0130 00.")
 

@@ -61,9 +61,17 @@ def test_a_word_of_any_length_is_refused() -> None:
         Prefilter([("/a[bc]+/", 1)], [])
 
 
-@pytest.mark.parametrize("path", ["notes.txt", "code.py", "settings.yaml", "none"])
-def test_findings_are_those_of_looking_behind_every_name(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = [*REAL, *HOSTILE, *map(made, range(3))]
+PATHS = ["notes.txt", "code.py", "settings.yaml", "none"]
+
+
+@pytest.mark.parametrize(
+    ("path", "texts"),
+    [
+        *(pytest.param(path, [*HOSTILE, *map(made, range(3))], id=f"made {path}") for path in PATHS),
+        *(pytest.param(path, REAL, id=f"real {path}", marks=pytest.mark.slow) for path in PATHS),
+    ],
+)
+def test_findings_are_those_of_looking_behind_every_name(path: str, texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     fast = [hits(text, path) for text in texts]
     monkeypatch.setattr(assignments, "is_hopeless", lambda *_: False)
     assert fast == [hits(text, path) for text in texts]

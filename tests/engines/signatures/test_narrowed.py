@@ -53,6 +53,7 @@ def assert_equal(rules: NarrowedRules, data: bytes) -> int:
     return len({(space, rule) for space, rule, _, _ in expected})
 
 
+@pytest.mark.slow
 @needs_automaton
 def test_all_cases_and_a_text_for_every_string(rules: NarrowedRules) -> None:
     cases = [
@@ -62,6 +63,7 @@ def test_all_cases_and_a_text_for_every_string(rules: NarrowedRules) -> None:
     assert seen == sum(source.count("condition:") for source in TEXTS.values())
 
 
+@pytest.mark.slow
 @needs_automaton
 @pytest.mark.parametrize("seed", range(4))
 def test_texts_far_apart_and_cut_anywhere(rules: NarrowedRules, seed: int) -> None:
