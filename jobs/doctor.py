@@ -18,10 +18,10 @@ import psutil
 
 from veritensor_ray.bundle.active_bundle import Active, activate
 from veritensor_ray.core.config import Settings
-from veritensor_ray.core.errors import VeritensorError
+from veritensor_ray.core.errors import UsageError, VeritensorError
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.engines.registry import create, needing_models, selected
-from veritensor_ray.formats.registry import import_all
+from veritensor_ray.formats.registry import import_all, use
 from veritensor_ray.jobs.cluster import connection as cluster
 from veritensor_ray.jobs.cluster import outside_calls as outside
 from veritensor_ray.jobs.cluster import ray_internals
@@ -160,7 +160,10 @@ def _engines(settings: Settings) -> Iterator[Check]:
 
 def _readers(settings: Settings) -> Iterator[Check]:
     try:
+        use(settings)
         import_all()
+    except UsageError as error:
+        yield Check("readers", "fails", str(error), "correct the plug-in, or remove it")
     except ImportError as error:
         yield Check("readers", "fails", str(error), "reinstall the package with all its dependencies")
     else:

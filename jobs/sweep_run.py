@@ -167,9 +167,9 @@ class _Reading:
 
 
 def _same_reading(parts: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Whether the last sweep read files in the same way and wrote the same columns: with the same version and the same limits."""
+    """Whether the last sweep read files in the same way and wrote the same columns: with the same version, the same formats of plug-ins and the same limits."""
     theirs = before["fingerprint_parts"]
-    same = all(parts[name] == theirs.get(name) for name in ("version", "schema"))
+    same = all(parts.get(name) == theirs.get(name) for name in ("version", "schema", "formats"))
     return bool(same and parts["settings"]["limits"] == theirs["settings"]["limits"])
 
 

@@ -143,7 +143,7 @@ def test_every_format_can_be_written(format: str, audit: vr.Audit, tmp_path: Pat
     ],
 )
 def test_the_longest_end_of_a_name_decides(name: str, format: str) -> None:
-    assert by_suffix(name) == format
+    assert by_suffix(name, FORMATS) == format
 
 
 def test_a_condition_narrows_an_export(audit: vr.Audit, tmp_path: Path) -> None:

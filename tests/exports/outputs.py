@@ -16,6 +16,7 @@ from veritensor_ray.findings.schema import LOCATION, TABLES
 from veritensor_ray.results.labels import put_labels
 from veritensor_ray.results.new_suppressions import Scope
 from veritensor_ray.results.results import Results
+from veritensor_ray.testing.export_contract import HOSTILE
 
 WHEN = datetime(2026, 3, 1, 22, tzinfo=UTC)
 SHA = "ab" * 32
@@ -40,18 +41,6 @@ RUN: dict[str, Any] = {
     "finished_at": "2026-03-01T22:05:00+00:00",
     "engines": {"modelfiles": {"version": "7", "fingerprint": "1", "model": None}},
     "policy": {"file": "/etc/policy.yaml", "digest": "d", "day": "2026-03-01", "rules": 0, "turned_off": 0, "suppressions": [ENTRY]},
-}
-# What somebody can put into a name or a text of the corpus.
-HOSTILE = {
-    "formula": '=cmd|"/c calc"!A1',
-    "end of CDATA": "]]>",
-    "script": "<script>alert(1)</script><img src=x onerror=alert(1)>",
-    "link": "[click](javascript:alert(1)) ![](https://evil.example/beacon) <https://evil.example>",
-    "mention": "@all @everyone #1 /close",
-    "control": "a\x00b\x07c\x1b[31mred\x1b]8;;https://evil.example\x07\r\nnext",
-    "direction": "invoice\u202efdp.exe\u2066\u200b",
-    "quotes": "\"quoted\" 'single' \\ back",
-    "pipe and backticks": "| a | b |\n```\n# heading",
 }
 
 
@@ -121,3 +110,6 @@ def not_covered(*reasons: str) -> list[dict[str, Any]]:
 
 def selection(results: Results, query: str = "SELECT * FROM findings ORDER BY finding_id") -> Selection:
     return Selection(results, query, rules_in(results, Settings()))
+
+
+__all__ = ["ENTRY", "HOSTILE", "RULE", "RUN", "SHA", "WHEN", "entry", "finding", "labelled", "not_covered", "output", "selection"]

@@ -23,9 +23,9 @@ from veritensor_ray.core.errors import UsageError
 from veritensor_ray.exports import FORMATS, format_named
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.results.results import Results, find
+from veritensor_ray.testing.export_contract import UNPRINTABLE
 
 PLAIN = ("csv", "json", "jsonl")
-UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u202e\u2066\ud800-\udfff]")
 HOSTILE = outputs.HOSTILE | {"surrogate in run.json": "a\udcffb", "number": "-1+1", "spreadsheet escape": "_x0041_", "fence": "`` ` ``"}
 
 
@@ -206,7 +206,7 @@ def test_two_exports_are_equal(name: str, tmp_path: Path) -> None:
 )
 def test_an_unknown_format(name: str, says: str) -> None:
     with pytest.raises(UsageError, match=re.escape(says)):
-        format_named(name)
+        format_named(name, FORMATS)
 
 
 def test_a_format_describes_itself() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.exports import outputs
 from veritensor_ray.core.errors import CannotRunError, UsageError
+from veritensor_ray.exports import FORMATS
 from veritensor_ray.exports.export_destination import export, written
 from veritensor_ray.results.results import Results
 
@@ -30,7 +31,7 @@ def test_a_file_is_replaced_when_it_is_complete(results: Results, tmp_path: Path
         broken.write(b"half")
         raise ZeroDivisionError
     assert file.read_text() == "earlier"
-    export(outputs.selection(results), "json", str(file))
+    export(outputs.selection(results), FORMATS["json"], str(file))
     assert '"finding_id"' in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "audit", "corpus", "link"]
@@ -42,7 +43,7 @@ def test_a_link_is_neither_followed_nor_replaced(results: Results, tmp_path: Pat
     target.write_text("untouched")
     link.symlink_to(target)
     with pytest.raises(UsageError, match="is a link, a pipe or a device; name a regular file"):
-        export(outputs.selection(results), "csv", str(link))
+        export(outputs.selection(results), FORMATS["csv"], str(link))
     assert (target.read_text(), link.is_symlink()) == ("untouched", True)
 
 
@@ -80,7 +81,7 @@ def test_what_is_refused(to: str, says: str, results: Results, tmp_path: Path, m
 def test_an_object_in_a_store(results: Results) -> None:
     import fsspec
 
-    export(outputs.selection(results), "jsonl", "memory://exports/a.jsonl")
+    export(outputs.selection(results), FORMATS["jsonl"], "memory://exports/a.jsonl")
     assert b'"finding_id"' in fsspec.filesystem("memory").cat_file("/exports/a.jsonl")
 
 

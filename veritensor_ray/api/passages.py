@@ -43,6 +43,7 @@ def passage_of(audit: Results, finding: str, place: int, lines: int, reveal: boo
         amount=Amount(lines),
         key=_key(audit, row, settings),
         reveal=reveal,
+        plugins=settings,
     )
     if reveal:
         size = len(passage.before) + len(passage.text) + len(passage.after) + sum(len(text) for _, text in passage.cells)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 
 from veritensor_ray.api.arguments import path_of
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError
-from veritensor_ray.exports import FORMATS, format_named
+from veritensor_ray.exports import ExportFormat, format_named, known
 from veritensor_ray.exports.export_destination import export, written
 from veritensor_ray.exports.report import page
 from veritensor_ray.exports.report.default_name import default_name
@@ -21,7 +22,8 @@ def export_to(results: Results, to: str | os.PathLike[str], format: str | None, 
     """Write findings to a file; see `Audit.export`."""
     results.check()
     path = path_of(to, "the file to export to")
-    chosen = by_suffix(path) if format is None else format_named(format).name
+    formats = known(settings)
+    chosen = format_named(by_suffix(path, formats) if format is None else format, formats)
     source = "findings" if where is None else results.matching(where)
     rules = rules_in(results, settings)
     export(Selection(results, f"SELECT * FROM {source}", rules, "artifact, rule_id, finding_id"), chosen, path)  # noqa: S608  # checked
@@ -41,13 +43,13 @@ def report_to(results: Results, to: str | os.PathLike[str] | None, rows: int, se
         )
 
 
-def by_suffix(path: str) -> str:
+def by_suffix(path: str, formats: Mapping[str, ExportFormat]) -> str:
     """Return the format that the end of a name stands for. The longest end decides, and then the format of that name. Raises UsageError."""
     name = path.lower()
-    longest = max((len(one.suffix) for one in FORMATS.values() if name.endswith(one.suffix)), default=0)
-    found = [one.name for one in FORMATS.values() if name.endswith(one.suffix) and len(one.suffix) == longest]
+    longest = max((len(one.suffix) for one in formats.values() if name.endswith(one.suffix)), default=0)
+    found = [one.name for one in formats.values() if name.endswith(one.suffix) and len(one.suffix) == longest]
     chosen = next((one for one in found if name.endswith(f".{one}")), found[0] if len(found) == 1 else None)
     if chosen is None:
         which = "several formats end like this" if found else "its end is that of no format"
-        raise UsageError(f"the name {path} does not say the format, because {which}; add format=, one of {', '.join(found or FORMATS)}")
+        raise UsageError(f"the name {path} does not say the format, because {which}; add format=, one of {', '.join(found or formats)}")
     return chosen

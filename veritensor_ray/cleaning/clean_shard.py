@@ -35,6 +35,7 @@ from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.registry import use
 from veritensor_ray.masking.redaction import reason_safe
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -80,6 +81,7 @@ def clean_shard(
     pulse: Pulse = lambda: None,
 ) -> list[Cleaned]:
     """Write the copies of a shard's artifacts. `leave` has to follow. Raises StoreError or OSError if the destination refuses."""
+    use(settings)
     by_place = {(outcome.artifact, outcome.part): outcome for outcome in outcomes}
     cleaner = ArtifactCleaner(cleaning, categories, settings.limits, pulse)
     done: list[Cleaned] = []

@@ -299,7 +299,9 @@ class Settings(Section):
         "embedded", description="models to use: those in the package, or larger ones in HF_HOME"
     )
     engines: StringList | None = Field(None, description="engines to run; default: all of them")
-    plugins: StringList = Field([], description="further engines as module:Class, from installed packages or the plugin_folder")
+    plugins: StringList = Field(
+        [], description="further engines, formats and exports as module:name, from installed packages or the plugin_folder"
+    )
     plugin_folder: str | None = Field(None, description="folder with the modules of plugins; it must not overlap with the sources")
     rules: StringList = Field([], description="folders with the user's own YARA rules")
     models: str | None = Field(

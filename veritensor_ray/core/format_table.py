@@ -6,6 +6,7 @@ A new format is a row here and a folder in `formats`. If its first bytes do not 
 from __future__ import annotations
 
 from veritensor_ray.core import media_types as types
+from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.media_types import Format, first, late, packed, text
 
 _PICKLES = ".pkl .pickle .joblib .pt .pth"  # also checkpoints, which are packed in different ways
@@ -228,18 +229,47 @@ FORMATS: tuple[Format, ...] = (
 
 EXECUTABLES = frozenset(one.media_type for one in FORMATS if one.family == "executable")
 COMPRESSED = frozenset(one.media_type for one in FORMATS if one.decoder)
+
+# What is known by now: the formats above, and those of plug-ins.
+_ROWS = {one.media_type: one for one in FORMATS}
 TEXT_TYPES = {extension: one.media_type for one in FORMATS if one.family == "text" for extension in one.extensions}
-_TEXTS = frozenset(one.media_type for one in FORMATS if one.family == "text")
+_TEXTS = {one.media_type for one in FORMATS if one.family == "text"}
 _PROMISED = {extension: one.media_type for one in FORMATS for extension in one.extensions}
 _POSSIBLE = {extension: {one.media_type for one in FORMATS if extension in (*one.extensions, *one.also)} for extension in _PROMISED}
-
-
-_ROWS = {one.media_type: one for one in FORMATS}
 
 
 def format_of(media_type: str) -> Format | None:
     """Returns the row of a media type."""
     return _ROWS.get(media_type)
+
+
+def rows() -> tuple[Format, ...]:
+    """Returns all rows; those that plug-ins added come last."""
+    return tuple(_ROWS.values())
+
+
+def add(row: Format) -> None:
+    """Adds a format, which stays until the process ends. It takes the place of one of the same type that nobody reads.
+
+    Raises UsageError for a type that is already read, an extension that promises another format, and a magic of one byte.
+    """
+    known = _ROWS.get(row.media_type)
+    if known is not None and known.is_read:
+        raise UsageError(f"files of type {row.media_type} are already read, and a plug-in cannot replace their reader")
+    if any(len(magic) < 2 for _, magic in row.magics):
+        raise UsageError("a magic of one byte says too little; name at least two")
+    for extension in row.extensions:
+        if _PROMISED.get(extension, row.media_type) != row.media_type:
+            raise UsageError(f"names with {extension} already promise {_PROMISED[extension]}; give `also` instead of `extensions`")
+    _ROWS[row.media_type] = row
+    for extension in row.extensions:
+        _PROMISED[extension] = row.media_type
+    for extension in (*row.extensions, *row.also):
+        if extension in _PROMISED:
+            _POSSIBLE.setdefault(extension, {_PROMISED[extension]}).add(row.media_type)
+    if row.family == "text":
+        _TEXTS.add(row.media_type)
+        TEXT_TYPES.update(dict.fromkeys(row.extensions, row.media_type))
 
 
 def text_type(extension: str) -> str:

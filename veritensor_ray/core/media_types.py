@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from veritensor_ray.core.plugins import PluginRow
+
 Family = Literal["text", "document", "data", "model", "archive", "compressed", "executable", "image", "audio", "video", "font", "other"]
 
 UNKNOWN = "application/octet-stream"
@@ -46,7 +48,7 @@ PNG, JPEG, GIF, WEBP, BMP, TIFF = "image/png", "image/jpeg", "image/gif", "image
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class Format(PluginRow):
     """A kind of file. Its `extensions` promise this format; files with an extension from `also` may have it too.
 
     `magics` (an offset, and the bytes there) identify a file before anything else is tried. `begins` is a pattern of first bytes that is
@@ -54,7 +56,8 @@ class Format:
 
     `read` and `rewrite` name the reader and the rewriter as `module:function`, where a module that begins with a dot is one of `formats`.
     They are imported when the first file comes. Without them, text is read and rewritten as plain text. `decoder` says that the format is a
-    compression that `formats/common/decoders.py` decodes, so that its content is read.
+    compression that `formats/common/decoders.py` decodes, so that its content is read. `version` is that of a plug-in's reader and rewriter:
+    it changes whenever the same file may give other texts.
     """
 
     media_type: str
@@ -68,6 +71,7 @@ class Format:
     read: str | None = None
     rewrite: str | None = None
     decoder: bool = False
+    version: str = ""
 
     @property
     def is_read(self) -> bool:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import entry_points
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from typing import cast
 
+from veritensor_ray.core import plugins
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError
-from veritensor_ray.core.safe_imports import Guard
-from veritensor_ray.core.uris import real_bases
 from veritensor_ray.core.wording import nearest
 from veritensor_ray.engines.base import Engine, Rule
 
@@ -31,21 +26,16 @@ ENTRY_POINTS = "veritensor_ray.engines"
 
 
 def available(settings: Settings) -> dict[str, str]:
-    """Map the name of every engine that can be selected to its `module:Class`."""
+    """Map the name of every engine that can be selected to its `module:Class`. Raises UsageError for a plug-in that is nothing known."""
     found = dict(BUILT_IN)
-    for name, value in _installed(tuple(sys.path)):
+    for name, value in plugins.installed(ENTRY_POINTS):
         found.setdefault(name, value)
-    _find_plugins(settings)
-    for plugin in settings.plugins:
-        engine: Any = _class(plugin, settings)
-        found.setdefault(engine.name, plugin)
+    for spec, one in plugins.named(settings):
+        if not callable(one) and not isinstance(one, plugins.PluginRow):
+            raise UsageError(f"plug-in {spec!r} is neither the class of an engine, nor a Format, nor an ExportFormat; name one of these")
+        if callable(one):
+            found.setdefault(cast("Engine", one).name, spec)
     return found
-
-
-@functools.lru_cache(maxsize=8)
-def _installed(path: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Return the engines of the packages on the import path. Looking for them reads a file of every installed package."""
-    return tuple((point.name, point.value) for point in entry_points(group=ENTRY_POINTS))
 
 
 def selected(settings: Settings) -> list[str]:
@@ -62,39 +52,13 @@ def selected(settings: Settings) -> list[str]:
 def create(settings: Settings, names: Iterable[str]) -> list[Engine]:
     """Create the named engines without loading them."""
     known = available(settings)
-    return [_class(known[name], settings)(settings) for name in names]
+    return [plugins.imported(known[name])(settings) for name in names]
 
 
 def rules_of(settings: Settings, engines: Iterable[str]) -> dict[str, Rule]:
     """Return the rules of these engines by id, to explain findings. An engine that is not installed here has none."""
     here = available(settings)
     return {rule.id: rule for engine in create(settings, [name for name in here if name in set(engines)]) for rule in engine.rules()}
-
-
-def _class(spec: str, settings: Settings) -> Callable[[Settings], Engine]:
-    module, _, name = spec.partition(":")
-    try:
-        return cast("Callable[[Settings], Engine]", getattr(importlib.import_module(module), name))
-    except (ImportError, AttributeError) as error:
-        raise UsageError(
-            f"engine {spec!r} cannot be imported: {error}. Install its package, or set plugin_folder to the folder of its module"
-        ) from None
-
-
-def _find_plugins(settings: Settings) -> None:
-    """Append the plugin folder to the import path. It stays there, because a plugin may import more modules while it works.
-
-    Raises UsageError for a folder inside the corpus: whoever wrote the corpus may have written the plugins too.
-    """
-    folder = settings.plugin_folder
-    if folder is None:
-        return
-    if Guard(*real_bases(settings.sources)).within(folder):
-        raise UsageError(
-            f"plugin_folder {folder} is inside the corpus, and code from the corpus is never run. Move your plugins to another folder"
-        )
-    if folder not in sys.path:
-        sys.path.append(folder)
 
 
 def needing_models(engines: Sequence[Engine]) -> list[str]:

@@ -10,20 +10,19 @@ from typing import BinaryIO
 from veritensor_ray.core.errors import CannotRunError, UsageError
 from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.core.uris import is_local, local_path, real_bases
-from veritensor_ray.exports import format_named
+from veritensor_ray.exports import ExportFormat
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.results.results import Results
 from veritensor_ray.stores.outputs import OutputStore
 
 
-def export(selection: Selection, format: str, to: str) -> int:
-    """Write findings to a file or to an object in a store, in one of FORMATS, and return its size in bytes.
+def export(selection: Selection, format: ExportFormat, to: str) -> int:
+    """Write findings to a file or to an object in a store, and return its size in bytes.
 
     Raises UsageError as `written` does, or CannotRunError.
     """
-    chosen = format_named(format)
     with written(to, selection.results) as file:
-        chosen.write(selection, file)
+        format.write(selection, file)
         return file.tell()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,10 @@ class FirstBytes:
     """The beginnings that the rows of a table name."""
 
     def __init__(self, rows: Sequence[Format]) -> None:
+        self.learn(rows)
+
+    def learn(self, rows: Sequence[Format]) -> None:
+        """Forget everything else, and know these rows."""
         magics = tuple((place, magic, one.media_type) for one in rows for place, magic in one.magics)
         self._deeper = tuple(known for known in magics if known[0])
         # Indexed by the first byte of a file: the formats to try, in order.
@@ -37,6 +40,7 @@ class FirstBytes:
             *(b"\x80" + bytes([protocol]) for protocol in range(2, 6)),
             *(b"x\x9c", b"x\xda"),
         )
+        self.in_text = _in_text(magics)
 
     def magics_of(self, head: bytes) -> tuple[_Magic, ...]:
         """The magics that a file with these first bytes may have, in order."""
@@ -60,13 +64,14 @@ class FirstBytes:
             self._openings_of[named] = known
         return next((media_type for pattern, media_type in known if pattern.match(start)), None)
 
-    @cached_property
-    def in_text(self) -> dict[int, npt.NDArray[np.bool_]]:
-        """Where a file in UTF-8 without bytes below 9 can be recognized: an offset, and for each pair of bytes whether it may stand there."""
-        starts = {magic[:2] for place, magic, _ in self._magics if not place} | {b"WA", b"x^", b"x\xda"}
-        pairs = {0: starts, 6: {b"%!"}, 257: {b"us"}}
-        pairs[154] = {bytes([a, b]) for a in b" 01234567" for b in b" 01234567"}  # the end of a tar header's checksum
-        return {place: np.isin(np.arange(1 << 16), [int.from_bytes(two, "big") for two in some]) for place, some in pairs.items()}
+
+def _in_text(magics: Sequence[_Magic]) -> dict[int, npt.NDArray[np.bool_]]:
+    """Where a file in UTF-8 without bytes below 9 can be recognized: an offset, and for each pair of bytes whether it may stand there."""
+    pairs = {0: {b"WA", b"x^", b"x\xda"}}
+    for place, magic, _ in magics:
+        pairs.setdefault(place, set()).add(magic[:2])
+    pairs.setdefault(154, set()).update(bytes([a, b]) for a in b" 01234567" for b in b" 01234567")  # the end of a tar header's checksum
+    return {place: np.isin(np.arange(1 << 16), [int.from_bytes(two, "big") for two in some]) for place, some in pairs.items()}
 
 
 def _any_of(formats: Sequence[Format]) -> tuple[re.Pattern[bytes], tuple[str, ...]]:

@@ -96,8 +96,8 @@ def by_magic(head: bytes) -> str | None:
             return media_type
     if is_arrow_stream(head):
         return media_types.ARROW_STREAM
-    if media_type := model_type(head):
-        return media_type
+    if model := model_type(head):
+        return model
     if is_bytecode(head):
         return media_types.BYTECODE
     if is_warc(head):

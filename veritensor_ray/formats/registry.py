@@ -10,16 +10,43 @@ import importlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
-from veritensor_ray.core.format_table import FORMATS, format_of
+from veritensor_ray.core import plugins
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.format_table import add, format_of, rows
+from veritensor_ray.core.media_types import Format
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Reader, Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
+from veritensor_ray.formats.first_bytes import KNOWN
 
 # A rewriter reads a file and writes it again with the ordered changes, and nothing else changed. It raises CannotRewriteError if the format
 # cannot express an order. Orders that it leaves undone make the caller hold the file back. Files without orders never come here.
 Rewriter = Callable[[Source, BinaryIO, Orders], None]
+ENTRY_POINTS = "veritensor_ray.formats"
 _READ_TEXT, _REWRITE_TEXT = ".text.read:read_text", ".text.rewrite:rewrite_text"
+
+
+def use(settings: Settings) -> dict[str, str]:
+    """Make the formats of plug-ins known to this process, and return their versions by media type. Raises UsageError.
+
+    They stay known, because files of other runs may be read in other threads.
+    """
+    found = plugins.rows(ENTRY_POINTS, Format, settings)
+    for spec, row in found:
+        try:
+            register(row)
+        except UsageError as error:
+            raise UsageError(f"plug-in {spec!r}: {error}") from None
+    return {row.media_type: row.version for _, row in found}
+
+
+def register(row: Format) -> None:
+    """Make a format known to this process. Raises UsageError if it contradicts another one."""
+    if format_of(row.media_type) != row:
+        add(row)
+        KNOWN.learn(rows())
 
 
 def has_own_reader(media_type: str) -> bool:
@@ -48,7 +75,7 @@ def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
 
 def import_all() -> None:
     """Import every reader, so that an incomplete installation is reported before the first file. Raises ImportError."""
-    for path in {_READ_TEXT, *(row.read for row in FORMATS if row.read)}:
+    for path in {_READ_TEXT, *(row.read for row in rows() if row.read)}:
         _imported(path)
 
 

@@ -15,6 +15,7 @@ from veritensor_ray.corpus.listing import Root
 from veritensor_ray.engines.base import Engine, FileEngine, TextEngine, Transcriber
 from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.recorder import Recorder
+from veritensor_ray.formats.registry import use
 from veritensor_ray.models.model_store import ModelStore
 
 
@@ -116,11 +117,16 @@ def _created(fingerprint: str, names: tuple[str, ...], settings_json: str) -> tu
 def without_weights(context: Context, names: tuple[str, ...]) -> tuple[Engine, ...]:
     """Return engines that are created but not loaded, once per process.
 
-    They are enough to ask what an engine applies to and to prepare texts for it.
+    They are enough to ask what an engine applies to and to prepare texts for it. The formats of plug-ins are known from here on.
     """
+    use(context.settings)
     return _created(context.fingerprint, names, context.settings.model_dump_json())
 
 
 def workbench(context: Context, names: tuple[str, ...]) -> Workbench:
-    """Return the loaded engines of a run, once per process. Raises CannotRunError if one differs from the run's plan."""
+    """Return the loaded engines of a run, once per process. Raises CannotRunError if one differs from the run's plan.
+
+    The formats of plug-ins are known from here on.
+    """
+    use(context.settings)
     return _loaded(context.fingerprint, names, context.settings.model_dump_json(), context.expected)

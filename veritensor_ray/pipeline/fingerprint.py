@@ -10,6 +10,7 @@ from typing import Any
 
 from veritensor_ray.core.config import Settings
 from veritensor_ray.findings.schema import SCHEMA_VERSION
+from veritensor_ray.formats.registry import use
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.stores.filesystems import absolute
 
@@ -36,7 +37,8 @@ def describe(settings: Settings, engines: Mapping[str, str | None], key_name: st
 
     `engines` maps names to fingerprints, None for a missing engine. `settings` are the user's, before a bundle fills in its paths.
     """
-    return {
+    brought = use(settings)  # formats of plug-ins; the version of this package covers the others
+    return ({"formats": brought} if brought else {}) | {
         "version": version("veritensor-ray"),
         "schema": SCHEMA_VERSION,
         "sources": [without_credentials(absolute(source)) for source in settings.sources],

@@ -16,7 +16,7 @@ from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.formats.recognition import recognise
-from veritensor_ray.formats.registry import has_own_reader
+from veritensor_ray.formats.registry import has_own_reader, use
 
 _SEARCH = 1 << 20
 _LONGEST_KEY = 16_384  # bytes of a PEM block
@@ -27,6 +27,7 @@ def splitter(settings: Settings) -> Callable[[Listed, Root], list[tuple[str, int
 
     It returns parts as (kind, start, end), or nothing if the artifact must be read in one piece.
     """
+    use(settings)
 
     def split(entry: Listed, root: Root) -> list[tuple[str, int, int]]:
         row = PlanRow(0, entry.artifact, entry.path, 0, entry.size, entry.etag, entry.mtime)

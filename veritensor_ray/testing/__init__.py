@@ -1,4 +1,4 @@
-"""Tools for tests, including those of plugins: the contract that every engine keeps, and engines that misbehave on command."""
+"""Tools for tests, including those of plugins: the contracts that engines, readers, rewriters and exports keep, and engines that misbehave on command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 if "pytest" in sys.modules:  # so that a failed check shows the values that it compared; must come before the import
     import pytest
 
-    pytest.register_assert_rewrite("veritensor_ray.testing.engine_contract")
+    for module in ("engine_contract", "format_contracts", "export_contract"):
+        pytest.register_assert_rewrite(f"veritensor_ray.testing.{module}")
 
 from veritensor_ray.testing.engine_contract import (
     HARMLESS,
@@ -21,15 +22,21 @@ from veritensor_ray.testing.engine_contract import (
     painted,
     text_batch,
 )
+from veritensor_ray.testing.export_contract import ExportContract
+from veritensor_ray.testing.format_contracts import ReaderContract, RewriterContract, SampleDocument
 
 __all__ = [
     "HARMLESS",
     "ODD_FILES",
     "ODD_TEXTS",
     "EngineContract",
+    "ExportContract",
     "Obedient",
     "ObedientModel",
     "ObedientTranscriber",
+    "ReaderContract",
+    "RewriterContract",
+    "SampleDocument",
     "SampleFile",
     "painted",
     "text_batch",

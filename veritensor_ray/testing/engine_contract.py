@@ -66,6 +66,23 @@ class SampleFile:
         return FileInfo(self.path, len(self.data), self.media_type, sha256=lambda: hashlib.sha256(self.data).hexdigest())
 
 
+@contextlib.contextmanager
+def without_network(monkeypatch: Any) -> Iterator[None]:
+    """Fails if something tries to open a socket or to look up a name, whether or not it catches the error that it gets."""
+    opened: list[str] = []
+
+    def refuse(*arguments: object, **_: object) -> None:
+        opened.append(repr(arguments[1:]))
+        raise OSError("a plug-in has no network")
+
+    monkeypatch.setattr(socket.socket, "__init__", refuse)
+    for name in ("getaddrinfo", "gethostbyname", "create_connection"):
+        monkeypatch.setattr(socket, name, refuse)
+    with contextlib.suppress(OSError):
+        yield
+    assert not opened
+
+
 def text_batch(texts: Sequence[str | None], path: str = "test.txt") -> pa.RecordBatch:
     """Returns a batch of segments as an engine receives it."""
     batch = to_batch(Block([text or "" for text in texts], line=1), Identity(0, path, PLAIN), Limits(segment_chars=1 << 30))
@@ -195,18 +212,8 @@ class EngineContract:
         assert _transcribed(engine, batch) == _transcribed(engine, batch) == _transcribed(self.loaded(), batch)
 
     def test_opens_no_socket(self, monkeypatch: Any) -> None:
-        opened: list[str] = []  # an engine may catch the error raised here, so attempts are recorded too
-
-        def refuse(*arguments: object, **_: object) -> None:
-            opened.append(repr(arguments[1:]))
-            raise OSError("an engine has no network")
-
-        monkeypatch.setattr(socket.socket, "__init__", refuse)
-        for name in ("getaddrinfo", "gethostbyname", "create_connection"):
-            monkeypatch.setattr(socket, name, refuse)
-        with contextlib.suppress(OSError):
+        with without_network(monkeypatch):
             self._use(self.loaded())
-        assert not opened
 
     def _use(self, engine: Any) -> None:
         """Calls everything that the engine offers, over its positives."""

@@ -12,7 +12,7 @@ import typer
 from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import PLAIN, Output, Sweep, Where, check_severity, check_word, names
 from veritensor_ray.core.wording import nearest
-from veritensor_ray.exports import FORMATS, format_named
+from veritensor_ray.exports import FORMATS, ExportFormat, format_named, known
 
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit
@@ -71,7 +71,8 @@ def findings(
     from veritensor_ray.core.errors import UsageError
     from veritensor_ray.results.grouping import GROUPS
 
-    check_format(format, to, sql)
+    settings = load_settings(config)
+    exported = check_format(format, to, sql, settings)
     check_severity(severity)
     check_word(by, GROUPS, "--by")
     if by is not None and (format != "table" or sql is not None):
@@ -79,7 +80,6 @@ def findings(
             "--by groups the rows of the table, and exports have a row for each finding; group with --sql, or in the other program"
         )
     states = names(state, _STATES, "state")
-    settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
     audit.check()
     if sql is not None:
@@ -90,28 +90,31 @@ def findings(
     _check_rule(audit, settings, rule)
     _check_states(audit.run, states)
     chosen = findings_in(audit, where, states, conditions(severity, engine, rule, path, states))
-    if format == "table":
+    if exported is None:
         from veritensor_ray.cli.reading.finding_table import show
 
         show(audit, chosen, cast("Group", by or "place") if group else None, limit, suppressed)
     else:
-        _export(audit, settings, chosen, format, to)
+        _export(audit, settings, chosen, exported, to)
     if format in PLAIN:  # other formats say it themselves
         _note_uncovered(audit.run)
 
 
-def check_format(format: str, to: str | None, sql: str | None) -> None:
-    """Raises UsageError for an unknown format, and for one that does not fit where it is written to."""
+def check_format(format: str, to: str | None, sql: str | None, settings: Settings) -> ExportFormat | None:
+    """Returns the format of an export, or None for a table. Raises UsageError for an unknown one, and for one that does not fit where it goes."""
     from veritensor_ray.core.errors import UsageError
 
     if sql is not None and format not in PLAIN:
-        format_named(format)
+        format_named(format, known(settings))
         raise UsageError(f"{format} is a format for findings, not for the result of --sql; choose from {', '.join(PLAIN)}")
     if format == "table":
         if to is not None:
-            raise UsageError(f"a table is not written to a file; choose a --format from {', '.join(FORMATS)}")
-    elif not format_named(format).text and to is None:
-        raise UsageError(f"{format} is not text; name a file for it with --to FILE{FORMATS[format].suffix}")
+            raise UsageError(f"a table is not written to a file; choose a --format from {', '.join(known(settings))}")
+        return None
+    chosen = format_named(format, known(settings))
+    if not chosen.text and to is None:
+        raise UsageError(f"{format} is not text; name a file for it with --to FILE{chosen.suffix}")
+    return chosen
 
 
 def _check_alone(*filters: object) -> None:
@@ -199,7 +202,7 @@ def _quote(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _export(audit: Audit, settings: Settings, chosen: str, format: str, to: str | None) -> None:
+def _export(audit: Audit, settings: Settings, chosen: str, format: ExportFormat, to: str | None) -> None:
     from veritensor_ray.exports.rules_of_results import rules_in
     from veritensor_ray.exports.selection import Selection
 
@@ -207,14 +210,14 @@ def _export(audit: Audit, settings: Settings, chosen: str, format: str, to: str 
     export_selection(Selection(audit, f"SELECT * FROM {chosen}", rules, "artifact, rule_id, finding_id"), format, to)  # noqa: S608  # a checked subquery
 
 
-def export_selection(selection: Selection, format: str, to: str | None) -> None:
-    """Write findings in one of FORMATS to a file, or to standard output."""
+def export_selection(selection: Selection, format: ExportFormat, to: str | None) -> None:
+    """Write findings to a file, or to standard output."""
     from veritensor_ray.cli.render import size, wrote
     from veritensor_ray.exports.export_destination import export
 
     if to is None:
         sys.stdout.flush()
-        FORMATS[format].write(selection, sys.stdout.buffer)
+        format.write(selection, sys.stdout.buffer)
     else:
         wrote(to, size(export(selection, format, to)))
 

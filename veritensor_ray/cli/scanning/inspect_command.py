@@ -17,6 +17,7 @@ from veritensor_ray.cli.options import Config, Engines, NoPolicy, Profile, RuleD
 if TYPE_CHECKING:
     from veritensor_ray.api import Inspection
     from veritensor_ray.core.config import Settings
+    from veritensor_ray.exports import ExportFormat
     from veritensor_ray.policy.judge import Judge
 
 _STDIN, _UNNAMED = "-", "standard-input"
@@ -65,9 +66,9 @@ def inspect(
     if as_json and format != "table":
         raise UsageError("--json and --format exclude each other; give one of the two")
     inspecting.check_paths(paths)
-    check_format(format, to, None)
     given = {"engines": engines, "profile": profile, "rules": rules, "policy": policy, "no_policy": no_policy, "fail_on": fail_on}
     settings = load_settings(config, {"sources": paths, **given, "allow_partial": allow_partial, "strict": strict})
+    exported = check_format(format, to, None, settings)
     judge = _judge(settings)
     seen = inspecting.inspect_files(paths, settings) if paths else []
     if _STDIN in files:
@@ -76,8 +77,8 @@ def inspect(
     ledgers = [one.ledger for one in seen]
     if as_json:
         sys.stdout.write(json.dumps({"findings": found, "ledger": ledgers}, default=str, indent=2) + "\n")
-    elif format != "table":
-        _export(seen, paths, settings, format, to)
+    elif exported is not None:
+        _export(seen, paths, settings, exported, to)
     else:
         _show(found, ledgers)
     raise typer.Exit(exit_code(_run(files, found, ledgers), settings))
@@ -94,7 +95,7 @@ def _input() -> bytes:
     return data
 
 
-def _export(seen: Sequence[Inspection], sources: Sequence[str], settings: Settings, format: str, to: str | None) -> None:
+def _export(seen: Sequence[Inspection], sources: Sequence[str], settings: Settings, format: ExportFormat, to: str | None) -> None:
     from veritensor_ray.api.inspecting import results_of
     from veritensor_ray.cli.reading.findings_command import export_selection
     from veritensor_ray.exports.rules_of_results import rules_in

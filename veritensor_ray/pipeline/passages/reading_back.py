@@ -62,17 +62,18 @@ def read_back(
     amount: Amount,
     key: bytes,
     reveal: bool,
+    plugins: Settings,
 ) -> Passage:
     """Return the passage of a finding at one of its places, counted from 1.
 
-    `others` are rows of the same artifact whose values the passage must not show; `limits` are those of the run. Raises UsageError for a
-    finding without a location, NotAsScanned if the artifact or the location is no longer there, or CannotRunError.
+    `others` are rows of the same artifact whose values the passage must not show; `limits` are those of the run, and `plugins`
+    the settings that name them. Raises UsageError for a finding without a location, NotAsScanned if the artifact or the location is no longer there, or CannotRunError.
     """
     name = str(finding["artifact"])
     wanted = _sought(finding, _location(finding, place), first=place == 1)
     root, entry = _entry(artifact, stores)
     _check_unchanged(entry, artifact)
-    settings = _settings(limits, stores)
+    settings = _settings(limits, stores, root, plugins)
     hidden = () if reveal else tuple(_sought(row, at, first=n == 0) for row in others for n, at in enumerate(_places(row)))
     known = artifact["content_id"], artifact["content_id_kind"]
     blind = not reveal and any(row["location"] is None for row in others)
@@ -110,10 +111,16 @@ def _sought(row: Mapping[str, Any], at: Mapping[str, Any], first: bool) -> Sough
     return Sought(row["member"], dict(at), row["category"], row["evidence"] or "", around)
 
 
-def _settings(limits: Mapping[str, Any], stores: Stores) -> Settings:
-    """Return the settings that the artifact was read with, as far as they affect readers."""
+def _settings(limits: Mapping[str, Any], stores: Stores, root: Root, given: Settings) -> Settings:
+    """Return the settings that the artifact was read with, as far as they affect readers. Results never name plug-ins, which run code."""
     try:
-        return Settings(limits=Limits.model_validate(limits), stores=dict(stores))
+        return Settings(
+            limits=Limits.model_validate(limits),
+            stores=dict(stores),
+            sources=[root.uri],
+            plugins=given.plugins,
+            plugin_folder=given.plugin_folder,
+        )
     except ValidationError:
         raise NotAsScanned(f"the run used limits that this version does not support. {_AGAIN}") from None
 
