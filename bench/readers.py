@@ -395,8 +395,8 @@ def read_with_ours(path: Path) -> int:
     from veritensor_ray.formats.common.kind import HEAD_BYTES
     from veritensor_ray.formats.common.source import Member, Source
     from veritensor_ray.formats.common.streams import decompressed
+    from veritensor_ray.formats.format_registry import reader_for
     from veritensor_ray.formats.recognition import recognise, sniff
-    from veritensor_ray.formats.registry import reader_for
 
     size = 0
     with path.open("rb") as file:

@@ -21,7 +21,7 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError, VeritensorError
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.engines.registry import create, needing_models, selected
-from veritensor_ray.formats.registry import import_all, use
+from veritensor_ray.formats.format_registry import import_all, use
 from veritensor_ray.jobs.cluster import connection as cluster
 from veritensor_ray.jobs.cluster import outside_calls as outside
 from veritensor_ray.jobs.cluster import ray_internals

@@ -7,7 +7,7 @@ import time
 from typing import BinaryIO
 
 from veritensor_ray.cleaning import artifact_cleaner as artifact
-from veritensor_ray.formats import registry as formats
+from veritensor_ray.formats import format_registry as formats
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders

@@ -17,7 +17,7 @@ from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.format_table import FORMATS, declared_type, format_of, mismatch
 from veritensor_ray.core.media_types import PLAIN
 from veritensor_ray.engines.registry import BUILT_IN, available
-from veritensor_ray.formats import registry
+from veritensor_ray.formats import format_registry as registry
 from veritensor_ray.formats.first_bytes import KNOWN
 from veritensor_ray.formats.recognition import recognise
 from veritensor_ray.pipeline.fingerprint import describe
@@ -34,7 +34,7 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     kept = {name: getattr(format_table, name).copy() for name in _TABLES}
     for table in (format_table._ROWS, format_table._PROMISED, format_table._POSSIBLE):
         for known in ("application/x-deck", ".deck"):
-            table.pop(known, None)  # type: ignore[attr-defined]  # tables of different types
+            table.pop(known, None)
     KNOWN.learn(FORMATS)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(EXAMPLES)])
     for name in ("deck_format", "checklist_export"):

@@ -14,7 +14,7 @@ from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member, Source
 from veritensor_ray.formats.common.streams import decompressed
-from veritensor_ray.formats.registry import reader_for
+from veritensor_ray.formats.format_registry import reader_for
 
 Read = tuple[list[Block], list[Gap]]
 

@@ -29,7 +29,7 @@ def imported(code: str) -> set[str]:
 @pytest.mark.parametrize(
     ("code", "needs", "without"),
     [
-        ("import veritensor_ray.pipeline.shard", {"pyarrow", "veritensor_ray.formats.registry"}, READERS | NETWORKS | ENGINES),
+        ("import veritensor_ray.pipeline.shard", {"pyarrow", "veritensor_ray.formats.format_registry"}, READERS | NETWORKS | ENGINES),
         (LOAD.format(names=("signatures", "secrets", "structure")), {"yara"}, READERS | NETWORKS),
         pytest.param(LOAD.format(names=("injection", "pii")), {"onnxruntime", "phonenumbers"}, READERS | NETWORKS, marks=pytest.mark.slow),
         pytest.param(LOAD.format(names=("ocr",)), {"torch", "cv2"}, NETWORKS - {"torch", "cv2"} | ENGINES, marks=pytest.mark.slow),
@@ -45,7 +45,7 @@ def test_what_is_imported(code: str, needs: set[str], without: set[str]) -> None
 def test_a_reader_comes_with_its_first_file() -> None:
     code = """
 from veritensor_ray.core import media_types
-from veritensor_ray.formats.registry import import_all, reader_for
+from veritensor_ray.formats.format_registry import import_all, reader_for
 from veritensor_ray.formats.common.kind import Kind
 {}
 """

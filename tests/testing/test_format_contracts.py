@@ -14,7 +14,7 @@ import pytest
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.media_types import Format
 from veritensor_ray.core.segments import Block, Gap
-from veritensor_ray.formats import registry
+from veritensor_ray.formats import format_registry as registry
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.editing.edits import Orders, Unit
 from veritensor_ray.testing import ReaderContract, RewriterContract, SampleDocument

@@ -25,8 +25,8 @@ from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Account, Order, Orders
 from veritensor_ray.formats.editing.many_edits import ManyOrders
+from veritensor_ray.formats.format_registry import rewrite
 from veritensor_ray.formats.opened_files import opened
-from veritensor_ray.formats.registry import rewrite
 from veritensor_ray.masking.redaction import mask, name_safe, reason_safe, visible
 from veritensor_ray.masking.sensitive_values import without_values
 

@@ -35,7 +35,7 @@ from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.formats.common.kind import Kind
-from veritensor_ray.formats.registry import use
+from veritensor_ray.formats.format_registry import use
 from veritensor_ray.masking.redaction import reason_safe
 from veritensor_ray.stores.outputs import OutputStore
 

@@ -15,7 +15,7 @@ from veritensor_ray.corpus.listing import Root
 from veritensor_ray.engines.base import Engine, FileEngine, TextEngine, Transcriber
 from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.formats.registry import use
+from veritensor_ray.formats.format_registry import use
 from veritensor_ray.models.model_store import ModelStore
 
 

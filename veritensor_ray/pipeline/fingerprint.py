@@ -10,7 +10,7 @@ from typing import Any
 
 from veritensor_ray.core.config import Settings
 from veritensor_ray.findings.schema import SCHEMA_VERSION
-from veritensor_ray.formats.registry import use
+from veritensor_ray.formats.format_registry import use
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.stores.filesystems import absolute
 

@@ -17,7 +17,7 @@ from veritensor_ray.core.errors import ModelError, VeritensorError, not_installe
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.registry import create, selected
-from veritensor_ray.formats.registry import import_all, use
+from veritensor_ray.formats.format_registry import import_all, use
 from veritensor_ray.stores.filesystems import absolute
 from veritensor_ray.stores.outputs import OutputStore, check_output
 

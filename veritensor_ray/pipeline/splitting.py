@@ -15,8 +15,8 @@ from veritensor_ray.core.media_types import JSONL, PARQUET
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.formats.format_registry import has_own_reader, use
 from veritensor_ray.formats.recognition import recognise
-from veritensor_ray.formats.registry import has_own_reader, use
 
 _SEARCH = 1 << 20
 _LONGEST_KEY = 16_384  # bytes of a PEM block

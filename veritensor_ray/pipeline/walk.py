@@ -33,8 +33,8 @@ from veritensor_ray.formats.common.spool import sha256, spooled
 from veritensor_ray.formats.common.streams import decompressed
 from veritensor_ray.formats.compressed.content import BESIDE, content_kind, content_name
 from veritensor_ray.formats.encoded_text import layers
+from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.recognition import Recognised, recognise
-from veritensor_ray.formats.registry import reader_for
 from veritensor_ray.pipeline.bounded.process_limits import Advancing
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Placed, Suspects

@@ -23,8 +23,8 @@ from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Account, Order, Orders, Unit
 from veritensor_ray.formats.editing.marks import Mark
+from veritensor_ray.formats.format_registry import reader_for, register, rewrite
 from veritensor_ray.formats.recognition import recognise
-from veritensor_ray.formats.registry import reader_for, register, rewrite
 from veritensor_ray.testing.engine_contract import ODD_FILES, without_network
 
 _ENDLESS, _REPEATED = 6 * bounds.HELD, 16 << 20  # bytes of a file that goes on with zeros, and of one that repeats itself

@@ -103,7 +103,7 @@ import json, sys
 from pathlib import Path
 from tests.test_offline import Recorder
 from tests.pipeline.test_extract import scanned
-import h5py, joblib, numpy, torch, veritensor_ray.formats.registry, veritensor_ray.engines.modelfiles
+import h5py, joblib, numpy, torch, veritensor_ray.formats.format_registry, veritensor_ray.engines.modelfiles
 scanned(Path(sys.argv[2]), engines=["modelfiles", "structure"])
 recorder = Recorder()
 rows = scanned(Path(sys.argv[1]), engines=["modelfiles", "structure"])

@@ -11,7 +11,7 @@ from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
-from veritensor_ray.formats.registry import reader_for
+from veritensor_ray.formats.format_registry import reader_for
 
 ZIP, TAR, SEVENZIP = "application/zip", "application/x-tar", "application/x-7z-compressed"
 

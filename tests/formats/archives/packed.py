@@ -20,8 +20,8 @@ from veritensor_ray.core.config import Limits
 from veritensor_ray.formats.editing.actions import Action, Strippable
 from veritensor_ray.formats.editing.edits import Order, Orders
 from veritensor_ray.formats.editing.marks import Mark
+from veritensor_ray.formats.format_registry import rewrite
 from veritensor_ray.formats.opened_files import opened
-from veritensor_ray.formats.registry import rewrite
 
 EMAIL, MASKED = b"john.smith@acme.org", b"[EMAIL]"
 TEXT = b"first line\r\nmail " + EMAIL + b" now\n" + b"a line of text\n" * 300

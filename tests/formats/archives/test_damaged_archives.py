@@ -16,8 +16,8 @@ from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.common.source import Member
 from veritensor_ray.formats.editing.actions import CannotRewriteError
+from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.opened_files import opened
-from veritensor_ray.formats.registry import reader_for
 
 TARS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
 WHOLE = [*(made() for made in MADE.values()), *(taped(("b.txt", b"x" * 700), ("a.txt", TEXT), ("c.txt", TEXT), format=one) for one in TARS)]

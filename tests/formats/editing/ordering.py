@@ -12,7 +12,7 @@ from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, Strippable
 from veritensor_ray.formats.editing.edits import Account, Order, Orders, Unit
 from veritensor_ray.formats.editing.marks import Mark
-from veritensor_ray.formats.registry import Rewriter
+from veritensor_ray.formats.format_registry import Rewriter
 
 Text = tuple[str, Unit]
 

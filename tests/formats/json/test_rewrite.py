@@ -16,11 +16,11 @@ from veritensor_ray.formats.common import streams
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Unit
+from veritensor_ray.formats.format_registry import Rewriter
 from veritensor_ray.formats.json import read as json_reader
 from veritensor_ray.formats.json import value_tree as json_tree
 from veritensor_ray.formats.json.rewrite import rewrite_json, rewrite_jsonl
 from veritensor_ray.formats.json.value_tree import text_of
-from veritensor_ray.formats.registry import Rewriter
 
 JSON, LINES = Kind("application/json", "utf-8"), Kind("application/jsonl", "utf-8")
 REWRITERS: dict[str, Rewriter] = {JSON.media_type: rewrite_json, LINES.media_type: rewrite_jsonl}

@@ -14,9 +14,9 @@ from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
+from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.mail.outlook import read_outlook, unpacked_rtf
 from veritensor_ray.formats.recognition import recognise, sniff
-from veritensor_ray.formats.registry import reader_for
 
 KIND = Kind("application/vnd.ms-outlook")
 # The example of the specification.

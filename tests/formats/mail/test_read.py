@@ -18,10 +18,10 @@ from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
+from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.mail import mime
 from veritensor_ray.formats.mail import read as module
 from veritensor_ray.formats.recognition import sniff
-from veritensor_ray.formats.registry import reader_for
 
 KIND = Kind("message/rfc822", "latin-1")
 BOX = Kind("application/mbox", "latin-1")

@@ -11,7 +11,7 @@ from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Item, Source
-from veritensor_ray.formats.registry import reader_for
+from veritensor_ray.formats.format_registry import reader_for
 
 _WHITE = str.maketrans("\t\n\r\f", "    ")
 

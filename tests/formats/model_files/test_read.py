@@ -24,8 +24,8 @@ from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
 from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.recognition import sniff
-from veritensor_ray.formats.registry import reader_for
 
 
 def kind(name: str) -> Kind:

@@ -36,7 +36,7 @@ from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Block, Gap, Identity, to_batch
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
-from veritensor_ray.formats.registry import reader_for
+from veritensor_ray.formats.format_registry import reader_for
 
 KINDS = {
     "letter.docx": DOCX, "sheets.xlsx": XLSX, "slides.pptx": PPTX, "letter.odt": ODT, "sheets.ods": ODS, "slides.odp": ODP,

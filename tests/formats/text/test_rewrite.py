@@ -21,7 +21,7 @@ from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit
-from veritensor_ray.formats.registry import rewrite
+from veritensor_ray.formats.format_registry import rewrite
 from veritensor_ray.formats.text.rewrite import rewrite_text
 
 TOML = "application/toml"

@@ -13,8 +13,8 @@ from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.spool import CHUNK, IN_MEMORY, spooled
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
+from veritensor_ray.formats.format_registry import rewrite
 from veritensor_ray.formats.opened_files import opened
-from veritensor_ray.formats.registry import rewrite
 from veritensor_ray.masking.redaction import name_safe
 
 

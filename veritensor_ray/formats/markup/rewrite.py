@@ -21,6 +21,7 @@ from veritensor_ray.formats.editing.placing import Slot, combined, fitted, insid
 from veritensor_ray.formats.editing.spans import INVISIBLE, Range
 from veritensor_ray.formats.editing.splice import encoding_of, spliced, text_of
 from veritensor_ray.formats.editing.views import Views
+from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.markup import html_tokens as t
 from veritensor_ray.formats.markup.character_references import Characters
 from veritensor_ray.formats.markup.slots_to_rewrite import (
@@ -36,7 +37,6 @@ from veritensor_ray.formats.markup.slots_to_rewrite import (
     Removable,
     Twins,
 )
-from veritensor_ray.formats.registry import reader_for
 from veritensor_ray.formats.text.read import read_text
 
 _SHOWN = (TEXT, CDATA, RAW)  # what a sentence may consist of

@@ -16,7 +16,7 @@ from veritensor_ray.formats.editing.placing import combined, placed, removed
 from veritensor_ray.formats.editing.spans import NEEDLESS, Range
 from veritensor_ray.formats.editing.splice import spliced, text_of
 from veritensor_ray.formats.editing.views import Views
-from veritensor_ray.formats.registry import reader_for
+from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.text.markdown_rewriting import fit_markdown, markdown_comments
 from veritensor_ray.formats.text.read import read_text
 from veritensor_ray.formats.text.toml_rewriting import fit_toml, toml_comments

@@ -22,7 +22,7 @@ from veritensor_ray.formats.columnar.arrow.rewrite import rewrite_arrow_file, re
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit
-from veritensor_ray.formats.registry import rewrite
+from veritensor_ray.formats.format_registry import rewrite
 
 DROP_CELL, DROP_ROW = Action.DROP_CELL, Action.DROP_ROW
 KINDS = [ARROW_FILE, ARROW_STREAM]

@@ -22,8 +22,8 @@ from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.edits import Order, Orders
 from veritensor_ray.formats.editing.marks import Mark
+from veritensor_ray.formats.format_registry import reader_for, rewrite
 from veritensor_ray.formats.opened_files import opened
-from veritensor_ray.formats.registry import reader_for, rewrite
 
 
 def texts(data: bytes, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
