@@ -73,7 +73,7 @@ class ReadText:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadDocument:
     """What a reader yielded: texts, contents of members, gaps, and the error at the end."""
 
     texts: Sequence[ReadText]
@@ -126,7 +126,7 @@ class _OfFormat:
             file, Kind(self.row.media_type, kind.encoding, kind.bom), Limits(), extension, name_says=declared_type(extension), name=name
         )
 
-    def read(self, data: bytes | io.BufferedReader, document: SampleDocument) -> Reading:
+    def read(self, data: bytes | io.BufferedReader, document: SampleDocument) -> ReadDocument:
         """Reads a file, and the members in it. Raises whatever the reader raises, apart from ReadError."""
         texts: list[ReadText] = []
         members: list[bytes] = []
@@ -140,8 +140,8 @@ class _OfFormat:
                 else:
                     texts += _placed(item)
         except ReadError as error:
-            return Reading(texts, members, gaps, error)
-        return Reading(texts, members, gaps)
+            return ReadDocument(texts, members, gaps, error)
+        return ReadDocument(texts, members, gaps)
 
     def items(self, source: Source) -> Iterator[Item]:
         reader = reader_for(source.kind)
