@@ -6,7 +6,6 @@ so that a shard that is repeated writes the same objects again.
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import io
 import os
@@ -27,8 +26,6 @@ from veritensor_ray.cleaning.copy_places import copy_path, staged
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ReadError
-from veritensor_ray.core.format_table import text_type
-from veritensor_ray.core.media_types import JSONL
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Root
@@ -36,6 +33,7 @@ from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.format_registry import use
+from veritensor_ray.formats.opened_files import kind_of_part
 from veritensor_ray.masking.redaction import reason_safe
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -155,13 +153,10 @@ def _one(
 
 
 def _kind(row: PlanRow, file: BinaryIO) -> Kind | None:
-    """Return the kind of a part, which was determined at the artifact's beginning; None if the content shows it."""
+    """Return the kind of a part; None if the content shows it."""
     if row.kind not in BYTE_RANGES:
         return None
-    mark = len(codecs.BOM_UTF8)
-    bom = mark if row.part == 0 and file.read(mark) == codecs.BOM_UTF8 else 0
-    file.seek(0)
-    return Kind(JSONL if row.kind == "jsonl" else text_type(FileInfo(row.artifact, None, "").extension), "utf-8", bom)
+    return kind_of_part(file, FileInfo(row.artifact, None, "").extension, row.kind == "jsonl", row.part == 0)
 
 
 def _written(

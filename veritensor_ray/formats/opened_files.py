@@ -1,12 +1,14 @@
-"""Opens files for rewriters as the scan opened them."""
+"""Opens files for rewriters as the scan opened them, and knows of what kind the parts of a split text are."""
 
 from __future__ import annotations
 
+import codecs
 from typing import BinaryIO
 
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import FileInfo
-from veritensor_ray.core.format_table import declared_type
+from veritensor_ray.core.format_table import declared_type, text_type
+from veritensor_ray.core.media_types import JSONL
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
@@ -25,3 +27,11 @@ def opened(file: BinaryIO, name: str, limits: Limits, budget: Budget | None = No
     if budget is None:
         return Source(file, kind, limits, extension, name_says=declared_type(extension), name=base, directory=directory)
     return Source(file, kind, limits, extension, name_says=declared_type(extension), name=base, directory=directory, budget=budget)
+
+
+def kind_of_part(file: BinaryIO, extension: str, is_jsonl: bool, first: bool) -> Kind:
+    """Return the kind of a part of a split text, which is at its beginning: all parts have the kind that the plan saw in the first one."""
+    mark = len(codecs.BOM_UTF8)
+    bom = mark if first and file.read(mark) == codecs.BOM_UTF8 else 0
+    file.seek(0)
+    return Kind(JSONL if is_jsonl else text_type(extension), "utf-8", bom)

@@ -5,7 +5,6 @@ Texts that a model must read are streamed out. It does not depend on Ray.
 
 from __future__ import annotations
 
-import codecs
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,8 +14,8 @@ import pyarrow.compute as pc
 
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
-from veritensor_ray.core.format_table import COMPRESSED, text_type
-from veritensor_ray.core.media_types import JSONL, OLE, OLE_LOCKED
+from veritensor_ray.core.format_table import COMPRESSED
+from veritensor_ray.core.media_types import OLE, OLE_LOCKED
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Batcher, Gap, cut, one_batch
 from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
@@ -24,6 +23,7 @@ from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.engines.base import NameReader, Transcriber
 from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
 from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.opened_files import kind_of_part
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
 from veritensor_ray.pipeline.reading_progress import Position, ReadingProgress
@@ -206,15 +206,10 @@ def _alike(one: str, other: str, by_name: bool) -> bool:
 
 
 def _share(row: PlanRow, extension: str, opened: OpenArtifact) -> Share:
-    """Return which part of the artifact a row of the plan covers.
-
-    All parts of a split text have the kind that the plan saw at its beginning.
-    """
+    """Return which part of the artifact a row of the plan covers."""
     first = row.part == 0
     if row.kind == "rowgroups":
         return Share(row_groups=(row.start or 0, row.end or 0), first=first)
     if row.kind not in BYTE_RANGES:
         return Share(first=first)
-    mark = len(codecs.BOM_UTF8)
-    bom = mark if first and opened.file().read(mark) == codecs.BOM_UTF8 else 0
-    return Share(Kind(JSONL if row.kind == "jsonl" else text_type(extension), "utf-8", bom), row.start or 0, first=first)
+    return Share(kind_of_part(opened.file(), extension, row.kind == "jsonl", first), row.start or 0, first=first)
