@@ -22,6 +22,7 @@ PIECES = {
     "REMEMBERED", "KNOWN", "STEPS",  # of what is not done twice, and how often a clock is looked at
     "EARNED",  # before it is worth while to make an automaton
     "PORTION", "DICTIONARIES", "BEAT",  # of what is rewritten at once
+    "MEMORY", "HEADER",  # what a format may take or say of itself before it is recognized
     "HASHED",  # salts of hashes
     "LEAST", "BELOW",  # whole numbers that may be cards or accounts
     "SCRIPTS", "SPACELESS", "LAST", "LAST_ROW", "MAX32", "ALL", "MASK", "POLYNOMIAL", "GENERATOR", "TORCH_MAGIC", "LARGEST",  # numbers of formats
