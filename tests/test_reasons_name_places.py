@@ -31,7 +31,9 @@ MACHINE = {
     "engines/dependencies/advisory_cache.py", "engines/dependencies/osv.py", "engines/dependencies/osv_import.py", "engines/injection/described.py",
     "pipeline/context.py", "pipeline/machine_report.py", "pipeline/passages/reading_back.py",
 }  # fmt: skip
-VETTED = {"access_code", "as_read_error", "failure", "getattr", "isinstance", "not_installed", "set_exception", "told", "type", "_single"}
+VETTED = {
+    "access_code", "as_read_error", "failed", "failure", "getattr", "isinstance", "not_installed", "set_exception", "told", "type", "_single",
+}  # fmt: skip
 PLACES = {"bound", "end", "errno", "lineno", "reason_code", "start", "strerror"}
 # What makes a sentence for the ledger.
 SAY = {
