@@ -7,7 +7,7 @@ import sys
 if "pytest" in sys.modules:  # so that a failed check shows the values that it compared; must come before the import
     import pytest
 
-    for module in ("engine_contract", "format_contracts", "export_contract"):
+    for module in ("engine_contract", "format_contract", "reader_contract", "rewriter_contract", "export_contract"):
         pytest.register_assert_rewrite(f"veritensor_ray.testing.{module}")
 
 from veritensor_ray.testing.engine_contract import (
@@ -23,7 +23,9 @@ from veritensor_ray.testing.engine_contract import (
     text_batch,
 )
 from veritensor_ray.testing.export_contract import ExportContract
-from veritensor_ray.testing.format_contracts import ReaderContract, RewriterContract, SampleDocument
+from veritensor_ray.testing.format_contract import SampleDocument
+from veritensor_ray.testing.reader_contract import ReaderContract
+from veritensor_ray.testing.rewriter_contract import RewriterContract
 
 __all__ = [
     "HARMLESS",
