@@ -47,7 +47,7 @@ class FirstBytes:
         return self._of_byte.get(head[:1], self._deeper)
 
     def beginning(self, head: bytes) -> str | None:
-        """The media type of a file that is no text and has no strong magic."""
+        """The media type of a file that is not a text and has no strong magic."""
         if found := self._begins.match(head):
             return self._begun[(found.lastindex or 1) - 1]
         return next((media_type for place, magic, media_type in self._magics if head.startswith(magic, place)), None)

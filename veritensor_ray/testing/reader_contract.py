@@ -59,7 +59,7 @@ class ReaderContract(OfFormat):
     def test_locations_lead_back(self) -> None:
         for document in self.known():
             nowhere = [one.text for one in self.read(document.data, document).texts if one.is_nowhere]
-            assert len(nowhere) < 2, f"nobody can tell where these texts are: {nowhere}"
+            assert len(nowhere) < 2, f"the locations of these texts lead nowhere: {nowhere}"
             self._check_offsets(document)
 
     def test_what_is_cut_off_is_told(self) -> None:
