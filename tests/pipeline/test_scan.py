@@ -276,7 +276,7 @@ def test_an_image_that_cannot_be_read_is_a_gap_and_the_others_are_read(bad: list
     assert texts.schema == SEGMENTS
     assert texts.column("text").to_pylist() == [f"text {i}" for i in range(4) if i not in bad]
     assert [(artifact, gap.engine) for artifact, gap in gaps] == [(i, "fake-ocr") for i in bad]
-    assert all(gap.reason.startswith("fake-ocr failed: ValueError in contract.py, line ") for _, gap in gaps)
+    assert all(gap.reason.startswith("fake-ocr failed: ValueError in engine_contract.py, line ") for _, gap in gaps)
 
 
 @pytest.mark.parametrize("engines", [[], [OtherTranscriber(Settings())]])

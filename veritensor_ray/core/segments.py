@@ -109,10 +109,10 @@ class Gap:
         return cls(str(error), location, member, bound=error.bound if isinstance(error, LimitExceeded) else None, code=error.reason_code)
 
     @classmethod
-    def failed(cls, engine: str, error: Exception) -> Gap:
-        """Returns the gap for an engine that raised an error, which may be that it cannot read what it was given."""
-        bound = error.bound if isinstance(error, LimitExceeded) else None
-        code = error.reason_code if isinstance(error, ReadError) else ReasonCode.ENGINE_FAILED
+    def failed(cls, engine: str, error: Exception, reads: bool = False) -> Gap:
+        """Returns the gap for an engine that raised an error. One that `reads`, such as a transcriber, may say what is wrong with a file."""
+        bound = error.bound if reads and isinstance(error, LimitExceeded) else None
+        code = error.reason_code if reads and isinstance(error, ReadError) else ReasonCode.ENGINE_FAILED
         return cls(f"{engine} failed: {failure(error)}", engine=engine, bound=bound, code=code)
 
 

@@ -73,7 +73,7 @@ def transcribe(
                 texts.append(engine.read_images(images.slice(row, 1)))
                 gaps += [(artifact, gap) for _, gap in engine.gaps()]
             except Exception as error:  # noqa: BLE001  # the boundary of an image
-                gaps.append((artifact, Gap.failed(engine.name, error)))
+                gaps.append((artifact, Gap.failed(engine.name, error, reads=True)))
             pulse()
     table = pa.Table.from_batches(texts, SEGMENTS).unify_dictionaries().combine_chunks()
     return (table.to_batches() or [pa.RecordBatch.from_pylist([], SEGMENTS)])[0], gaps
