@@ -92,7 +92,7 @@ def test_a_picture_that_cannot_be_read_is_partial_and_the_others_are_not(corpus:
     (corpus / "bad.png").write_bytes(painted("FINDME RAISE-OCR", Comment="FINDME"))
     rows = scanned(corpus, *ENGINES)
     assert rows["bad.png"]["status"] == "partial"
-    assert rows["bad.png"]["reason"].startswith("fake-ocr failed: ValueError in contract.py, line ")
+    assert rows["bad.png"]["reason"].startswith("fake-ocr failed: ValueError in engine_contract.py, line ")
     assert coverage(rows["bad.png"]) == {"fake-local": "complete", "fake-model": "complete", "fake-ocr": "partial"}
     assert [view for _, view, *_ in found(rows["bad.png"])] == ["metadata", "metadata"]
     assert rows["picture.png"]["status"] == "scanned"
