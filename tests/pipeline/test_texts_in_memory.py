@@ -102,7 +102,7 @@ def test_an_encoded_file_is_left_to_the_caller() -> None:
 def test_a_failure_is_a_gap_of_its_text() -> None:
     results = scanned([WORD, f"boom {WORD}", WORD])
     ((number, gap),) = results.gaps
-    assert (number, gap.reason.rpartition(" ")[0]) == (1, "fake failed: ValueError in test_texts.py, line")
+    assert (number, gap.reason.rpartition(" ")[0]) == (1, "fake failed: ValueError in test_texts_in_memory.py, line")
     assert found(results) == {0: [(0, 6)], 1: [(5, 11)], 2: [(0, 6)]}
 
 
