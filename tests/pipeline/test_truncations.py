@@ -43,17 +43,17 @@ def pictured(count: int) -> bytes:
 @pytest.mark.parametrize(
     ("constant", "value", "name", "data", "bound"),
     [
-        ("layers._MOST", 3, "a.txt", TOKENS, "layer_texts"),
-        ("readers.containers.tar._EXTENDED", 9, "a.tar", sparse(0, 8), "tar_header"),
-        ("readers.containers.tar_format._PARTS", 1, "a.tar", sparse(0, 4, 8, 4), "sparse_parts"),
-        ("readers.office.vba._LARGEST", 4096, "a.doc", macros(words(9_000)), "macro_bytes"),
-        ("readers.office.odf._MODULE", 9, "a.odt", opendocument("text", "", Basic____M__xml=BASIC), "macro_bytes"),
-        ("readers.office.pictures._MOST", 2, "a.ppt", pictured(3), "ole_pictures"),
-        ("readers.office.biff._MOST", 0, "a.xls", (FILES / "sheets.xls").read_bytes(), "xls_records"),
-        ("readers.office.xls._NAMES", -1, "a.xls", (FILES / "sheets.xls").read_bytes(), "xls_names"),
-        ("readers.mail.outlook._MOST_RTF", 20, "a.msg", ole_builder.write(WHOLE), "held_bytes"),
-        ("readers.pdf.document._SCRIPT_BYTES", 9, "a.pdf", pdf(b"", SCRIPT, b"<</S/JavaScript/JS 6 0 R>>"), "pdf_stream_bytes"),
-        ("readers.pdf.document._SCRIPT_BYTES", 9, "a.pdf", pdf(b"", XMP), "pdf_stream_bytes"),
+        ("encoded_text._MOST", 3, "a.txt", TOKENS, "layer_texts"),
+        ("archives.tar.read._EXTENDED", 9, "a.tar", sparse(0, 8), "tar_header"),
+        ("archives.tar.structure._PARTS", 1, "a.tar", sparse(0, 4, 8, 4), "sparse_parts"),
+        ("office.ole.vba._LARGEST", 4096, "a.doc", macros(words(9_000)), "macro_bytes"),
+        ("office.opendocument.read._MODULE", 9, "a.odt", opendocument("text", "", Basic____M__xml=BASIC), "macro_bytes"),
+        ("office.ole.old_pictures._MOST", 2, "a.ppt", pictured(3), "ole_pictures"),
+        ("office.ole.biff._MOST", 0, "a.xls", (FILES / "sheets.xls").read_bytes(), "xls_records"),
+        ("office.ole.xls._NAMES", -1, "a.xls", (FILES / "sheets.xls").read_bytes(), "xls_names"),
+        ("mail.outlook._MOST_RTF", 20, "a.msg", ole_builder.write(WHOLE), "held_bytes"),
+        ("pdf.pdf_document._SCRIPT_BYTES", 9, "a.pdf", pdf(b"", SCRIPT, b"<</S/JavaScript/JS 6 0 R>>"), "pdf_stream_bytes"),
+        ("pdf.pdf_document._SCRIPT_BYTES", 9, "a.pdf", pdf(b"", XMP), "pdf_stream_bytes"),
     ],
 )
 def test_a_reader_says_what_it_cuts_off(
