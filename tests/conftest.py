@@ -50,6 +50,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
 
 
+@pytest.fixture(autouse=True)
+def _formats_end_with_the_test() -> Iterator[None]:
+    """A format that a plug-in or a contract registers stays known in its process, which other tests share."""
+    from veritensor_ray.core import format_table
+
+    tables: tuple[Any, ...] = (
+        format_table._ROWS,
+        format_table._PROMISED,
+        format_table._POSSIBLE,
+        format_table._TEXTS,
+        format_table.TEXT_TYPES,
+    )
+    before: list[Any] = [table.copy() for table in tables]
+    yield
+    if format_table._ROWS.keys() == before[0].keys():
+        return
+    from veritensor_ray.formats.first_bytes import KNOWN
+
+    for table, values in zip(tables, before, strict=True):
+        table.clear()
+        table.update(values)
+    KNOWN.learn(format_table.rows())
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Skip tests that import a library which this environment leaves out on purpose, as `make quick-elsewhere` does with PyTorch."""
