@@ -5,6 +5,8 @@ A new format is a row here and a folder in `formats`. If its first bytes do not 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from veritensor_ray.core import media_types as types
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.media_types import Format, first, late, packed, text
@@ -238,9 +240,9 @@ _PROMISED = {extension: one.media_type for one in FORMATS for extension in one.e
 _POSSIBLE = {extension: {one.media_type for one in FORMATS if extension in (*one.extensions, *one.also)} for extension in _PROMISED}
 
 
-def format_of(media_type: str) -> Format | None:
-    """Returns the row of a media type."""
-    return _ROWS.get(media_type)
+# Asked for each file, so they are no functions of Python: the row of a media type, and the media type that an extension promises.
+format_of: Callable[[str], Format | None] = _ROWS.get
+declared_type: Callable[[str], str | None] = _PROMISED.get
 
 
 def rows() -> tuple[Format, ...]:
@@ -276,11 +278,6 @@ def text_type(extension: str) -> str:
     """Returns the media type of plain text with this extension."""
     named = TEXT_TYPES.get(extension, types.PLAIN)
     return named if named.startswith("text/") else types.PLAIN
-
-
-def declared_type(extension: str) -> str | None:
-    """Returns the media type that an extension promises, or None if it promises nothing."""
-    return _PROMISED.get(extension)
 
 
 def mismatch(extension: str, media_type: str) -> bool:

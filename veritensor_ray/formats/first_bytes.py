@@ -13,6 +13,7 @@ from veritensor_ray.core.format_table import FORMATS
 from veritensor_ray.core.media_types import PLAIN, Format
 
 _Magic = tuple[int, bytes, str]  # an offset, the bytes there, and the media type
+UNLIKE_TEXT = re.compile(rb"[^\x00-\x08]{0,31}[\x00-\x08]")  # matches where one of the first 32 bytes is none of a text
 _UNSPECIFIC = (PLAIN, media_types.XML, media_types.SVG)  # these names say little, so text that declares its own type takes precedence
 
 
@@ -62,7 +63,10 @@ class FirstBytes:
         if known is None:
             known = tuple(one for one in self._openings if named in (*_UNSPECIFIC, one[1]))
             self._openings_of[named] = known
-        return next((media_type for pattern, media_type in known if pattern.match(start)), None)
+        for pattern, media_type in known:
+            if pattern.match(start):
+                return media_type
+        return None
 
 
 def _in_text(magics: Sequence[_Magic]) -> dict[int, npt.NDArray[np.bool_]]:

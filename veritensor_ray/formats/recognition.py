@@ -22,7 +22,7 @@ from veritensor_ray.formats.common.spool import edges
 from veritensor_ray.formats.common.streams import Pieces, Window
 from veritensor_ray.formats.compressed.recognise import behind_skipped, is_bzip2, packed_type
 from veritensor_ray.formats.csv.recognise import is_table
-from veritensor_ray.formats.first_bytes import KNOWN
+from veritensor_ray.formats.first_bytes import KNOWN, UNLIKE_TEXT
 from veritensor_ray.formats.json.recognise import begins_json, is_json_lines
 from veritensor_ray.formats.mail.recognise import mail_type, ole_mail
 from veritensor_ray.formats.markup.recognise import begins_html
@@ -32,7 +32,7 @@ from veritensor_ray.formats.office.recognise import declared_document, is_flat_d
 from veritensor_ray.formats.pdf.recognise import has_pdf_header, is_pdf_behind_text
 from veritensor_ray.formats.programs.recognise import is_bytecode
 from veritensor_ray.formats.records.recognise import is_tfrecord
-from veritensor_ray.formats.rtf.recognise import is_rtf_behind_blanks
+from veritensor_ray.formats.rtf import recognise as rtf
 from veritensor_ray.formats.text.recognise import controls, text_encoding
 from veritensor_ray.formats.web_archives.recognise import is_warc
 
@@ -79,7 +79,7 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
         return Kind(media_type)
     if media_type := mail_type(head, named):
         return Kind(media_type, "latin-1")
-    if is_rtf_behind_blanks(head):
+    if rtf.BEHIND_BLANKS.match(head, 0, rtf.REACH):
         return Kind(media_types.RTF)
     if is_pdf_behind_text(head, extension in TEXT_TYPES, tail, whole):
         return Kind(media_types.PDF)
@@ -94,17 +94,22 @@ def by_magic(head: bytes) -> str | None:
     for place, magic, media_type in KNOWN.magics_of(head):
         if head.startswith(magic, place) and _counts(magic, media_type, head):
             return media_type
+    if is_warc(head):
+        return media_types.WARC
+    if UNLIKE_TEXT.match(head) and (found := _by_numbers(head)):
+        return found
+    return media_types.TAR if is_tar(head) else packed_type(head)
+
+
+def _by_numbers(head: bytes) -> str | None:
+    """The media type of files that begin with numbers, of which at least one has a byte that no text contains."""
     if is_arrow_stream(head):
         return media_types.ARROW_STREAM
     if model := model_type(head):
         return model
     if is_bytecode(head):
         return media_types.BYTECODE
-    if is_warc(head):
-        return media_types.WARC
-    if is_tfrecord(head):
-        return media_types.TFRECORD
-    return media_types.TAR if is_tar(head) else packed_type(head)
+    return media_types.TFRECORD if is_tfrecord(head) else None
 
 
 def by_beginning(head: bytes) -> str | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from veritensor_ray.core.media_types import FAISS, NPZ, ONNX, PICKLE, PYTORCH, SAFETENSORS
+from veritensor_ray.formats.first_bytes import UNLIKE_TEXT
 from veritensor_ray.formats.model_files.onnx.recognise import is_onnx
 from veritensor_ray.formats.model_files.pickle.recognise import is_certainly_pickle, is_marked_pickle
 
@@ -23,10 +24,11 @@ def model_type(head: bytes) -> str | None:
 
 def model_type_by_structure(head: bytes, whole: bool) -> str | None:
     """The media type of model files that begin without a magic number; the bytes that follow have to match the format."""
-    if is_onnx(head):
-        return ONNX
-    if _is_faiss(head):
-        return FAISS
+    if UNLIKE_TEXT.match(head):
+        if is_onnx(head):
+            return ONNX
+        if _is_faiss(head):
+            return FAISS
     return PICKLE if is_certainly_pickle(head, whole) else None
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
+import re
 
-
-def is_rtf_behind_blanks(head: bytes) -> bool:
-    """Whether RTF begins after a byte order mark or blanks."""
-    return head[:1024].removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{\\rtf1")
+BEHIND_BLANKS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\\rtf1")  # after a byte order mark or blanks
+REACH = 1024  # bytes in which it has to begin
