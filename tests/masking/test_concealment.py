@@ -189,6 +189,7 @@ def test_keys_and_places_stay() -> None:
         }
 
 
+@pytest.mark.results
 def test_many_findings_in_one_text_take_no_long_time(at_most: AtMost) -> None:
     text = "Maria hunter2 bad " * 5_000
     made = recorder()

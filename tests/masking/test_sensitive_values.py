@@ -135,6 +135,7 @@ def test_what_holds_no_value_stays_however_it_is_written(text: str) -> None:
     assert hidden(text, (SECRET, PASSWORD), (PERSONAL, "Maria Gonzalez")) == text
 
 
+@pytest.mark.results
 @pytest.mark.parametrize("way", WRITTEN)
 def test_a_long_text_with_many_values_takes_no_long_time(way: str, at_most: AtMost) -> None:
     values = Values()
@@ -179,6 +180,7 @@ def test_values_are_bounded() -> None:
     assert list(values.kinds) == ["ab" * (bounds.VALUE // 2)]
 
 
+@pytest.mark.results
 @pytest.mark.parametrize(
     "value", [lambda i: f"a{i:07x}z", lambda i: f"jane{i}@example.com", lambda i: "a" * (6 + i % 250) + str(i), lambda i: f"{i:040}"]
 )

@@ -317,6 +317,7 @@ def test_a_thousand_mistakes_make_a_short_message() -> None:
     assert str(raised.value).count("\n") == 19
 
 
+@pytest.mark.results
 def test_a_mapping_with_many_keys_is_read_once(at_most: AtMost) -> None:
     """Looking for duplicates key by key would take minutes."""
     with at_most(5), pytest.raises(UsageError, match="unknown key"):
@@ -403,6 +404,7 @@ def _large(rows: int) -> pa.Table:
     )
 
 
+@pytest.mark.results
 def test_large_tables_take_seconds(at_most: AtMost) -> None:
     """A hundred thousand rows take a fraction of what a Python loop over them would; nothing to do takes no time."""
     rows = _large(100_000)
@@ -418,6 +420,7 @@ def test_large_tables_take_seconds(at_most: AtMost) -> None:
     assert 0 < done["suppressed_by"].null_count < 100_000
 
 
+@pytest.mark.results
 def test_an_entry_with_many_ids_takes_seconds(at_most: AtMost) -> None:
     """Reading 100,000 ids takes about a second; applying them takes a lookup for each row, however many ids there are."""
     rows = _large(100_000)

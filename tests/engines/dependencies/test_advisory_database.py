@@ -52,6 +52,7 @@ def test_age_is_the_newest_records_and_a_future_date_says_nothing(tmp_path: Path
     assert about.age(date(2025, 6, 11)) == 10
 
 
+@pytest.mark.results
 def test_hostile_entries_are_counted_and_the_rest_is_taken(tmp_path: Path, at_most: AtMost) -> None:
     path = archive(
         tmp_path / "all.zip",

@@ -242,6 +242,7 @@ def _lock(kind: str, count: int) -> tuple[str, str]:
     return "package-lock.json", json.dumps({"lockfileVersion": 3, "packages": packages}, indent=2)
 
 
+@pytest.mark.results
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["requirements.txt", "poetry.lock", "package-lock.json"])
 def test_a_lock_file_of_20_000_packages_takes_seconds(made: Dependencies, kind: str, at_most: AtMost) -> None:

@@ -451,6 +451,7 @@ def test_says_what_cannot_be_read_at_all(name: str, text: str) -> None:
         items(name, text)
 
 
+@pytest.mark.results
 def test_aliases_do_not_multiply(at_most: AtMost) -> None:
     bomb = "a: &a [x==1, x==1]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefghijklm", "bcdefghijklmn", strict=False))
     with at_most(2):
@@ -518,6 +519,7 @@ def test_any_json(name: str, document: dict[str, Any]) -> None:
     list(_survives(name, json.dumps(document)))
 
 
+@pytest.mark.results
 @pytest.mark.parametrize(
     "text",
     [
@@ -541,6 +543,7 @@ def test_hostile_lines_take_no_time(name: str, text: str, at_most: AtMost) -> No
         list(_survives(name, text))
 
 
+@pytest.mark.results
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -220,6 +220,7 @@ def test_damage_raises_nothing(protocol: int) -> None:
         scan(bytes(flipped), "a.pkl")
 
 
+@pytest.mark.results
 def test_speed_of_numbers(at_most: AtMost) -> None:
     data = dumps([float(n) for n in range(500_000)])
     with at_most(5):

@@ -162,6 +162,7 @@ def test_headers_commands_and_hashes(text: str, rule: str | None) -> None:
     assert [name for name, _ in found(text)] == ([rule] if rule else [])
 
 
+@pytest.mark.results
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",

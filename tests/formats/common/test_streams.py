@@ -122,7 +122,7 @@ def test_a_flipped_bit_raises_a_read_error_or_nothing(media_type: str) -> None:
 @cache
 def bomb(media_type: str) -> bytes:
     """Zeros, which are more than any bound below lets through."""
-    zeros = bytes(32 << 20)
+    zeros = bytes(48 << 20)
     return bz2.compress(zeros, 1) if media_type == "application/x-bzip2" else PACKERS[media_type](zeros)
 
 

@@ -120,7 +120,7 @@ TABLES = st.text(st.sampled_from('ab,;"\r\n x\0'), max_size=40)
 
 
 @given(TABLES, st.sampled_from(",;\t|"))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_the_tokenizer_agrees_with_the_csv_module(text: str, delimiter: str) -> None:
     tokenizer = Tokenizer(delimiter)
     lines, at = [], 0
@@ -138,7 +138,7 @@ def test_what_follows_a_closing_quote_never_escapes_it() -> None:
 
 
 @given(TABLES, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_each_cell_of_the_reader_can_be_changed_alone(text: str, data: st.DataObject) -> None:
     raw = text.encode()
     found: list[Text] = []

@@ -324,7 +324,7 @@ def check(data: bytes, kind: Kind, choose: st.DataObject, parse: Any) -> None:
         assert out == data
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(values, styles, st.booleans(), st.data())
 def test_the_reader_and_the_rewriter_agree_on_names_in_documents(value: Any, style: Any, streamed: bool, choose: st.DataObject) -> None:
     data = json.dumps(value, **style).encode()
@@ -333,7 +333,7 @@ def test_the_reader_and_the_rewriter_agree_on_names_in_documents(value: Any, sty
         check(data, JSON, choose, json.loads)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(values, min_size=1, max_size=4), st.booleans(), st.sampled_from(["\n", "\r\n"]), st.data())
 def test_the_reader_and_the_rewriter_agree_on_names_in_lines(rows: Any, ascii_only: bool, end: str, choose: st.DataObject) -> None:
     data = end.join(json.dumps(row, ensure_ascii=ascii_only) for row in rows).encode()

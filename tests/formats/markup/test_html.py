@@ -289,6 +289,7 @@ def test_damaged_input(media_type: str) -> None:
         harmless(REAL[:i] + bytes([REAL[i] ^ 31]) + REAL[i + 1 :], media_type)
 
 
+@pytest.mark.results
 @pytest.mark.parametrize("media_type", [HTML, XHTML, "text/xml"])
 @pytest.mark.parametrize(
     "source",

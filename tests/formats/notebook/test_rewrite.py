@@ -193,7 +193,7 @@ cells = anything | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(cells, max_size=3), anything, st.booleans(), st.data())
 def test_the_reader_and_the_rewriter_agree_on_names(found: list[Any], metadata: Any, ascii_only: bool, choose: st.DataObject) -> None:
     data = json.dumps({"cells": found, "metadata": metadata}, ensure_ascii=ascii_only, indent=1).encode()

@@ -169,6 +169,7 @@ def test_damaged_input() -> None:
         harmless(REAL[:i] + bytes([REAL[i] ^ 31]) + REAL[i + 1 :], RTF, None)
 
 
+@pytest.mark.results
 @pytest.mark.parametrize(
     "source",
     [

@@ -75,6 +75,7 @@ def test_damaged_input() -> None:
         harmless(REAL[:i] + bytes([REAL[i] ^ 31]) + REAL[i + 1 :], TEX)
 
 
+@pytest.mark.results
 @pytest.mark.parametrize(
     "source",
     [

@@ -60,6 +60,7 @@ def test_texts(media_type: str, source: str, expected: dict[str, list[str]]) -> 
     assert sniff(source.encode(), {SRT: ".srt", VTT: ".vtt", SSA: ".ass"}.get(media_type, "")).media_type == media_type
 
 
+@pytest.mark.results
 @pytest.mark.parametrize("media_type", [SRT, VTT, SSA, FRAMES])
 @pytest.mark.parametrize(
     "source", [b"<", b"{", b"a\n", b"&amp;\n", b"<a ", b"0:00:01,000 --> 0:00:02,000\nx\n\n", b"Dialogue: ,", b"{0}{1}a|", b"\r"]
