@@ -4,47 +4,33 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import veritensor_ray
 from veritensor_ray import exports
-from veritensor_ray.core import format_table, plugins
+from veritensor_ray.core import plugins
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError
-from veritensor_ray.core.format_table import FORMATS, declared_type, format_of, mismatch
+from veritensor_ray.core.format_table import declared_type, format_of, mismatch
 from veritensor_ray.core.media_types import PLAIN
 from veritensor_ray.engines.registry import BUILT_IN, available
 from veritensor_ray.formats import format_registry as registry
-from veritensor_ray.formats.first_bytes import KNOWN
 from veritensor_ray.formats.recognition import recognise
 from veritensor_ray.pipeline.fingerprint import describe
 
 DECK, CHECKLIST = "deck_format:DECK", "checklist_export:CHECKLIST"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILE = b"\x89deck\ntext 5\nHelloend 0\n"
-_TABLES = ("_ROWS", "TEXT_TYPES", "_TEXTS", "_PROMISED", "_POSSIBLE")
 
 
 @pytest.fixture(autouse=True)
-def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Only what a test registers itself is known, until it ends, and nothing is imported from the examples unless it names them."""
-    kept = {name: getattr(format_table, name).copy() for name in _TABLES}
-    for table in (format_table._ROWS, format_table._PROMISED, format_table._POSSIBLE):
-        for known in ("application/x-deck", ".deck"):
-            table.pop(known, None)
-    KNOWN.learn(FORMATS)
+def _without_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is imported from the examples unless a test names them, whatever other tests have imported."""
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(EXAMPLES)])
     for name in ("deck_format", "checklist_export"):
-        sys.modules.pop(name, None)
-    yield
-    for name, value in kept.items():
-        table = getattr(format_table, name)
-        table.clear()
-        table.update(value)
-    KNOWN.learn(FORMATS)
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 def configured(*named: str, **settings: object) -> Settings:
