@@ -24,7 +24,7 @@ import psutil
 
 from veritensor_ray.core.config import Settings, load_settings
 from veritensor_ray.jobs.audit_run import audit
-from veritensor_ray.jobs.cluster import connection as cluster
+from veritensor_ray.jobs.cluster import connection
 from veritensor_ray.jobs.run_reporting import Silent
 
 FAKES = {"fake-local": "veritensor_ray.testing:Obedient", "fake-model": "veritensor_ray.testing:ObedientModel"}
@@ -79,7 +79,7 @@ def main() -> None:
     options = parser.parse_args()
     engines = list(FAKES) if options.models else ["fake-local"]
     profile = cProfile.Profile()
-    with tempfile.TemporaryDirectory(prefix="veritensor-bench-") as folder, cluster.running(Settings()):
+    with tempfile.TemporaryDirectory(prefix="veritensor-bench-") as folder, connection.running(Settings()):
         for shards in (options.shards // 4, options.shards):
             if options.profile:
                 profile.enable()

@@ -9,7 +9,7 @@ from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import OutputConflict
 from veritensor_ray.findings.sweep_state import LATEST
-from veritensor_ray.jobs.cluster import connection as cluster
+from veritensor_ray.jobs.cluster import connection
 from veritensor_ray.jobs.run_checks import CheckedRun, check_same, ready
 from veritensor_ray.jobs.run_reporting import Reporter, Silent
 from veritensor_ray.jobs.run_requests import Run, requests
@@ -80,7 +80,7 @@ def _scanned(ready: CheckedRun, run: Run) -> dict[str, Any]:
     from veritensor_ray.actors.tasks import collect_audit
 
     ready.report.stage("start")
-    with cluster.running(ready.settings):
+    with connection.running(ready.settings):
         spent = scan(ready, run)
         ready.lease.check()
         return collected(ready, collect_audit, info(ready, run, spent), ready.context.site_key, ready.judge)

@@ -33,7 +33,7 @@ from veritensor_ray.engines.registry import available, rules_of
 from veritensor_ray.findings.run_file import CLEAN_KIND
 from veritensor_ray.findings.sweep_state import SWEEPS, results
 from veritensor_ray.jobs.audit_run import audit
-from veritensor_ray.jobs.cluster import connection as cluster
+from veritensor_ray.jobs.cluster import connection
 from veritensor_ray.jobs.copy_destination import check_clean, check_destination
 from veritensor_ray.jobs.run_reporting import Reporter, Silent
 from veritensor_ray.jobs.sweep_run import sweep
@@ -94,7 +94,7 @@ class _Cleaning:
             before = self._earlier()
             if before is not None:
                 return before
-            with cluster.running(self._settings):
+            with connection.running(self._settings):
                 return self._cleaned(held)
 
     def _cleaned(self, held: Lease) -> dict[str, Any]:

@@ -22,9 +22,7 @@ from veritensor_ray.core.errors import UsageError, VeritensorError
 from veritensor_ray.corpus.listing import check_source, roots
 from veritensor_ray.engines.registry import create, needing_models, selected
 from veritensor_ray.formats.format_registry import import_all, use
-from veritensor_ray.jobs.cluster import connection as cluster
-from veritensor_ray.jobs.cluster import outside_calls as outside
-from veritensor_ray.jobs.cluster import ray_internals
+from veritensor_ray.jobs.cluster import connection, outside_calls, ray_internals
 from veritensor_ray.jobs.cluster.slots import arithmetic, cpus, described, stages_of
 from veritensor_ray.masking.site_key import key_id, site_key
 from veritensor_ray.pipeline.context import load
@@ -236,14 +234,14 @@ def _ray(settings: Settings) -> Iterator[Check]:
         return
     import ray
 
-    started = cluster.start(settings)
+    started = connection.start(settings)
     try:
         answer = ray.get(ray.remote(num_cpus=1)(lambda: os.getpid()).remote(), timeout=60)
         total = ray.cluster_resources()
         kind = settings.address or "embedded"
         yield Check("ray", "ok", f"{ray.__version__}, {kind}: {total.get('CPU', 0):g} CPUs; a task ran in process {answer}")
         if settings.address:
-            yield _outside(outside.of_joined())
+            yield _outside(outside_calls.of_joined())
         elif started:
             from veritensor_ray.jobs.cluster import embedded
 
@@ -254,10 +252,13 @@ def _ray(settings: Settings) -> Iterator[Check]:
         slots, _ = arithmetic(settings, stages)
         yield Check("resources", "ok", described(slots, stages, settings.resources.model_gpus > 0))
     finally:
-        cluster.stop(settings, started)
+        connection.stop(settings, started)
 
 
 def _outside(said: str | None) -> Check:
     return Check(
-        "outside", "warning" if said else "ok", said or "the head sends nothing outside of the cluster", outside.REMEDY if said else ""
+        "outside",
+        "warning" if said else "ok",
+        said or "the head sends nothing outside of the cluster",
+        outside_calls.REMEDY if said else "",
     )

@@ -16,8 +16,7 @@ from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.core.signing import load_private_key
 from veritensor_ray.core.uris import real_bases
 from veritensor_ray.corpus.listing import roots
-from veritensor_ray.jobs.cluster import connection as cluster
-from veritensor_ray.jobs.cluster import preflight, ray_internals
+from veritensor_ray.jobs.cluster import connection, preflight, ray_internals
 from veritensor_ray.jobs.cluster.preflight import Fleet
 from veritensor_ray.jobs.run_policy import policy_in_force
 from veritensor_ray.jobs.run_reporting import Reporter
@@ -71,7 +70,7 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
         policy = policy_in_force(given, store, key_id(key), report.note)
         if settings.address:
             report.stage("join")
-            stack.enter_context(cluster.running(settings))
+            stack.enter_context(connection.running(settings))
         fleet = preflight.everywhere(given, bundle_id, report.note) if settings.address else preflight.here(settings)
         _check_required(policy.required_engines, fleet)
         held = stack.enter_context(lease(store, report.note))

@@ -33,9 +33,9 @@ from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.schema import LEDGER
 from veritensor_ray.findings.shard_commit import committed
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.jobs.cluster import slots as resources
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.cluster.machines import Machines
+from veritensor_ray.jobs.cluster.slots import Slots, arithmetic
 from veritensor_ray.jobs.run_checks import CheckedRun
 from veritensor_ray.jobs.run_reporting import Reporter
 from veritensor_ray.jobs.run_requests import Run
@@ -150,7 +150,7 @@ async def _work(
     settings = context.settings
     local, models = split_engines(context)
     stages = _stages(context, models)
-    slots, found = resources.arithmetic(settings, len(stages), report.note, claim.take)
+    slots, found = arithmetic(settings, len(stages), report.note, claim.take)
     if settings.read_rate:
         context = replace(context, read_rate=settings.read_rate / slots.extract)
     reference = ray.put(context)
@@ -196,7 +196,7 @@ def _stages(context: Context, models: tuple[str, ...]) -> list[Sequence[Engine]]
 
 
 def _pools(
-    reference: Any, stages: Sequence[Sequence[Engine]], settings: Settings, turns: CpuTurns, slots: resources.Slots, claim: Claim
+    reference: Any, stages: Sequence[Sequence[Engine]], settings: Settings, turns: CpuTurns, slots: Slots, claim: Claim
 ) -> list[Pool]:
     """Returns the pool of each stage. None of their actors is started yet."""
     from veritensor_ray.jobs.scheduling.actor_pool import Pool

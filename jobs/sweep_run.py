@@ -15,7 +15,7 @@ from veritensor_ray.engines.base import Transcriber, Volatile
 from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.sweep_publishing import link, prune, publish
 from veritensor_ray.findings.sweep_state import SWEEPS, Night, folder_of, latest, missed, night, results, surplus
-from veritensor_ray.jobs.cluster import connection as cluster
+from veritensor_ray.jobs.cluster import connection
 from veritensor_ray.jobs.run_checks import CheckedRun, ready
 from veritensor_ray.jobs.run_reporting import Reporter, Silent
 from veritensor_ray.jobs.run_requests import Run, requests
@@ -62,7 +62,7 @@ def _swept(ready: CheckedRun, elsewhere: Night | None) -> dict[str, Any]:
         ready.report.note(f"sweep {run.id} did not end: resuming its plan of {run.started}")
     _check_mounted(ready, run, before)
     ready.report.stage("start")
-    with cluster.running(ready.settings):
+    with connection.running(ready.settings):
         spent = scan(ready, run, reading.known)
         ready.lease.check()  # a run that took the lease over may have published this very sweep
         taken = elsewhere.store if elsewhere else None

@@ -129,12 +129,12 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def local_ray(_home: Path) -> Iterator[None]:
     """An embedded Ray that the audits of a test session share."""
-    from veritensor_ray.jobs.cluster import connection as cluster
+    from veritensor_ray.jobs.cluster import connection
 
     settings = Settings()
-    started = cluster.start(settings)
+    started = connection.start(settings)
     yield
-    cluster.stop(settings, started)
+    connection.stop(settings, started)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ from training.injection_data import MEASURE_ONLY, TRAIN_ON, held_out
 from training.injection_grammar import PROBES
 from training.injection_network import Network, export
 from training.injection_samples import WINDOW, Sample, first_round, raw_windows, second_round, third_round
-from veritensor_ray.engines.injection import calibrated_scores as calibration
+from veritensor_ray.engines.injection import calibrated_scores
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
 from veritensor_ray.engines.injection.windows import Cutter
 
@@ -319,7 +319,7 @@ def calibrate(data: Path, out: Path, learnt: Learnt, documents: Sequence[Documen
     for name, found in attacks.items():
         reached = scores_as_shipped(out, facts, [[t] for t in found])
         recall[name] = {"attacks": len(found)} | {k: round(float((reached >= v).mean()), 3) for k, v in levels.items()}
-    facts |= {"thresholds": {k: calibration.probability(v) for k, v in levels.items()}, "clean": rates(kinds), "recall": recall,
+    facts |= {"thresholds": {k: calibrated_scores.probability(v) for k, v in levels.items()}, "clean": rates(kinds), "recall": recall,
               "trained_kinds": sorted({d.group.removeprefix("real: ") for d in documents if d.group.startswith("real: ")} - set(REAL_NEVER_TRAINED)),
               "trained_on": learnt.trained_on}  # fmt: skip
     write_json(out / "calibration.json", facts)

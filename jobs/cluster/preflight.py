@@ -8,7 +8,7 @@ from typing import Any
 
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError, ModelError
-from veritensor_ray.jobs.cluster import outside_calls as outside
+from veritensor_ray.jobs.cluster import outside_calls
 from veritensor_ray.pipeline.machine_report import EngineSeen, NodeReport, engines_here
 
 _PATIENCE = 300.0  # seconds for one node, which may read gigabytes of models
@@ -49,8 +49,8 @@ def everywhere(settings: Settings, bundle: str | None, note: Callable[[str], Non
         raise CannotRunError("\n".join(["the cluster is not ready:", *lines, *(f"→ {problem}" for problem in problems)]))
     for line in lines:
         note(line)
-    if said := outside.of_joined():
-        note(f"{said}; to stop that, {outside.REMEDY}")
+    if said := outside_calls.of_joined():
+        note(f"{said}; to stop that, {outside_calls.REMEDY}")
     return _fleet(settings, {report.node: report.engines for report, scans in reports if scans})
 
 

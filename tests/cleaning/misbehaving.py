@@ -6,7 +6,7 @@ import os
 import time
 from typing import BinaryIO
 
-from veritensor_ray.cleaning import artifact_cleaner as artifact
+from veritensor_ray.cleaning import artifact_cleaner
 from veritensor_ray.formats import format_registry as formats
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError
@@ -37,4 +37,4 @@ def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
     _real(source, out, orders)
 
 
-artifact.rewrite = rewrite  # type: ignore[attr-defined]  # what it imported
+artifact_cleaner.rewrite = rewrite  # type: ignore[attr-defined]  # what it imported

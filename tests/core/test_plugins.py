@@ -16,7 +16,7 @@ from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.format_table import declared_type, format_of, mismatch
 from veritensor_ray.core.media_types import PLAIN
 from veritensor_ray.engines.registry import BUILT_IN, available
-from veritensor_ray.formats import format_registry as registry
+from veritensor_ray.formats import format_registry
 from veritensor_ray.formats.recognition import recognise
 from veritensor_ray.pipeline.fingerprint import describe
 
@@ -50,13 +50,13 @@ def kind() -> str:
 
 def test_a_format_of_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (kind(), declared_type(".deck")) == (PLAIN, None)
-    assert registry.use(configured(DECK)) == {"application/x-deck": "1"}
+    assert format_registry.use(configured(DECK)) == {"application/x-deck": "1"}
     assert (kind(), declared_type(".deck"), mismatch(".deck", kind())) == ("application/x-deck", "application/x-deck", False)
-    assert registry.use(configured(DECK)) == {"application/x-deck": "1"}
+    assert format_registry.use(configured(DECK)) == {"application/x-deck": "1"}
 
 
 def test_a_format_of_an_installed_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.use(installed(monkeypatch, "veritensor_ray.formats", DECK))
+    format_registry.use(installed(monkeypatch, "veritensor_ray.formats", DECK))
     assert kind() == "application/x-deck"
 
 
@@ -84,13 +84,13 @@ def test_a_plugin_with_a_mistake(spec: str, says: str) -> None:
 
 def test_an_entry_point_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"group veritensor_ray\.formats is no Format; correct or remove its package"):
-        registry.use(installed(monkeypatch, "veritensor_ray.formats", CHECKLIST))
+        format_registry.use(installed(monkeypatch, "veritensor_ray.formats", CHECKLIST))
 
 
 @pytest.mark.parametrize("name", [DECK, CHECKLIST])
 def test_nothing_of_the_corpus_is_a_plugin(name: str) -> None:
     settings = configured(name, sources=[str(EXAMPLES.parent)])
-    for use in (registry.use, exports.known):
+    for use in (format_registry.use, exports.known):
         with pytest.raises(UsageError, match="is inside the corpus, and code from the corpus is never run"):
             use(settings)
 
@@ -103,7 +103,7 @@ def changed(**about: object) -> str:
     from deck_format import DECK
 
     with pytest.raises(UsageError) as error:
-        registry.register(replace(DECK, **about))  # type: ignore[arg-type]
+        format_registry.register(replace(DECK, **about))  # type: ignore[arg-type]
     return str(error.value)
 
 
@@ -124,8 +124,8 @@ def test_a_format_that_nobody_read_gets_a_reader() -> None:
 
     ar = format_of("application/x-unix-archive")
     assert ar is not None
-    registry.register(replace(DECK, media_type=ar.media_type, begins=ar.begins, magics=(), extensions=(".ar",)))
-    assert registry.has_own_reader(ar.media_type)
+    format_registry.register(replace(DECK, media_type=ar.media_type, begins=ar.begins, magics=(), extensions=(".ar",)))
+    assert format_registry.has_own_reader(ar.media_type)
     assert recognise(io.BytesIO(b"!<arch>\n" + bytes(60)), ".ar").kind.media_type == ar.media_type
 
 

@@ -25,7 +25,7 @@ from veritensor_ray.formats.editing.actions import Action, Strippable
 from veritensor_ray.jobs.announce import message
 from veritensor_ray.jobs.announce.metrics import write_metrics
 from veritensor_ray.policy.policy_file import Policy, PolicyRule, Suppression
-from veritensor_ray.results import comparison as diff
+from veritensor_ray.results import comparison
 from veritensor_ray.stores.filesystems import PROTOCOLS
 
 DOCS = ROOT / "docs"
@@ -121,7 +121,7 @@ def test_a_category_is_described_and_no_other() -> None:
 
 def test_a_state_and_a_column_of_trends_are_described() -> None:
     text = (DOCS / "sweeps.md").read_text()
-    assert [word for word in (*message.STATES, *diff.STATES, *TABLES["trends"].names) if f"`{word}`" not in text] == []
+    assert [word for word in (*message.STATES, *comparison.STATES, *TABLES["trends"].names) if f"`{word}`" not in text] == []
 
 
 def test_a_field_of_a_message_is_described() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.exports import outputs
-from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports import described_findings
 from veritensor_ray.exports.described_findings import FoundPackage
 
 
@@ -29,7 +29,7 @@ from veritensor_ray.exports.described_findings import FoundPackage
     ],
 )
 def test_the_package_is_taken_from_the_evidence(rule: str, evidence: str | None, package: FoundPackage | None) -> None:
-    assert described.package_of(outputs.finding(rule_id=f"dependencies.{rule}", evidence=evidence)) == package
+    assert described_findings.package_of(outputs.finding(rule_id=f"dependencies.{rule}", evidence=evidence)) == package
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_package_is_taken_from_the_evidence(rule: str, evidence: str | None,
     ],
 )
 def test_suppressions_are_explained(by: str | None, accepted: bool | None, words: str | None) -> None:
-    found = described.suppression_of(outputs.finding(suppressed_by=by), {"S-1": outputs.ENTRY})
+    found = described_findings.suppression_of(outputs.finding(suppressed_by=by), {"S-1": outputs.ENTRY})
     assert (found and found.accepted, found and found.words) == (accepted, words)
 
 
@@ -58,7 +58,7 @@ def test_suppressions_are_explained(by: str | None, accepted: bool | None, words
 )
 def test_locations_in_words(at: dict[str, Any] | None, words: str, line: int | None) -> None:
     row = outputs.finding(at=at) if at else outputs.finding() | {"location": None}
-    assert (described.place_of(row), described.line_of(row)) == (words, line)
+    assert (described_findings.place_of(row), described_findings.line_of(row)) == (words, line)
 
 
 @pytest.mark.parametrize(
@@ -72,17 +72,18 @@ def test_locations_in_words(at: dict[str, Any] | None, words: str, line: int | N
 )
 def test_a_headline_says_nothing_twice(rule: str, message: str | None, words: str) -> None:
     assert (
-        described.headline(outputs.RULE if rule == outputs.RULE.rule_id else None, outputs.finding(rule_id=rule, message=message)) == words
+        described_findings.headline(outputs.RULE if rule == outputs.RULE.rule_id else None, outputs.finding(rule_id=rule, message=message))
+        == words
     )
 
 
 def test_only_plain_addresses_are_references() -> None:
-    assert described.references(outputs.RULE) == ["https://docs.python.org/3/library/pickle.html"]
+    assert described_findings.references(outputs.RULE) == ["https://docs.python.org/3/library/pickle.html"]
 
 
 @pytest.mark.parametrize("text", outputs.HOSTILE.values(), ids=outputs.HOSTILE)
 def test_hostile_text_is_neither_markup_nor_a_control_character(text: str) -> None:
-    safe = described.markdown_safe(text).replace("<!-- -->", "")
+    safe = described_findings.markdown_safe(text).replace("<!-- -->", "")
     assert not set("\r\n\x1b\x00\u202e") & set(safe)
     assert "<" not in safe
     for mark in "`*_[]()#|!":
@@ -105,11 +106,11 @@ def test_hostile_text_is_neither_markup_nor_a_control_character(text: str) -> No
     ],
 )
 def test_markdown_shows_text_as_it_is(text: str, safe: str) -> None:
-    assert described.markdown_safe(text) == safe
+    assert described_findings.markdown_safe(text) == safe
 
 
 def test_an_object_is_written_item_by_item() -> None:
     file = io.BytesIO()
-    described.write_object(file, {"a": 1}, {"b": iter(["ü", {"c": None}]), "d": iter([])}, {"e": "\x1b\ud800"})
+    described_findings.write_object(file, {"a": 1}, {"b": iter(["ü", {"c": None}]), "d": iter([])}, {"e": "\x1b\ud800"})
     assert json.loads(file.getvalue()) == {"a": 1, "b": ["ü", {"c": None}], "d": [], "e": "\x1b\ud800"}
     assert file.getvalue().isascii()

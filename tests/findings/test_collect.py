@@ -23,7 +23,7 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.findings import collect as collecting
-from veritensor_ray.findings import table_files as tables
+from veritensor_ray.findings import table_files
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.outcome_row import outcome_row
 from veritensor_ray.findings.recorder import Recorder
@@ -423,8 +423,8 @@ def test_run_json_is_written_last(run: Run) -> None:
 
 
 def test_collecting_again_replaces_what_was_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_FLUSH_ROWS", 2)
-    monkeypatch.setattr(tables, "_FILE_ROWS", 4)
+    monkeypatch.setattr(table_files, "_FLUSH_ROWS", 2)
+    monkeypatch.setattr(table_files, "_FILE_ROWS", 4)
     for name in "abcdefg":
         run.add(name, "bad 1", "bad 2")
     run.collect()

@@ -28,7 +28,7 @@ from veritensor_ray.engines.injection import Injection
 from veritensor_ray.engines.injection.calibrated_scores import odds
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.models.standard import keep_calibration
-from veritensor_ray.pipeline.bounded import process as bounded
+from veritensor_ray.pipeline.bounded import process
 
 pytestmark = pytest.mark.slow  # each calibration is a process that loads a model, or two
 Run = Any
@@ -45,9 +45,9 @@ def home(_trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A copy of it in HF_HOME."""
     copy = shutil.copytree(_trained, tmp_path / "hf/veritensor")
     monkeypatch.setenv("HF_HOME", str(copy.parent))
-    bounded.SHARED.close()  # it has the HF_HOME of another test
+    process.SHARED.close()  # it has the HF_HOME of another test
     yield copy
-    bounded.SHARED.close()
+    process.SHARED.close()
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_the_bundle_carries_it_and_is_sealed(home: Path, clean: Path, run: Run, 
     assert "models/injection/calibration.json" in created.manifest.files
     import_bundle(made.settings(), made.folder / "calibrated.tar")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
-    bounded.SHARED.close()
+    process.SHARED.close()
     seen = vr.inspect(f"{calm(2)} {ATTACK}", profile="standard", engines=["injection"], **made.flags)
     assert [finding["rule_id"] for finding in seen.findings] == ["injection.prompt"]
     settings, active = activate(made.settings(profile="standard"))

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from veritensor_ray.pipeline import heartbeat as beats
+from veritensor_ray.pipeline import heartbeat
 from veritensor_ray.pipeline.heartbeat import Stopped, with_beats
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beats, "_SLICE", 0.01)
+    monkeypatch.setattr(heartbeat, "_SLICE", 0.01)
 
 
 def test_the_items_come_in_order_and_each_is_made_only_when_it_is_asked_for() -> None:

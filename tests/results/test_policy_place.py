@@ -14,7 +14,7 @@ from veritensor_ray.core.errors import CannotRunError, UsageError
 from veritensor_ray.policy.policy_file import Suppression
 from veritensor_ray.results.policy_place import FilePlace, NoPlace, StorePlace, in_output, place_for
 from veritensor_ray.results.results import Results
-from veritensor_ray.stores import conditional_writes as conditional
+from veritensor_ray.stores import conditional_writes
 from veritensor_ray.stores.outputs import OutputStore
 
 
@@ -92,20 +92,20 @@ def test_two_people_who_decide_at_once_lose_nothing(monkeypatch: pytest.MonkeyPa
     """Between the first one's read and write, another adds an entry."""
     place = StorePlace(OutputStore(f"memory://{tmp_path.name}"))
     others = [entry(2)]
-    write = conditional.BestEffort.write
+    write = conditional_writes.BestEffort.write
 
     def late(self: Any, data: bytes, version: str | None) -> str | None:
         if others:
             place.add(others.pop())
         return write(self, data, version)
 
-    monkeypatch.setattr(conditional.BestEffort, "write", late)
+    monkeypatch.setattr(conditional_writes.BestEffort, "write", late)
     place.add(entry(1))
     assert {one.finding for one in place.load().suppressions} == {f"{number:032x}" for number in (1, 2)}
 
 
 def test_a_store_that_is_always_busy_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(conditional.BestEffort, "write", lambda self, data, version: None)
+    monkeypatch.setattr(conditional_writes.BestEffort, "write", lambda self, data, version: None)
     with pytest.raises(CannotRunError, match="keeps changing, so nothing was added"):
         StorePlace(OutputStore(f"memory://{tmp_path.name}")).add(entry(1))
 

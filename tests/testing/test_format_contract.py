@@ -14,7 +14,7 @@ import pytest
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.media_types import Format
 from veritensor_ray.core.segments import Block, Gap
-from veritensor_ray.formats import format_registry as registry
+from veritensor_ray.formats import format_registry
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.editing.edits import Orders, Unit
 from veritensor_ray.testing import ReaderContract, RewriterContract, SampleDocument
@@ -120,7 +120,7 @@ def calling(source: Source) -> Iterator[Item]:
 def failing(contract: type[Any], monkeypatch: pytest.MonkeyPatch, row: Format = ROWS, **functions: Any) -> set[str]:
     """The checks that a reader or a rewriter fails."""
     known = {"here:read": read, "here:rewrite": rewrite} | {f"here:{name}": function for name, function in functions.items()}
-    monkeypatch.setattr(registry, "_imported", lambda path: known[path])
+    monkeypatch.setattr(format_registry, "_imported", lambda path: known[path])
     one = type("Contract", (contract,), {"row": row, "documents": (DOCUMENT,)})()
     failed = set()
     for name in (name for name in dir(one) if name.startswith("test_")):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.exports.report.outputs import mixed
 from tests.view.serving import API, Served, served
-from veritensor_ray.view import session as gate
+from veritensor_ray.view import session
 from veritensor_ray.view.session import HEADER, MOST_BYTES, Keys
 
 pytestmark = pytest.mark.slow  # a server for some of them
@@ -209,7 +209,7 @@ def test_bodies_are_limited(shared: Served, headers: list[str], body: bytes) -> 
 
 
 def test_a_body_that_does_not_arrive_ends(shared: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_SECONDS", 0.2)
+    monkeypatch.setattr(session, "_SECONDS", 0.2)
     reply = raw_request(shared, post(shared, "Content-Length: 100") + b'{"limit":')
     assert not reply or reply.startswith(b"HTTP/1.1 400 ")
 

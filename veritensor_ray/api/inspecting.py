@@ -273,12 +273,12 @@ def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[st
     """Returns the rows of a commit. If the scanning process died, they record why."""
     from veritensor_ray.findings.outcome import Outcome
     from veritensor_ray.findings.shard_commit import commit_table
-    from veritensor_ray.pipeline.bounded import process as bounded
+    from veritensor_ray.pipeline.bounded import process
     from veritensor_ray.pipeline.shard import quarantine
 
     try:
-        return bounded.scan(context, rows, fingerprints, memory).table
-    except bounded.Died as death:
+        return process.scan(context, rows, fingerprints, memory).table
+    except process.Died as death:
         outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
         for outcome in outcomes:
             quarantine(outcome, {"extract": str(death)}, context.engines, death.reason_code)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from veritensor_ray.bundle import bundle_verification as verify
-from veritensor_ray.bundle import carrier
+from veritensor_ray.bundle import bundle_verification, carrier
 from veritensor_ray.bundle.bundle_manifest import ADVISORIES, BundleManifest, BundlePart, ages
 from veritensor_ray.core.config import Bundle, Settings
 from veritensor_ray.core.errors import BundleError
@@ -65,16 +64,16 @@ def linked(folder: Path, name: str = CURRENT) -> Path | None:
 
 def verified(
     folder: Path, trusted: TrustList, thorough: bool = True, progress: Callable[[int], None] = lambda done: None
-) -> verify.VerifiedBundle:
+) -> bundle_verification.VerifiedBundle:
     """Verify an imported bundle against its manifest. Without `thorough`, file contents are not read.
 
     Raises SignatureError or BundleError.
     """
-    found = verify.listed(carrier.folder(folder), trusted)
+    found = bundle_verification.listed(carrier.folder(folder), trusted)
     if found.id != folder.name:
         raise BundleError(f"{folder} contains bundle {found.id}, which does not match its name. Import the bundle again")
     if thorough:
-        verify.contents(found, progress)
+        bundle_verification.contents(found, progress)
     return found
 
 

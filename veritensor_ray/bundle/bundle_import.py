@@ -16,8 +16,7 @@ from threading import Event
 
 from filelock import FileLock, Timeout
 
-from veritensor_ray.bundle import bundle_verification as verify
-from veritensor_ray.bundle import carrier
+from veritensor_ray.bundle import bundle_verification, carrier
 from veritensor_ray.bundle.active_bundle import CURRENT, PREVIOUS, bundles_folder, is_id, linked, verified
 from veritensor_ray.bundle.bundle_manifest import MANIFEST, SIGNATURE, BundleManifest, ages
 from veritensor_ray.bundle.bundle_verification import Progress, VerifiedBundle
@@ -48,7 +47,7 @@ def import_bundle(settings: Settings, path: Path, progress: Progress = lambda do
     Raises BundleError, SignatureError or UsageError.
     """
     folder, trusted, carried = bundles_folder(settings.bundle), trust_list(settings.trusted_keys), carrier.tar(path)
-    found = verify.listed(carried, trusted)
+    found = bundle_verification.listed(carried, trusted)
     warnings = ages(f"bundle {found.id}", found.manifest, settings.bundle)
     with _alone(folder):
         _clean(folder)
@@ -131,8 +130,8 @@ def _copy(found: VerifiedBundle, carried: carrier.Carrier, folder: Path, progres
             below.mkdir(parents=True, exist_ok=True)
         for name, data in ((MANIFEST, carried.manifest), (SIGNATURE, carried.signature)):
             with _new(staging / name) as copy:
-                verify.write(copy, data)
-        verify.each(found.entries.values(), lambda entry, stop: _copy_entry(found, entry, staging, progress, stop))
+                bundle_verification.write(copy, data)
+        bundle_verification.each(found.entries.values(), lambda entry, stop: _copy_entry(found, entry, staging, progress, stop))
         for below in (staging, *(path for path in staging.rglob("*") if path.is_dir())):
             below.chmod(0o755)
             _sync(below)
@@ -147,7 +146,7 @@ def _copy(found: VerifiedBundle, carried: carrier.Carrier, folder: Path, progres
 
 def _copy_entry(found: VerifiedBundle, entry: CarriedFile, staging: Path, progress: Progress, stop: Event) -> None:
     with _new(staging / entry.name) as copy:
-        verify.check(found, entry, verify.digest(entry, progress, stop, copy))
+        bundle_verification.check(found, entry, bundle_verification.digest(entry, progress, stop, copy))
 
 
 @contextmanager

@@ -9,27 +9,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from veritensor_ray.cli.deciding import baseline_command as baseline
-from veritensor_ray.cli.deciding import label_command as label
-from veritensor_ray.cli.deciding import suppress_command as suppress
-from veritensor_ray.cli.reading import context_command as context
-from veritensor_ray.cli.reading import diff_command as diff
-from veritensor_ray.cli.reading import findings_command as findings
-from veritensor_ray.cli.reading import report_command as report
-from veritensor_ray.cli.reading import sweeps_command as sweeps
-from veritensor_ray.cli.reading import verify_command as verify
-from veritensor_ray.cli.reading import view_command as view
-from veritensor_ray.cli.scanning import clean_command as clean
-from veritensor_ray.cli.scanning import inspect_command as inspect
-from veritensor_ray.cli.scanning import jobs_command as jobs
-from veritensor_ray.cli.scanning import plan_command as plan
-from veritensor_ray.cli.scanning import submit_command as submit
-from veritensor_ray.cli.setup import advisories_command as advisories
-from veritensor_ray.cli.setup import bundle_command as bundle
-from veritensor_ray.cli.setup import config_command as config
-from veritensor_ray.cli.setup import info_command as info
-from veritensor_ray.cli.setup import keys_command as keys
-from veritensor_ray.cli.setup import models_command as models
+from veritensor_ray.cli.deciding import baseline_command, label_command, suppress_command
+from veritensor_ray.cli.reading import (
+    context_command,
+    diff_command,
+    findings_command,
+    report_command,
+    sweeps_command,
+    verify_command,
+    view_command,
+)
+from veritensor_ray.cli.scanning import clean_command, inspect_command, jobs_command, plan_command, submit_command
+from veritensor_ray.cli.setup import advisories_command, bundle_command, config_command, info_command, keys_command, models_command
 from veritensor_ray.cli.signals import UNREAD, ending, sigterm_as_interrupt
 from veritensor_ray.core.errors import VeritensorError, not_installed
 from veritensor_ray.core.safe_imports import Guard
@@ -58,34 +49,34 @@ def _options(
     """Takes the options that come before a command."""
 
 
-app.command("submit")(submit.submit)
-app.add_typer(clean.app, name="clean")
-app.command("inspect")(inspect.inspect)
-app.command("plan")(plan.plan)
-app.command("findings")(findings.findings)
-app.command("context")(context.context)
-app.command("report")(report.report)
-app.command("view")(view.view)
-app.command("diff")(diff.diff)
-app.command("sweeps")(sweeps.sweeps)
-app.command("purge")(sweeps.purge)
-app.command("suppress")(suppress.suppress)
-app.command("label")(label.label)
-app.command("precision")(label.precision)
-app.command("verify")(verify.verify)
-app.command("engines")(info.engines)
-app.command("rules")(info.rules)
-app.command("doctor")(info.doctor)
-app.command("jobs")(jobs.jobs)
-app.command("status")(jobs.status)
-app.command("logs")(jobs.logs)
-app.command("stop")(jobs.stop)
-app.add_typer(config.app, name="config")
-app.add_typer(models.app, name="models")
-app.add_typer(advisories.app, name="advisories")
-app.add_typer(baseline.app, name="baseline")
-app.add_typer(bundle.app, name="bundle")
-app.add_typer(keys.app, name="keys")
+app.command("submit")(submit_command.submit)
+app.add_typer(clean_command.app, name="clean")
+app.command("inspect")(inspect_command.inspect)
+app.command("plan")(plan_command.plan)
+app.command("findings")(findings_command.findings)
+app.command("context")(context_command.context)
+app.command("report")(report_command.report)
+app.command("view")(view_command.view)
+app.command("diff")(diff_command.diff)
+app.command("sweeps")(sweeps_command.sweeps)
+app.command("purge")(sweeps_command.purge)
+app.command("suppress")(suppress_command.suppress)
+app.command("label")(label_command.label)
+app.command("precision")(label_command.precision)
+app.command("verify")(verify_command.verify)
+app.command("engines")(info_command.engines)
+app.command("rules")(info_command.rules)
+app.command("doctor")(info_command.doctor)
+app.command("jobs")(jobs_command.jobs)
+app.command("status")(jobs_command.status)
+app.command("logs")(jobs_command.logs)
+app.command("stop")(jobs_command.stop)
+app.add_typer(config_command.app, name="config")
+app.add_typer(models_command.app, name="models")
+app.add_typer(advisories_command.app, name="advisories")
+app.add_typer(baseline_command.app, name="baseline")
+app.add_typer(bundle_command.app, name="bundle")
+app.add_typer(keys_command.app, name="keys")
 
 
 def main() -> None:

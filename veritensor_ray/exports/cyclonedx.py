@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from veritensor_ray.core import media_types as types
 from veritensor_ray.core.format_table import COMPRESSED, declared_type
-from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports import described_findings
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
@@ -39,7 +39,7 @@ _COMPONENTS = """
 def write(selection: Selection, file: BinaryIO) -> None:
     """Write the bill of materials. Licences are not part of it, because an audit does not record them."""
     run = selection.results.run
-    gaps = [described.uncovered_words(one.reason) for one in missing(selection.results)]
+    gaps = [described_findings.uncovered_words(one.reason) for one in missing(selection.results)]
     head = {
         "bomFormat": "CycloneDX",
         "specVersion": VERSION,
@@ -47,12 +47,12 @@ def write(selection: Selection, file: BinaryIO) -> None:
         "version": 1,
         "metadata": _metadata(run, selection.results.checked, gaps),
     }
-    packages: dict[str, described.FoundPackage] = {}  # filled while the vulnerabilities are written, which is why these come first
+    packages: dict[str, described_findings.FoundPackage] = {}  # filled while the vulnerabilities are written, which is why these come first
     lists = {
         "vulnerabilities": _vulnerabilities(selection, packages),
         "components": _components(selection, packages),
     }
-    described.write_object(file, head, lists, {"compositions": [_INCOMPLETE], **_annotations(run, gaps)})
+    described_findings.write_object(file, head, lists, {"compositions": [_INCOMPLETE], **_annotations(run, gaps)})
 
 
 # The list is never complete: members of archives and the licences are not in it, and packages only if there is a finding about them.
@@ -78,7 +78,7 @@ def _metadata(run: Mapping[str, Any], checked: FullyChecked, gaps: Sequence[str]
 
 
 def _tool(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "application", "name": described.PRODUCT, "version": described.version_of(run)}
+    return {"type": "application", "name": described_findings.PRODUCT, "version": described_findings.version_of(run)}
 
 
 def _annotations(run: Mapping[str, Any], gaps: Sequence[str]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def kind_of(artifact: str, media_type: str | None) -> str:
     return "data" if media_type in DATA else "file"
 
 
-def _components(selection: Selection, packages: Mapping[str, described.FoundPackage]) -> Iterator[dict[str, Any]]:
+def _components(selection: Selection, packages: Mapping[str, described_findings.FoundPackage]) -> Iterator[dict[str, Any]]:
     for batch in selection.results.rows(_COMPONENTS.format(query=selection.query)):
         for row in batch.to_pylist():
             kind = kind_of(row["artifact"], row["media_type"])
@@ -143,15 +143,15 @@ def _component(row: Mapping[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-def _vulnerabilities(selection: Selection, packages: dict[str, described.FoundPackage]) -> Iterator[dict[str, Any]]:
-    entries, labels = described.suppressions(selection.results.run), selection.labels()
+def _vulnerabilities(selection: Selection, packages: dict[str, described_findings.FoundPackage]) -> Iterator[dict[str, Any]]:
+    entries, labels = described_findings.suppressions(selection.results.run), selection.labels()
     for row in selection.rows():
-        package = described.package_of(row)
+        package = described_findings.package_of(row)
         affected = [_reference("artifact", row["artifact"])]
         if package is not None:
             affected.append(_reference("package", f"{package.name}\0{package.version}"))
             packages.setdefault(affected[-1], package)
-        analysis = _analysis(row, described.suppression_of(row, entries), labels.of(row))
+        analysis = _analysis(row, described_findings.suppression_of(row, entries), labels.of(row))
         yield _vulnerability(row, selection.rules.get(row["rule_id"]), analysis, package, affected)
 
 
@@ -159,20 +159,20 @@ def _vulnerability(
     row: Mapping[str, Any],
     rule: RuleText | None,
     analysis: Mapping[str, str],
-    package: described.FoundPackage | None,
+    package: described_findings.FoundPackage | None,
     affected: Sequence[str],
 ) -> dict[str, Any]:
-    numbers, addresses = described.cwes(row), described.references(rule)
+    numbers, addresses = described_findings.cwes(row), described_findings.references(rule)
     severity = row["severity"] if row["severity"] in _SEVERITIES else "unknown"
-    words = [described.place_of(row)]
+    words = [described_findings.place_of(row)]
     words += [f"evidence, masked: {shown(row['evidence'])}"] if row["evidence"] else []
     return {
         "bom-ref": f"finding:{row['finding_id']}",
         "id": package.advisory if package and package.advisory else shown(row["rule_id"]),
-        "source": {"name": described.PRODUCT},
-        "ratings": [{"source": {"name": described.PRODUCT}, "severity": severity, "method": "other"}],
+        "source": {"name": described_findings.PRODUCT},
+        "ratings": [{"source": {"name": described_findings.PRODUCT}, "severity": severity, "method": "other"}],
         **({"cwes": numbers} if numbers else {}),
-        "description": described.headline(rule, row),
+        "description": described_findings.headline(rule, row),
         "detail": "; ".join(words),
         **({"recommendation": shown(rule.remediation)} if rule else {}),
         **({"advisories": [{"url": one} for one in addresses]} if addresses else {}),
@@ -186,7 +186,7 @@ def _vulnerability(
     }
 
 
-def _analysis(row: Mapping[str, Any], suppression: described.WhySuppressed | None, label: bool | None) -> dict[str, str]:
+def _analysis(row: Mapping[str, Any], suppression: described_findings.WhySuppressed | None, label: bool | None) -> dict[str, str]:
     """Return the state of a finding. CycloneDX has none for an accepted risk: a suppressed finding is `not_affected`, with the reason.
 
     What somebody labelled true is `exploitable`, the only state of a finding that is confirmed and still there.
@@ -206,4 +206,4 @@ def _reference(kind: str, name: str) -> str:
 
 
 def _properties(pairs: Sequence[tuple[str, object]]) -> list[dict[str, str]]:
-    return [{"name": f"{described.PRODUCT}:{name}", "value": shown(value)} for name, value in pairs if value is not None]
+    return [{"name": f"{described_findings.PRODUCT}:{name}", "value": shown(value)} for name, value in pairs if value is not None]

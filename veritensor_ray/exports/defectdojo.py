@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports import described_findings
 from veritensor_ray.exports.described_findings import markdown_safe, shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
@@ -15,7 +15,7 @@ from veritensor_ray.findings.rule_texts import RuleText
 # What DefectDojo's columns hold, in characters.
 _TITLE, _PATH, _ID, _COMPONENT, _VERSION = 511, 4000, 500, 500, 100
 _TAG = re.compile(r"[^a-z0-9._:-]+")  # its tags are in lower case; spaces and commas separate them
-_NOT_COVERED = f"{described.PRODUCT}.not-covered"
+_NOT_COVERED = f"{described_findings.PRODUCT}.not-covered"
 # Its scale: 1 and 2 are shown as certain, 3 to 5 as firm, anything above as tentative.
 _CONFIDENCE = ((0.9, 1), (0.5, 4), (0.0, 7))
 
@@ -24,20 +24,20 @@ def write(selection: Selection, file: BinaryIO) -> None:
     """Write the findings, after one finding of severity Info for each reason why something was not checked."""
     run = selection.results.run
     head = {
-        "name": described.PRODUCT,
-        "type": described.PRODUCT,
-        "version": described.version_of(run),
+        "name": described_findings.PRODUCT,
+        "type": described_findings.PRODUCT,
+        "version": described_findings.version_of(run),
         "description": f"Run {shown(run['scan_id'])}: {selection.results.checked.short_said}.",
         "static_tool": True,
         "dynamic_tool": False,
     }
-    described.write_object(file, head, {"findings": _findings(selection, run)})
+    described_findings.write_object(file, head, {"findings": _findings(selection, run)})
 
 
 def _findings(selection: Selection, run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     day = str(run["finished_at"])[:10]
     yield from (_missing(one, day) for one in missing(selection.results))
-    entries, labels = described.suppressions(run), selection.labels()
+    entries, labels = described_findings.suppressions(run), selection.labels()
     for row in selection.rows():
         yield _finding(row, selection.rules.get(row["rule_id"]), entries, str(run["finished_at"]), labels.of(row))
 
@@ -57,7 +57,7 @@ def _missing(one: Missing, day: str) -> dict[str, Any]:
         "verified": False,
         "static_finding": True,
         "dynamic_finding": False,
-        "unique_id_from_tool": described.uncovered_id(reason),
+        "unique_id_from_tool": described_findings.uncovered_id(reason),
         "vuln_id_from_tool": _NOT_COVERED,
         "tags": _tags("not-covered", reason.status, reason.reason_code),
     }
@@ -66,18 +66,22 @@ def _missing(one: Missing, day: str) -> dict[str, Any]:
 def _finding(
     row: Mapping[str, Any], rule: RuleText | None, entries: Mapping[str, Mapping[str, Any]], finished: str, label: bool | None
 ) -> dict[str, Any]:
-    suppression, package, numbers = described.suppression_of(row, entries), described.package_of(row), described.cwes(row)
+    suppression, package, numbers = (
+        described_findings.suppression_of(row, entries),
+        described_findings.package_of(row),
+        described_findings.cwes(row),
+    )
     resolved = row["state"] == "resolved"
     found: dict[str, Any] = {
-        "title": _cut(f"{described.title(rule, row)}: {described.path_of(row)}", _TITLE),
+        "title": _cut(f"{described_findings.title(rule, row)}: {described_findings.path_of(row)}", _TITLE),
         "severity": row["severity"].capitalize(),
         "description": _description(row, rule, suppression),
         "mitigation": markdown_safe(rule.remediation) if rule else None,
-        "references": "\n".join([*described.references(rule), *map(shown, row["taxonomy"] or ())]) or None,
+        "references": "\n".join([*described_findings.references(rule), *map(shown, row["taxonomy"] or ())]) or None,
         "severity_justification": _justification(row),
         "cwe": numbers[0] if numbers else None,
-        "file_path": _cut(described.path_of(row), _PATH),
-        "line": described.line_of(row),
+        "file_path": _cut(described_findings.path_of(row), _PATH),
+        "line": described_findings.line_of(row),
         "component_name": _cut(package.name, _COMPONENT) if package else None,
         "component_version": _cut(package.version, _VERSION) if package and package.version else None,
         "vulnerability_ids": [package.advisory] if package and package.advisory else None,
@@ -100,10 +104,10 @@ def _finding(
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _description(row: Mapping[str, Any], rule: RuleText | None, suppression: described.WhySuppressed | None) -> str:
+def _description(row: Mapping[str, Any], rule: RuleText | None, suppression: described_findings.WhySuppressed | None) -> str:
     """Return Markdown. Text from the corpus is escaped, and evidence is an indented block, which holds neither markup nor links."""
     paragraphs = [markdown_safe(row["message"]), markdown_safe(rule.description) if rule else ""]
-    paragraphs += [f"Location: {markdown_safe(described.place_of(row))}"]
+    paragraphs += [f"Location: {markdown_safe(described_findings.place_of(row))}"]
     if row["evidence"]:
         text = "".join(shown(row[name]) for name in ("evidence_before", "evidence", "evidence_after") if row[name])
         paragraphs += ["Evidence, masked, with the text around it:", f"    {text}"]

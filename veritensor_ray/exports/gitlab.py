@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from veritensor_ray.core.wording import counted
-from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports import described_findings
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.markdown import code
 from veritensor_ray.exports.not_checked import missing
@@ -34,16 +34,18 @@ def write(selection: Selection, file: BinaryIO) -> None:
     query, left_out = counting.worst(VULNERABILITIES)
     head = {"version": VERSION, "scan": _scan(selection, left_out)}
     rows = (row for batch in selection.results.rows(query) for row in batch.to_pylist())
-    described.write_object(file, head, {"vulnerabilities": (_vulnerability(row, selection.rules.get(row["rule_id"])) for row in rows)})
+    described_findings.write_object(
+        file, head, {"vulnerabilities": (_vulnerability(row, selection.rules.get(row["rule_id"])) for row in rows)}
+    )
 
 
 def _scan(selection: Selection, left_out: int) -> dict[str, Any]:
     run = selection.results.run
     tool = {
-        "id": described.PRODUCT,
-        "name": described.PRODUCT,
+        "id": described_findings.PRODUCT,
+        "name": described_findings.PRODUCT,
         "version": shown(run.get("package_version") or "unknown"),
-        "vendor": {"name": described.PRODUCT},
+        "vendor": {"name": described_findings.PRODUCT},
     }
     finished = shown(run.get("finished_at") or "1970-01-01T00:00:00")[:19]
     return {
@@ -69,11 +71,11 @@ def _messages(selection: Selection, left_out: int) -> Iterator[dict[str, str]]:
 
 
 def _vulnerability(row: Mapping[str, Any], rule: RuleText | None) -> dict[str, Any]:
-    addresses, line = described.references(rule), None if row["member"] else described.line_of(row)
+    addresses, line = described_findings.references(rule), None if row["member"] else described_findings.line_of(row)
     lines = {"start_line": line, "end_line": line} if line else {}
     return {
         "id": row["finding_id"],
-        "name": _cut(described.title(rule, row), _NAME),
+        "name": _cut(described_findings.title(rule, row), _NAME),
         "description": _description(row, rule),
         "severity": _SEVERITIES.get(row["severity"], "Unknown"),
         **({"solution": _cut(shown(rule.remediation), _SOLUTION)} if rule and rule.remediation else {}),
@@ -93,10 +95,10 @@ def _vulnerability(row: Mapping[str, Any], rule: RuleText | None) -> dict[str, A
 def _description(row: Mapping[str, Any], rule: RuleText | None) -> str:
     """Return Markdown, in which text from the corpus is in code spans."""
     inside = within(row)
-    lines = [code(row["message"]) if row["message"] else "", described.markdown_safe(rule.description) if rule else ""]
-    lines += [f"File: {code(described.path_of(row))}", f"Location: {code(inside)}" if inside else ""]
+    lines = [code(row["message"]) if row["message"] else "", described_findings.markdown_safe(rule.description) if rule else ""]
+    lines += [f"File: {code(described_findings.path_of(row))}", f"Location: {code(inside)}" if inside else ""]
     lines += [f"Evidence, masked: {code(row['evidence'])}" if row["evidence"] else ""]
-    lines += [f"Known false positives: {described.markdown_safe(rule.false_alarms)}" if rule and rule.false_alarms else ""]
+    lines += [f"Known false positives: {described_findings.markdown_safe(rule.false_alarms)}" if rule and rule.false_alarms else ""]
     return "\n\n".join(line for line in lines if line)
 
 
@@ -104,7 +106,7 @@ def _identifiers(row: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the rule, which GitLab tracks a vulnerability by, and then the entries of public taxonomies."""
     own = shown(row["rule_id"])
     found = [{"type": "veritensor_rule", "name": own, "value": own}]
-    for number in described.cwes(row):
+    for number in described_findings.cwes(row):
         address = f"https://cwe.mitre.org/data/definitions/{number}.html"
         found.append({"type": "cwe", "name": f"CWE-{number}", "value": str(number), "url": address})
     others = (shown(name) for name in row["taxonomy"] or () if name and not name.startswith("CWE-"))

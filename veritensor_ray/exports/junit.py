@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
 from veritensor_ray.core.wording import counted
-from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports import described_findings
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
@@ -42,7 +42,7 @@ def write(selection: Selection, file: BinaryIO) -> None:
     (total,) = results.records(_TOTAL.format(query=selection.query))
     engines = list(dict.fromkeys([*results.run["engines"], *sorted(suites)]))
     file.write(b'<?xml version="1.0" encoding="UTF-8"?>\n')
-    file.write(_open("testsuites", name=described.PRODUCT))
+    file.write(_open("testsuites", name=described_findings.PRODUCT))
     file.writelines(_coverage(selection, gaps, total["cases"] - sum(row["cases"] for row in suites.values())))
     ordered = f"SELECT * FROM ({worst}) ORDER BY list_position(?, engine), artifact, rule_id"  # noqa: S608
     cases = (row for batch in results.rows(ordered, [engines]) for row in batch.to_pylist())
@@ -80,7 +80,7 @@ def _coverage(selection: Selection, gaps: Sequence[Missing], left_out: int) -> I
 
 def _suite(selection: Selection, engine: str, numbers: Mapping[str, int], rows: Iterator[Mapping[str, Any]]) -> Iterator[bytes]:
     """Yield the suite of one engine. An engine without findings has one case, which passes, so that it is seen to have run."""
-    run, entries = selection.results.run, described.suppressions(selection.results.run)
+    run, entries = selection.results.run, described_findings.suppressions(selection.results.run)
     states = ", ".join(f"{count:,} {shown(status)}" for status, count in run["coverage"].get(engine, {}).items() if count) or "not selected"
     yield _open(
         "testsuite",
@@ -98,12 +98,12 @@ def _suite(selection: Selection, engine: str, numbers: Mapping[str, int], rows: 
 
 
 def _finding_case(row: Mapping[str, Any], rule: RuleText | None, entries: Mapping[str, Mapping[str, Any]]) -> bytes:
-    title, name = described.title(rule, row), f"{shown(row['rule_id'])} in {shown(row['artifact'])}"
+    title, name = described_findings.title(rule, row), f"{shown(row['rule_id'])} in {shown(row['artifact'])}"
     if row["failing"]:
         words = f"{row['severity']}: {title} ({counted(row['failing'], 'finding')})"
         inner = _element("failure", _text(row, rule), type=shown(row["severity"]), message=words)
     else:
-        suppression = described.suppression_of(row, entries)
+        suppression = described_findings.suppression_of(row, entries)
         words = suppression.words if suppression else f"The finding is {shown(row['state'])}."
         inner = _element("skipped", "", message=words)
     return _case(shown(row["rule_id"]), name, inner)
@@ -112,7 +112,7 @@ def _finding_case(row: Mapping[str, Any], rule: RuleText | None, entries: Mappin
 def _text(row: Mapping[str, Any], rule: RuleText | None) -> str:
     lines = []
     for one in row["rows"][: row["failing"]]:
-        where = described.place_of(one | {"artifact": row["artifact"]})
+        where = described_findings.place_of(one | {"artifact": row["artifact"]})
         again = f", {counted(one['count'], 'location')}" if (one["count"] or 1) > 1 else ""
         lines.append(f"{one['severity']} {one['finding_id']} {where}{again}\n  {shown(one['evidence'] or one['message'])}")
     more = row["failing"] - len(lines)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.wording import counted
-from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports import described_findings
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
@@ -45,7 +45,7 @@ def _lines(selection: Selection) -> Iterator[str]:
     yield f"# Audit of {', '.join(code(without_credentials(str(one)), _NAME) for one in run['sources'][:_TOP]) or 'a corpus'}"
     yield ""
     yield (
-        f"Run {code(run['scan_id'])}, finished {code(run.get('finished_at') or 'at an unknown time')}, by {described.PRODUCT} "
+        f"Run {code(run['scan_id'])}, finished {code(run.get('finished_at') or 'at an unknown time')}, by {described_findings.PRODUCT} "
         f"{code(run.get('package_version') or '?')}: {selection.results.checked.short_said}."
     )
     yield from _gaps(selection)

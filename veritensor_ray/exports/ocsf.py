@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports import described_findings
 from veritensor_ray.exports.described_findings import as_json, milliseconds, shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
@@ -45,10 +45,10 @@ class _Export:
             "correlation_uid": shown(self.run["scan_id"]),
             "log_name": log,
             "product": {
-                "name": described.PRODUCT,
-                "vendor_name": described.PRODUCT,
-                "version": described.version_of(self.run),
-                "uid": described.PRODUCT,
+                "name": described_findings.PRODUCT,
+                "vendor_name": described_findings.PRODUCT,
+                "version": described_findings.version_of(self.run),
+                "uid": described_findings.PRODUCT,
             },
         }
 
@@ -58,7 +58,12 @@ def write(selection: Selection, file: BinaryIO) -> None:
     run = selection.results.run
     split = frozenset(row["artifact"] for row in selection.results.records(_SPLIT))
     export = _Export(
-        run, selection.results.checked, described.suppressions(run), selection.labels(), split, milliseconds(run["finished_at"]) or 0
+        run,
+        selection.results.checked,
+        described_findings.suppressions(run),
+        selection.labels(),
+        split,
+        milliseconds(run["finished_at"]) or 0,
     )
     gaps = missing(selection.results)
     _line(file, _scan(export, gaps))
@@ -124,7 +129,12 @@ def _gap(export: _Export, gaps: Sequence[Missing]) -> dict[str, Any]:
             "title": "Not everything was checked",
             "desc": "Nothing is known about the parts of the corpus that these reasons apply to.",
             "types": ["not-covered"],
-            "analytic": {"uid": f"{described.PRODUCT}.not-covered", "name": "Coverage of the audit", "type_id": 99, "type": "Coverage"},
+            "analytic": {
+                "uid": f"{described_findings.PRODUCT}.not-covered",
+                "name": "Coverage of the audit",
+                "type_id": 99,
+                "type": "Coverage",
+            },
         },
         "resources": [{"name": _source(source), "uid": _source(source), "type": "Corpus"} for source in export.run["sources"]],
         "evidences": [
@@ -145,7 +155,7 @@ def _gap(export: _Export, gaps: Sequence[Missing]) -> dict[str, Any]:
 def _sentence(export: _Export, gaps: Sequence[Missing]) -> str:
     if not gaps:
         return "Every applicable engine has seen every byte."
-    return f"{export.checked.short_said}: " + "; ".join(described.uncovered_words(one.reason) for one in gaps)
+    return f"{export.checked.short_said}: " + "; ".join(described_findings.uncovered_words(one.reason) for one in gaps)
 
 
 def _source(source: object) -> str:
@@ -155,7 +165,7 @@ def _source(source: object) -> str:
 def _finding(export: _Export, row: Mapping[str, Any], rule: RuleText | None) -> dict[str, Any]:
     number, name = _SEVERITIES[row["severity"]]
     state = row["state"]
-    status = _status(row, described.suppression_of(row, export.entries))
+    status = _status(row, described_findings.suppression_of(row, export.entries))
     metadata, verdict = export.metadata(row["finding_id"], "findings"), _verdict(export.labels.of(row))
     return {
         **_class(2004, "Detection Finding", 2, "Findings", _ACTIVITIES.get(state, _UPDATED)),
@@ -180,7 +190,7 @@ def _finding(export: _Export, row: Mapping[str, Any], rule: RuleText | None) -> 
     }
 
 
-def _status(row: Mapping[str, Any], suppression: described.WhySuppressed | None) -> dict[str, Any]:
+def _status(row: Mapping[str, Any], suppression: described_findings.WhySuppressed | None) -> dict[str, Any]:
     """Return the status. A finding that persists or could not be verified is still open, so it is New until somebody decides."""
     if row["state"] == "resolved":
         return {"status_id": 4, "status": "Resolved", "status_detail": "resolved"}
@@ -202,8 +212,8 @@ def _confidence(value: float | None) -> dict[str, Any]:
 
 def _info(row: Mapping[str, Any], rule: RuleText | None, run: Mapping[str, Any]) -> dict[str, Any]:
     learned = row["model"] is not None
-    title = described.title(rule, row)
-    attacks = [{"technique": {"uid": one}} for one in described.techniques(row)]
+    title = described_findings.title(rule, row)
+    attacks = [{"technique": {"uid": one}} for one in described_findings.techniques(row)]
     return {
         "uid": row["finding_id"],
         "uid_alt": row["content_fingerprint"],
@@ -238,4 +248,4 @@ def _evidence(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _remediation(rule: RuleText) -> dict[str, Any]:
-    return {"desc": shown(rule.remediation), **({"references": found} if (found := described.references(rule)) else {})}
+    return {"desc": shown(rule.remediation), **({"references": found} if (found := described_findings.references(rule)) else {})}

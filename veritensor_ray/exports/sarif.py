@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from veritensor_ray.core.wording import counted
-from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports import described_findings
 from veritensor_ray.exports.described_findings import markdown_safe, shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
@@ -52,15 +52,15 @@ def write(selection: Selection, file: BinaryIO) -> None:
         "properties": {name: shown(run.get(name)) for name in ("scan_id", "profile", "bundle_id") if run.get(name)},
     }
     file.write(f'{{"$schema":"{_SCHEMA}","version":"2.1.0","runs":[\n'.encode())
-    described.write_object(file, head, {"results": _results(selection, query, numbers)})
+    described_findings.write_object(file, head, {"results": _results(selection, query, numbers)})
     file.write(b"]}\n")
 
 
 def _driver(run: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], gaps: Sequence[Missing], left_out: int) -> dict[str, Any]:
     ids = dict.fromkeys([*(_code(one) for one in gaps), *(["findings-left-out"] if left_out else [])])
     return {
-        "name": described.PRODUCT,
-        "version": described.version_of(run),
+        "name": described_findings.PRODUCT,
+        "version": described_findings.version_of(run),
         "rules": rules,
         "notifications": [{"id": name, "name": name} for name in ids],
     }
@@ -69,7 +69,7 @@ def _driver(run: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], gaps: Se
 def _identity(run: Mapping[str, Any], uri: str) -> str:
     """Return the run's id. Code scanning replaces earlier results with the same words before the last slash."""
     output = str(run.get("output") or uri).rstrip("/").rpartition("/")[2]
-    return f"{described.PRODUCT}/{shown(output)}/{shown(run['scan_id'])}"
+    return f"{described_findings.PRODUCT}/{shown(output)}/{shown(run['scan_id'])}"
 
 
 def _sources(run: Mapping[str, Any]) -> str:
@@ -77,12 +77,12 @@ def _sources(run: Mapping[str, Any]) -> str:
 
 
 def _rule(row: Mapping[str, Any], rule: RuleText | None) -> dict[str, Any]:
-    addresses = described.references(rule)
+    addresses = described_findings.references(rule)
     return {
         "id": shown(row["rule_id"]),
         "name": _cut("".join(word.capitalize() for word in re.split(r"[^A-Za-z0-9]+", row["rule_id"])), _NAME),
-        "shortDescription": {"text": _plain(described.title(rule, row), _TEXT)},
-        "fullDescription": {"text": _plain(rule.description if rule else described.title(rule, row), _TEXT)},
+        "shortDescription": {"text": _plain(described_findings.title(rule, row), _TEXT)},
+        "fullDescription": {"text": _plain(rule.description if rule else described_findings.title(rule, row), _TEXT)},
         "help": {"text": _help(row, rule, _plain), "markdown": _help(row, rule, markdown_safe)},
         **({"helpUri": addresses[0]} if addresses else {}),
         "defaultConfiguration": {"level": _LEVELS.get(row["severity"], "none")},
@@ -96,10 +96,12 @@ def _rule(row: Mapping[str, Any], rule: RuleText | None) -> dict[str, Any]:
 
 def _help(row: Mapping[str, Any], rule: RuleText | None, safe: Any) -> str:
     if rule is None:
-        return str(safe(f"{described.title(rule, row)}. The results have no explanation of this rule."))
+        return str(safe(f"{described_findings.title(rule, row)}. The results have no explanation of this rule."))
     parts = [("", rule.description), ("What to do: ", rule.remediation), ("Known false positives: ", rule.false_alarms)]
     words = [f"{name}{safe(text)}" for name, text in parts if text]
-    return "\n\n".join([*words, *([f"References: {' '.join(described.references(rule))}"] if described.references(rule) else [])])
+    return "\n\n".join(
+        [*words, *([f"References: {' '.join(described_findings.references(rule))}"] if described_findings.references(rule) else [])]
+    )
 
 
 def _tags(row: Mapping[str, Any], rule: RuleText | None) -> list[str]:
@@ -145,7 +147,7 @@ def _code(one: Missing) -> str:
 
 def _results(selection: Selection, query: str, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     run = selection.results.run
-    entries, sweep = described.suppressions(run), run.get("job") == "sweep"
+    entries, sweep = described_findings.suppressions(run), run.get("job") == "sweep"
     for batch in selection.results.rows(query):
         for row in batch.to_pylist():
             yield _result(row, selection.rules.get(row["rule_id"]), numbers[row["rule_id"]], entries, sweep)
@@ -154,14 +156,14 @@ def _results(selection: Selection, query: str, numbers: Mapping[str, int]) -> It
 def _result(
     row: Mapping[str, Any], rule: RuleText | None, number: int, entries: Mapping[str, Mapping[str, Any]], sweep: bool
 ) -> dict[str, Any]:
-    suppression = described.suppression_of(row, entries)
+    suppression = described_findings.suppression_of(row, entries)
     evidence = f' Evidence, masked: "{row["evidence"]}".' if row["evidence"] else ""
     names = ("engine", "category", "severity", "confidence", "state")
     found: dict[str, Any] = {
         "ruleId": shown(row["rule_id"]),
         "ruleIndex": number,
         "level": _LEVELS.get(row["severity"], "none"),
-        "message": {"text": _plain(f"{described.headline(rule, row)}.{evidence}")},
+        "message": {"text": _plain(f"{described_findings.headline(rule, row)}.{evidence}")},
         "locations": [_location(row, at) for at in (row["location"], *(row["places"] or ()))],
         "partialFingerprints": {
             "findingId/v1": row["finding_id"],
@@ -211,7 +213,7 @@ def _inside(row: Mapping[str, Any], at: Mapping[str, Any]) -> dict[str, str]:
     kinds = [name for name in ("page", "part", "paragraph", "row", "column") if at.get(name) is not None]
     if not row["member"] and not kinds:
         return {}
-    words, path = shown(within({**row, "location": at})), described.path_of(row)
+    words, path = shown(within({**row, "location": at})), described_findings.path_of(row)
     return {
         "name": words or shown(row["member"]),
         "fullyQualifiedName": f"{path} {words}".rstrip(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.wording import counted
-from veritensor_ray.exports import described_findings as described
+from veritensor_ray.exports import described_findings
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
@@ -108,14 +108,14 @@ def _gap(one: Missing) -> tuple[object, ...]:
 
 
 def _findings(selection: Selection, query: str) -> Iterator[tuple[object, ...]]:
-    entries = described.suppressions(selection.results.run)
+    entries = described_findings.suppressions(selection.results.run)
     for batch in selection.results.rows(query):
         for row in batch.to_pylist():
-            suppression = described.suppression_of(row, entries)
+            suppression = described_findings.suppression_of(row, entries)
             yield (
                 row["severity"],
                 row["rule_id"],
-                described.title(selection.rules.get(row["rule_id"]), row),
+                described_findings.title(selection.rules.get(row["rule_id"]), row),
                 row["artifact"],
                 row["member"],
                 within(row),
@@ -134,5 +134,5 @@ def _findings(selection: Selection, query: str) -> Iterator[tuple[object, ...]]:
 def _rules(selection: Selection) -> Iterator[tuple[object, ...]]:
     for row in selection.results.records(_RULES.format(query=selection.query)):
         rule = selection.rules.get(row["rule_id"])
-        title, addresses = described.title(rule, row), " ".join(described.references(rule))
+        title, addresses = described_findings.title(rule, row), " ".join(described_findings.references(rule))
         yield (row["rule_id"], title, row["severity"], row["findings"], row["files"], rule.remediation if rule else None, addresses)

@@ -29,7 +29,7 @@ from veritensor_ray.engines.injection.described import described
 from veritensor_ray.engines.registry import create, selected
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.models.standard import home, keep_calibration
-from veritensor_ray.pipeline.bounded import process as bounded
+from veritensor_ray.pipeline.bounded import process
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
 from veritensor_ray.pipeline.scan import Handover
@@ -223,7 +223,7 @@ def _some(kinds: Sequence[str]) -> str:
 
 def _ready(context: Context) -> None:
     """Load the engines in the bounded process, without limits. Raises ModelError."""
-    bounded.SHARED.call("ready", context, seconds=context.settings.limits.artifact_seconds, memory=None)
+    process.SHARED.call("ready", context, seconds=context.settings.limits.artifact_seconds, memory=None)
 
 
 def _problem(context: Context, after: Thresholds) -> str:
@@ -250,8 +250,8 @@ def _finds_an_attack(context: Context, threshold: float) -> bool:
 def _read(context: Context, row: PlanRow, in_folders: bool) -> CleanDocument | UnreadDocument:
     limits = context.settings.limits
     try:
-        said, _ = bounded.SHARED.call("score", context, row, seconds=limits.artifact_seconds, memory=limits.worker_memory)
-    except bounded.Died as death:
+        said, _ = process.SHARED.call("score", context, row, seconds=limits.artifact_seconds, memory=limits.worker_memory)
+    except process.Died as death:
         return UnreadDocument(row.artifact, str(death))
     score = said["score"]
     if said["status"] not in _READ or not said["texts"]:

@@ -16,7 +16,7 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.effort import effort
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.pipeline.bounded import process as bounded
+from veritensor_ray.pipeline.bounded import process
 from veritensor_ray.pipeline.context import Context
 
 _FILES = 6  # per media type
@@ -115,20 +115,20 @@ def calibrate(estimate: Estimate, settings: Settings, site_key: bytes) -> None:
     until = time.monotonic() + _PATIENCE
     kinds = sorted(((name, kind) for name, kind in estimate.kinds.items() if kind.samples), key=lambda item: -item[1].effort)
     if kinds:
-        with contextlib.suppress(bounded.Died):  # whatever kills it does so again when its type is measured
+        with contextlib.suppress(process.Died):  # whatever kills it does so again when its type is measured
             smallest = min((row for _, kind in kinds for row in kind.samples), key=lambda row: row.size or 0)
-            first = bounded.scan(context, [smallest], {}, seconds=patience)
+            first = process.scan(context, [smallest], {}, seconds=patience)
             estimate.imports, estimate.load = first.before, first.seconds  # of which the text takes next to nothing
     for media_type, kind in kinds:
         if estimate.took > _SECONDS or time.monotonic() > until:
             break
         try:
-            _add(estimate, media_type, bounded.scan(context, kind.samples, {}, seconds=patience))
-        except bounded.Died as death:
+            _add(estimate, media_type, process.scan(context, kind.samples, {}, seconds=patience))
+        except process.Died as death:
             estimate.seen[media_type] = Counter([f"quarantined: {death}"])
 
 
-def _add(estimate: Estimate, media_type: str, scanned: bounded.Scanned) -> None:
+def _add(estimate: Estimate, media_type: str, scanned: process.Scanned) -> None:
     """Extrapolate from the samples of a media type to all of it."""
     kind = estimate.kinds[media_type]
     expected = sum(effort(row.artifact, row.size or 0) for row in kind.samples)

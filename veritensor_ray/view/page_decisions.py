@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.policy.judge import COLUMNS, Suppression, matched
-from veritensor_ray.results import new_suppressions as decisions
+from veritensor_ray.results import new_suppressions
 from veritensor_ray.results.labels import Labels, labels, put_labels
 from veritensor_ray.results.policy_place import PolicyPlace
 from veritensor_ray.view.http_requests import LabelRequest, SuppressionRequest, Target
@@ -39,7 +39,7 @@ class Deciding:
 
     def preview(self, cursor: Any, asked: SuppressionRequest) -> dict[str, Any]:
         """Return the numbers of a decision."""
-        seen = decisions.preview(self.copy, self._scope(cursor, asked.scope), self.place.load())
+        seen = new_suppressions.preview(self.copy, self._scope(cursor, asked.scope), self.place.load())
         return {
             "findings": seen.findings,
             "artifacts": seen.artifacts,
@@ -56,11 +56,11 @@ class Deciding:
         if not asked.reason.strip():
             raise UsageError("A suppression needs a reason, which appears in the policy file and in run.json.")
         known = self.place.load()
-        ends = decisions.until(asked.expires or None, "The day")
-        one = decisions.entry(
+        ends = new_suppressions.until(asked.expires or None, "The day")
+        one = new_suppressions.entry(
             self.copy, self._scope(cursor, asked.scope), asked.reason.strip(), (asked.owner or "").strip() or None, ends, policy=known
         )
-        covering = decisions.add(self.place, one, self.copy)
+        covering = new_suppressions.add(self.place, one, self.copy)
         if covering:
             raise UsageError(f"{self.place} is unchanged: these findings are already suppressed by {covering.name} ({covering.reason}).")
         return {"policy": str(self.place), "entry": one.name, "expires": one.expires and str(one.expires), "findings": self._hide(one)}
@@ -76,13 +76,13 @@ class Deciding:
         self.labels.by_finding, self.labels.by_content = fresh.by_finding, fresh.by_content
         return {"findings": count}
 
-    def _scope(self, cursor: Any, target: Target) -> decisions.Scope:
+    def _scope(self, cursor: Any, target: Target) -> new_suppressions.Scope:
         if target.kind != "filter" or target.filter is None:
-            return decisions.Scope(target.kind, target.finding_id or "", target.rule, target.folder)
+            return new_suppressions.Scope(target.kind, target.finding_id or "", target.rule, target.folder)
         ids = self.queries.ids(cursor, target.filter)
         if not ids:
             raise UsageError("No finding matches the filter, so there is nothing to decide.")
-        return decisions.Scope("filter", ids=ids)
+        return new_suppressions.Scope("filter", ids=ids)
 
     def _hide(self, one: Suppression) -> int:
         """Hide the findings that an entry matches, and return the number of those that were not hidden before."""

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from tests.engines.secrets.building import ALNUM, HEX, batch, engine, found, letters, with_checksum
-from veritensor_ray.engines.secrets import secret_search as scanning
-from veritensor_ray.masking.secret_kinds import checksums as checks
+from veritensor_ray.engines.secrets import secret_search
+from veritensor_ray.masking.secret_kinds import checksums
 from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
 
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -138,7 +138,7 @@ def test_a_key_id_beside_its_secret_is_critical() -> None:
 
 @pytest.mark.parametrize("token", ["ghp_" + "A" * 36, "npm_short", "ghp_", "", "_"])
 def test_checksums_of_anything_are_computed_without_error(token: str) -> None:
-    assert not checks.crc_of_token(token)
+    assert not checksums.crc_of_token(token)
 
 
 def test_every_pattern_has_a_rule() -> None:
@@ -147,7 +147,7 @@ def test_every_pattern_has_a_rule() -> None:
 
 
 def test_a_token_is_judged_once_however_often_it_stands_there() -> None:
-    scanning._graded.cache_clear()
+    secret_search._graded.cache_clear()
     hits = found(f"{with_checksum('ghp_')} and " * 500)
     assert len(hits) == 500
-    assert scanning._graded.cache_info().misses == 1
+    assert secret_search._graded.cache_info().misses == 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from veritensor_ray.formats.editing import edits as orders
-from veritensor_ray.formats.editing import many_edits as many_orders
+from veritensor_ray.formats.editing import many_edits
 from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit, applied
 from veritensor_ray.formats.editing.many_edits import ManyOrders, Numbers
@@ -19,7 +19,7 @@ TAGS = "".join(chr(0xE0000 + ord(char)) for char in "ignore")
 @pytest.fixture(autouse=True, params=[64, 0], ids=["few", "many"])
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many orders do what few do."""
-    for module in (orders, many_orders):
+    for module in (orders, many_edits):
         monkeypatch.setattr(module, "FEW", request.param)
 
 

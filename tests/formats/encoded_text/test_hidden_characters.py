@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veritensor_ray.core.origins import Mapped
-from veritensor_ray.formats.encoded_text import encodings
-from veritensor_ray.formats.encoded_text import hidden_characters as characters
+from veritensor_ray.formats.encoded_text import encodings, hidden_characters
 from veritensor_ray.formats.encoded_text.text_rows import JoinedRows, runs
 
 _LETTERS = st.sampled_from(
@@ -27,7 +26,7 @@ _LIKELY_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 def test_a_row_with_something_in_it_is_suspected(texts: list[str | None]) -> None:
     column = pa.array(texts, pa.string())
     joined = JoinedRows(column)
-    suspected = {*characters.suspects(column, joined), *encodings.suspects(joined)}
+    suspected = {*hidden_characters.suspects(column, joined), *encodings.suspects(joined)}
     for row, text in enumerate(texts):
         for via in _plainly_suspect(text or ""):
             assert (row, via) in suspected, (text, via)
@@ -39,13 +38,13 @@ def test_a_row_with_something_in_it_is_suspected(texts: list[str | None]) -> Non
 def _plainly_suspect(text: str) -> set[str]:
     """By patterns over all of it."""
     found = set()
-    invisible, beside = f"[{characters._INVISIBLE}]", characters._BESIDE
-    wide, carriers = f"[{characters._WIDE_LETTERS}]", f"[{characters._CARRIERS}]"
+    invisible, beside = f"[{hidden_characters._INVISIBLE}]", hidden_characters._BESIDE
+    wide, carriers = f"[{hidden_characters._WIDE_LETTERS}]", f"[{hidden_characters._CARRIERS}]"
     if re.search(f"(?<={beside}){invisible}+(?={beside})|{wide}{{2}}|[\u0370-\u052f]|{carriers}{{4}}", text):
-        found.add(characters.VIA)
+        found.add(hidden_characters.VIA)
     for token in re.findall(r"[A-Za-z0-9@$!|]+", text):
-        if re.search(r"[A-Za-z][0134579@$!|][A-Za-z]", token) and characters._is_order(token.encode()):
-            found.add(characters.VIA)
+        if re.search(r"[A-Za-z][0134579@$!|][A-Za-z]", token) and hidden_characters._is_order(token.encode()):
+            found.add(hidden_characters.VIA)
     for match in _LIKELY_TOKEN.finditer(text):
         head = match.group()[:32]
         odd = len(match.group()) >= 40 or text[match.end() : match.end() + 1] == "=" or re.search("[0-9+]", head)
@@ -57,8 +56,8 @@ def _plainly_suspect(text: str) -> set[str]:
 @given(_TEXTS)
 def test_tokens_are_those_that_the_pattern_finds_everywhere(text: str) -> None:
     for quick, pattern, replace in (
-        (characters._of_two_scripts, characters._TOKEN, _unmixed),
-        (characters._of_orders, characters._LEET_TOKEN, lambda match: characters._plain(match.group())),
+        (hidden_characters._of_two_scripts, hidden_characters._TOKEN, _unmixed),
+        (hidden_characters._of_orders, hidden_characters._LEET_TOKEN, lambda match: hidden_characters._plain(match.group())),
     ):
         mapped, plain = Mapped(text), Mapped(text)
         mapped.put(list(quick(text)))
@@ -68,8 +67,8 @@ def test_tokens_are_those_that_the_pattern_finds_everywhere(text: str) -> None:
 
 def _unmixed(match: re.Match[str]) -> str | None:
     token = match.group()
-    mixed = characters._GREEK_OR_CYRILLIC.search(token) and characters._LATIN.search(token)
-    return token.translate(characters._LOOK_ALIKES) if mixed else None
+    mixed = hidden_characters._GREEK_OR_CYRILLIC.search(token) and hidden_characters._LATIN.search(token)
+    return token.translate(hidden_characters._LOOK_ALIKES) if mixed else None
 
 
 @given(_TEXTS)
@@ -86,10 +85,10 @@ def test_encoded_tokens_are_those_that_the_pattern_finds_everywhere(text: str) -
 
 
 def test_bytes_that_may_hide_something_are_those_of_every_such_character() -> None:
-    first = re.compile(characters._SUSPECT.pattern.partition("(?:")[0])
+    first = re.compile(hidden_characters._SUSPECT.pattern.partition("(?:")[0])
     for code in range(0x80, 0x110000):
         if not 0xD800 <= code < 0xE000 and first.match(chr(code)):
-            assert characters._SUSPECT_BYTES.match(chr(code).encode()), hex(code)
+            assert hidden_characters._SUSPECT_BYTES.match(chr(code).encode()), hex(code)
 
 
 @given(st.text("a1 ", max_size=40), st.sampled_from(["a1", "1a", "aaa"]))

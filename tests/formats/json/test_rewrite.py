@@ -18,7 +18,7 @@ from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, S
 from veritensor_ray.formats.editing.edits import Unit
 from veritensor_ray.formats.format_registry import Rewriter
 from veritensor_ray.formats.json import read as json_reader
-from veritensor_ray.formats.json import value_tree as json_tree
+from veritensor_ray.formats.json import value_tree
 from veritensor_ray.formats.json.rewrite import rewrite_json, rewrite_jsonl
 from veritensor_ray.formats.json.value_tree import text_of
 
@@ -329,7 +329,7 @@ def check(data: bytes, kind: Kind, choose: st.DataObject, parse: Any) -> None:
 def test_the_reader_and_the_rewriter_agree_on_names_in_documents(value: Any, style: Any, streamed: bool, choose: st.DataObject) -> None:
     data = json.dumps(value, **style).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_reader, "SMALL", -1 if streamed else json_tree.SMALL)
+        patch.setattr(json_reader, "SMALL", -1 if streamed else value_tree.SMALL)
         check(data, JSON, choose, json.loads)
 
 

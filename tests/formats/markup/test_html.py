@@ -15,7 +15,7 @@ from tests.formats.markup.origins import by_view, check, harmless, items, texts
 from tests.formats.reading import members, read, reader_source, until_error
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.common.kind import Kind
-from veritensor_ray.formats.markup import html_tokens as tokens
+from veritensor_ray.formats.markup import html_tokens
 from veritensor_ray.formats.recognition import sniff
 
 HTML, XHTML = "text/html", "application/xhtml+xml"
@@ -235,7 +235,7 @@ def test_a_long_paragraph_overlaps() -> None:
 
 
 def test_a_token_beyond_the_bound_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "LARGEST", 1 << 19)
+    monkeypatch.setattr(html_tokens, "LARGEST", 1 << 19)
     source = b"<p>before</p><!--" + b"x" * (5 << 20)
     (blocks, _), error = until_error(reader_source(source, Kind(HTML, "utf-8")), LimitExceeded)
     assert isinstance(error, LimitExceeded)
@@ -243,7 +243,7 @@ def test_a_token_beyond_the_bound_is_said(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_file_larger_than_the_window_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "LARGEST", 1 << 19)
+    monkeypatch.setattr(html_tokens, "LARGEST", 1 << 19)
     source = b"<p>some words &amp; <b>more</b>\n" * 40_000 + b"<p>last"
     found = items(source, HTML)
     rows = [text for _, text, _ in texts(found)]

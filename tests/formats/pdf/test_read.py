@@ -24,9 +24,7 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member
-from veritensor_ray.formats.pdf import pages, pdf_library
-from veritensor_ray.formats.pdf import pdf_document as document
-from veritensor_ray.formats.pdf import pdf_objects as objects
+from veritensor_ray.formats.pdf import pages, pdf_document, pdf_library, pdf_objects
 from veritensor_ray.formats.pdf import read as reader
 from veritensor_ray.formats.pdf.read import read_pdf
 from veritensor_ray.formats.recognition import sniff
@@ -402,7 +400,7 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [gap.bound for gap in read(scan(), KIND)[1]] == ["pdf_rendered_pages"]
     assert [gap.bound for gap in read(doubtful, KIND)[1]] == ["pdf_compared_pages"] and views(doubtful) == {"visible": [UNSEEN]}
     assert [gap.bound for gap in read((FILES / "garden.pdf").read_bytes(), KIND)[1]] == ["pdf_compared_pages", "pdf_pictures"]
-    monkeypatch.setattr(objects, "_MOST_BYTES", 100)
+    monkeypatch.setattr(pdf_objects, "_MOST_BYTES", 100)
     assert [gap.bound for gap in read(pdf(text(SEEN)), KIND)[1]] == ["pdf_object_bytes"]
     monkeypatch.setattr(reader, "_MOST_PAGES", 1)
     assert "pdf_pages" in [gap.bound for gap in read((FILES / "garden.pdf").read_bytes(), KIND)[1]]
@@ -410,10 +408,10 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_windows_cut_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
     data = (FILES / "garden.pdf").read_bytes() + pdf(b"x" * 500, stream(b"attached" * 50, b"/Type/EmbeddedFile"), JS)
-    whole = objects.find_objects(io.BytesIO(data), Budget(Limits(), len(data)))
+    whole = pdf_objects.find_objects(io.BytesIO(data), Budget(Limits(), len(data)))
     for size in (1000, 1500, 4096, 5003):
-        monkeypatch.setattr(objects, "_WINDOW", size)
-        found = objects.find_objects(io.BytesIO(data), Budget(Limits(), len(data)))
+        monkeypatch.setattr(pdf_objects, "_WINDOW", size)
+        found = pdf_objects.find_objects(io.BytesIO(data), Budget(Limits(), len(data)))
         assert SCRIPT.replace("(", "\\(").replace(")", "\\)").encode() in found.text
         assert {k: (v.offset, v.length) for k, v in found.streams.items()} == {k: (v.offset, v.length) for k, v in whole.streams.items()}
 
@@ -525,6 +523,6 @@ def test_a_broken_page_is_a_gap() -> None:
 
 
 def test_strings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document, "_MOST_STRINGS", 5)
+    monkeypatch.setattr(pdf_document, "_MOST_STRINGS", 5)
     data = pdf(text(SEEN), *[b"<</Title(number %d)>>" % number for number in range(20)])
     assert [gap.bound for gap in read(data, KIND)[1]] == ["pdf_object_bytes"]

@@ -32,7 +32,7 @@ SCRIPT = """
 import json, psutil
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError
-from veritensor_ray.jobs.cluster import connection as cluster
+from veritensor_ray.jobs.cluster import connection
 neighbour = psutil.Popen(["sleep", "600"])
 said, answer, running = "", 0, []
 try:

@@ -17,7 +17,7 @@ import pytest
 
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError, UsageError, VeritensorError
-from veritensor_ray.jobs.cluster import reachability as reach
+from veritensor_ray.jobs.cluster import reachability
 from veritensor_ray.jobs.cluster.ray_internals import CLUSTER_ID_METHOD
 
 DASHBOARD = b"HTTP/1.1 401 Unauthorized\r\nServer: aiohttp\r\nContent-Length: 0\r\n\r\n"
@@ -96,7 +96,7 @@ def gcs(token: str | None) -> Iterator[int]:
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is silent is silent for long enough."""
-    monkeypatch.setattr(reach, "_SECONDS", 0.5)
+    monkeypatch.setattr(reachability, "_SECONDS", 0.5)
     monkeypatch.delenv("RAY_USE_TLS", raising=False)
 
 
@@ -118,7 +118,7 @@ def told(error: type[VeritensorError], says: str, ask: Callable[[], object]) -> 
 )
 def test_what_cannot_be_joined(answer: bytes | None, error: type[VeritensorError], says: str) -> None:
     with listening(answer) as port:
-        told(error, says, lambda: reach.joinable(f"127.0.0.1:{port}", None))
+        told(error, says, lambda: reachability.joinable(f"127.0.0.1:{port}", None))
 
 
 @pytest.mark.parametrize(
@@ -132,19 +132,19 @@ def test_what_cannot_be_joined(answer: bytes | None, error: type[VeritensorError
 )
 def test_what_takes_no_jobs(scheme: str, answer: bytes | None, error: type[VeritensorError], says: str) -> None:
     with listening(answer) as port:
-        told(error, says, lambda: reach.jobs_api(f"{scheme}://127.0.0.1:{port}"))
+        told(error, says, lambda: reachability.jobs_api(f"{scheme}://127.0.0.1:{port}"))
 
 
 def test_tls(certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(b"", certified) as port:
-        told(UsageError, f"uses TLS; write https://127.0.0.1:{port}/ray", lambda: reach.jobs_api(f"http://127.0.0.1:{port}/ray"))
-        told(UsageError, "uses TLS; set RAY_USE_TLS=1", lambda: reach.joinable(f"127.0.0.1:{port}", None))
-        reach.jobs_api(f"https://127.0.0.1:{port}")
+        told(UsageError, f"uses TLS; write https://127.0.0.1:{port}/ray", lambda: reachability.jobs_api(f"http://127.0.0.1:{port}/ray"))
+        told(UsageError, "uses TLS; set RAY_USE_TLS=1", lambda: reachability.joinable(f"127.0.0.1:{port}", None))
+        reachability.jobs_api(f"https://127.0.0.1:{port}")
         monkeypatch.setenv("RAY_USE_TLS", "1")
-        assert not reach.joinable(f"127.0.0.1:{port}", "token")
+        assert not reachability.joinable(f"127.0.0.1:{port}", "token")
 
 
-@pytest.mark.parametrize("ask", [reach.jobs_api, lambda address: reach.joinable(address.removeprefix("http://"), None)])
+@pytest.mark.parametrize("ask", [reachability.jobs_api, lambda address: reachability.joinable(address.removeprefix("http://"), None)])
 @pytest.mark.parametrize(
     ("place", "error", "says"),
     [
@@ -162,7 +162,7 @@ def test_nobody_is_there(ask: Callable[[str], object], place: str, error: type[V
 
 def test_a_dashboard_takes_jobs() -> None:
     with listening(DASHBOARD) as port:
-        reach.jobs_api(f"http://127.0.0.1:{port}")
+        reachability.jobs_api(f"http://127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(
@@ -179,10 +179,10 @@ def test_tokens(wanted: str | None, given: str | None, wants: bool | str) -> Non
     with gcs(wanted) as port:
         address = f"127.0.0.1:{port}"
         if isinstance(wants, bool):
-            assert reach.joinable(address, given) is wants
+            assert reachability.joinable(address, given) is wants
         else:
-            told(CannotRunError, f"{address} {wants}: set cluster.token", lambda: reach.joinable(address, given))
-        told(UsageError, f"To join from one of the cluster's nodes, write {address}", lambda: reach.jobs_api(f"http://{address}"))
+            told(CannotRunError, f"{address} {wants}: set cluster.token", lambda: reachability.joinable(address, given))
+        told(UsageError, f"To join from one of the cluster's nodes, write {address}", lambda: reachability.jobs_api(f"http://{address}"))
 
 
 def test_a_token_is_looked_for_where_ray_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,13 +194,13 @@ def test_a_token_is_looked_for_where_ray_looks(tmp_path: Path, monkeypatch: pyte
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"{text}\n")
-    found = [reach.cluster_token(Settings())]
+    found = [reachability.cluster_token(Settings())]
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "named"))
-    found.append(reach.cluster_token(Settings()))
+    found.append(reachability.cluster_token(Settings()))
     monkeypatch.setenv("RAY_AUTH_TOKEN", "in the environment")
-    found += [reach.cluster_token(Settings()), reach.cluster_token(settings)]
+    found += [reachability.cluster_token(Settings()), reachability.cluster_token(settings)]
     assert found == ["usual", "named", "in the environment", "configured"]
     monkeypatch.setenv("HOME", str(tmp_path / "other"))
     monkeypatch.delenv("RAY_AUTH_TOKEN")
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH")
-    assert reach.cluster_token(Settings()) is None
+    assert reachability.cluster_token(Settings()) is None

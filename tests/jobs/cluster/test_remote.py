@@ -102,7 +102,7 @@ HEAVY = ("torch", "torchvision", "transformers", "gliner", "easyocr", "cv2", "ea
         """
 from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.registry import create, needing_models, selected
-from veritensor_ray.jobs import audit_run as audit
+from veritensor_ray.jobs import audit_run
 from veritensor_ray.jobs.scheduling import actor_pool as pool, scheduler
 from veritensor_ray.jobs.cluster import preflight
 settings = Settings(profile="standard")

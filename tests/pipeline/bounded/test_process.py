@@ -17,7 +17,7 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import plan_rows
-from veritensor_ray.pipeline.bounded import process as bounded
+from veritensor_ray.pipeline.bounded import process
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.pipeline.estimate import calibrate, survey
 
@@ -59,7 +59,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "fragile_engine.py").write_text(ENGINE)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
     monkeypatch.syspath_prepend(str(folder))
-    bounded.SHARED.close()  # it has the path of another test
+    process.SHARED.close()  # it has the path of another test
     return folder
 
 
@@ -94,23 +94,23 @@ def test_pipes_belong_to_the_answers(text: str, capfd: pytest.CaptureFixture[str
 
 def test_the_process_is_kept_and_replaced() -> None:
     vr.inspect("harmless", **OPTIONS)
-    first = bounded.SHARED._process
+    first = process.SHARED._process
     assert first is not None
     vr.inspect("harmless", **OPTIONS)
-    assert bounded.SHARED._process is first
+    assert process.SHARED._process is first
     first.kill()
     first.wait()  # and not os.waitid: a thread waits for it as well, and only one of the two gets the answer
     assert vr.inspect("harmless", **OPTIONS).ledger["status"] == "scanned"
-    assert bounded.SHARED._process is not first
+    assert process.SHARED._process is not first
 
 
 def test_it_outlives_the_thread_that_asked_first() -> None:
     thread = threading.Thread(target=vr.inspect, args=("harmless",), kwargs=OPTIONS)
     thread.start()
     thread.join()
-    first = bounded.SHARED.pid
+    first = process.SHARED.pid
     assert vr.inspect("harmless", **OPTIONS).ledger["status"] == "scanned"
-    assert bounded.SHARED.pid == first
+    assert process.SHARED.pid == first
 
 
 def test_what_it_raises_is_raised_here(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_it_raises_is_raised_here(tmp_path: Path) -> None:
     context = Context(settings, starts, ("fragile",), b"k", "tests", expected=(("fragile", "another"),))
     rows = [row for row in plan_rows(settings, ("fragile",), lambda *_: []) if row.artifact == "a.txt"]
     with pytest.raises(CannotRunError, match="differs from the one the run was planned with"):
-        bounded.scan(context, rows, {})
+        process.scan(context, rows, {})
 
 
 def test_the_kind_whose_samples_kill_it_is_guessed(tmp_path: Path) -> None:
@@ -139,11 +139,11 @@ def test_the_kind_whose_samples_kill_it_is_guessed(tmp_path: Path) -> None:
 def test_what_kills_the_splitter_is_not_split(tmp_path: Path) -> None:
     (tmp_path / "big.txt").write_text("a line\n" * 400_000)
     settings = Settings.model_validate({"sources": [str(tmp_path / "big.txt")], "limits": {"split_bytes": "1MB", "shard_bytes": "1MB"}})
-    with bounded.Splitter(settings) as split:
+    with process.Splitter(settings) as split:
         assert [row.parts for row in plan_rows(settings, ("signatures",), split)] == [3, 3, 3]
     (tmp_path / "big.txt").write_text("a line\n" * 6_000_000)  # enough to be cut in many places: the watchdog is a thread, and starts late
     hasty = settings.model_copy(update={"limits": settings.limits.model_copy(update={"artifact_seconds": 1e-6})})
-    with bounded.Splitter(hasty) as split:
+    with process.Splitter(hasty) as split:
         assert [row.parts for row in plan_rows(hasty, ("signatures",), split)] == [1]
 
 

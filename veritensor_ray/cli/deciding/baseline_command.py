@@ -48,22 +48,22 @@ def accept(
     from veritensor_ray.cli.options import check_severity
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.core.wording import counted
-    from veritensor_ray.results import new_suppressions as decisions
+    from veritensor_ray.results import new_suppressions
     from veritensor_ray.results.policy_place import place_for
 
     check_severity(up_to)
-    ends = decisions.until(until, "--until")
+    ends = new_suppressions.until(until, "--until")
     settings = load_settings(config)
     audit = api.open(output, sweep=sweep, stores=settings.stores)
     audit.check()
     place = place_for(audit, policy or settings.policy)
-    known, scope = place.load(), decisions.Scope("filter", where=_condition(audit, up_to, where))
-    seen = decisions.preview(audit, scope, known)
+    known, scope = place.load(), new_suppressions.Scope("filter", where=_condition(audit, up_to, where))
+    seen = new_suppressions.preview(audit, scope, known)
     if not seen.findings:
         why = f"all findings ({seen.already:,}) are already suppressed" if seen.already else "no finding is there or meets the condition"
         say(f"{place} is unchanged, because there is nothing to accept: {why}")
         return
-    one = decisions.entry(audit, scope, reason, owner, ends, known)
+    one = new_suppressions.entry(audit, scope, reason, owner, ends, known)
     show(seen)
     _warn(seen)
     question = f"Accept {counted(seen.findings, 'finding')} until {ends} in {place}?"

@@ -133,7 +133,7 @@ def submit(
     if settings_json:
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
     from veritensor_ray.core.config import load_settings
-    from veritensor_ray.jobs.announce import announcement as announce
+    from veritensor_ray.jobs.announce import announcement
     from veritensor_ray.jobs.audit_run import audit, default_output
     from veritensor_ray.jobs.sweep_run import sweep
 
@@ -152,13 +152,13 @@ def submit(
         sys.stderr.write(f"veritensor-ray: {word}; the same command resumes where this one stopped\n")
         raise typer.Exit(code) from None
     except Exception as error:  # of any kind: monitoring must hear about it
-        announce.failed(settings, error, reporter.note)
+        announcement.failed(settings, error, reporter.note)
         raise
     finally:
         close()
     code = exit_code(run, settings)
     show(run, settings, code)
-    announce.ended(settings, run, code, reporter.note)
+    announcement.ended(settings, run, code, reporter.note)
     if settings.log_format != "json" and (why := reason_of(code, settings)):
         sys.stderr.write(f"veritensor-ray: exit code {code}: {why}\n")
     raise typer.Exit(code)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.joined import JoinedBytes
-from veritensor_ray.engines.secrets import word_likeness as words
+from veritensor_ray.engines.secrets import word_likeness
 from veritensor_ray.engines.secrets.secret_rules import all_rules
 from veritensor_ray.engines.secrets.secret_search import SecretScanner, Where
 from veritensor_ray.engines.secrets.shaped import ShapedSecret
@@ -66,7 +66,7 @@ class Secrets:
 @functools.cache
 def _statistics() -> str:
     """Return the letter statistics as text."""
-    return repr(sorted(words.surprises().items()))
+    return repr(sorted(word_likeness.surprises().items()))
 
 
 _GENERIC = {"generic-key": 1, "password": 1, "http-authorization": 1, "url-credentials": 1, "uuid": 2}  # the higher, the less specific

@@ -11,14 +11,13 @@ import pyarrow as pa
 
 from veritensor_ray.core.config import Severity
 from veritensor_ray.engines.joined import JoinedBytes
-from veritensor_ray.engines.secrets import assigned_names as names
-from veritensor_ray.engines.secrets import assignments, likelihood
+from veritensor_ray.engines.secrets import assigned_names, assignments, likelihood
 from veritensor_ray.engines.secrets.assignments import AssignedValue, Verdict
 from veritensor_ray.engines.secrets.prefilter import Prefilter
 from veritensor_ray.engines.secrets.shaped import PLACES, PLACES_ANY_CASE, ShapedSecret, discord_tokens
 from veritensor_ray.engines.secrets.uuids import uuids
 from veritensor_ray.engines.secrets.word_likeness import VENDORS
-from veritensor_ray.masking.secret_kinds import checksums as checks
+from veritensor_ray.masking.secret_kinds import checksums
 from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
 
 _KEYWORD, _VENDOR, _TOKENS, _PLACES = 0, 1, 1000, 2000
@@ -46,7 +45,7 @@ class Where:
 
 def _telling(columns: list[str | None], indices: pa.Array, texts: pa.Array) -> Iterator[tuple[int, str]]:
     """Yield row and name of cells in a column such as `password`, and of values next to a name: `{"name": "DB_PASSWORD", "value": …}`."""
-    named = {i: name for i, name in enumerate(columns) if name and names.kind_of(name) is not names.NameKind.NONE}
+    named = {i: name for i, name in enumerate(columns) if name and assigned_names.kind_of(name) is not assigned_names.NameKind.NONE}
     paired = {i: name[:-5] for i, name in enumerate(columns) if name and name.endswith("value")}
     if not named and not paired:
         return
@@ -133,7 +132,7 @@ def _graded(number: int, value: str) -> tuple[float, Severity | None] | None:
             return None
         else:
             score, severity = 0.6, "medium"
-    if score < 0.95 and (checks.entropy(value[-24:]) < 2.5 or likelihood.has_sequence(value)):
+    if score < 0.95 and (checksums.entropy(value[-24:]) < 2.5 or likelihood.has_sequence(value)):
         score, severity = 0.4, "low"  # has the right form, but was typed by hand
     return score, severity
 
@@ -194,7 +193,7 @@ def _inside(text: str, start: int) -> bool:
 
 def _assigned(text: str, start: int, end: int, extension: str) -> ShapedSecret | None:
     name = text[start:end]
-    if names.kind_of(name) is names.NameKind.NONE:
+    if assigned_names.kind_of(name) is assigned_names.NameKind.NONE:
         return None
     for value in assignments.values_after(text, start, end, extension):
         if not value.quoted and extension in assignments.SOURCE and assignments.among_settings(text, value.start, value.end):

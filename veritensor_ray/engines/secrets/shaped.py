@@ -9,7 +9,7 @@ from typing import NamedTuple
 from veritensor_ray.core.config import Severity
 from veritensor_ray.engines.secrets import likelihood
 from veritensor_ray.engines.secrets.word_likeness import STAND_IN
-from veritensor_ray.masking.secret_kinds import checksums as checks
+from veritensor_ray.masking.secret_kinds import checksums
 from veritensor_ray.masking.secret_kinds.secret_shapes import DISCORD, DISCORD_HEAD, KEY_REST, PASSWORD_HASH, PUTTY_KEY
 
 
@@ -44,7 +44,7 @@ def private_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]
         if not text[found.end() : end_of_text].strip() and found.end() == end_of_text:
             yield ShapedSecret("private-key", start, found.end(), 0.5, "medium", "Beginning of a private key")
         return
-    if checks.entropy(body.group()) < 3.2 and len(body.group()) > 40:
+    if checksums.entropy(body.group()) < 3.2 and len(body.group()) > 40:
         return  # filled with a single letter
     locked = "ENCRYPTED" in found[1] or "ENCRYPTED" in text[found.end() : found.end() + 80]
     rest = ending or KEY_REST.match(text, body.end(), limit)
@@ -119,8 +119,8 @@ def bearer(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
 def basic(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
     """Yield a user name and password in base64."""
     found = _BASIC.match(text, at, end_of_text)
-    if found and checks.is_basic(found[1]):
-        data = (checks.decoded(found[1]) or b"").decode("latin-1")
+    if found and checksums.is_basic(found[1]):
+        data = (checksums.decoded(found[1]) or b"").decode("latin-1")
         user, _, password = data.partition(":")
         if not _no_password(user, password):
             yield ShapedSecret("http-authorization", found.start(1), found.end(1), 0.8)
@@ -197,7 +197,7 @@ def discord_tokens(text: str) -> Iterator[ShapedSecret]:
     for tail in DISCORD.finditer(text):
         head = DISCORD_HEAD.search(text, max(0, tail.start() - 27), tail.start())
         if head and any(c.isdigit() for c in tail.group()):
-            proven = checks.is_discord(head.group())
+            proven = checksums.is_discord(head.group())
             yield ShapedSecret("discord-token", head.start(), tail.end(), 0.95 if proven else 0.6, None if proven else "medium")
 
 
@@ -209,7 +209,7 @@ def json_web_keys(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret
     """Yield the private number of a JSON Web Key, or its symmetric key, from the object around "kty", whose offset is `at`."""
     first, last = text.rfind("{", max(0, at - _JWK_NEAR), at), text.find("}", at, min(end_of_text, at + _JWK_NEAR))
     found = _JWK.search(text, first, last if last > 0 else min(end_of_text, at + _JWK_NEAR)) if first >= 0 else None
-    if found and checks.entropy(found[1]) > 3.5:
+    if found and checksums.entropy(found[1]) > 3.5:
         yield ShapedSecret("private-key", found.start(1), found.end(1), 0.9, None, "Private part of a JSON Web Key")
 
 

@@ -20,13 +20,12 @@ from veritensor_ray.core.origins import Array, Mapped, Origins, from_origins
 from veritensor_ray.core.segments import Block, Gap, clean_array
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.source import Item, Member
-from veritensor_ray.formats.encoded_text import encodings
-from veritensor_ray.formats.encoded_text import hidden_characters as characters
+from veritensor_ray.formats.encoded_text import encodings, hidden_characters
 from veritensor_ray.formats.encoded_text.layer import Layer
 from veritensor_ray.formats.encoded_text.text_rows import JoinedRows
 
 DEPTH = bounds.LAYERS
-_EVERYTHING = (characters.VIA, *encodings.ALL)
+_EVERYTHING = (hidden_characters.VIA, *encodings.ALL)
 _LINE_END = re.compile("\n")
 _MOST = bounds.LAYER_TEXTS  # so that a file that consists only of encoded words is read in bounded time
 
@@ -38,7 +37,7 @@ def suspects(texts: pa.Array) -> dict[int, set[str]]:
     """
     rows: dict[int, set[str]] = {}
     joined = JoinedRows(texts)
-    for row, what in (*characters.suspects(texts, joined), *encodings.suspects(joined)):
+    for row, what in (*hidden_characters.suspects(texts, joined), *encodings.suspects(joined)):
         rows.setdefault(row, set()).add(what)
     return dict(sorted(rows.items()))
 
@@ -81,7 +80,7 @@ def layers(block: Block, budget: Budget, rows: Mapping[int, Collection[str]] | N
 
 def _deep(mapped: Mapped, via: str | None, among: Collection[str], depth: int) -> Iterator[Layer]:
     """Yield the layers in a text and the layers in those, with maps that lead to the first text."""
-    seen = characters.look(mapped.text) if characters.VIA in among else ()
+    seen = hidden_characters.look(mapped.text) if hidden_characters.VIA in among else ()
     for found in chain(seen, encodings.look(mapped.text, among)):  # lazily, so that a caller that has enough can stop
         name = f"{via}+{found.via}" if via else found.via
         last = depth == DEPTH and found.content is None
@@ -93,7 +92,7 @@ def _deep(mapped: Mapped, via: str | None, among: Collection[str], depth: int) -
 
 def _holds_more(text: str) -> bool:
     """Whether the text hides another layer."""
-    return next(chain(characters.look(text), encodings.look(text, _EVERYTHING)), None) is not None
+    return next(chain(hidden_characters.look(text), encodings.look(text, _EVERYTHING)), None) is not None
 
 
 class _Parent:

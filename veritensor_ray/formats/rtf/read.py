@@ -13,9 +13,7 @@ from veritensor_ray.formats.common.block_writer import Writer
 from veritensor_ray.formats.common.colors import BLACK, WHITE, Color, same
 from veritensor_ray.formats.common.joined_text import Paragraph
 from veritensor_ray.formats.common.source import Item, Member, Source
-from veritensor_ray.formats.rtf import codepages
-from veritensor_ray.formats.rtf import control_words as words
-from veritensor_ray.formats.rtf import rtf_objects as objects
+from veritensor_ray.formats.rtf import codepages, control_words, rtf_objects
 from veritensor_ray.formats.rtf.text_sink import Sink
 
 LARGEST = bounds.RTF
@@ -57,7 +55,7 @@ class _Rtf:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._body = Sink(writer, words.Destination("visible"))
+        self._body = Sink(writer, control_words.Destination("visible"))
         self._format = _Format(self._body)
         self._stack: list[_Format] = []
         self._deeper = 0  # groups that are open beyond the limit
@@ -126,15 +124,15 @@ class _Rtf:
         self._judge()
         if ended is not self._format.sink:
             ended.end()
-            if ended.digits is not None and (data := objects.from_digits("".join(ended.digits))):
+            if ended.digits is not None and (data := rtf_objects.from_digits("".join(ended.digits))):
                 yield self._member(ended, data)
 
     def _member(self, ended: Sink, data: bytes) -> Member:
         if ended.word == "pict":
-            return objects.picture(data, ended.start, self._picture)
+            return rtf_objects.picture(data, ended.start, self._picture)
         if ended.word == "objdata":
-            return objects.embedded(data, ended.start)
-        return objects.unnamed(data, ended.start, ended.word)
+            return rtf_objects.embedded(data, ended.start)
+        return rtf_objects.unnamed(data, ended.start, ended.word)
 
     def _into(self, start: int, line: int) -> Paragraph:
         return self._format.sink.into(self._hides, start, line)
@@ -161,7 +159,7 @@ class _Rtf:
     def _destination(self, word: str, start: int) -> None:
         if word == "pict":
             self._picture = ""
-        known = words.PARTS.get(word) or words.Destination("metadata", word[:_NAME])
+        known = control_words.PARTS.get(word) or control_words.Destination("metadata", word[:_NAME])
         self._format = _Format(Sink(self._writer, known, word, start), codec=self._format.codec, skip=self._format.skip)
         self._judge()
 
@@ -170,16 +168,20 @@ class _Rtf:
         self._fresh = self._starred = False
         if word == "u" and number is not None:
             self._unicode(number, start, end, line)
-        elif fresh and (starred or word in words.PARTS or word in words.METADATA or word in words.HEX) and word not in words.INLINE:
+        elif (
+            fresh
+            and (starred or word in control_words.PARTS or word in control_words.METADATA or word in control_words.HEX)
+            and word not in control_words.INLINE
+        ):
             self._destination(word, start)
-        elif word in words.CHARACTERS:
-            self._into(start, line).shown(words.CHARACTERS[word], start, end, line)
-        elif word in words.BREAKS:
+        elif word in control_words.CHARACTERS:
+            self._into(start, line).shown(control_words.CHARACTERS[word], start, end, line)
+        elif word in control_words.BREAKS:
             self._format.sink.end()
         elif word in _HANDLERS:
             _HANDLERS[word](self, 1 if number is None else number)
-        elif word in objects.PICTURES:
-            self._picture = objects.PICTURES[word]
+        elif word in rtf_objects.PICTURES:
+            self._picture = rtf_objects.PICTURES[word]
         elif word in codepages.DOCUMENT:
             self._document_codec = codepages.DOCUMENT[word]
 
@@ -225,7 +227,7 @@ class _Rtf:
             self._skip -= 1
         elif symbol in "\r\n":
             self._format.sink.end()
-        elif shown := words.SYMBOLS.get(symbol, symbol if symbol.isprintable() else ""):
+        elif shown := control_words.SYMBOLS.get(symbol, symbol if symbol.isprintable() else ""):
             self._into(start, line).shown(shown, start, end, line)
 
     def _plain(self, text: str, start: int, line: int) -> None:

@@ -8,7 +8,7 @@ from veritensor_ray.core.origins import Origin
 from veritensor_ray.formats.common.block_writer import Writer
 from veritensor_ray.formats.common.joined_text import Paragraph
 from veritensor_ray.formats.office.shared.dde import field_dde
-from veritensor_ray.formats.rtf import control_words as words
+from veritensor_ray.formats.rtf import control_words
 
 _DDE = re.compile(r"\s{0,99}DDE(AUTO)?\s", re.IGNORECASE)
 _FETCHED = re.compile(r"\s{0,99}(INCLUDETEXT|IMPORT|LINK)\s[^\n]{0,200}?(https?:|ftp:|\\{2,4}\w)", re.IGNORECASE)
@@ -20,10 +20,10 @@ class Sink:
 
     __slots__ = ("_shown_since", "destination", "digits", "hidden", "shown", "start", "word")
 
-    def __init__(self, writer: Writer, destination: words.Destination, word: str = "", start: int = 0) -> None:
+    def __init__(self, writer: Writer, destination: control_words.Destination, word: str = "", start: int = 0) -> None:
         self.destination, self.word, self.start = destination, word, start
         self._shown_since = False
-        self.digits: list[str] | None = [] if word in words.HEX else None
+        self.digits: list[str] | None = [] if word in control_words.HEX else None
 
         def emit(text: str, origins: list[Origin], owned: int, view: str = destination.view) -> None:
             writer.part = destination.part

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from veritensor_ray.core.config import Severity
-from veritensor_ray.masking.secret_kinds import checksums as checks
+from veritensor_ray.masking.secret_kinds import checksums
 
 _B64 = "[A-Za-z0-9+/]"
 _URL = "[A-Za-z0-9_-]"
@@ -82,7 +82,7 @@ _ALNUM_END = "(?![A-Za-z0-9])"
 
 TOKENS = (
     # before the others, because it may by chance contain their prefixes
-    _t("vault-token", "NATS seed", "/S[UAOCNX][A-Z2-7]{56}/", r"S[UAOCNX][A-Z2-7]{56}", check=checks.is_nkey_seed, end=_ALNUM_END, score=0.6, severity="medium"),
+    _t("vault-token", "NATS seed", "/S[UAOCNX][A-Z2-7]{56}/", r"S[UAOCNX][A-Z2-7]{56}", check=checksums.is_nkey_seed, end=_ALNUM_END, score=0.6, severity="medium"),
     # clouds
     _t("aws-access-key", "AWS access key id", "AKIA ASIA ABIA ACCA A3T", r"(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{16}", severity="medium", end=r"(?![A-Za-z0-9_])"),
     _t("cloud-key", "Alibaba Cloud access key id", "LTAI", rf"LTAI{_AN}{{12,20}}", severity="medium"),
@@ -142,7 +142,7 @@ TOKENS = (
     _t("database-token", "Tinybird token", "p.eyJ1Ijo", rf"p\.eyJ1Ijo{_URL}{{40,200}}\.{_URL}{{20,64}}"),
     _t("age-secret-key", "age secret key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L0-9A-Z]{50,60}", score=0.98),
     # code hosting, builds, packages
-    _t("github-token", "GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rf"gh[pous]_{_AN}{{36}}|ghr_{_AN}{{36,76}}", check=checks.crc_of_token, score=0.8, loose=r"gh[pousr]_[A-Za-z0-9]{20,}"),
+    _t("github-token", "GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rf"gh[pous]_{_AN}{{36}}|ghr_{_AN}{{36,76}}", check=checksums.crc_of_token, score=0.8, loose=r"gh[pousr]_[A-Za-z0-9]{20,}"),
     _t("github-token", "GitHub fine-grained token", "github_pat_", r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}", score=0.97, loose=r"github_pat_\w{20,}"),
     _t("gitlab-token", "GitLab token", "glpat- gldt- glrt- glft- glffct- glcbt- glwt- glsoat- glimt- GR1348941",
        rf"(?:glpat|gldt|glrt|glft|glffct|glwt)-{_URL}{{20}}(?:{_URL}{{0,280}}\.[0-9a-z.]{{8,20}})?|glcbt-(?:[0-9a-f]{{1,5}}_)?{_URL}{{20}}|glimt-{_URL}{{25}}"
@@ -158,7 +158,7 @@ TOKENS = (
     _t("ci-token", "Octopus key", "API-", r"API-[A-Z0-9]{25,32}", score=0.75),
     _t("ci-token", "Code Climate reporter", "CC_TEST_REPORTER_ID", r"CC_TEST_REPORTER_ID\s?[:=]\s?[\"']?[a-f0-9]{64}", score=0.75, severity="medium"),
     _t("ci-token", "TeamCity token", "eyJ0eXAiOiAiVENWMiJ9.", rf"eyJ0eXAiOiAiVENWMiJ9\.{_URL}{{30,60}}\.{_URL}{{40,60}}"),
-    _t("npm-token", "npm token", "npm_", rf"npm_{_AN}{{36}}", check=checks.crc_of_token, score=0.8),
+    _t("npm-token", "npm token", "npm_", rf"npm_{_AN}{{36}}", check=checksums.crc_of_token, score=0.8),
     _t("npm-token", "npm registry token", "_authToken", r"_authToken\s?=\s?(?!\$|npm_\w{36})[A-Za-z0-9_+/=-]{10,200}", score=0.85, end=""),
     _t("pypi-token", "PyPI token", "pypi-AgE", r"pypi-AgE[A-Za-z0-9_-]{70,300}", score=0.97),
     _t("package-token", "RubyGems key", "rubygems_", r"rubygems_[a-f0-9]{48}"),
@@ -297,6 +297,6 @@ TOKENS = (
     _t("provider-token", "Liveblocks key", "sk_dev_ sk_prod_", rf"sk_(?:dev|prod)_{_URL}{{24,80}}"),
     _t("provider-token", "Linear webhook secret", "lin_wh_", rf"lin_wh_{_AN}{{40}}"),
     _t("jwt", "JSON Web Token", "eyJ", r"eyJ[A-Za-z0-9_-]{10,2000}={0,2}\.eyJ[A-Za-z0-9_-]{6,8000}={0,2}(?:\.[A-Za-z0-9_-]{0,2000})?",
-       check=checks.is_jwt, strict=True, severity="medium", score=0.8, loose=r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.?[A-Za-z0-9_-]*"),
-    _t("private-key", "Private key in base64", "LS0tLS1CRUdJTi", rf"LS0tLS1CRUdJTi{_B64}{{40,8000}}={{0,2}}", check=checks.is_pem_in_base64, strict=True, end=""),
+       check=checksums.is_jwt, strict=True, severity="medium", score=0.8, loose=r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.?[A-Za-z0-9_-]*"),
+    _t("private-key", "Private key in base64", "LS0tLS1CRUdJTi", rf"LS0tLS1CRUdJTi{_B64}{{40,8000}}={{0,2}}", check=checksums.is_pem_in_base64, strict=True, end=""),
 )  # fmt: skip

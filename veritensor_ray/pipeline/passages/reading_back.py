@@ -20,7 +20,7 @@ from veritensor_ray.core.uris import is_local
 from veritensor_ray.core.wording import counted
 from veritensor_ray.corpus.listing import Listed, Root, unprintable, walk
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
-from veritensor_ray.pipeline.bounded import process as bounded
+from veritensor_ray.pipeline.bounded import process
 from veritensor_ray.pipeline.context import Context, Workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
 from veritensor_ray.pipeline.passages.finder import Finder, Sought
@@ -79,8 +79,8 @@ def read_back(
     blind = not reveal and any(row["location"] is None for row in others)
     request = Request(settings, root, entry, known, wanted, hidden, amount, key, reveal, blind)
     try:
-        answer, _ = bounded.SHARED.call("passage", request, seconds=settings.limits.artifact_seconds, memory=settings.limits.worker_memory)
-    except bounded.Died as death:
+        answer, _ = process.SHARED.call("passage", request, seconds=settings.limits.artifact_seconds, memory=settings.limits.worker_memory)
+    except process.Died as death:
         raise CannotRunError(f"{name} could not be read back: {death}. Increase limits.worker_memory or limits.artifact_seconds") from None
     return _passage(finding, wanted, answer, reveal, blind)
 

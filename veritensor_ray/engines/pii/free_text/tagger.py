@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from veritensor_ray.core.errors import ModelError
-from veritensor_ray.engines.pii.free_text import word_features as features
+from veritensor_ray.engines.pii.free_text import word_features
 from veritensor_ray.engines.pii.joining import PiiSpan
 from veritensor_ray.engines.word_forms import AT_ONCE, Array, JoinedPiece, joined_pieces, points_of
 from veritensor_ray.models.model_store import ModelStore
@@ -82,7 +82,7 @@ class TaggerNetwork:
     """The network's weights, which give the probability of each tag for each word."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
-        tables = [arrays[f"table.{i}"] for i in range(len(features.SIZES))]
+        tables = [arrays[f"table.{i}"] for i in range(len(word_features.SIZES))]
         scales = arrays["scales"].astype(np.float32)
         self._tables = [table.astype(np.float32) * scale for table, scale in zip(tables, scales, strict=True)]
         self._layers = [
@@ -101,12 +101,12 @@ class TaggerNetwork:
 
         try:
             network = cls(arrays := load_file(path))
-            known = network.probabilities(np.zeros((len(features.SIZES), 1), np.uint32), np.array([], np.int64))
+            known = network.probabilities(np.zeros((len(word_features.SIZES), 1), np.uint32), np.array([], np.int64))
         except (OSError, SafetensorError, LookupError, ValueError) as error:
             raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Reinstall veritensor-ray") from None
-        sizes = tuple(len(arrays[f"table.{i}"]) for i in range(len(features.SIZES)))
+        sizes = tuple(len(arrays[f"table.{i}"]) for i in range(len(word_features.SIZES)))
         if (
-            sizes != features.SIZES
+            sizes != word_features.SIZES
             or {len(network._out[1]), network._out[0].shape[-1]} != {len(TAGS)}
             or not all(np.isfinite(a).all() for a in (known, *arrays.values()))
         ):
@@ -188,7 +188,7 @@ class Tagger:
         settled: list[list[PiiSpan]] = [[] for _ in texts]
         unclear: list[list[UnclearPassage]] = [[] for _ in texts]
         for piece in joined_pieces(texts, _cut):
-            found = features.words(piece.text, piece.starts)
+            found = word_features.words(piece.text, piece.starts)
             for run in self._runs(piece, found):
                 text = int(piece.owners[run.part])
                 move = int(piece.skipped[run.part] - piece.starts[run.part])
@@ -200,19 +200,19 @@ class Tagger:
         for sure, doubts in zip(settled, unclear, strict=True):
             yield Tagged(tuple(sure), tuple(doubts))
 
-    def probabilities(self, text: str) -> tuple[features.WordRows, Array]:
+    def probabilities(self, text: str) -> tuple[word_features.WordRows, Array]:
         """Return the words of one text of at most `AT_ONCE` characters, and the probability of every tag for each."""
-        found = features.words(text)
+        found = word_features.words(text)
         return found, self._network.probabilities(found.rows, np.array([], np.int64))
 
-    def _runs(self, piece: JoinedPiece, found: features.WordRows) -> Iterator[_Run]:
+    def _runs(self, piece: JoinedPiece, found: word_features.WordRows) -> Iterator[_Run]:
         """Yield runs of consecutive words of one kind, in order."""
         count = len(found.starts)
         if not count:
             return
         parts = np.searchsorted(piece.starts, found.starts, "right") - 1
         places = np.arange(count) + GAP * parts
-        rows = np.zeros((len(features.SIZES), int(places[-1]) + 1), np.uint32)
+        rows = np.zeros((len(word_features.SIZES), int(places[-1]) + 1), np.uint32)
         rows[:, places] = found.rows
         filled = np.zeros(rows.shape[1], bool)
         filled[places] = True
@@ -248,7 +248,7 @@ class Tagger:
                 float(top[begin:end].mean()),
             )
 
-    def _doubt(self, piece: JoinedPiece, found: features.WordRows, run: _Run, move: int, unclear: list[UnclearPassage]) -> None:
+    def _doubt(self, piece: JoinedPiece, found: word_features.WordRows, run: _Run, move: int, unclear: list[UnclearPassage]) -> None:
         """Add a run's surroundings as a passage, merged with the previous passage if both fit into one window."""
         own = found.starts[max(0, run.whole[0] - _AROUND) : run.whole[1] + _AROUND]
         begin = max(int(own[0]), int(piece.starts[run.part]))
