@@ -57,25 +57,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(autouse=True)
 def _formats_end_with_the_test() -> Iterator[None]:
     """A format that a plug-in or a contract registers stays known in its process, which other tests share."""
-    from veritensor_ray.core import format_table
+    from veritensor_ray.core.format_table import know, rows
 
-    tables: tuple[Any, ...] = (
-        format_table._ROWS,
-        format_table._PROMISED,
-        format_table._POSSIBLE,
-        format_table._TEXTS,
-        format_table.TEXT_TYPES,
-    )
-    before: list[Any] = [table.copy() for table in tables]
+    before = rows()
     yield
-    if before[0] == format_table._ROWS:
-        return
-    from veritensor_ray.formats.first_bytes import KNOWN
+    if rows() != before:
+        from veritensor_ray.formats.first_bytes import KNOWN
 
-    for table, values in zip(tables, before, strict=True):
-        table.clear()
-        table.update(values)
-    KNOWN.learn(format_table.rows())
+        know(before)
+        KNOWN.learn(before)
 
 
 @pytest.hookimpl(wrapper=True)

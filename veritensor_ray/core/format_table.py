@@ -5,7 +5,8 @@ A new format is a row here and a folder in `formats`. If its first bytes do not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from veritensor_ray.core import media_types as types
 from veritensor_ray.core.errors import UsageError
@@ -229,16 +230,41 @@ FORMATS: tuple[Format, ...] = (
     late("application/font-sfnt", "TrueType, OpenType", "font", rb"(?:\x00\x01\x00\x00|OTTO|true)\x00.{7}[ -~]{4}|ttcf\x00[\x01\x02]"),
 )
 
-EXECUTABLES = frozenset(one.media_type for one in FORMATS if one.family == "executable")
 COMPRESSED = frozenset(one.media_type for one in FORMATS if one.decoder)
 
-# What is known by now: the formats above, and those of plug-ins.
-_ROWS = {one.media_type: one for one in FORMATS}
-TEXT_TYPES = {extension: one.media_type for one in FORMATS if one.family == "text" for extension in one.extensions}
-_TEXTS = {one.media_type for one in FORMATS if one.family == "text"}
-_PROMISED = {extension: one.media_type for one in FORMATS for extension in one.extensions}
-_POSSIBLE = {extension: {one.media_type for one in FORMATS if extension in (*one.extensions, *one.also)} for extension in _PROMISED}
+# What is known by now: the formats above, and those of plug-ins. All but the rows follow from them.
+_ROWS: dict[str, Format] = {}
+TEXT_TYPES: dict[str, str] = {}
+EXECUTABLES: set[str] = set()
+_TEXTS: set[str] = set()
+_PROMISED: dict[str, str] = {}
+_POSSIBLE: dict[str, set[str]] = {}
 
+
+def know(rows: Iterable[Format]) -> None:
+    """Makes these rows the known ones."""
+    known = {row.media_type: row for row in rows}
+    promised = {extension: row.media_type for row in known.values() for extension in row.extensions}
+    possible: dict[str, set[str]] = {extension: set() for extension in promised}
+    for row in known.values():
+        for extension in promised.keys() & {*row.extensions, *row.also}:
+            possible[extension].add(row.media_type)
+    texts = {extension: row.media_type for row in known.values() if row.family == "text" for extension in row.extensions}
+    tables: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+        (_ROWS, known),
+        (_PROMISED, promised),
+        (_POSSIBLE, possible),
+        (TEXT_TYPES, texts),
+    )
+    for table, values in tables:
+        table.clear()
+        table.update(values)
+    for some, family in ((EXECUTABLES, "executable"), (_TEXTS, "text")):
+        some.clear()
+        some.update(row.media_type for row in known.values() if row.family == family)
+
+
+know(FORMATS)
 
 # Asked for each file, so they are no functions of Python: the row of a media type, and the media type that an extension promises.
 format_of: Callable[[str], Format | None] = _ROWS.get
@@ -253,7 +279,7 @@ def rows() -> tuple[Format, ...]:
 def add(row: Format) -> None:
     """Adds a format, which stays until the process ends. It takes the place of one of the same type that nobody reads.
 
-    Raises UsageError for a type that is already read, an extension that promises another format, and a magic of one byte.
+    Raises UsageError for a type that is already read, an extension that promises another format, a magic of one byte, and a compression.
     """
     known = _ROWS.get(row.media_type)
     if known is not None and known.is_read:
@@ -263,15 +289,9 @@ def add(row: Format) -> None:
     for extension in row.extensions:
         if _PROMISED.get(extension, row.media_type) != row.media_type:
             raise UsageError(f"names with {extension} already promise {_PROMISED[extension]}; give `also` instead of `extensions`")
-    _ROWS[row.media_type] = row
-    for extension in row.extensions:
-        _PROMISED[extension] = row.media_type
-    for extension in (*row.extensions, *row.also):
-        if extension in _PROMISED:
-            _POSSIBLE.setdefault(extension, {_PROMISED[extension]}).add(row.media_type)
-    if row.family == "text":
-        _TEXTS.add(row.media_type)
-        TEXT_TYPES.update(dict.fromkeys(row.extensions, row.media_type))
+    if row.decoder:
+        raise UsageError("a plug-in cannot add a compression")
+    know({**_ROWS, row.media_type: row}.values())
 
 
 def text_type(extension: str) -> str:
