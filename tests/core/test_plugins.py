@@ -83,7 +83,7 @@ def test_a_plugin_with_a_mistake(spec: str, says: str) -> None:
 
 
 def test_an_entry_point_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match=r"group veritensor_ray\.formats is no Format; correct or remove its package"):
+    with pytest.raises(UsageError, match=r"group veritensor_ray\.formats is not a Format; correct or remove its package"):
         format_registry.use(installed(monkeypatch, "veritensor_ray.formats", CHECKLIST))
 
 

@@ -44,13 +44,15 @@ def rows(group: str, kind: type[Any], settings: Settings) -> list[tuple[str, Any
     found = [(spec, imported(spec)) for _, spec in installed(group)]
     for spec, row in found:
         if not isinstance(row, kind):
-            raise UsageError(f"the entry point {spec!r} of the group {group} is no {kind.__name__}; correct or remove its package")
+            raise UsageError(f"the entry point {spec!r} of the group {group} is not a {kind.__name__}; correct or remove its package")
     return found + [(spec, row) for spec, row in named(settings) if isinstance(row, kind)]
 
 
-def imported(spec: str) -> Any:
-    """Return what `module:name` names. Raises UsageError."""
+def imported(spec: str, package: str | None = None) -> Any:
+    """Return what `module:name` names. A module that begins with a dot is one of `package`. Raises UsageError, or ImportError for such a one."""
     module, _, name = spec.partition(":")
+    if module.startswith("."):
+        return getattr(importlib.import_module(module, package), name)
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
@@ -60,16 +62,16 @@ def imported(spec: str) -> Any:
 
 
 def find_folder(settings: Settings) -> None:
-    """Append the plugin folder to the import path. It stays there, because a plugin may import more modules while it works.
+    """Append the folder of plug-ins to the import path. It stays there, because a plug-in may import more modules while it works.
 
-    Raises UsageError for a folder inside the corpus: whoever wrote the corpus may have written the plugins too.
+    Raises UsageError for a folder inside the corpus: whoever wrote the corpus may have written the plug-ins too.
     """
     folder = settings.plugin_folder
     if folder is None:
         return
     if Guard(*real_bases(settings.sources)).within(folder):
         raise UsageError(
-            f"plugin_folder {folder} is inside the corpus, and code from the corpus is never run. Move your plugins to another folder"
+            f"plugin_folder {folder} is inside the corpus, and code from the corpus is never run. Move your plug-ins to another folder"
         )
     if folder not in sys.path:
         sys.path.append(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -33,8 +32,7 @@ class ExportFormat(plugins.PluginRow):
 
     def write(self, selection: Selection, file: BinaryIO) -> None:
         """Write the findings to a file. Raises UsageError if the format cannot hold them."""
-        module, _, function = self.function.partition(":")
-        getattr(importlib.import_module(module, __name__), function)(selection, file)
+        plugins.imported(self.function, __name__)(selection, file)
 
 
 ENTRY_POINTS = "veritensor_ray.exports"

@@ -6,7 +6,6 @@ They are imported when the first file of their kind comes: importing all of them
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
@@ -74,12 +73,15 @@ def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
 
 
 def import_all() -> None:
-    """Import every reader, so that an incomplete installation is reported before the first file. Raises ImportError."""
-    for path in {_READ_TEXT, *(row.read for row in rows() if row.read)}:
+    """Import every reader, and the rewriters of plug-ins, so that what is missing or misspelled is reported before the first file.
+
+    Raises ImportError, or UsageError for a plug-in.
+    """
+    brought = {row.rewrite for row in rows() if row.rewrite and not row.rewrite.startswith(".")}
+    for path in {_READ_TEXT, *brought, *(row.read for row in rows() if row.read)}:
         _imported(path)
 
 
 @functools.cache
 def _imported(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module, __package__), name)
+    return plugins.imported(path, __package__)
