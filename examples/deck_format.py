@@ -104,7 +104,7 @@ def _file(source: Source, card: Card, orders: Orders) -> BinaryIO | None:
 
 def _cards(file: BinaryIO) -> Iterator[Card]:
     """Yield the cards one by one, the last one included. Raises ReadError where the deck is cut off."""
-    size, at, number, kind = file.seek(0, 2), len(_MAGIC), 0, b""
+    size, at, number, kind = length(file), len(_MAGIC), 0, b""
     while kind != b"end":
         file.seek(at)
         line = file.readline(_LONGEST)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import FileInfo
@@ -23,14 +23,13 @@ def opened(file: BinaryIO, name: str, limits: Limits, budget: Budget | None = No
         found = recognise(file, extension)
         kind, directory = found.kind, found.directory
     file.seek(0)
-    base = name.rsplit("/", 1)[-1]
-    if budget is None:
-        return Source(file, kind, limits, extension, name_says=declared_type(extension), name=base, directory=directory)
-    return Source(file, kind, limits, extension, name_says=declared_type(extension), name=base, directory=directory, budget=budget)
+    base, said = name.rsplit("/", 1)[-1], declared_type(extension)
+    own = cast("Budget", budget)  # without one, the source makes its own
+    return Source(file, kind, limits, extension, name_says=said, name=base, directory=directory, budget=own)
 
 
 def kind_of_part(file: BinaryIO, extension: str, is_jsonl: bool, first: bool) -> Kind:
-    """Return the kind of a part of a split text, which is at its beginning: all parts have the kind that the plan saw in the first one."""
+    """Return the kind of a part of a split text: all parts have the kind that the plan saw in the first one. `file` is at its beginning."""
     mark = len(codecs.BOM_UTF8)
     bom = mark if first and file.read(mark) == codecs.BOM_UTF8 else 0
     file.seek(0)

@@ -1,4 +1,4 @@
-"""Tools for tests, including those of plugins: the contracts that engines, readers, rewriters and exports keep, and engines that misbehave on command."""
+"""Tools for tests, including those of plug-ins: the contracts that engines, readers, rewriters and exports keep, and engines that misbehave on command."""
 
 from __future__ import annotations
 

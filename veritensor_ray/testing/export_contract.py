@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +24,7 @@ from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.results.results import Results, find
 from veritensor_ray.stores.outputs import OutputStore
+from veritensor_ray.testing.format_contract import Discarding
 
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u202e\u2066\ud800-\udfff]")
 HOSTILE = {  # what somebody can put into a name or a text of the corpus
@@ -37,6 +38,7 @@ HOSTILE = {  # what somebody can put into a name or a text of the corpus
     "quotes": "\"quoted\" 'single' \\ back",
     "pipe and backticks": "| a | b |\n```\n# heading",
 }
+_RULE = RuleText("contract.rule", "contract", "A title", "Words.", "malware", "medium", "Remove it.")
 _FORMULA = ("=", "+", "-", "@", "|")
 _WHEN = datetime(2026, 1, 31, 22, tzinfo=UTC)
 _MANY = 3000  # findings
@@ -110,10 +112,10 @@ class ExportContract:
 
     def test_it_is_written_as_a_stream(self, tmp_path: Path) -> None:
         results = _results(tmp_path, [_finding(number, artifact="a.txt", evidence="e" * _EACH) for number in range(_MORE)])
-        sink = _Pipe()
+        sink = Discarding()
         tracemalloc.start()
         try:
-            self.row.write(_selection(results), sink)  # type: ignore[arg-type]  # standard output can do no more either
+            self.row.write(_selection(results), cast("BinaryIO", sink))  # standard output can do no more either
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -134,19 +136,8 @@ class ExportContract:
         return "\n".join(self.texts(data))
 
 
-class _Pipe(io.RawIOBase):
-    """A file that can only be written, from its beginning to its end."""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any, /) -> int:
-        return len(data)
-
-
 def _selection(results: Results) -> Selection:
-    rule = RuleText("contract.rule", "contract", "A title", "Words.", "malware", "medium", "Remove it.")
-    return Selection(results, "SELECT * FROM findings ORDER BY finding_id", {rule.rule_id: rule})
+    return Selection(results, "SELECT * FROM findings ORDER BY finding_id", {_RULE.rule_id: _RULE})
 
 
 def _finding(number: int, **about: Any) -> dict[str, Any]:
@@ -189,8 +180,7 @@ def _results(folder: Path, findings: Sequence[Mapping[str, Any]], reason: str | 
     if reason is not None:
         unread = {"artifact": "unread.bin", "uri": "unread.bin", "status": "unreadable", "reason": reason, "reason_code": "damaged"}
         ledger.append(checked | unread)
-    rule = RuleText("contract.rule", "contract", "A title", "Words.", "malware", "medium", "Remove it.")
-    tables = {"findings": findings, "ledger": ledger, "rollup": (), "rules": [asdict(rule)]}
+    tables = {"findings": findings, "ledger": ledger, "rollup": (), "rules": [asdict(_RULE)]}
     for name, rows in tables.items():
         (folder / name).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist([*rows], TABLES[name]), folder / name / "part-00000.parquet")

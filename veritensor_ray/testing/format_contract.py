@@ -12,7 +12,6 @@ from typing import Any, BinaryIO, ClassVar, cast
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import ReadError
-from veritensor_ray.core.format_table import declared_type
 from veritensor_ray.core.media_types import Format
 from veritensor_ray.core.origins import Origin, Origins
 from veritensor_ray.core.segments import Block, Gap
@@ -22,7 +21,7 @@ from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.edits import Account, Order, Orders, Unit
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.formats.format_registry import reader_for, register
-from veritensor_ray.formats.recognition import recognise
+from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.testing.engine_contract import ODD_FILES
 
 ENDLESS, REPEATED = 6 * bounds.HELD, 16 << 20  # bytes of a file that goes on with zeros, and of one that repeats itself
@@ -113,16 +112,14 @@ class OfFormat:
 
     def is_recognised(self, data: bytes, document: SampleDocument) -> bool:
         """Returns whether bytes under the document's name are recognized as this format."""
-        return recognise(io.BytesIO(data), self._name(document)[1]).kind.media_type == self.row.media_type
+        return opened(io.BytesIO(data), self._name(document), Limits()).kind.media_type == self.row.media_type
 
     def source(self, data: bytes | io.BufferedReader, document: SampleDocument) -> Source:
         """Returns a file as a reader receives it: of the kind that the document has, whatever may have happened to its bytes."""
-        name, extension = self._name(document)
-        kind = recognise(io.BytesIO(document.data), extension).kind
+        name = self._name(document)
+        kind = opened(io.BytesIO(document.data), name, Limits()).kind
         file: BinaryIO = io.BytesIO(data) if isinstance(data, bytes) else data
-        return Source(
-            file, Kind(self.row.media_type, kind.encoding, kind.bom), Limits(), extension, name_says=declared_type(extension), name=name
-        )
+        return opened(file, name, Limits(), kind=Kind(self.row.media_type, kind.encoding, kind.bom))
 
     def read(self, data: bytes | io.BufferedReader, document: SampleDocument) -> ReadDocument:
         """Reads a file, and the members in it. Raises whatever the reader raises, apart from ReadError."""
@@ -157,10 +154,8 @@ class OfFormat:
             yield odd
             yield document.data[:16] + odd
 
-    def _name(self, document: SampleDocument) -> tuple[str, str]:
-        extension = next(iter(self.row.extensions), "")
-        name = document.name or f"document{extension}"
-        return name, f".{name.rpartition('.')[2]}" if "." in name else ""
+    def _name(self, document: SampleDocument) -> str:
+        return document.name or f"document{next(iter(self.row.extensions), '')}"
 
 
 def order_for(number: int, unit: Unit, start: int, end: int, text: str) -> Order:
