@@ -39,7 +39,7 @@ from veritensor_ray.jobs.cluster.slots import Slots, arithmetic
 from veritensor_ray.jobs.run_checks import CheckedRun
 from veritensor_ray.jobs.run_reporting import Reporter
 from veritensor_ray.jobs.run_requests import Run
-from veritensor_ray.jobs.scheduling.cpu_turns import ActorPlaces, CpuTurns
+from veritensor_ray.jobs.scheduling.cpu_turns import CpuTurns, Places
 from veritensor_ray.jobs.scheduling.shard_progress import RunningShards
 from veritensor_ray.jobs.scheduling.utilisation import Meter
 from veritensor_ray.masking.redaction import name_safe, reason_safe
@@ -155,7 +155,7 @@ async def _work(
         context = replace(context, read_rate=settings.read_rate / slots.extract)
     reference = ray.put(context)
     turns = CpuTurns({share.machine: share.cpus for share in slots.shares})
-    extractions = ActorPlaces(turns, {share.machine: share.extract for share in slots.shares})
+    extractions = Places(turns, {share.machine: share.extract for share in slots.shares})
     pools = _pools(reference, stages, settings, turns, slots, claim)
     machines = Machines(settings, found, slots, turns, extractions, pools, claim)
     work = Work(
@@ -229,11 +229,11 @@ async def _scanned(work: Work, machines: Machines, run: Run, done: set[int], rep
             report.scanning(shards, run.totals["bytes"], len(done), read, run.totals.get("effort", 0) / 1000 - spent, cpus)
             report.stage("scan")
             entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
-            left = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)
-            await _while(run_shards(work, left), machines.watch(), _reports(work.running, report))
+            open_shards = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)
+            await _while(run_shards(work, open_shards), machines.watch(), _reports(work.running, report))
     except DeadlineReached:
-        late = shards - len(committed(work.store, run.id))
-        raise DeadlineReached(f"the deadline was reached with {late} of {shards} shards left; the same command resumes with them") from None
+        left = shards - len(committed(work.store, run.id))
+        raise DeadlineReached(f"the deadline was reached with {left} of {shards} shards left; the same command resumes with them") from None
 
 
 async def _reports(running: RunningShards, report: Reporter) -> None:

@@ -11,7 +11,7 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ResourceError
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.cluster.slots import Machine, Slots, fit, machines
-from veritensor_ray.jobs.scheduling.cpu_turns import ActorPlaces, CpuTurns
+from veritensor_ray.jobs.scheduling.cpu_turns import CpuTurns, Places
 
 if TYPE_CHECKING:
     from veritensor_ray.jobs.scheduling.actor_pool import Pool
@@ -29,7 +29,7 @@ class Machines:
         found: Iterable[Machine],
         slots: Slots,
         turns: CpuTurns,
-        extractions: ActorPlaces,
+        extractions: Places,
         pools: Sequence[Pool],
         claim: Claim,
     ) -> None:

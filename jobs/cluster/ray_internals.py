@@ -23,6 +23,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 
 from veritensor_ray.core.errors import CannotRunError
+from veritensor_ray.core.wording import counted
 
 PROVEN = ">=2.60,<2.61"  # also the bound in pyproject.toml
 _INSTALL = f"`pip install 'ray[default]{PROVEN}'`"
@@ -94,7 +95,7 @@ def unproven() -> str | None:
     if SpecifierSet(PROVEN).contains(installed, prereleases=True):
         return None
     if lost := missing(_NEEDED):
-        more = f" and {len(lost) - 3} more names" if len(lost) > 3 else ""
+        more = f" and {counted(len(lost) - 3, 'more name')}" if len(lost) > 3 else ""
         raise CannotRunError(
             f"Ray {installed} cannot be used, because it lacks {', '.join(lost[:3])}{more}; install a tested one with {_INSTALL}"
         )

@@ -25,7 +25,7 @@ from veritensor_ray.actors.model_actors import ModelActor
 from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.jobs.cluster.claim import Claim
-from veritensor_ray.jobs.scheduling.cpu_turns import CALL, ActorPlaces, CpuTurns
+from veritensor_ray.jobs.scheduling.cpu_turns import CALL, CpuTurns, Places
 from veritensor_ray.jobs.scheduling.lost_processes import StageLost
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Pool:
         self._turns, self._cpus, self._ahead = turns, cpus, 2 if gpus else 1
         self._places = dict(places)
         self._staff: Counter[str] = Counter()
-        self._seats = ActorPlaces(turns, {}, shares=not gpus)
+        self._call_places = Places(turns, {}, shares=not gpus)
         self._hosted: dict[str, list[_Hosted]] = defaultdict(list)
         self._takes_to_load = math.inf  # seconds
         self._deaths = 0
@@ -98,11 +98,11 @@ class Pool:
         """Plan for at least one actor, plus one more whenever CPUs were idle beside waiting batches for as long as an actor takes to load."""
         while room := [machine for machine, count in self._places.items() if self._staff[machine] < count]:
             if self._staff.total():
-                if self._seats.waited() < self._takes_to_load:
+                if self._call_places.waited() < self._takes_to_load:
                     break
-                self._seats.forget(self._takes_to_load)
+                self._call_places.forget(self._takes_to_load)
             self._staff[max(room, key=self._turns.free)] += 1
-        self._seats.update({machine: count * self._ahead for machine, count in self._staff.items()})
+        self._call_places.update({machine: count * self._ahead for machine, count in self._staff.items()})
 
     async def start(self) -> None:
         """Load the first actor, so that a long run learns at once if a model does not load. Raises ModelError as the actor raised it."""
@@ -111,7 +111,7 @@ class Pool:
             hosted = await self._hosting(machine)
             hosted.claims -= 1
 
-        await self._on_a_seat(loaded, None)
+        await self._on_a_place(loaded, None)
 
     def close(self) -> None:
         """End the actors: an interrupted run must not keep holding resources."""
@@ -143,12 +143,12 @@ class Pool:
             finally:
                 hosted.claims -= 1
 
-        return await self._on_a_seat(called, near)
+        return await self._on_a_place(called, near)
 
-    async def _on_a_seat(self, work: Callable[[str], Awaitable[T]], near: str | None) -> T:
+    async def _on_a_place(self, work: Callable[[str], Awaitable[T]], near: str | None) -> T:
         """Do work that needs an actor, once it is its turn."""
         self._hire()
-        machine = await self._seats.take(near)
+        machine = await self._call_places.take(near)
         try:
             cpus = await self._turns.take(machine, CALL, self._cpus)
             try:
@@ -157,7 +157,7 @@ class Pool:
                 self._turns.give(machine, cpus)
         finally:
             self._hire()
-            self._seats.give(machine)
+            self._call_places.give(machine)
 
     async def _answer(self, hosted: _Hosted, submit: Callable[[Any], list[Any]]) -> list[Any]:
         call = object()
@@ -212,7 +212,7 @@ class Pool:
             if not hosted.loaded:
                 hosted.loaded = True
                 if not self.load_seconds:
-                    self._seats.forget()  # until now the cost of another actor was unknown
+                    self._call_places.forget()  # until now the cost of another actor was unknown
                 self._takes_to_load = took
                 self.load_seconds += took
         except RayTaskError as error:

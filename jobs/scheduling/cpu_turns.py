@@ -107,13 +107,13 @@ class CpuTurns:
             tell(passed, self._cpus - self._held)
 
 
-class ActorPlaces:
-    """A number of seats on each machine. A taker gets a seat where most CPUs are free. With `shares`, the work on seats takes turns."""
+class Places:
+    """A number of places on each machine. A taker gets a place where most CPUs are free. With `shares`, the work on places takes turns."""
 
-    def __init__(self, turns: CpuTurns, seats: Mapping[str, int], shares: bool = True) -> None:
+    def __init__(self, turns: CpuTurns, places: Mapping[str, int], shares: bool = True) -> None:
         self._turns = turns
-        self._seats: dict[str, int] = dict(seats)
-        self._free: dict[str, int] = dict(seats)
+        self._places: dict[str, int] = dict(places)
+        self._free: dict[str, int] = dict(places)
         self._waiting: deque[asyncio.Future[str]] = deque()
         self._waited, self._shares = 0.0, shares
         turns.told.append(self._told)
@@ -132,32 +132,32 @@ class ActorPlaces:
 
     @property
     def count(self) -> int:
-        """The seats of all machines."""
-        return sum(self._seats.values())
+        """The places of all machines."""
+        return sum(self._places.values())
 
-    def update(self, seats: Mapping[str, int]) -> None:
+    def update(self, places: Mapping[str, int]) -> None:
         """Adjust to machines that came or went."""
-        self._free = {machine: count - self._seats.get(machine, 0) + self._free.get(machine, 0) for machine, count in seats.items()}
-        self._seats = dict(seats)
+        self._free = {machine: count - self._places.get(machine, 0) + self._free.get(machine, 0) for machine, count in places.items()}
+        self._places = dict(places)
         self._wake()
 
     async def take(self, near: str | None = None) -> str:
-        """Take a seat and return its machine: `near`, if it has a free CPU."""
+        """Take a place and return its machine: `near`, if it has a free CPU."""
         if (machine := self._best(near)) is not None:
             self._free[machine] -= 1
             return machine
-        seat: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._turns.count()  # counts the time until now for those who already waited
-        self._waiting.append(seat)
+        self._waiting.append(place)
         try:
-            return await seat
+            return await place
         except asyncio.CancelledError:
-            if seat.done() and not seat.cancelled():
-                self.give(seat.result())
+            if place.done() and not place.cancelled():
+                self.give(place.result())
             raise
 
     def give(self, machine: str) -> None:
-        """Return a seat; it goes to the taker that has waited longest."""
+        """Return a place; it goes to the taker that has waited longest."""
         if machine in self._free:
             self._free[machine] += 1
             self._wake()
@@ -171,7 +171,7 @@ class ActorPlaces:
     def _wake(self) -> None:
         self._turns.count()
         while self._waiting and (machine := self._best()) is not None:
-            seat = self._waiting.popleft()
-            if not seat.done():
+            place = self._waiting.popleft()
+            if not place.done():
                 self._free[machine] -= 1
-                seat.set_result(machine)
+                place.set_result(machine)

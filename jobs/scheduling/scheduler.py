@@ -21,7 +21,7 @@ from veritensor_ray.jobs.cluster import ray_internals
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.scheduling.actor_pool import Pool
 from veritensor_ray.jobs.scheduling.commit_attempts import commit_shard
-from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, RESUME, ActorPlaces, CpuTurns
+from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, RESUME, CpuTurns, Places
 from veritensor_ray.jobs.scheduling.lost_processes import NO_ARTIFACT, PATIENCE, STRIKES, StageLost, died
 from veritensor_ray.jobs.scheduling.shard_progress import RunningShard, RunningShards
 from veritensor_ray.jobs.scheduling.utilisation import Meter
@@ -47,7 +47,7 @@ class Work:
     local: tuple[str, ...]
     pools: Sequence[Pool]
     turns: CpuTurns
-    extractions: ActorPlaces  # no more than the claim holds CPUs, since a waiting extraction keeps its CPU
+    extractions: Places  # no more than the claim holds CPUs, since a waiting extraction keeps its CPU
     claim: Claim
     meter: Meter
     running: RunningShards
@@ -111,7 +111,7 @@ async def _shard(work: Work, shard: Shard) -> None:
             try:
                 passes = await _passes(work, shard, progress)
                 numbers = await commit_shard(work, shard, passes)
-                progress.landed()
+                progress.committed()
                 work.on_commit(numbers | {"read": work.running.read, "effort": round(work.running.effort, 3)})
                 return
             except StageLost as lost:

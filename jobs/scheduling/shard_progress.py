@@ -113,7 +113,7 @@ class RunningShard:
         within = (self.read - start) / of if of else 0.0
         return self._efforts[row] + within * (self._efforts[row + 1] - self._efforts[row])
 
-    def landed(self) -> None:
+    def committed(self) -> None:
         """The shard has been committed."""
         self.count(self._shard.bytes)
         self._running.effort += self._efforts[-1] - self.effort  # also that of empty files

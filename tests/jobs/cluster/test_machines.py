@@ -15,7 +15,7 @@ from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.cluster.machines import Machines
 from veritensor_ray.jobs.cluster.slots import Machine, fit
 from veritensor_ray.jobs.scheduling.actor_pool import Pool
-from veritensor_ray.jobs.scheduling.cpu_turns import ActorPlaces, CpuTurns
+from veritensor_ray.jobs.scheduling.cpu_turns import CpuTurns, Places
 
 A, B, C = Machine("a", 2), Machine("b", 4), Machine("c", 1)
 BUSY = Machine("a", 0)  # as it looks while this run has its CPUs
@@ -56,16 +56,16 @@ def test_the_work_is_divided_anew(
         settings = Settings.model_validate({"resources": given})
         slots = fit(settings, 1, first)
         desk = CpuTurns({one.machine: one.cpus for one in slots.shares})
-        seats = ActorPlaces(desk, {one.machine: one.extract for one in slots.shares})
+        places = Places(desk, {one.machine: one.extract for one in slots.shares})
         pool = Pool(
             None, engines, desk, {one.machine: one.actors[0] for one in slots.shares}, slots.call_cpus, settings.resources.model_gpus
         )
-        machines = Machines(settings, first, slots, desk, seats, [pool], Claim(settings.resources))
+        machines = Machines(settings, first, slots, desk, places, [pool], Claim(settings.resources))
         machines.follow(then)
         assert {name: desk.free(name) for name in "abc" if desk.free(name) >= 0} == {k: v for k, v in turns.items() if k in "abc"}
-        assert seats.count == extractions
+        assert places.count == extractions
         assert pool.size == actors
         machines.follow(first)
-        assert (seats.count, pool.size) == (slots.extract, slots.actors), "and back again"
+        assert (places.count, pool.size) == (slots.extract, slots.actors), "and back again"
 
     asyncio.run(work())

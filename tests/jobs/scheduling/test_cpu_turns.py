@@ -1,4 +1,4 @@
-"""Turns and seats, by what was granted and in which order."""
+"""Turns and places, by what was granted and in which order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, CALL, RESUME, ActorPlaces, CpuTurns
+from veritensor_ray.jobs.scheduling.cpu_turns import BEGIN, CALL, RESUME, CpuTurns, Places
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -106,21 +106,21 @@ def test_who_gives_up_waiting_keeps_nothing() -> None:
 def test_a_machine_that_is_lost_holds_nobody_up_and_one_that_comes_helps() -> None:
     async def work() -> None:
         turns = CpuTurns({"a": 1})
-        queue, seats = Queue(turns), ActorPlaces(turns, {"a": 1})
+        queue, places = Queue(turns), Places(turns, {"a": 1})
         queue.ask("works", "a", BEGIN)
         queue.ask("waits", "a", RESUME)
-        assert await seats.take() == "a"
-        waiting = asyncio.ensure_future(seats.take())
+        assert await places.take() == "a"
+        waiting = asyncio.ensure_future(places.take())
         await quiet()
         turns.update({"b": 2})
-        seats.update({"b": 1})
+        places.update({"b": 1})
         await quiet()
         assert queue.came == ["works", "waits"], "what it waited for will say that the machine is lost"
         assert await waiting == "b"
         turns.give("a", 1)
-        seats.give("a")
+        places.give("a")
         assert turns.free("b") == 2
-        assert seats.count == 1
+        assert places.count == 1
         queue.ask("late", "a", CALL)
         await quiet()
         assert queue.came[-1] == "late"
@@ -128,32 +128,32 @@ def test_a_machine_that_is_lost_holds_nobody_up_and_one_that_comes_helps() -> No
     run(work())
 
 
-def test_a_seat_is_taken_where_cpus_are_free() -> None:
+def test_a_place_is_taken_where_cpus_are_free() -> None:
     async def work() -> None:
         turns = CpuTurns({"a": 3, "b": 2})
-        seats = ActorPlaces(turns, {"a": 9, "b": 9})
+        places = Places(turns, {"a": 9, "b": 9})
         await turns.take("a", CALL, 2)
-        assert await seats.take() == "b"
-        assert await seats.take(near="a") == "a"
+        assert await places.take() == "b"
+        assert await places.take(near="a") == "a"
         await turns.take("a", CALL)
-        assert await seats.take(near="a") == "b", "near counts while a CPU is free there"
+        assert await places.take(near="a") == "b", "near counts while a CPU is free there"
         turns.give("a", 3)
-        assert await seats.take() == "a"
+        assert await places.take() == "a"
 
     run(work())
 
 
-def test_who_waits_for_a_seat_gets_the_next_one_in_turn() -> None:
+def test_who_waits_for_a_place_gets_the_next_one_in_turn() -> None:
     async def work() -> None:
-        seats = ActorPlaces(CpuTurns({"a": 1}), {"a": 1})
-        await seats.take()
-        first, gone, last = (asyncio.ensure_future(seats.take()) for _ in range(3))
+        places = Places(CpuTurns({"a": 1}), {"a": 1})
+        await places.take()
+        first, gone, last = (asyncio.ensure_future(places.take()) for _ in range(3))
         await quiet()
         gone.cancel()
-        seats.give("a")
+        places.give("a")
         await quiet()
         assert (first.done(), last.done()) == (True, False)
-        seats.give("a")
+        places.give("a")
         await quiet()
         assert last.done()
 
@@ -166,18 +166,18 @@ def test_who_waits_for_a_seat_gets_the_next_one_in_turn() -> None:
 def test_waiting_counts_as_far_as_cpus_are_idle(free: int, waiting: int, shares: bool, counted: int) -> None:
     async def work() -> None:
         turns = CpuTurns({"a": 4})
-        seats = ActorPlaces(turns, {}, shares)
+        places = Places(turns, {}, shares)
         for _ in range(4 - free):
             await turns.take("a", CALL)
-        takers = [asyncio.ensure_future(seats.take()) for _ in range(waiting)]
+        takers = [asyncio.ensure_future(places.take()) for _ in range(waiting)]
         await quiet()
-        seats.forget()
+        places.forget()
         told: list[float] = []
         turns.told.append(lambda seconds, idle: told.append(seconds))
         for _ in range(3):
             await asyncio.sleep(0.001)
             turns.count()
-        assert seats.waited() == pytest.approx(counted * sum(told))
+        assert places.waited() == pytest.approx(counted * sum(told))
         for taker in takers:
             taker.cancel()
 

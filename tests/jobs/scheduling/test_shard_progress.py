@@ -63,7 +63,7 @@ def test_a_shard_that_lands_counts_as_planned_and_a_lost_one_not_at_all() -> Non
     with running.shard(first) as progress:
         progress.begin(first.rows)
         progress.reached(Position(1, 3))
-        progress.landed()
+        progress.committed()
     with pytest.raises(asyncio.CancelledError), running.shard(second) as progress:
         progress.begin(second.rows)
         progress.reached(Position(0, 30))
@@ -145,7 +145,7 @@ def test_the_artifact_that_takes_longest_is_named(clock: list[float]) -> None:
         clock[0] += 2
         assert replace(running.reading(), effort=0.0) == Reading(52, 3, "slow", "reading", 40, 100, 10.0)
         for progress in (first, second, third):
-            progress.landed()
+            progress.committed()
     assert replace(running.reading(), effort=0.0) == Reading(125, 0)
 
 
@@ -176,7 +176,7 @@ def test_effort_is_spread_over_bytes_and_empty_files_count_too() -> None:
             progress.reached(position)
             seen.append(running.effort)
         assert seen == pytest.approx([0.0, 0.0, each[0] + each[1] / 2, sum(each[:3]), sum(each[:3]) + each[3] / 2])
-        progress.landed()
+        progress.committed()
         assert running.effort == pytest.approx(sum(each))
     with pytest.raises(ValueError, match="lost"), running.shard(work) as progress:
         progress.begin(work.rows)
@@ -191,5 +191,5 @@ def test_a_shard_of_empty_files_takes_effort_too() -> None:
     with running.shard(work) as progress:
         progress.begin(work.rows)
         assert running.effort == 0.0
-        progress.landed()
+        progress.committed()
     assert running.effort == pytest.approx(sum(row.effort for row in work.rows))
