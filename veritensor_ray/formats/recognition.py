@@ -85,7 +85,7 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
         return Kind(media_types.PDF)
     if found := text_encoding(head, whole):
         encoding, bom = found
-        return Kind(_text_type(head[bom:].decode(encoding, "ignore"), extension, tail), encoding, bom)
+        return Kind(_text_type(head[bom:].decode(encoding, "ignore"), named, extension, tail), encoding, bom)
     return Kind(media_types.PDF if has_pdf_header(head) else by_beginning(head) or UNKNOWN)
 
 
@@ -129,21 +129,20 @@ def _counts(magic: bytes, media_type: str, head: bytes) -> bool:
     return not magic.strip().isalnum() or controls(head[:_LETTERS]) > 0
 
 
-def _text_type(text: str, extension: str, tail: bytes) -> str:
-    """The media type of text, where a name counts for more than guesses about everything but JSON and web pages."""
+def _text_type(text: str, named: str, extension: str, tail: bytes) -> str:
+    """The media type of text, where a name counts for more than guesses about everything but JSON and web pages. `named` is what it promises."""
     start = text.lstrip()[:200]
-    if media_type := KNOWN.opening(start, TEXT_TYPES.get(extension, PLAIN)):
+    if media_type := KNOWN.opening(start, named):
         return media_type
     if begins_json(start):
         if is_json_lines(text, extension):
             return media_types.JSONL
         return media_types.NOTEBOOK if is_notebook(text, tail, extension) else media_types.JSON
-    named = TEXT_TYPES.get(extension)
     if named in (media_types.CSV, media_types.TSV):
         return named
     if begins_html(start):
         return media_types.HTML
-    if named and named not in (media_types.JSON, media_types.JSONL, media_types.NOTEBOOK):
+    if extension in TEXT_TYPES and named not in (media_types.JSON, media_types.JSONL, media_types.NOTEBOOK):
         return named
     if start.startswith("<?xml"):
         return media_types.XML
