@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable
 
 from veritensor_ray.core.format_table import declared_type
+from veritensor_ray.masking.iban_form import ibans
 from veritensor_ray.masking.secret_kinds.secret_shapes import ANY_DISCORD_TOKEN, ANY_PASSWORD_HASH, PEM_IN_BASE64, PUTTY_KEY
 from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
@@ -27,7 +28,7 @@ _NEXT = r"(?:=?\r?\n|\\n|\?=\s{1,3}=\?[\w-]{1,20}\?[qbQB]\?)"  # a line break, p
 _BODY = re.compile(  # the inside of such a block
     rf"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{{0,76}}(?:{_NEXT}[A-Za-z0-9+/]{{56,76}}(?![A-Za-z0-9+/]))+={{0,2}}(?:{_NEXT}[A-Za-z0-9+/]{{1,76}}={{0,2}})?"
 )
-_IBAN = re.compile(r"[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?")
+_ACCOUNT = re.compile(r"[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?")  # like an IBAN, or a part of one
 _CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
 _CARD_OF_NAME = re.compile(
     r"(?<!\d)[3-6](?:\d{12,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{3}[ -]\d{6}[ -]\d{5})(?!\d)"
@@ -44,7 +45,7 @@ _MARKED = (
     ("0tLS0t", PEM_IN_BASE64, 0),
     ("tLS0tL", PEM_IN_BASE64, 0),
 )
-_PERSONAL = (("", _IBAN, 2), ("", _CARD, 2), ("-", _SSN, 2), ("@", _EMAIL, 2))
+_PERSONAL = (("", _ACCOUNT, 2), ("", _CARD, 2), ("-", _SSN, 2), ("@", _EMAIL, 2))
 # No token is shorter than such a word, and most texts have few of them, so the prefixes of tokens are searched only there.
 _LONG = re.compile(r"[\w./+=:~$?&;%!@-]{12,}")
 _SPACED = tuple((hint, token) for token in TOKENS if r"\s" in token.source for hint in token.hints)
@@ -112,7 +113,7 @@ _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe0
 
 def mask(text: str, note: Note | None = None) -> str:
     """Mask identifiers and secrets. The length does not change, so offsets stay valid."""
-    masked = _marked(text, note)
+    masked = _without_ibans(_marked(text, note), text, note)
     for hint, pattern, keep in _PERSONAL:
         if hint in masked:
             masked = _starred(pattern, masked, text, PERSONAL, note, keep)
@@ -142,7 +143,7 @@ def _not_written_otherwise(component: re.Match[str]) -> str:
 def _safe(name: str) -> str:
     masked = _marked(name, None)
     if len(masked) > 6:
-        masked = _IBAN.sub(lambda found: _kept(found) if _is_iban(found.group()) else found.group(), masked)
+        masked = _without_ibans(masked, name, None)
         masked = _CARD_OF_NAME.sub(lambda found: _kept(found) if _is_card(found.group()) else found.group(), masked)
         masked = _EMAIL.sub(_address, _SSN.sub(_kept, masked)) if "@" in masked or "-" in masked else masked
     masked = _KEY_BELOW.sub(_random_key, masked)
@@ -202,6 +203,14 @@ def _marked(text: str, note: Note | None) -> str:
     return masked
 
 
+def _without_ibans(masked: str, text: str, note: Note | None) -> str:
+    for start, end in ibans(masked):
+        if note is not None:
+            note(PERSONAL, text[start:end])
+        masked = masked[: start + 2] + stars(masked[start + 2 : end]) + masked[end:]
+    return masked
+
+
 def _starred(pattern: re.Pattern[str], masked: str, text: str, kind: str, note: Note | None, keep: int | None = None) -> str:
     """Mask the matches of a pattern except their first `keep` characters. Without `keep`, mask only the last group, the value."""
 
@@ -222,11 +231,6 @@ def _kept(found: re.Match[str]) -> str:
 def _is_card(text: str) -> bool:
     digits = [int(c) for c in reversed(text) if c.isdigit()]
     return sum(digits[::2]) % 10 == -sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2]) % 10
-
-
-def _is_iban(text: str) -> bool:
-    plain = text.replace(" ", "")
-    return int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
 
 
 def _address(found: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ from stdnum import iban, numdb
 from tests.engines.pii.helpers import ENGINE, found
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block, Identity, to_batch
-from veritensor_ray.engines.pii.validators import IBAN_COUNTRIES
+from veritensor_ray.masking.iban_form import IBAN_COUNTRIES
 from veritensor_ray.testing import text_batch
 
 KINDS = {"n": string.digits, "a": string.ascii_uppercase, "c": string.digits + string.ascii_uppercase}

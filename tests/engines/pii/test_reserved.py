@@ -6,7 +6,7 @@ import pytest
 
 from tests.engines.pii.helpers import ENGINE, found
 from veritensor_ray.engines.pii.reserved import TEST_ISSUERS, account_of_no_bank, bank_part, phone_of_no_plan, published_card
-from veritensor_ray.engines.pii.validators import IBAN_COUNTRIES
+from veritensor_ray.masking.iban_form import IBAN_COUNTRIES
 from veritensor_ray.testing import text_batch
 
 

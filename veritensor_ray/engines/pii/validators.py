@@ -15,8 +15,6 @@ from stdnum.exceptions import ValidationError
 from stdnum.iso7064 import mod_97_10
 from stdnum.us import ssn as stdnum_ssn
 
-from veritensor_ray.engines.pii.joining import listed
-
 
 def stdnum_valid(module: object, number: str) -> bool:
     """Call `is_valid` of a stdnum module, which raises for some unusual input."""
@@ -58,23 +56,6 @@ def iban(text: str) -> bool:
         return bool(stdnum_iban.is_valid(text, check_country=False))
     except (ValueError, IndexError, KeyError):
         return False
-
-
-def iban_length(country: str) -> int:
-    """Return the length of a country's IBANs in characters; 0 if it has none."""
-    return _IBAN_LENGTHS.get(country.upper(), 0)
-
-
-_IBAN_LENGTHS = {
-    code[:2]: int(code[2:])
-    for code in listed(
-        "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24 FI18 FK18"
-        " FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25"
-        " MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24"
-        " SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
-    )
-}
-IBAN_COUNTRIES = tuple(_IBAN_LENGTHS)
 
 
 def us_ssn(digits: str) -> bool:
