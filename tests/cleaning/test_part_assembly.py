@@ -51,8 +51,8 @@ def test_the_parts_come_together_as_they_were(tmp_path: Path, planted: tuple[int
 @pytest.mark.parametrize(
     ("name", "word", "result", "path", "reason"),
     [
-        ("aside.txt", "FINDME", "quarantined", "quarantine/aside.txt", "1 finding: fake-local.findme"),
-        ("drop.txt", "FINDME", "dropped", None, "1 finding: fake-local.findme"),
+        ("aside.txt", "FINDME", "quarantined", "quarantine/aside.txt", "findings of fake-local.findme"),
+        ("drop.txt", "FINDME", "dropped", None, "findings of fake-local.findme"),
         ("refused.txt", "FINDME REFUSE-REWRITE", "held", "quarantine/refused.txt", "the text says so"),
         ("broken.txt", "RAISE-LOCAL", "held", "quarantine/broken.txt", "it was not wholly checked: fake-local failed: "),
     ],

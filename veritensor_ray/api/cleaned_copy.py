@@ -125,7 +125,7 @@ class CleanedCopy:
     def _counts(self) -> str:
         results = ", ".join(f"{count:,} {name}" for name, count in self.results.items() if count)
         left = ", ".join(f"{count:,} {name}" for name, count in self.left.items())
-        changes = f"{counted(self.run['changes'], 'change')}"
+        changes = counted(self.run["changes"], "change")
         return f"{results or 'no artifacts'}; {changes}; {self.verdict}" + (f": {left}" if left else "")
 
     def _repr_html_(self) -> str:

@@ -60,7 +60,7 @@ class Inspection:
 
     def _found(self) -> str:
         worst = max((row["severity"] for row in self.findings), key=SEVERITIES.index, default="")
-        return f"{counted(len(self.findings), 'finding')}" + (f", worst {worst}" if worst else "")
+        return counted(len(self.findings), "finding") + (f", worst {worst}" if worst else "")
 
     def _status(self) -> str:
         """Return what was checked: the reason matters even if there are findings."""

@@ -95,7 +95,7 @@ class ArtifactCleaner:
             result.reason = reason_safe(f"nothing was stripped: {problem}")
             return Draft(result)
         if policy.unsupported == "copy":
-            result.reason = reason_safe(f"copied with {len(orders)} findings in it, as the policy says: {problem}")
+            result.reason = reason_safe(f"copied with {counted(len(orders), 'finding')} in it, as the policy says: {problem}")
             return Draft(result)
         return self._aside(result, Result.HELD, problem, orders)
 
@@ -155,13 +155,14 @@ def _is_markdown(name: str) -> bool:
 
 
 def _because(orders: Sequence[Order]) -> str:
-    return f"{counted(len(orders), 'finding')}: {_rules(orders)}"
+    """Say it without a number, so that files with the same rules have the same reason; the actions count."""
+    return f"findings of {_rules(orders)}"
 
 
 def _rules(orders: Sequence[Order]) -> str:
     """Name the most frequent rules, with the number of the others."""
     rules = [rule for rule, _ in Counter(order.mark.rule for order in orders).most_common()]
-    more = f" and {len(rules) - _NAMED} more rules" if len(rules) > _NAMED else ""
+    more = f" and {counted(len(rules) - _NAMED, 'more rule')}" if len(rules) > _NAMED else ""
     return ", ".join(rules[:_NAMED]) + more
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from veritensor_ray.cleaning.copy_manifest import MANIFEST_NAME, Result
 from veritensor_ray.stores.outputs import OutputStore
 
 _EXAMPLES = 3
-_COPIED = (Result.COPIED.value, Result.CLEANED.value)
+_COPIED = pa.array([Result.COPIED.value, Result.CLEANED.value])
 
 
 @dataclass(slots=True)
@@ -35,9 +37,8 @@ def not_copied(store: OutputStore) -> list[NotCopied]:
     found: dict[tuple[str, str], NotCopied] = {}
     with store.open(MANIFEST_NAME) as file:
         for batch in pq.ParquetFile(file).iter_batches(columns=["artifact", "result", "reason"]):
-            for row in batch.to_pylist():
-                if row["result"] not in _COPIED:
-                    _entry(found, row).add(row["artifact"])
+            for row in batch.filter(pc.invert(pc.is_in(batch["result"], _COPIED))).to_pylist():
+                _entry(found, row).add(row["artifact"])
     return sorted(found.values(), key=lambda one: -one.artifacts)
 
 

@@ -33,7 +33,8 @@ class _Counting:
     """The counters that all displays share."""
 
     def __init__(self) -> None:
-        self.shards = self.bytes = self.done = self.earlier = self.artifacts = 0  # `earlier` of the shards that are done: by earlier runs
+        self.shards = self.bytes = self.done = self.artifacts = 0
+        self.earlier = 0  # shards that earlier runs committed
         self.effort, self._pace = 0.0, Pace(0.0, 1)
         self.before = self.read = 0  # bytes of the plan: read by an earlier run of it, and by this one
         self.now: Reading | None = None
@@ -47,11 +48,14 @@ class _Counting:
         """
         self._pace, self.effort = Pace(effort, cpus), 0.0
         self.shards, self.bytes, self.done, self.earlier, self.before, self.read = shards, size, done, done, read, 0
-        self.severities.clear()  # `clean` scans twice
         self.began = time.monotonic()
         self.artifacts = 0
         self.severities.clear()  # those of an earlier scan, such as the first of a cleaning
         self._last = self.began
+
+    def take(self, reading: Reading) -> None:
+        """Note how far the reading has come."""
+        self.now, self.read, self.effort = reading, reading.read, reading.effort
 
     def count(self, numbers: dict[str, Any]) -> None:
         self.done += 1
@@ -123,7 +127,7 @@ class PlainProgress(_Counting):
             self._say(f"artifacts listed: {artifacts:,}")
 
     def reading(self, reading: Reading) -> None:
-        self.now, self.read, self.effort = reading, reading.read, reading.effort
+        self.take(reading)
         if self._due():
             self._say(" · ".join(filter(None, (self.line(), self.longest()))))
 
@@ -154,7 +158,7 @@ class Json(_Counting):
         self._say("scanning", shards=shards, bytes=size, done=done, read=read)
 
     def reading(self, reading: Reading) -> None:
-        self.effort = reading.effort
+        self.take(reading)
         if self._due():
             left = self._seconds_left()
             numbers = asdict(reading) | {"read": self.before + reading.read, "seconds": round(reading.seconds, 1)}
@@ -212,7 +216,7 @@ class Bar(_Counting):
         self._draw()
 
     def reading(self, reading: Reading) -> None:
-        self.now, self.read, self.effort = reading, reading.read, reading.effort
+        self.take(reading)
         self._draw()
 
     def committed(self, numbers: dict[str, Any]) -> None:

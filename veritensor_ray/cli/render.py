@@ -177,16 +177,18 @@ def summary(out: Console, run: Mapping[str, Any], output: str, gaps: Sequence[Mi
 
 def _gaps(out: Console, output: str, gaps: Sequence[Missing]) -> None:
     """Print the reasons why artifacts were not checked, with the names of a few."""
-    rows = [
-        (one.reason.artifacts, one.reason.status, one.reason.reason, names(one.artifacts))
-        for one in gaps
-        if one.reason.artifacts is not None
-    ]
+    rows = [(one.reason.artifacts, one.reason.status, one.reason.reason, one.artifacts) for one in gaps if one.reason.artifacts is not None]
+    reasons(out, "status", rows, f"`veritensor-ray report {quoted(output)}` lists all of them")
+
+
+def reasons(out: Console, kind: str, rows: Sequence[tuple[int, str, str, Sequence[str]]], where_all: str) -> None:
+    """Print what a number of artifacts is or became, why, and the names of a few; if these are not all, where all are."""
     if not rows:
         return
-    out.print(table(("artifacts", "status", "reason", "for example"), [(f"{row[0]:,}", *row[1:]) for row in rows], right=("artifacts",)))
-    if any((one.reason.artifacts or 0) > len(one.artifacts) for one in gaps):
-        out.print(f"  `veritensor-ray report {quoted(output)}` lists all of them")
+    cells = [(f"{number:,}", what, reason, names(examples)) for number, what, reason, examples in rows]
+    out.print(table(("artifacts", kind, "reason", "for example"), cells, right=("artifacts",)))
+    if any(number > len(examples) for number, _, _, examples in rows):
+        out.print(f"  {where_all}")
 
 
 def _since(run: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from veritensor_ray.exports.markdown import code
 from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.rule_texts import RuleText
-from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.results.place_names import within
 from veritensor_ray.results.run_text import nothing_matched
 
@@ -25,7 +25,7 @@ VULNERABILITIES = 25_000  # keeps the report far below the size of artifacts tha
 _NAME, _SOLUTION = 255, 7_000  # characters
 _SEVERITIES = {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low", "info": "Info"}
 _COUNTS = f"{UNSUPPRESSED} AND state <> 'resolved'"
-_HIDDEN = f"SELECT count(*) FILTER (suppressed_by IS NOT NULL) AS suppressed FROM ({{query}}) WHERE NOT ({_COUNTS})"  # noqa: S608  # constants
+_HIDDEN = f"SELECT count(*) FILTER ({SUPPRESSED}) AS suppressed FROM ({{query}}) WHERE NOT ({_COUNTS})"  # noqa: S608  # constants
 
 
 def write(selection: Selection, file: BinaryIO) -> None:

@@ -17,7 +17,7 @@ from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.summary import NUMBER
-from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.grouping import Group, grouped
 from veritensor_ray.results.place_names import place, shortened
@@ -71,7 +71,7 @@ def _gaps(selection: Selection) -> Iterator[str]:
 
 def _severities(selection: Selection) -> Iterator[str]:
     query = f"""SELECT severity, coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED}), 0)::BIGINT AS counted,
-        coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed FROM ({selection.query}) GROUP BY severity"""  # noqa: S608
+        coalesce(sum({NUMBER}) FILTER ({SUPPRESSED}), 0)::BIGINT AS suppressed FROM ({selection.query}) GROUP BY severity"""  # noqa: S608
     rows = {row["severity"]: row for row in selection.results.records(query)}
     total, suppressed = (sum(row[name] for row in rows.values()) for name in ("counted", "suppressed"))
     yield f"\n## Findings: {total:,}\n"

@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from veritensor_ray.findings.rule_texts import RuleText
+from veritensor_ray.findings.unsuppressed import SUPPRESSED
 from veritensor_ray.results.labels import Labels, labels
 from veritensor_ray.results.results import Results
 
-_WORST = "suppressed_by IS NOT NULL, severity DESC, artifact, rule_id, finding_id"
+_WORST = f"{SUPPRESSED}, severity DESC, artifact, rule_id, finding_id"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.exports.not_checked import Missing, missing
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.summary import NUMBER
-from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.place_names import within
 
@@ -32,7 +32,7 @@ _COLUMNS = {  # heading: width in characters
     "taxonomy": 30, "first seen": 26, "finding_id": 34, "content_fingerprint": 34,
 }  # fmt: skip
 _NUMBERS = f"""SELECT severity, coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED}), 0)::BIGINT AS counted,
-    coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed FROM ({{query}}) GROUP BY severity"""  # noqa: S608
+    coalesce(sum({NUMBER}) FILTER ({SUPPRESSED}), 0)::BIGINT AS suppressed FROM ({{query}}) GROUP BY severity"""  # noqa: S608
 _RULES = f"""SELECT rule_id, max(severity) AS severity, arg_min(message, finding_id) AS message,
     sum({NUMBER})::BIGINT AS findings, count(DISTINCT artifact) AS files FROM ({{query}})
     GROUP BY rule_id ORDER BY severity DESC, findings DESC, rule_id"""  # noqa: S608

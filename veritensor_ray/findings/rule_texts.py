@@ -18,7 +18,7 @@ from veritensor_ray.findings.table_files import TableWriter
 from veritensor_ray.masking.redaction import reason_safe
 from veritensor_ray.stores.outputs import OutputStore
 
-_LONGEST = 10_000  # characters of a text, which may come from a user's own rule
+LONGEST = 10_000  # characters of a text, which may come from a user's own rule; the check of results refuses longer ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def text_of(rule: Rule) -> RuleText:
 
 
 def _shown(text: str) -> str:
-    return reason_safe(text)[:_LONGEST]
+    return reason_safe(text)[:LONGEST]
 
 
 def rules_table(rules: Iterable[Rule]) -> pa.Table:

@@ -15,7 +15,7 @@ from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.detection import Rule
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, RULES, SCHEMA_VERSION
-from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -24,7 +24,7 @@ _MEMORY = "2GB"  # beyond this, DuckDB spills to disk
 # How many findings a row stands for: one fact, in however many places, or a number of findings that are only counted.
 NUMBER = "CASE WHEN location IS NULL THEN count ELSE 1 END"
 _RECENT = "state IN ('new', 'reopened')"
-_SUPPRESSED = f"SELECT coalesce(sum({NUMBER}), 0)::BIGINT AS n FROM findings WHERE NOT ({UNSUPPRESSED})"  # noqa: S608  # constants
+_SUPPRESSED = f"SELECT coalesce(sum({NUMBER}), 0)::BIGINT AS n FROM findings WHERE {SUPPRESSED}"  # noqa: S608  # constants
 _NOT_COVERED = f"""
     SELECT CASE WHEN u.artifact IS NULL THEN l.status ELSE 'unlisted' END AS status, coalesce(l.reason, '') AS reason, l.reason_code,
     count(*) AS artifacts

@@ -26,7 +26,7 @@ from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, OF_AUDIT, RO
 from veritensor_ray.findings.summary import NUMBER, RunInfo, database, rows, run_json
 from veritensor_ray.findings.sweep_state import folder_of, latest
 from veritensor_ray.findings.table_files import TableWriter
-from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -86,7 +86,8 @@ _KNOWN_OUT = f"""
     WHERE e.state = 'resolved'"""  # noqa: S608  # constants
 # The rules of this run, and those of older rows that it no longer has.
 _RULES_OUT = """
-    SELECT * FROM run_rules UNION ALL SELECT DISTINCT ON (rule_id) * FROM (SELECT * FROM before_rules UNION ALL SELECT * FROM elsewhere_rules)
+    SELECT * FROM run_rules UNION ALL
+    SELECT * FROM (SELECT * FROM before_rules UNION ALL SELECT e.* FROM elsewhere_rules e ANTI JOIN before_rules USING (rule_id))
     WHERE rule_id NOT IN (SELECT rule_id FROM run_rules) AND rule_id IN (SELECT rule_id FROM findings UNION SELECT rule_id FROM resolved
     UNION SELECT rule_id FROM unverified UNION SELECT rule_id FROM all_rollup) ORDER BY rule_id"""
 _CHANGES = """
@@ -113,7 +114,7 @@ _STATES = f"SELECT state, sum({NUMBER})::BIGINT AS n FROM {_ALL} WHERE {UNSUPPRE
 _TRENDS = f"""
     WITH counted AS (SELECT CASE WHEN contains(artifact, '/') THEN split_part(artifact, '/', 1) ELSE '' END AS folder, engine, category,
     severity, state, (sum({NUMBER}) FILTER ({UNSUPPRESSED}))::BIGINT AS findings,
-    (sum({NUMBER}) FILTER (suppressed_by IS NOT NULL))::BIGINT AS suppressed FROM {_ALL} GROUP BY folder, engine, category, severity, state),
+    (sum({NUMBER}) FILTER ({SUPPRESSED}))::BIGINT AS suppressed FROM {_ALL} GROUP BY folder, engine, category, severity, state),
     largest AS (SELECT folder FROM counted GROUP BY folder ORDER BY sum(coalesce(findings, 0)) DESC, folder LIMIT {_FOLDERS})
     SELECT '{{sweep}}' AS sweep, started, CASE WHEN folder IN (SELECT folder FROM largest) THEN folder ELSE '(others)' END AS folder,
     engine, category, severity, state, coalesce(sum(findings), 0)::BIGINT AS findings, coalesce(sum(suppressed), 0)::BIGINT AS suppressed

@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 UNSUPPRESSED = "suppressed_by IS NULL"
+SUPPRESSED = "suppressed_by IS NOT NULL"

@@ -18,7 +18,7 @@ from veritensor_ray.core.errors import UsageError
 from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 from veritensor_ray.findings.summary import NUMBER, database
-from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.stores.outputs import OutputStore
 
 STATES = ("new", "moved", "persisting", "resolved", "unverified")
@@ -52,9 +52,9 @@ _DIFFERENCES = (
 _STAYS = "state IN ('persisting', 'moved')"
 _COUNTS = f"""
     SELECT state, coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED}), 0)::BIGINT AS counted,
-    coalesce(sum({NUMBER}) FILTER (suppressed_by IS NOT NULL), 0)::BIGINT AS suppressed,
+    coalesce(sum({NUMBER}) FILTER ({SUPPRESSED}), 0)::BIGINT AS suppressed,
     coalesce(sum({NUMBER}) FILTER ({_STAYS} AND severity <> severity_before AND {UNSUPPRESSED}), 0)::BIGINT AS severity,
-    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND suppressed_by IS NOT NULL AND suppressed_before IS NULL), 0)::BIGINT AS hidden,
+    coalesce(sum({NUMBER}) FILTER ({_STAYS} AND {SUPPRESSED} AND suppressed_before IS NULL), 0)::BIGINT AS hidden,
     coalesce(sum({NUMBER}) FILTER ({_STAYS} AND {UNSUPPRESSED} AND suppressed_before IS NOT NULL), 0)::BIGINT AS shown
     FROM differences WHERE {{where}} GROUP BY state"""  # noqa: S608  # constants
 _ORDER = f"list_position({list(STATES)}, state), list_position({list(reversed(SEVERITIES))}, severity), artifact, rule_id, finding_id"

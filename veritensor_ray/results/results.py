@@ -254,9 +254,7 @@ def _schema(run: Mapping[str, Any]) -> int:
 
 def _unknown(name: object, tables: Sequence[str], run: Mapping[str, Any]) -> str:
     if isinstance(name, str) and _schema(run) < SINCE.get(name, 0):
-        return (
-            f"results of schema {_schema(run)} have no table {name!r}, which came with schema {SINCE[name]}; these have {', '.join(tables)}"
-        )
+        return f"results of an earlier version have no table {name!r}, which came with schema {SINCE[name]}; these have {', '.join(tables)}"
     if name in TABLES:
         return f"only the results of a sweep have the table {name!r}; these have {', '.join(tables)}"
     near = nearest(str(name), tables)

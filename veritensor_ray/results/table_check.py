@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.errors import StoreError, UsageError
+from veritensor_ray.findings.rule_texts import LONGEST
 from veritensor_ray.findings.schema import TABLES
 
 if TYPE_CHECKING:
     from veritensor_ray.results.results import Results
 
-_NAME, _TEXT = 100_000, 10_000  # characters, several times what names and texts of an audit have
+_NAME, _TEXT = 100_000, LONGEST  # characters, at least what names and texts of an audit have
 _MOST = 10**15  # sums of larger numbers would overflow
 _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
 _TIME = "{0} < TIMESTAMPTZ '0001-01-02' OR {0} > TIMESTAMPTZ '9999-12-30'"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from veritensor_ray.cli.render import console, severity, table
 from veritensor_ray.core.wording import counted
 from veritensor_ray.findings.summary import NUMBER
-from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.results.grouping import Group, grouped
 from veritensor_ray.results.place_names import place
 
@@ -62,7 +62,7 @@ def show(results: Results, source: str, by: Group | None, limit: int, suppressed
 
 def _hidden(results: Results, source: str) -> int:
     """Returns the number of findings that the policy suppresses."""
-    (row,) = results.records(f"SELECT coalesce(sum({NUMBER}), 0)::BIGINT AS n FROM {source} WHERE suppressed_by IS NOT NULL")  # noqa: S608
+    (row,) = results.records(f"SELECT coalesce(sum({NUMBER}), 0)::BIGINT AS n FROM {source} WHERE {SUPPRESSED}")  # noqa: S608
     return int(row["n"])
 
 

@@ -36,6 +36,7 @@ from veritensor_ray.cli.options import (
 from veritensor_ray.cli.reading.verify_command import Trusted
 from veritensor_ray.cli.scanning.running import files_found, hand_over, reporter_for
 from veritensor_ray.cli.signals import ending
+from veritensor_ray.core.wording import counted
 
 if TYPE_CHECKING:
     from veritensor_ray.cleaning.copy_statement import VerifiedCopy
@@ -46,6 +47,7 @@ _NOT_SETTINGS = ("source", "to", "cleaning_policy", "level", "dry_run", "config"
 _CODES = {"clean": 0, "findings-left": 1, "incomplete": 3, "empty": 3, "dry-run": 0}
 _WHOLE_FILES = ("quarantine", "drop-file")
 _SHOWN = 10  # kinds of changes
+_ALL_NAMED = "manifest.parquet names all of them"
 
 
 class _ItselfOrVerify(TyperGroup):
@@ -237,7 +239,6 @@ def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
     """Print what was compared, and the verdict. What nobody signed is only said to be what run.json says."""
     from veritensor_ray.cli.render import console, safe
     from veritensor_ray.cli.scanning.copy_verdict import verdict
-    from veritensor_ray.core.wording import counted
 
     run, signed = verified.run, bool(verified.keys)
     if as_json:
@@ -262,7 +263,6 @@ def _show(run: Mapping[str, Any], folder: str, without: Sequence[NotCopied] = ()
     """Print what became of the artifacts, which ones are not in the copy, what was changed, and the verdict."""
     from veritensor_ray.cli.render import console, safe, table
     from veritensor_ray.cli.scanning.copy_verdict import verdict
-    from veritensor_ray.core.wording import counted
     from veritensor_ray.results.run_text import changed_lines
 
     out = console()
@@ -273,7 +273,7 @@ def _show(run: Mapping[str, Any], folder: str, without: Sequence[NotCopied] = ()
     _not_copied(out, without)
     _actions(
         out,
-        f"Changes ({counted(run['changes'], 'place')}; a finding may have several)",
+        f"Changes ({counted(run['changes'], 'place')}; a finding may have several)" if run["changes"] else "Changes",
         [one for one in run["actions"] if one["action"] not in _WHOLE_FILES],
     )
     _actions(out, "Findings in files that are not in the copy", [one for one in run["actions"] if one["action"] in _WHOLE_FILES])
@@ -304,17 +304,16 @@ _MEANING = {
 }
 
 
-def _not_copied(out: Any, reasons: Sequence[NotCopied]) -> None:
+def _not_copied(out: Any, found: Sequence[NotCopied]) -> None:
     """Print the most frequent reasons why artifacts are not in the copy, with the names of a few."""
-    from veritensor_ray.cli.render import names, table
+    from veritensor_ray.cli.render import reasons
 
-    if not reasons:
+    if not found:
         return
-    rows = [(f"{one.artifacts:,}", one.result, one.reason, names(one.examples)) for one in reasons[:_SHOWN]]
     out.print("\nNot in the copy", style="bold")
-    out.print(table(("artifacts", "result", "reason", "for example"), rows, right=("artifacts",)))
-    if sum(len(one.examples) for one in reasons[:_SHOWN]) < sum(one.artifacts for one in reasons):
-        out.print("  manifest.parquet names all of them")
+    reasons(out, "result", [(one.artifacts, one.result, one.reason, one.examples) for one in found[:_SHOWN]], _ALL_NAMED)
+    if len(found) > _SHOWN and not any(one.artifacts > len(one.examples) for one in found[:_SHOWN]):
+        out.print(f"  {_ALL_NAMED}")
 
 
 def _actions(out: Any, heading: str, actions: list[Mapping[str, Any]]) -> None:
@@ -325,7 +324,7 @@ def _actions(out: Any, heading: str, actions: list[Mapping[str, Any]]) -> None:
     rows = [(f"{one['count']:,}", one["action"], one["rule"]) for one in actions[:_SHOWN]]
     out.print(table(("places", "action", "rule"), rows, right=("places",)) if rows else "  none")
     if len(actions) > _SHOWN:
-        out.print(f"  and {len(actions) - _SHOWN} more kinds")
+        out.print(f"  and {counted(len(actions) - _SHOWN, 'more kind')}")
 
 
 def _samples(out: Any, samples: list[Mapping[str, str]]) -> None:

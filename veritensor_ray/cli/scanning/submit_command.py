@@ -39,6 +39,7 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 
 if TYPE_CHECKING:
+    from veritensor_ray.api import Audit
     from veritensor_ray.core.config import Settings
 
 _NESTED = ("wait", "wait_resources", "max_cpus", "max_gpus", "trust", "keep", "notify")  # flags for keys inside a section
@@ -157,8 +158,8 @@ def submit(
     finally:
         close()
     code = exit_code(run, settings)
+    announcement.ended(settings, run, code, reporter.note)  # before tables are read again for people, which a store may refuse
     show(run, settings, code)
-    announcement.ended(settings, run, code, reporter.note)
     if settings.log_format != "json" and (why := reason_of(code, settings)):
         sys.stderr.write(f"veritensor-ray: exit code {code}: {why}\n")
     raise typer.Exit(code)
@@ -179,14 +180,14 @@ def show(run: Mapping[str, Any], settings: Settings, code: int) -> None:
     from veritensor_ray.cli.render import console, summary
     from veritensor_ray.exports.not_checked import missing
 
-    gaps = missing(api.open(output, stores=settings.stores)) if run["not_covered"] else []
     failed = code == 1 and run.get("previous")  # the first sweep has nothing but new findings, so their rules say more
-    summary(console(), run, output, gaps, (lambda: _causes(run, settings)) if failed else None)
+    audit = api.open(output, stores=settings.stores) if failed or run["not_covered"] else None
+    causes = None if audit is None or not failed else lambda: _causes(audit, settings)
+    summary(console(), run, output, missing(audit) if audit and run["not_covered"] else [], causes)
 
 
-def _causes(run: Mapping[str, Any], settings: Settings) -> None:
+def _causes(audit: Audit, settings: Settings) -> None:
     """Print the findings for which a sweep failed, worst first."""
-    from veritensor_ray import api
     from veritensor_ray.cli.reading import finding_table
     from veritensor_ray.cli.reading.findings_command import conditions, findings_in
     from veritensor_ray.cli.render import console, quoted
@@ -195,7 +196,6 @@ def _causes(run: Mapping[str, Any], settings: Settings) -> None:
     filters = f"--severity {settings.fail_on}" + (f" --state {','.join(states)}" if states else "")
     command = f"veritensor-ray findings {quoted(str(settings.output))} {filters}"
     what = f"{'All' if settings.fail_on_all else 'New'} findings of severity {settings.fail_on} or worse"
-    audit = api.open(str(settings.output), stores=settings.stores)
     console().print(f"{what}:")
     counting = [*conditions(settings.fail_on, None, None, None, states), UNSUPPRESSED]
     finding_table.show(audit, findings_in(audit, None, states, counting), "place", _CAUSES, False, f"`{command}` shows all")

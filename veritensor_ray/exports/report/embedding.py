@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.results.grouping import key_of
 from veritensor_ray.results.place_names import within
 from veritensor_ray.results.results import Results
@@ -28,7 +28,7 @@ _COLUMNS = (
 )  # fmt: skip
 _PLAIN = ("finding_id", "confidence", "count", "place_group", "evidence_group")
 _NEEDED = ", ".join((*_COLUMNS, *_PLAIN[:3], "location", "first_seen"))
-_ORDER = """suppressed_by IS NOT NULL, severity DESC, artifact, member NULLS FIRST, coalesce(location.page, 0),
+_ORDER = f"""{SUPPRESSED}, severity DESC, artifact, member NULLS FIRST, coalesce(location.page, 0),
     coalesce(location.row, location.line, 0), coalesce(location.start, 0), finding_id"""
 
 
@@ -111,5 +111,5 @@ def first(results: Results, rows: int) -> list[dict[str, Any]]:
 
 def _worst(most: int, where: str = "true") -> str:
     """Return a query for the worst findings. It sorts ids alone: sorting whole rows takes gigabytes if there are millions."""
-    ids = f"SELECT finding_id FROM findings WHERE {where} ORDER BY suppressed_by IS NOT NULL, severity DESC, finding_id LIMIT {most}"  # noqa: S608
+    ids = f"SELECT finding_id FROM findings WHERE {where} ORDER BY {SUPPRESSED}, severity DESC, finding_id LIMIT {most}"  # noqa: S608
     return f"SELECT {_NEEDED}, category, content_fingerprint FROM findings WHERE finding_id IN ({ids})"  # noqa: S608

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.exports.described_findings import title
 from veritensor_ray.exports.not_checked import missing as not_checked
 from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.findings.summary import NUMBER
-from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.results.attestation import NAME as ATTESTATION
 from veritensor_ray.results.grouping import key_of
 from veritensor_ray.results.place_names import within
@@ -27,7 +28,7 @@ _BY_SEVERITY = ", ".join(
     f"coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in WORST_FIRST
 )
 _COUNTS = f"""{_BY_SEVERITY}, coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED}), 0)::BIGINT AS findings,
-    coalesce(sum({NUMBER}) FILTER (NOT {UNSUPPRESSED}), 0)::BIGINT AS suppressed"""
+    coalesce(sum({NUMBER}) FILTER ({SUPPRESSED}), 0)::BIGINT AS suppressed"""
 _ORDER = ", ".join(f"{name} DESC" for name in WORST_FIRST)
 _TREND = ", ".join(
     f"(coalesce(sum(findings) FILTER (state NOT IN ('resolved', 'unverified') AND severity = '{name}'), 0))::BIGINT AS {name}"
@@ -159,16 +160,16 @@ def rule_cards(results: Results, rules: Mapping[str, RuleText]) -> Rows:
 
 def _explained(row: dict[str, Any], rule: RuleText | None) -> dict[str, Any]:
     worst = next((name for name in WORST_FIRST if row[name]), None)
-    known = rule or RuleText(row["rule_id"], row["engine"], row["message"] or row["rule_id"])
-    about = {name: getattr(known, name) for name in ("title", "description", "remediation", "references", "false_alarms")}
-    return row | about | {"worst": worst, "taxonomy": row["taxonomy"] or ()}
+    known = rule or RuleText(row["rule_id"], row["engine"])
+    about = {name: getattr(known, name) for name in ("description", "remediation", "references", "false_alarms")}
+    return row | about | {"title": title(known, row), "worst": worst, "taxonomy": row["taxonomy"] or ()}
 
 
 def _examples(results: Results) -> dict[str, Rows]:
     """Return findings of each rule with different evidence, the worst first. Only the first few findings are looked at, however many there are."""
     found: dict[str, Rows] = {}
     fields = "finding_id, severity, artifact, member, location, evidence_before, evidence, evidence_after, message"
-    worst = f"(NOT ({UNSUPPRESSED}), -severity_rank(severity), coalesce(-confidence, 0), artifact, finding_id)"
+    worst = f"({SUPPRESSED}, -severity_rank(severity), coalesce(-confidence, 0), artifact, finding_id)"
     for row in results.records(
         f"SELECT rule_id, arg_min(struct_pack({fields}), {worst}, {_LOOKED_AT}) AS first FROM findings GROUP BY rule_id"  # noqa: S608
     ):

@@ -11,7 +11,7 @@ from veritensor_ray.core.wording import counted
 from veritensor_ray.exports.cyclonedx import DATA, MODELS
 from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.findings.summary import NUMBER
-from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
+from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.results.attestation import NAME as ATTESTATION
 from veritensor_ray.results.results import Results
 
@@ -42,8 +42,11 @@ def gaps(results: Results) -> list[str]:
     reasons = [
         f"{shown(one['reason']) or shown(one['status'])} ({counted(one['artifacts'], 'file')})" for one in results.run["not_covered"]
     ]
-    more = len(reasons) - _REASONS
-    return [f"Not checked: {'; '.join(reasons[:_REASONS])}{f'; and {more:,} more reasons' if more > 0 else ''}."] if reasons else []
+    if not reasons:
+        return []
+    others = len(reasons) - _REASONS
+    more = [f"and {counted(others, 'more reason')}"] if others > 0 else []
+    return [f"Not checked: {'; '.join(reasons[:_REASONS] + more)}."]
 
 
 def models(results: Results) -> list[str]:
@@ -117,7 +120,7 @@ _FINDINGS = f"""
     list_distinct(flatten(list(coalesce(taxonomy, [])))) AS taxonomy,
     max(severity) FILTER ({UNSUPPRESSED}) AS severity,
     {_BY_SEVERITY}, coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED}), 0)::BIGINT AS findings,
-    coalesce(sum({NUMBER}) FILTER (NOT {UNSUPPRESSED}), 0)::BIGINT AS suppressed,
+    coalesce(sum({NUMBER}) FILTER ({SUPPRESSED}), 0)::BIGINT AS suppressed,
     count(DISTINCT artifact) FILTER ({UNSUPPRESSED})::BIGINT AS artifacts
     FROM findings GROUP BY rule_id ORDER BY severity DESC NULLS LAST, findings DESC, rule_id"""  # noqa: S608  # constants
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from veritensor_ray.core.detection import unknown_value
 from veritensor_ray.core.errors import UsageError
+from veritensor_ray.core.wording import counted
 from veritensor_ray.exports.described_findings import markdown_safe as safe
 from veritensor_ray.exports.report.compliance.compliance_document import MEANINGS, ComplianceDocument, Item
 
@@ -65,7 +66,7 @@ def _section(item: Item) -> list[str]:
             f"| {safe(row['rule_id'])} | {safe(row['severity'])} | {row['findings']:,} | {row['artifacts']:,} |"
             for row in item.rules[:_RULES]
         ]
-        lines += ["", *([f"{len(item.rules) - _RULES:,} more rules are not listed.", ""] if len(item.rules) > _RULES else [])]
+        lines += ["", *([f"Not listed: {counted(len(item.rules) - _RULES, 'more rule')}.", ""] if len(item.rules) > _RULES else [])]
     return [*lines, f"Source: {safe(item.source)}", ""]
 
 
