@@ -26,7 +26,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE, EXTRAS = "veritensor-ray", ("s3", "gcs", "azure", "http", "plot", "docs")
+PACKAGE, EXTRAS = "veritensor-ray", ("s3", "gcs", "azure", "http", "pandas", "plot", "docs")
 LOCKS = ("requirements/docs.txt", "requirements/head.txt", "requirements/worker-cpu.txt", "requirements/worker-gpu.txt")
 _SPDX = get_spdx_licensing()
 
@@ -73,6 +73,7 @@ class Excepted:
 _LINKED = "a separate, unmodified package that Python imports, so a user can replace it, as the LGPL requires"
 _CUDA = "CUDA's runtime, redistributable under NVIDIA's licence; only the GPU container image installs it; our wheel does not"
 EXCEPTIONS: Mapping[str, Excepted] = {
+    "cvss": Excepted("LGPL-3.0-or-later", f"scores of advisories; {_LINKED}"),
     "inflate64": Excepted("LGPL-2.1-or-later", f"Deflate64; {_LINKED}"),
     "pybcj": Excepted("LGPL-2.1-or-later", f"filters of 7z; {_LINKED}"),
     "python-bidi": Excepted("LicenseRef-LGPL", f"easyocr imports it; {_LINKED}"),

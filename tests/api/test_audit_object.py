@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import veritensor_ray as vr
 from tests.findings.building import INFO
 from tests.findings.outputs import checked, finding, written
 from veritensor_ray.core.config import SEVERITIES
-from veritensor_ray.core.errors import IncompleteOutput, UsageError
+from veritensor_ray.core.errors import CannotRunError, IncompleteOutput, UsageError
 from veritensor_ray.pipeline.passages.passage import Passage
 
 EVIL = "<img src=x onerror=alert(1)>\x1b[31m\u202e$\\frac{1}{0}$"
@@ -52,6 +53,13 @@ def test_tab_offers_what_there_is(audit: vr.Audit) -> None:
     assert {"findings", "to_pandas", "grouped", "similar", "diff", "context", "plot", "sql", "run"} <= mine
     assert not {"trends", "connection", "matching", "records"} & mine, "an audit has no trends, and the others are for modules"
     assert {name for name in mine if not hasattr(audit, name)} == set()
+
+
+def test_frames_without_pandas(audit: vr.Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(CannotRunError, match=r"^DataFrames need pandas, which is not installed: pip install 'veritensor-ray\[pandas\]'"):
+        audit.to_pandas()
+    assert audit.findings.num_rows == len(ROWS)
 
 
 # ---- severities

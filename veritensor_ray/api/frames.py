@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.errors import CannotRunError
 from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.results.severities import RANKED
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
 
 
 def frame(table: pa.Table) -> pd.DataFrame:
-    """Return a DataFrame. Severities are an ordered categorical, from info to critical; they sort and compare in that order."""
-    with Guard():
-        import pandas as pd
+    """Return a DataFrame. Severities are an ordered categorical, from info to critical; they sort and compare in that order.
 
+    Raises CannotRunError if pandas is not installed.
+    """
+    with Guard():
+        try:
+            import pandas as pd
+        except ModuleNotFoundError:
+            raise CannotRunError(
+                "DataFrames need pandas, which is not installed: pip install 'veritensor-ray[pandas]'; Arrow tables, such as audit.findings, do not"
+            ) from None
         made: pd.DataFrame = table.to_pandas()
         order = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
         return made.astype({name: order for name in RANKED if name in made.columns})
