@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import pickle
 import random
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -172,3 +175,29 @@ def test_runs_of_random_bytes_end() -> None:
                 assert len(orc_runs.numbers(data, 1000, second)) == 1000
             except ValueError as error:
                 assert str(error)
+
+
+_LIBRARY = """
+import io, random, resource
+import pyarrow as pa
+from pyarrow import orc
+
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+out = io.BytesIO()
+table = pa.table({"c": [[f"a{row}", None, "b"] for row in range(400)], "s": [f"text {row % 7}" for row in range(400)]})
+orc.write_table(table, out, compression="uncompressed", dictionary_key_size_threshold=1.0)
+for seed in range(5000):
+    random.seed(seed)
+    data = bytearray(out.getvalue())
+    data[random.randrange(len(data))] = random.randrange(256)
+    try:
+        orc.read_table(io.BytesIO(bytes(data)))
+    except (OSError, ValueError, MemoryError):
+        pass
+"""
+
+
+def test_why_the_library_is_not_used() -> None:
+    """A byte of a file is enough to kill the process that reads it with pyarrow. If this fails, a release has mended that: think again."""
+    process = subprocess.run([sys.executable, "-c", _LIBRARY], capture_output=True, check=False)
+    assert process.returncode == -signal.SIGSEGV
