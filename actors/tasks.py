@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 
 from veritensor_ray.cleaning.amend import amend
-from veritensor_ray.cleaning.clean_shard import Careful, clean_shard, leave
-from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.cleaning.clean_shard import Careful
 from veritensor_ray.cleaning.copy_manifest import Cleaned
 from veritensor_ray.cleaning.copy_publishing import publish
 from veritensor_ray.cleaning.part_assembly import Assembler
-from veritensor_ray.core.config import Limits, Settings
+from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.outcome import Outcome
-from veritensor_ray.findings.shard_commit import commit_table, write_commit
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep_collecting import collect_sweep
-from veritensor_ray.pipeline.bounded.process_limits import Watchdog, bound_memory, release_memory, settle
-from veritensor_ray.pipeline.context import Context, without_weights, workbench
+from veritensor_ray.pipeline.bounded.process_limits import Watchdog, bound_memory, guarded, release_memory, settle
+from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.heartbeat import Stopped, with_beats
 from veritensor_ray.pipeline.machine_report import NodeReport, examine
 from veritensor_ray.pipeline.reading_progress import Position
 from veritensor_ray.pipeline.scan import Handover
-from veritensor_ray.pipeline.shard import merge, quarantine
+from veritensor_ray.pipeline.shard import Committing, merge, quarantine
 from veritensor_ray.pipeline.sweep_rescan import Known
 from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
@@ -162,39 +159,14 @@ def commit(
         for outcome in found:
             quarantine(outcome, one.kept_out, rows[0].engines)
         outcomes += found
-    if context.cleaning is not None:
-        _clean(context, context.cleaning, run, rows, outcomes, care)
-    written = write_commit(store, run, rows[0].shard, commit_table(rows, outcomes, fingerprints, context.site_key))
+    written = Committing(context, store, run, fingerprints, guarded).commit(rows, outcomes, care)
     return written | {"cpu_seconds": _ProcessorTime.unreported()}
-
-
-def _clean(
-    context: Context, cleaning: Cleaning, run: str, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None
-) -> None:
-    """Write the copies of a shard's artifacts under the watchdog: rewriting parses hostile bytes once more."""
-    engines = without_weights(context, context.engines)
-    categories = {rule.id: rule.category for engine in engines for rule in engine.rules()}
-    with _guarded(context.settings.limits) as pulse:
-        done = clean_shard(cleaning, context.settings, context.roots, categories, run, rows, outcomes, care, pulse)
-    leave(cleaning, run, rows[0].shard, done)
-
-
-@contextlib.contextmanager
-def _guarded(limits: Limits) -> Iterator[Callable[[], None]]:
-    """Watch over the reading of hostile bytes, and bound its memory."""
-    watchdog = Watchdog(limits.artifact_seconds)
-    bound_memory(limits.worker_memory)
-    watchdog.pulse()
-    try:
-        yield watchdog.pulse
-    finally:
-        watchdog.rest()
 
 
 @ray.remote(num_cpus=1, max_retries=0)
 def assemble(assembler: Assembler, parts: list[Cleaned], held: str | None) -> Cleaned:
     """Put a split artifact together under the watchdog, since that parses hostile bytes too."""
-    with _guarded(assembler.settings.limits) as pulse:
+    with guarded(assembler.settings.limits) as pulse:
         return assembler.assembled(parts, held, pulse)
 
 

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cleaning import misbehaving  # noqa: F401  # files that say so are not rewritten
-from veritensor_ray.cleaning.clean_shard import clean_shard, leave
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.cleaning_policy import CleanPolicy, parse
 from veritensor_ray.cleaning.copy_publishing import publish
@@ -26,11 +25,9 @@ from veritensor_ray.corpus.planning import Shard, plan_rows, read_plan, shards_o
 from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.run_file import CLEAN_KIND
-from veritensor_ray.findings.shard_commit import commit_table, write_commit
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.pipeline.context import Context, workbench
-from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.shard import split_engines
+from veritensor_ray.pipeline.context import Context
+from veritensor_ray.pipeline.shard import Committing, scanned
 from veritensor_ray.pipeline.splitting import splitter
 from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.results.attestation import results_digest
@@ -72,7 +69,6 @@ class InProcess:
         """Plan, scan and rewrite every shard; `between` is called before each."""
         settings, before, engines = self.settings, self.before, tuple(self.settings.engines or ())
         made = {engine.name: engine for engine in create(settings, engines)}
-        categories = {rule.id: rule.category for engine in made.values() for rule in engine.rules()}
         prints = {name: engine.fingerprint() for name, engine in made.items()}
         context = Context(settings, self.roots, engines, KEY, f"in-process-{engines}", cleaning=self.cleaning)
         with before.writer(f"_work/{self.run}/plan.parquet") as file:
@@ -82,14 +78,7 @@ class InProcess:
             for shard in shards_of(read_plan(plan)):
                 if isinstance(shard, Shard):
                     between(shard)
-                    local, models = split_engines(context)
-                    extraction = Extraction(context, shard.rows, workbench(context, (*local, *models)), ())
-                    for _ in extraction.batches():
-                        pass
-                    outcomes = extraction.outcomes
-                    done = clean_shard(self.cleaning, settings, self.roots, categories, self.run, shard.rows, outcomes)
-                    leave(self.cleaning, self.run, shard.id, done)
-                    write_commit(before, self.run, shard.id, commit_table(shard.rows, outcomes, prints, KEY))
+                    Committing(context, before, self.run, prints).commit(shard.rows, scanned(context, shard.rows))
         rules = {rule.id: rule for engine in made.values() for rule in engine.rules()}
         described = {name: {"version": engine.version, "fingerprint": prints[name]} for name, engine in made.items()}
         info = RunInfo(self.run, "f", self.roots, rules, described, {"sources": settings.sources}, settings.limits.hits_per_rule)

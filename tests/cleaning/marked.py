@@ -16,11 +16,9 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
-from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.formats.editing.marks import Mark
-from veritensor_ray.pipeline.context import Context, workbench
-from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.shard import split_engines
+from veritensor_ray.pipeline.context import Context
+from veritensor_ray.pipeline.shard import scanned
 from veritensor_ray.stores.outputs import OutputStore
 
 KEY = b"k" * 32
@@ -46,7 +44,8 @@ def rewritten(data: bytes, name: str, policy: CleanPolicy | None = None, engines
         context = Context(settings, starts, engines, KEY, f"clean-{engines}", cleaning=cleaning)
         for entry in shards_of(plan_rows(settings, engines, lambda *_: [], starts=starts)):
             assert isinstance(entry, Shard)
-            outcome = _scanned(context, entry)
+            (outcome,) = scanned(context, entry.rows)
+            outcome.settle()
             row = entry.rows[0]
             artifact = OpenArtifact(row, starts[0], {})
             draft: Draft = ArtifactCleaner(cleaning, _categories(engines), settings.limits).clean(row, outcome, artifact.file(), None)
@@ -58,17 +57,6 @@ def rewritten(data: bytes, name: str, policy: CleanPolicy | None = None, engines
                 draft.content.close()
             return Rewritten(content, draft.cleaned, list(outcome.recorded.marks))
     raise AssertionError("nothing was planned")
-
-
-def _scanned(context: Context, shard: Shard) -> Outcome:
-    local, models = split_engines(context)
-    names = (*local, *models)  # without the model of pii, its patterns run where the bytes are
-    extraction = Extraction(context, shard.rows, workbench(context, names), ())
-    for _ in extraction.batches():
-        pass
-    outcome = extraction.outcomes[0]
-    outcome.settle()
-    return outcome
 
 
 @cache

@@ -22,9 +22,8 @@ from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep_collecting import collect_sweep
 from veritensor_ray.findings.sweep_publishing import publish
 from veritensor_ray.findings.sweep_state import folder_of, latest
-from veritensor_ray.pipeline.context import Context, workbench
-from veritensor_ray.pipeline.extract import Extraction
-from veritensor_ray.pipeline.shard import StageResult, merge, read_images, scan_texts, split_engines
+from veritensor_ray.pipeline.context import Context
+from veritensor_ray.pipeline.shard import scanned
 from veritensor_ray.pipeline.splitting import splitter
 from veritensor_ray.pipeline.sweep_rescan import Known, Previous, ThisSweep, hiding_engines
 from veritensor_ray.policy.judge import Judge, load_policy
@@ -152,20 +151,7 @@ class Nights:
 
 def scan(context: Context, rows: list[PlanRow], fingerprints: dict[str, str], known: Known | None = None) -> pa.Table:
     """A shard with the engines that its rows want."""
-    wanted = rows[0].engines
-    local, models = split_engines(context)
-    chosen = [name for name in models if name in wanted]
-    extraction = Extraction(context, rows, workbench(context, local).only(wanted), chosen, known=known)
-    results: list[StageResult] = []
-    for handover in extraction.batches():
-        texts = handover if not handover.images else None
-        if handover.images:
-            texts, result = read_images(context, workbench(context, models).only(chosen), handover.batch)
-            results.append(result)
-        if texts is not None:
-            results.append(scan_texts(context, workbench(context, models).only(chosen), texts))
-    merge(extraction.outcomes, results, context.settings.limits.hits_per_rule)
-    return commit_table(rows, extraction.outcomes, fingerprints, context.site_key)
+    return commit_table(rows, scanned(context, rows, known=known), fingerprints, context.site_key)
 
 
 def _tonight(settings: Settings, names: Iterable[str]) -> ThisSweep:

@@ -35,15 +35,13 @@ def passage_of(audit: Results, finding: str, place: int, lines: int, reveal: boo
     hidden = artifact & ds.field("category").isin((SECRET, PERSONAL)) & (ds.field("finding_id") != row["finding_id"])
     passage = read_back(
         row,
-        [] if reveal else audit.dataset("findings").to_table(filter=hidden).to_pylist(),
+        None if reveal else audit.dataset("findings").to_table(filter=hidden).to_pylist(),
         ledger[0],
         audit.run["fingerprint_parts"]["settings"]["limits"],
         place=place,
-        stores={**audit.store.stores, **settings.stores},
         amount=Amount(lines),
         key=_key(audit, row, settings),
-        reveal=reveal,
-        plugins=settings,
+        given=settings.model_copy(update={"stores": {**audit.store.stores, **settings.stores}}),
     )
     if reveal:
         size = len(passage.before) + len(passage.text) + len(passage.after) + sum(len(text) for _, text in passage.cells)

@@ -67,39 +67,79 @@ def place_of(result: Result, artifact: str, root: Root, cleaning: Cleaning) -> s
     return f"{place}/{copy_path(artifact, not is_local(root.uri), cleaning.store.local is None)}"
 
 
-def clean_shard(
-    cleaning: Cleaning,
-    settings: Settings,
-    roots: Sequence[Root],
-    categories: Mapping[str, str],
-    run: str,
-    rows: Sequence[PlanRow],
-    outcomes: Sequence[Outcome],
-    care: Careful | None = None,
-    pulse: Pulse = lambda: None,
-) -> list[Cleaned]:
-    """Write the copies of a shard's artifacts. `leave` has to follow. Raises StoreError or OSError if the destination refuses."""
-    use(settings)
-    by_place = {(outcome.artifact, outcome.part): outcome for outcome in outcomes}
-    cleaner = ArtifactCleaner(cleaning, categories, settings.limits, pulse)
-    done: list[Cleaned] = []
-    for number, row in enumerate(rows):
-        pulse()
-        outcome = by_place[row.artifact, row.part]
-        outcome.settle()
-        if cleaning.again and not outcome.recorded.marks:
-            done.append(blank(row, outcome))
-            continue
-        held = None
-        if care is not None:
-            # not synced: it has to outlive this process only, and a disk may take seconds to sync, which would count as no progress
-            with cleaning.store.writer(rewriting_key(cleaning.work(run), row.shard), sync=False) as note:
-                note.write(str(number).encode())
-            pulse()
-            held = care.held.get(number)
-        done.append(_one(cleaning, settings, roots[row.root], run, row, outcome, cleaner, held, pulse))
-        outcome.recorded.forget_marks()  # a shard may have many
-    return done
+@dataclass(frozen=True)
+class ShardCleaner:
+    """Writes the copies of a shard's artifacts. `categories` maps the rules of the run to their categories; `leave` has to follow."""
+
+    cleaning: Cleaning
+    settings: Settings
+    roots: Sequence[Root]
+    categories: Mapping[str, str]
+    run: str
+    pulse: Pulse = lambda: None
+
+    def clean(self, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None = None) -> list[Cleaned]:
+        """Return what became of each artifact. Raises StoreError or OSError if the destination refuses."""
+        use(self.settings)
+        by_place = {(outcome.artifact, outcome.part): outcome for outcome in outcomes}
+        cleaner = ArtifactCleaner(self.cleaning, self.categories, self.settings.limits, self.pulse)
+        done: list[Cleaned] = []
+        for number, row in enumerate(rows):
+            self.pulse()
+            outcome = by_place[row.artifact, row.part]
+            outcome.settle()
+            if self.cleaning.again and not outcome.recorded.marks:
+                done.append(blank(row, outcome))
+                continue
+            if care is not None:
+                self._note(row.shard, number)
+            done.append(self._one(row, outcome, cleaner, care.held.get(number) if care else None))
+            outcome.recorded.forget_marks()  # a shard may have many
+        return done
+
+    def _note(self, shard: int, number: int) -> None:
+        """Note which artifact comes next. It is not synced: it has to outlive this process only, and a disk may take seconds, without a pulse."""
+        with self.cleaning.store.writer(rewriting_key(self._work, shard), sync=False) as note:
+            note.write(str(number).encode())
+        self.pulse()
+
+    @property
+    def _work(self) -> str:
+        return self.cleaning.work(self.run)
+
+    def _one(self, row: PlanRow, outcome: Outcome, cleaner: ArtifactCleaner, held: str | None) -> Cleaned:
+        """Write one artifact, or one part of it. What cannot be read again is left out, with the reason."""
+        try:
+            with closing(OpenArtifact(row, self.roots[row.root], self.settings.stores)) as artifact:
+                file = artifact.file()
+                draft = cleaner.clean(row, outcome, file, _kind(row, file), held)
+                if self.cleaning.again and draft.cleaned.result is not Result.CLEANED:
+                    return draft.cleaned
+                with closing(draft.content) if draft.content is not None else closing(artifact.file()) as content:
+                    done = self._part(row, draft, content) if row.parts > 1 else self._whole(row, outcome, artifact, draft, content)
+                artifact.check_unchanged()
+                return done
+        except ReadError as error:
+            return blank(row, outcome, Result.LEFT_OUT, reason_safe(str(error)))
+
+    def _part(self, row: PlanRow, draft: Draft, content: BinaryIO) -> Cleaned:
+        """Write a part of a split artifact if it has changes; others are read from the source once it is known what becomes of the artifact."""
+        cleaned = draft.cleaned
+        if cleaned.result is Result.CLEANED and not self.cleaning.dry_run:
+            with self.cleaning.store.writer(piece_key(self._work, row.artifact, row.part), sync=False, pulse=self.pulse) as out:
+                cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, self.pulse)
+        return cleaned
+
+    def _whole(self, row: PlanRow, outcome: Outcome, artifact: OpenArtifact, draft: Draft, content: BinaryIO) -> Cleaned:
+        cleaned = draft.cleaned
+        cleaned.source_size, cleaned.source_sha256 = artifact.size, artifact.content_id()
+        if outcome.content_id_kind == "sha256" and outcome.content_id != cleaned.source_sha256:
+            return blank(row, outcome, Result.LEFT_OUT, "changed during the run")
+        cleaned.path = place_of(cleaned.result, row.artifact, self.roots[row.root], self.cleaning)
+        if cleaned.path is not None:
+            with staged(self.cleaning.store, self._work, cleaned.path, self.pulse) as out:
+                cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, self.pulse)
+        return cleaned
 
 
 def leave(cleaning: Cleaning, run: str, shard: int, done: Sequence[Cleaned]) -> None:
@@ -128,62 +168,8 @@ def split(store: OutputStore, work: str) -> Iterator[list[Cleaned]]:
         yield sorted(some, key=lambda one: one.part)
 
 
-def _one(
-    cleaning: Cleaning,
-    settings: Settings,
-    root: Root,
-    run: str,
-    row: PlanRow,
-    outcome: Outcome,
-    cleaner: ArtifactCleaner,
-    held: str | None,
-    pulse: Pulse,
-) -> Cleaned:
-    """Write one artifact, or one part of it. What cannot be read again is left out, with the reason."""
-    try:
-        with closing(OpenArtifact(row, root, settings.stores)) as artifact:
-            file = artifact.file()
-            draft = cleaner.clean(row, outcome, file, _kind(row, file), held)
-            if cleaning.again and draft.cleaned.result is not Result.CLEANED:
-                return draft.cleaned
-            with closing(draft.content) if draft.content is not None else closing(artifact.file()) as content:
-                return _written(cleaning, root, run, row, outcome, artifact, draft, content, pulse)
-    except ReadError as error:
-        return blank(row, outcome, Result.LEFT_OUT, reason_safe(str(error)))
-
-
 def _kind(row: PlanRow, file: BinaryIO) -> Kind | None:
     """Return the kind of a part; None if the content shows it."""
     if row.kind not in BYTE_RANGES:
         return None
     return kind_of_part(file, FileInfo(row.artifact, None, "").extension, row.kind == "jsonl", row.part == 0)
-
-
-def _written(
-    cleaning: Cleaning,
-    root: Root,
-    run: str,
-    row: PlanRow,
-    outcome: Outcome,
-    artifact: OpenArtifact,
-    draft: Draft,
-    content: BinaryIO,
-    pulse: Pulse,
-) -> Cleaned:
-    cleaned = draft.cleaned
-    if row.parts > 1:
-        # what becomes of the artifact is known when all its parts are; a part without changes is read from the source then
-        if cleaned.result is Result.CLEANED and not cleaning.dry_run:
-            with cleaning.store.writer(piece_key(cleaning.work(run), row.artifact, row.part), sync=False, pulse=pulse) as out:
-                cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, pulse)
-        artifact.check_unchanged()
-        return cleaned
-    cleaned.source_size, cleaned.source_sha256 = artifact.size, artifact.content_id()
-    if outcome.content_id_kind == "sha256" and outcome.content_id != cleaned.source_sha256:
-        return blank(row, outcome, Result.LEFT_OUT, "changed during the run")
-    cleaned.path = place_of(cleaned.result, row.artifact, root, cleaning)
-    if cleaned.path is not None:
-        with staged(cleaning.store, cleaning.work(run), cleaned.path, pulse) as out:
-            cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, pulse)
-    artifact.check_unchanged()
-    return cleaned

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
+from veritensor_ray.cleaning.clean_shard import Careful, ShardCleaner, leave
+from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.core.config import Limits
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.engines.registry import needing_models
 from veritensor_ray.findings.outcome import QUARANTINED, Outcome, Standing
 from veritensor_ray.findings.recorded import Recorded
-from veritensor_ray.findings.shard_commit import commit_table
+from veritensor_ray.findings.shard_commit import commit_table, write_commit
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcribe
+from veritensor_ray.pipeline.sweep_rescan import Known
+from veritensor_ray.stores.outputs import OutputStore
 
 # What a model stage returns for a batch: findings and gaps by the artifact's index in the shard.
 StageResult = tuple[dict[int, Recorded], list[tuple[int, Gap]]]
@@ -74,20 +82,17 @@ def quarantine(outcome: Outcome, stages: Mapping[str, str], engines: Sequence[st
             outcome.coverage[name] = Standing(QUARANTINED, reason, code)
 
 
-def scan_shard(
+def scanned(
     context: Context,
     rows: Sequence[PlanRow],
-    fingerprints: Mapping[str, str],
     pulse: Pulse = lambda: None,
     modelled: Callable[[float], None] = lambda seconds: None,
-) -> pa.Table:
-    """Run all steps over one shard in sequence and return the table to commit.
-
-    `modelled` receives the CPU seconds of each model stage.
-    """
-    local, models = split_engines(context)
-    bench = workbench(context, local)
-    extraction = Extraction(context, rows, bench, models, pulse)
+    known: Known | None = None,
+) -> list[Outcome]:
+    """Extract a shard and run the engines that its rows name, in sequence. `modelled` receives the CPU seconds of each model stage."""
+    wanted = rows[0].engines
+    local, models = (tuple(name for name in names if name in wanted) for names in split_engines(context))
+    extraction = Extraction(context, rows, workbench(context, local), models, pulse, known)
     results: list[StageResult] = []
     for handover in extraction.batches():
         began = time.process_time()
@@ -99,4 +104,42 @@ def scan_shard(
             results.append(scan_texts(context, workbench(context, models), texts, pulse))
         modelled(time.process_time() - began)
     merge(extraction.outcomes, results, context.settings.limits.hits_per_rule)
-    return commit_table(rows, extraction.outcomes, fingerprints, context.site_key)
+    return extraction.outcomes
+
+
+def scan_shard(
+    context: Context,
+    rows: Sequence[PlanRow],
+    fingerprints: Mapping[str, str],
+    pulse: Pulse = lambda: None,
+    modelled: Callable[[float], None] = lambda seconds: None,
+) -> pa.Table:
+    """Run all steps over one shard and return the table to commit; see `scanned`."""
+    return commit_table(rows, scanned(context, rows, pulse, modelled), fingerprints, context.site_key)
+
+
+@dataclass(frozen=True)
+class Committing:
+    """How shards are committed: where, in which run, and with which fingerprints of the engines.
+
+    `guard` watches over the rewriting of artifacts, which parses hostile bytes once more.
+    """
+
+    context: Context
+    store: OutputStore
+    run: str
+    fingerprints: Mapping[str, str]
+    guard: Callable[[Limits], AbstractContextManager[Pulse]] = lambda limits: nullcontext(lambda: None)
+
+    def commit(self, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None = None) -> dict[str, Any]:
+        """Write the copies of a shard's artifacts if the run cleans, and then its commit. Returns the numbers of the commit."""
+        if self.context.cleaning is not None:
+            self._clean(self.context.cleaning, rows, outcomes, care)
+        return write_commit(self.store, self.run, rows[0].shard, commit_table(rows, outcomes, self.fingerprints, self.context.site_key))
+
+    def _clean(self, cleaning: Cleaning, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None) -> None:
+        settings = self.context.settings
+        categories = {rule.id: rule.category for engine in without_weights(self.context, self.context.engines) for rule in engine.rules()}
+        with self.guard(settings.limits) as pulse:
+            done = ShardCleaner(cleaning, settings, self.context.roots, categories, self.run, pulse).clean(rows, outcomes, care)
+        leave(cleaning, self.run, rows[0].shard, done)

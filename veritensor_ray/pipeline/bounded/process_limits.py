@@ -5,15 +5,18 @@ It does not depend on Ray.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import io
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from veritensor_ray.core.config import Limits
 
 try:
     import resource
@@ -144,3 +147,15 @@ def _control_groups(root: Path) -> list[int]:
                 if file.is_file() and (text := file.read_text().strip()).isdigit():
                     found.append(int(text))
     return found
+
+
+@contextlib.contextmanager
+def guarded(limits: Limits) -> Iterator[Callable[[], None]]:
+    """Watch over the reading of hostile bytes, and bound its memory."""
+    watchdog = Watchdog(limits.artifact_seconds)
+    bound_memory(limits.worker_memory)
+    watchdog.pulse()
+    try:
+        yield watchdog.pulse
+    finally:
+        watchdog.rest()

@@ -53,30 +53,30 @@ class Request:
 
 def read_back(
     finding: Mapping[str, Any],
-    others: Sequence[Mapping[str, Any]],
+    others: Sequence[Mapping[str, Any]] | None,
     artifact: Mapping[str, Any],
     limits: Mapping[str, Any],
     *,
     place: int,
-    stores: Stores,
     amount: Amount,
     key: bytes,
-    reveal: bool,
-    plugins: Settings,
+    given: Settings,
 ) -> Passage:
     """Return the passage of a finding at one of its places, counted from 1.
 
-    `others` are rows of the same artifact whose values the passage must not show; `limits` are those of the run, and `plugins`
-    the settings that name them. Raises UsageError for a finding without a location, NotAsScanned if the artifact or the location is no longer there, or CannotRunError.
+    `others` are rows of the same artifact whose values the passage must not show; None reveals them all. `limits` are those of the run, and
+    `given` are settings with the stores and plug-ins of today. Raises UsageError for a finding without a location, NotAsScanned if the
+    artifact or the location is no longer there, or CannotRunError.
     """
     name = str(finding["artifact"])
     wanted = _sought(finding, _location(finding, place), first=place == 1)
-    root, entry = _entry(artifact, stores)
+    root, entry = _entry(artifact, given.stores)
     _check_unchanged(entry, artifact)
-    settings = _settings(limits, stores, root, plugins)
-    hidden = () if reveal else tuple(_sought(row, at, first=n == 0) for row in others for n, at in enumerate(_places(row)))
+    settings = _settings(limits, root, given)
+    reveal, others = others is None, others or ()
+    hidden = tuple(_sought(row, at, first=n == 0) for row in others for n, at in enumerate(_places(row)))
     known = artifact["content_id"], artifact["content_id_kind"]
-    blind = not reveal and any(row["location"] is None for row in others)
+    blind = any(row["location"] is None for row in others)
     request = Request(settings, root, entry, known, wanted, hidden, amount, key, reveal, blind)
     try:
         answer, _ = process.SHARED.call("passage", request, seconds=settings.limits.artifact_seconds, memory=settings.limits.worker_memory)
@@ -111,12 +111,12 @@ def _sought(row: Mapping[str, Any], at: Mapping[str, Any], first: bool) -> Sough
     return Sought(row["member"], dict(at), row["category"], row["evidence"] or "", around)
 
 
-def _settings(limits: Mapping[str, Any], stores: Stores, root: Root, given: Settings) -> Settings:
+def _settings(limits: Mapping[str, Any], root: Root, given: Settings) -> Settings:
     """Return the settings that the artifact was read with, as far as they affect readers. Results never name plug-ins, which run code."""
     try:
         return Settings(
             limits=Limits.model_validate(limits),
-            stores=dict(stores),
+            stores=given.stores,
             sources=[root.uri],
             plugins=given.plugins,
             plugin_folder=given.plugin_folder,
