@@ -101,7 +101,7 @@ def _finding_case(row: Mapping[str, Any], rule: RuleText | None, entries: Mappin
     title, name = described_findings.title(rule, row), f"{shown(row['rule_id'])} in {shown(row['artifact'])}"
     if row["failing"]:
         words = f"{row['severity']}: {title} ({counted(row['failing'], 'finding')})"
-        inner = _element("failure", _text(row, rule), type=shown(row["severity"]), message=words)
+        inner = _element("failure", _failure_text(row, rule), type=shown(row["severity"]), message=words)
     else:
         suppression = described_findings.suppression_of(row, entries)
         words = suppression.words if suppression else f"The finding is {shown(row['state'])}."
@@ -109,7 +109,7 @@ def _finding_case(row: Mapping[str, Any], rule: RuleText | None, entries: Mappin
     return _case(shown(row["rule_id"]), name, inner)
 
 
-def _text(row: Mapping[str, Any], rule: RuleText | None) -> str:
+def _failure_text(row: Mapping[str, Any], rule: RuleText | None) -> str:
     lines = []
     for one in row["rows"][: row["failing"]]:
         where = described_findings.place_of(one | {"artifact": row["artifact"]})

@@ -16,7 +16,7 @@ CLEAN_KIND = "cleaned corpus"  # the field `kind` of the run.json that `clean` w
 _REMEDY = "Copy the output again from its origin, or scan again with --fresh"
 
 
-def _text(value: Any) -> Any:
+def _any_text(value: Any) -> Any:
     """Accept any text. Names of sources that are not UTF-8 have surrogates, which the type `str` would refuse."""
     if not isinstance(value, str):
         raise ValueError("it is not text")  # noqa: TRY004  # pydantic reports only these
@@ -24,11 +24,11 @@ def _text(value: Any) -> Any:
 
 
 def _time(value: Any) -> Any:
-    datetime.fromisoformat(_text(value))
+    datetime.fromisoformat(_any_text(value))
     return value
 
 
-_Text = Annotated[Any, AfterValidator(_text)]
+_Text = Annotated[Any, AfterValidator(_any_text)]
 _Time = Annotated[Any, AfterValidator(_time)]
 _Severity = Literal["info", "low", "medium", "high", "critical"]
 _Counts = dict[_Text, NonNegativeInt]

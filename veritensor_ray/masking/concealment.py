@@ -158,14 +158,14 @@ _EMPTY = _Both()
 
 def _ranges(member: str | None, at: Mapping[str, Any], shown: Shown) -> Iterator[Range]:
     if shown.text is not None:
-        yield _text(member, shown), shown.start, shown.end, shown.text
+        yield _shown_text(member, shown), shown.start, shown.end, shown.text
     if at.get("start") is not None and at.get("end") is not None:
         yield _characters(member, at), at["start"], at["end"], shown.text
     if at.get("byte_offset") is not None and shown.byte_end is not None:
         yield _bytes(member), at["byte_offset"], shown.byte_end, shown.text
 
 
-def _text(member: str | None, shown: Shown) -> tuple[Any, ...]:
+def _shown_text(member: str | None, shown: Shown) -> tuple[Any, ...]:
     return "text", member, shown.text
 
 
@@ -207,7 +207,7 @@ def _touched(row: Mapping[str, Any], shown: Shown, units: _Units) -> bool:
 def _hidden(row: Mapping[str, Any], shown: Shown, units: _Units, parts: list[str]) -> list[str]:
     member, at = row["member"], row["location"]
     if shown.text is not None:
-        exact = _aligned(parts, shown.start, shown.end, units.at(_text(member, shown)), _ESCAPE, len)
+        exact = _aligned(parts, shown.start, shown.end, units.at(_shown_text(member, shown)), _ESCAPE, len)
         original = units.at(_characters(member, at))
         return [original.led_back(part, *where, shown.text) for part, where in zip(exact, shown.fields, strict=True)]
     if at.get("start") is not None and at.get("end") is not None:

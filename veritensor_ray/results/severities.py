@@ -56,7 +56,7 @@ def compared(connection: Any, query: str) -> str:
 
 def words(schema: pa.Schema) -> pa.Schema:
     """Return a schema with text in place of enumerations, to which a batch can be cast: other programs know severities as words."""
-    return pa.schema([one.with_type(_text(one.type)) for one in schema], metadata=schema.metadata)
+    return pa.schema([one.with_type(_text_type(one.type)) for one in schema], metadata=schema.metadata)
 
 
 def _compared(tree: object) -> Iterator[list[Any]]:
@@ -88,15 +88,15 @@ def _ranked(node: Mapping[str, Any]) -> bool:
     return node.get("class") == "COLUMN_REF" and str(node["column_names"][-1]).lower() in RANKED
 
 
-def _text(kind: pa.DataType) -> pa.DataType:
+def _text_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         return kind.value_type
     if pa.types.is_struct(kind):
-        return pa.struct([one.with_type(_text(one.type)) for one in kind])
+        return pa.struct([one.with_type(_text_type(one.type)) for one in kind])
     if pa.types.is_map(kind):
-        return pa.map_(*(one.with_type(_text(one.type)) for one in (kind.key_field, kind.item_field)))
+        return pa.map_(*(one.with_type(_text_type(one.type)) for one in (kind.key_field, kind.item_field)))
     if pa.types.is_fixed_size_list(kind):
-        return pa.list_(kind.value_field.with_type(_text(kind.value_type)), kind.list_size)
+        return pa.list_(kind.value_field.with_type(_text_type(kind.value_type)), kind.list_size)
     if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_text(kind.value_type)))
+        return pa.list_(kind.value_field.with_type(_text_type(kind.value_type)))
     return kind

@@ -79,7 +79,7 @@ def test_encoded_tokens_are_those_that_the_pattern_finds_everywhere(text: str) -
         if encodings._begins(match.group()[:32]):
             packed = "".join(match.group().split())
             data = bytes.fromhex(packed) if encodings._HEX.fullmatch(packed) else encodings._decode64(packed)
-            if data and (said := encodings._text(data)) is not None:
+            if data and (said := encodings._decoded_text(data)) is not None:
                 plain.append((match.start(), said))
     assert found == plain
 

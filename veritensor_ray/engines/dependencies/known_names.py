@@ -32,13 +32,13 @@ class Lists:
             if path is None:
                 self._built[ecosystem] = _shipped(ecosystem)
             else:
-                names = [normal(ecosystem, name) for name in _names(_text(path))]
+                names = [normal(ecosystem, name) for name in _names(_packaged_text(path))]
                 self._built[ecosystem] = Lookalikes(ecosystem, names, len(names), _names(_resource(f"{ecosystem.lower()}-existing.txt")))
         return self._built[ecosystem]
 
     def digest(self) -> str:
         """Return a digest of every list in use."""
-        texts = [_text(path) for _, path in sorted(self._override.items())]
+        texts = [_packaged_text(path) for _, path in sorted(self._override.items())]
         shipped = [_resource(f"{name.lower()}{part}.txt") for name in ECOSYSTEMS for part in ("", "-existing")]
         return hashlib.sha256("\0".join(shipped + texts).encode()).hexdigest()[:16]
 
@@ -55,7 +55,7 @@ def _resource(name: str) -> str:
     return files(__package__).joinpath(f"names/{name}").read_text(encoding="utf-8")
 
 
-def _text(path: str) -> str:
+def _packaged_text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -105,7 +105,7 @@ def _numbers(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]
         behind = text[end : end + 1]
         if behind in ("_", "@") or (behind.isalpha() and not (behind in "xXeE" and phones.extension(text[end : end + 8]))):
             continue
-        yield from _number(joined, match.group(), start, regions)
+        yield from _phone_numbers(joined, match.group(), start, regions)
 
 
 def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Clustered, where: Near | None = None) -> Iterator[re.Match[str]]:
@@ -122,7 +122,7 @@ def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Clustered, wher
                 yield match
 
 
-def _number(joined: JoinedBatch, run: str, start: int, regions: tuple[str, ...]) -> Iterator[PiiSpan]:
+def _phone_numbers(joined: JoinedBatch, run: str, start: int, regions: tuple[str, ...]) -> Iterator[PiiSpan]:
     if _FLOAT.fullmatch(run):
         return
     count = sum(map(str.isdigit, run))

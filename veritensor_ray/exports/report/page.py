@@ -159,7 +159,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    made.filters |= {"number": _number, "plural": counted, "size": _size, "time": _time}
+    made.filters |= {"number": _with_commas, "plural": counted, "size": _size, "time": _time}
     made.globals |= {"bars": _bars, "link": _link}
     return made
 
@@ -169,7 +169,7 @@ def _shown(value: Any) -> Any:
     return visible(value) if type(value) is str else "" if value is None else value
 
 
-def _number(value: int) -> str:
+def _with_commas(value: int) -> str:
     return f"{value:,}"
 
 

@@ -160,7 +160,7 @@ def _tokens(text: str) -> Iterator[Layer]:
         via, data = ("hex", bytes.fromhex(packed)) if _HEX.fullmatch(packed) else ("base64", _decode64(packed))
         if not data:
             continue
-        plain = _text(data)
+        plain = _decoded_text(data)
         if plain is not None:
             yield Layer(_spread(plain, match.span()), via)
         elif len(data) >= _FILE and _is_file(data):
@@ -170,7 +170,7 @@ def _tokens(text: str) -> Iterator[Layer]:
 def _begins(start: str) -> bool:
     """Whether a token that begins like this may be worth decoding; words, paths and digests are not."""
     head = bytes.fromhex(start) if _HEX.fullmatch(start) else _decode64(start[:16])
-    return head is not None and (_text(head, whole=False) is not None or may_be_file(head))
+    return head is not None and (_decoded_text(head, whole=False) is not None or may_be_file(head))
 
 
 def _decode64(token: str) -> bytes | None:
@@ -183,7 +183,7 @@ def _decode64(token: str) -> bytes | None:
         return None
 
 
-def _text(data: bytes, whole: bool = True) -> str | None:
+def _decoded_text(data: bytes, whole: bool = True) -> str | None:
     """Decode bytes as text if nearly all of it is printable. UTF-16 is included because PowerShell expects it."""
     decode = codecs.utf_16_le_decode if data[1:2] == b"\x00" and data[3:4] == b"\x00" else codecs.utf_8_decode
     try:

@@ -149,7 +149,7 @@ def _tags(run: str) -> str:
 
 def _selectors(run: str) -> str:
     """Decode variation selectors: each one is a byte, from the first sixteen or from the supplement."""
-    return _text(bytes(ord(c) - 0xFE00 if ord(c) < 0xFE10 else ord(c) - 0xE0100 + 16 for c in run))
+    return _decoded_text(bytes(ord(c) - 0xFE00 if ord(c) < 0xFE10 else ord(c) - 0xE0100 + 16 for c in run))
 
 
 def _bits(run: str) -> str:
@@ -160,13 +160,13 @@ def _bits(run: str) -> str:
     kinds = sorted(set(run), key=run.count, reverse=True)[:2]
     for zero, one in (kinds, kinds[::-1]) if len(kinds) == 2 else ():
         digits = "".join("1" if c == one else "0" for c in run if c in (zero, one))
-        text = _text(bytes(int(digits[a:b], 2) for a, b in pairwise(range(0, len(digits) + 1, 8))))
+        text = _decoded_text(bytes(int(digits[a:b], 2) for a, b in pairwise(range(0, len(digits) + 1, 8))))
         if text:
             return text
     return ""
 
 
-def _text(data: bytes) -> str:
+def _decoded_text(data: bytes) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:

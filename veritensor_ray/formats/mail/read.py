@@ -138,12 +138,12 @@ def _leaf(data: bytes, part: MailPart, kind: str, about: Message, place: _MailPl
         text = decoded(body, charset)[0]
         yield Member(_member_name(place.path, ".html"), io.BytesIO(b"\xef\xbb\xbf" + text.encode("utf-8", "replace")))
     elif is_text and not name and kind not in (CSV, "text/calendar", "text/rtf", XML):
-        yield from _text(body, via, charset, place, source.byte_base if source.via is None and via is None else None, part.begin)
+        yield from _body_blocks(body, via, charset, place, source.byte_base if source.via is None and via is None else None, part.begin)
     else:
         yield Member(name or _member_name(place.path, _extension(kind)), io.BytesIO(body))
 
 
-def _text(body: bytes, via: str | None, charset: str, place: _MailPlace, base: int | None, begin: int) -> Iterator[Item]:
+def _body_blocks(body: bytes, via: str | None, charset: str, place: _MailPlace, base: int | None, begin: int) -> Iterator[Item]:
     text, bad = decoded(body, charset)
     exact = base is not None and not bad and len(text) == len(body)
     yield Block(

@@ -52,7 +52,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _cell(cell: dict[str, Any], part: str) -> Iterator[Block | Gap]:
-    yield from _text(cell.get("source"), part, "source")
+    yield from _text_blocks(cell.get("source"), part, "source")
     for key, value in cell.items():
         if key == "outputs" and isinstance(value, list):
             for number, output in enumerate(value):
@@ -72,7 +72,7 @@ def _output(output: Any, part: str, column: str) -> Iterator[Block | Gap]:
         if key == "data":
             yield from _bundle(value, part, f"{column}.data")
         elif key in ("text", "traceback", "evalue"):
-            yield from _text(value, part, f"{column}.{key}")
+            yield from _text_blocks(value, part, f"{column}.{key}")
         elif key not in ("output_type", "execution_count") and value not in ("stdout", "stderr"):
             yield from _metadata(value, f"{column}.{key}", part)
 
@@ -80,7 +80,7 @@ def _output(output: Any, part: str, column: str) -> Iterator[Block | Gap]:
 def _bundle(bundle: Any, part: str, column: str) -> Iterator[Block | Gap]:
     """Yield a MIME bundle: images as images, everything else as text."""
     if not isinstance(bundle, dict):
-        yield from _text(bundle, part, column)
+        yield from _text_blocks(bundle, part, column)
         return
     for media_type, value in bundle.items():
         if media_type.startswith("image/") and media_type != SVG:
@@ -91,10 +91,10 @@ def _bundle(bundle: Any, part: str, column: str) -> Iterator[Block | Gap]:
                 continue
             yield Block([""], part=part, column=f"{column}.{media_type}", images=[data])
         else:
-            yield from _text(value if isinstance(value, (str, list)) else json.dumps(value), part, f"{column}.{media_type}")
+            yield from _text_blocks(value if isinstance(value, (str, list)) else json.dumps(value), part, f"{column}.{media_type}")
 
 
-def _text(value: Any, part: str | None, column: str, view: str = "visible") -> Iterator[Block]:
+def _text_blocks(value: Any, part: str | None, column: str, view: str = "visible") -> Iterator[Block]:
     if isinstance(value, dict):  # in a place where the format expects text
         yield from _metadata(value, column, part)
         return
@@ -117,4 +117,4 @@ def _metadata(value: Any, path: str, part: str | None) -> Iterator[Block]:
         for number, item in enumerate(value):
             yield from _metadata(item, f"{path}[{number}]", part)
     else:
-        yield from _text(value, part, path, "metadata")
+        yield from _text_blocks(value, part, path, "metadata")

@@ -165,7 +165,7 @@ class _ObjectSearch:
 
     def _unpack(self, number: int, stream: Stream, data: bytes) -> None:
         """Unpack an object stream: numbers and offsets, then the objects."""
-        count, first = (_number(key, stream.about) for key in (b"N", b"First"))
+        count, first = (_integer_of(key, stream.about) for key in (b"N", b"First"))
         if stream.filters not in ([], [b"FlateDecode"]) or b"/Predictor" in stream.about or not count or not first:
             self._found.broken = f"object stream {number} is packed in an unusual way"
             return
@@ -194,7 +194,7 @@ def _head(before: bytes) -> tuple[int, bytes]:
     return (int(matches[-1][1]), _plain(before[matches[-1].end() :])) if matches else (0, _plain(before))
 
 
-def _number(key: bytes, about: bytes) -> int:
+def _integer_of(key: bytes, about: bytes) -> int:
     found = re.search(rb"/" + key + _SPACE + rb"+(\d{1,9})(?!" + _SPACE + rb"+\d+" + _SPACE + rb"+R|\d)", about)
     return int(found[1]) if found else 0
 

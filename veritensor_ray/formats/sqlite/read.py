@@ -169,7 +169,7 @@ def _told(column: tuple[Any, ...]) -> Sequence[Any]:
     return [(number_text(value) if type(value) in _NUMBERS else value) for value in column]
 
 
-def _text(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
 
 
@@ -195,7 +195,7 @@ class _Tables:
 
     def __init__(self, database: sqlite3.Connection, size: int, budget: Budget) -> None:
         _lock_down(database, size)
-        self.entries = [[_text(value) for value in row] for row in database.execute("SELECT type, name, sql FROM sqlite_master")]
+        self.entries = [[_as_text(value) for value in row] for row in database.execute("SELECT type, name, sql FROM sqlite_master")]
         self.blobs, self._index_blobs = Blobs(budget), Blobs(budget)  # unread values of an index are not missed
         self.rows = 0
         self.damaged = False
@@ -232,8 +232,8 @@ class _Tables:
     def _table(self, name: str) -> _SqliteTable:
         # only stored columns: computing the others would run expressions from the file
         found = self._database.execute(f"PRAGMA table_xinfo({_quoted(name)})").fetchall()
-        columns = tuple(_text(row[1]) for row in found if row[6] in (0, 3))
-        taken = {_text(row[1]).lower() for row in found}
+        columns = tuple(_as_text(row[1]) for row in found if row[6] in (0, 3))
+        taken = {_as_text(row[1]).lower() for row in found}
         for rowid in ("rowid", "_rowid_", "oid"):
             with contextlib.suppress(sqlite3.OperationalError):
                 if rowid not in taken:
@@ -266,7 +266,7 @@ class _Tables:
             # pages that belong to many trees produce more than the file holds
             self._copies.add(_ROW * len(some) + sum(map(len, texts)) + sum(len(value.data) for value in binary))
             if texts:
-                yield Block([*map(_text, texts)] if bad else texts, row=rows, column=called, part=table.name[:256])
+                yield Block([*map(_as_text, texts)] if bad else texts, row=rows, column=called, part=table.name[:256])
             yield from (self._index_blobs if table.name in self._indexes else self.blobs).read(binary, part=table.name[:256])
         self.rows += first
         if bad:

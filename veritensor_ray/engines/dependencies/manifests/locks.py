@@ -58,16 +58,20 @@ def _origin(source: dict[str, Any], package: dict[str, Any]) -> tuple[bool, str 
     if source.get("type") in ("directory", "file") or any(key in source for key in ("virtual", "editable", "path", "directory")):
         return True, None, None
     if source.get("type") in ("git", "url"):
-        return False, _text(source.get("url")), None
+        return False, _string_or_none(source.get("url")), None
     for key in ("git", "vcs", "archive", "url"):
         value = source.get(key)
-        url = _text(value.get("url")) if isinstance(value, dict) else _text(value)
+        url = _string_or_none(value.get("url")) if isinstance(value, dict) else _string_or_none(value)
         if url is not None and source.get("type") != "legacy":
             return False, url, None
-    return False, None, _text(source.get("registry")) or _text(package.get("index")) or _text(source.get("url"))
+    return (
+        False,
+        None,
+        _string_or_none(source.get("registry")) or _string_or_none(package.get("index")) or _string_or_none(source.get("url")),
+    )
 
 
-def _text(value: Any) -> str | None:
+def _string_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 

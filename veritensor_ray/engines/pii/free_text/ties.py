@@ -189,7 +189,7 @@ def _records(
         if cell.row is None or cell.column is None or _OF_OTHERS & set(words_of_name(cell.column)):
             continue
         place = cell.artifact, cell.row
-        if any(_number(span) for span in spans):
+        if any(_is_number(span) for span in spans):
             records[place] = _RecordTie("a personal number in the same row", place in records and records[place].anywhere)
         elif any(span.rule == "person" for span in spans):
             is_name = words_of_name(cell.column)[-1:] in (("name",), ("names",), ("nom",))
@@ -198,7 +198,7 @@ def _records(
     return records
 
 
-def _number(span: PiiSpan) -> bool:
+def _is_number(span: PiiSpan) -> bool:
     return span.rule in _NUMBERS and not diagnosis(span) and span.severity in (None, "high", "medium")
 
 
@@ -207,7 +207,7 @@ class _Passage:
 
     def __init__(self, text: str, spans: Sequence[PiiSpan]) -> None:
         self._text = text
-        self._numbers, self._persons = [one for one in spans if _number(one)], [one for one in spans if one.rule == "person"]
+        self._numbers, self._persons = [one for one in spans if _is_number(one)], [one for one in spans if one.rule == "person"]
         self._patient, self._speaks, self._answers = (OnceOver(pattern, text) for pattern in (_PATIENT, _SPEAKS, _ANSWERS))
 
     def tie(self, span: PiiSpan) -> str | None:

@@ -151,7 +151,7 @@ class TarArchive:
         records = {**self._everywhere, **about.records}
         name = records.get("GNU.sparse.name") or records.get("path") or about.name or found.name
         link = records.get("linkpath") or about.link or found.link
-        size = _number(records.get("size"), found.size)
+        size = _pax_number(records.get("size"), found.size)
         if kind == "S":
             about.sparse, start = old_sparse(self._file, found, start)
         self._at = start + -(-size // BLOCK) * BLOCK if kind not in "123456" else start
@@ -203,12 +203,12 @@ class TarArchive:
             yield from _spread(window, entry.sparse, entry.header.real_size, self._budget)
         elif entry.whole is not None:
             parts = entry.sparse or sparse_map(entry.records, window)
-            yield from _spread(window, parts, _number(entry.whole, 0), self._budget)
+            yield from _spread(window, parts, _pax_number(entry.whole, 0), self._budget)
         else:
             yield from window.pieces()
 
 
-def _number(value: str | None, otherwise: int) -> int:
+def _pax_number(value: str | None, otherwise: int) -> int:
     return int(value) if value is not None and value.isascii() and value.isdigit() and len(value) < 20 else otherwise
 
 

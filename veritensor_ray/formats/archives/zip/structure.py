@@ -161,7 +161,7 @@ def _entries(directory: Directory) -> Iterator[ZipEntry]:
             size, packed, offset = _wide(more, size, packed, offset)
         mode = external >> 16 if system in (3, 19) else 0
         yield ZipEntry(
-            name=_text(raw),
+            name=_decoded_name(raw),
             raw=raw,
             flags=flags,
             method=method,
@@ -191,7 +191,7 @@ def _wide(extra: bytes, *values: int) -> list[int]:
     return found
 
 
-def _text(raw: bytes) -> str:
+def _decoded_name(raw: bytes) -> str:
     """A name: UTF-8 if it is valid, flagged or not; otherwise in the code page of the first zip programs."""
     raw = raw[:_NAME]
     try:
@@ -223,7 +223,7 @@ def found_entry(local: Local, offset: int) -> ZipEntry:
     """An entry of which only the local header is known. If it was streamed, its sizes follow its data."""
     unknown = bool(local.flags & STREAMED) and not local.packed
     return ZipEntry(
-        name=_text(local.raw),
+        name=_decoded_name(local.raw),
         raw=local.raw,
         flags=local.flags,
         method=local.method,
@@ -236,8 +236,8 @@ def found_entry(local: Local, offset: int) -> ZipEntry:
 
 def contradiction(entry: ZipEntry, local: Local) -> str | None:
     """How the local header contradicts the directory, or None. Sizes that were unknown when the header was written do not count."""
-    if local.raw != entry.raw and _text(local.raw) != entry.name:
-        return f"its local header has the name {_text(local.raw)[:300]!r}"
+    if local.raw != entry.raw and _decoded_name(local.raw) != entry.name:
+        return f"its local header has the name {_decoded_name(local.raw)[:300]!r}"
     if local.method != entry.method:
         return f"its compression method is {entry.method}, but {local.method} in its local header"
     if (local.flags ^ entry.flags) & ENCRYPTED:

@@ -89,8 +89,8 @@ class _Orc:
         self.metadata: dict[str, str] = {}
         tail = self._piece(self.size - 1, 1)
         about = dict(protobuf.fields(self._piece(self.size - 1 - tail[0], tail[0])))
-        self.codec, length = _number(about.get(2, 0)), _number(about.get(1, 0))
-        self.most = min(_HELD, _number(about.get(3, 1 << 18)))
+        self.codec, length = _as_number(about.get(2, 0)), _as_number(about.get(1, 0))
+        self.most = min(_HELD, _as_number(about.get(3, 1 << 18)))
         if self.codec not in (_NONE, _ZLIB, _SNAPPY, _LZ4, _ZSTD):
             raise Malformed(f"no reader for compression {self.codec}")
         for number, value in protobuf.fields(self.whole(self.size - 1 - tail[0] - length, length)):
@@ -100,12 +100,12 @@ class _Orc:
         if isinstance(value, int):
             return
         if number == 3:
-            self.stripes.append(_Stripe({key: _number(content) for key, content in protobuf.fields(value)}))
+            self.stripes.append(_Stripe({key: _as_number(content) for key, content in protobuf.fields(value)}))
         elif number == 4:
             self.types.append(_type(value))
         elif number == 5:
             item = dict(protobuf.fields(value))
-            self.metadata[_text(item.get(1, b""))[:256]] = _text(item.get(2, b""))
+            self.metadata[_as_text(item.get(1, b""))[:256]] = _as_text(item.get(2, b""))
         if len(self.types) > _TYPES:
             raise Malformed(f"it has more than {_TYPES} types")
 
@@ -139,21 +139,21 @@ def _type(value: bytes) -> _Type:
     made = _Type()
     for number, content in protobuf.fields(value):
         if number == 1:
-            made.kind = _number(content)
+            made.kind = _as_number(content)
         elif number == 2:
             made.children += protobuf.varints(content) if isinstance(content, bytes) else [content]
         elif number == 3:
-            made.names.append(_text(content))
+            made.names.append(_as_text(content))
     return made
 
 
-def _number(value: bytes | int) -> int:
+def _as_number(value: bytes | int) -> int:
     if isinstance(value, bytes):
         raise Malformed("bytes stand in place of a number")  # the data is invalid, not an argument
     return value
 
 
-def _text(value: bytes | int) -> str:
+def _as_text(value: bytes | int) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
 
 

@@ -83,11 +83,11 @@ def _is(name: str, value: list[Node]) -> bool:
             _FEATURES.get(name, _UNSET[0]),
             _UNSET[1] if name not in _FEATURES else "",
         )
-    number = _number(value)
+    number = _length_or_ratio(value)
     return number is not None and (have >= number if least else have <= number if most else have == number)
 
 
-def _number(tokens: list[Node]) -> float | None:
+def _length_or_ratio(tokens: list[Node]) -> float | None:
     """A length, or a ratio such as `16 / 9`."""
     values = [length(one) for one in tokens if one != "/"]
     if len(values) == 2 and values[0] is not None and values[1]:
@@ -112,7 +112,7 @@ def _in_range(tokens: list[Node]) -> bool:
     if at is None or have is None or not marks:
         return False
     for i, mark in enumerate(marks):
-        number = _number(parts[i if i < at else i + 1])
+        number = _length_or_ratio(parts[i if i < at else i + 1])
         compared = _COMPARED.get(mark if i >= at else _TURNED.get(mark, ""))
         if number is None or compared is None or not compared(have, number):
             return False

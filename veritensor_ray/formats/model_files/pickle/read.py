@@ -34,7 +34,7 @@ def read_pickles(file: BinaryIO, base: int = 0) -> Iterator[Item]:
     for event in pickles.events():
         if isinstance(event, PickleText):
             row += not event.start
-            yield from _text(event, row, base, gathered)
+            yield from _string_items(event, row, base, gathered)
         elif isinstance(event, Blob):
             row += 1
             yield from _bytes(event, row, base, pickles, gathered)
@@ -51,7 +51,7 @@ def read_pickles(file: BinaryIO, base: int = 0) -> Iterator[Item]:
         raise ReadError(f"the pickle breaks off: {problem}")
 
 
-def _text(event: PickleText, row: int, base: int, gathered: Gathered) -> Iterator[Item]:
+def _string_items(event: PickleText, row: int, base: int, gathered: Gathered) -> Iterator[Item]:
     if len(event.text) < _ALONE and not event.start:
         yield from gathered.add(_narrow(event.text), COLUMN, row)
         return

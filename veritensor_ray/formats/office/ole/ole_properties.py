@@ -23,17 +23,17 @@ def property_texts(data: bytes, summary: bool, copies: Copies) -> Iterator[tuple
 
     Properties may share their bytes, which `copies` counts. Raises LimitExceeded.
     """
-    count = _number(data, 24)
+    count = _property_number(data, 24)
     for number in range(min(count, _SETS)):
-        start = _number(data, 28 + 20 * number + 16)
+        start = _property_number(data, 28 + 20 * number + 16)
         yield from _set(data[start:], (_SUMMARY if summary else _DOCUMENT) if not number else {}, copies)
     if count > _SETS:
         raise LimitExceeded("ole_property_sets", f"the file has {count} property sets; only {_SETS} were read")
 
 
 def _set(data: bytes, names: dict[int, str], copies: Copies) -> Iterator[tuple[str, str]]:
-    found = dict(struct.iter_unpack("<II", data[8 : 8 + 8 * min(_number(data, 4), max(0, len(data) - 8) // 8)]))
-    codec = _codec(_number(data, found[1] + 4) & 0xFFFF) if 1 in found else "cp1252"
+    found = dict(struct.iter_unpack("<II", data[8 : 8 + 8 * min(_property_number(data, 4), max(0, len(data) - 8) // 8)]))
+    codec = _codec(_property_number(data, found[1] + 4) & 0xFFFF) if 1 in found else "cp1252"
     if not names and 0 in found:
         names = dict(_dictionary(data, found[0], codec, copies))
     for key, at in found.items():
@@ -45,31 +45,31 @@ def _set(data: bytes, names: dict[int, str], copies: Copies) -> Iterator[tuple[s
 
 def _value(data: bytes, at: int, codec: str, copies: Copies) -> Iterator[str]:
     """Yield the texts of one value, which may be a vector."""
-    kind = _number(data, at) & 0xFFFF
+    kind = _property_number(data, at) & 0xFFFF
     if kind in (_BYTES, _WIDE):
-        yield _text(data, at + 4, kind == _WIDE, codec, copies)[0]
+        yield _property_text(data, at + 4, kind == _WIDE, codec, copies)[0]
     elif kind & _VECTOR and kind & 0xFFF in (_BYTES, _WIDE):
-        count, at = _number(data, at + 4), at + 8
+        count, at = _property_number(data, at + 4), at + 8
         for _ in range(count):
             if at >= len(data):
                 break
-            text, at = _text(data, at, kind & 0xFFF == _WIDE, codec, copies)
+            text, at = _property_text(data, at, kind & 0xFFF == _WIDE, codec, copies)
             yield text
 
 
 def _dictionary(data: bytes, at: int, codec: str, copies: Copies) -> Iterator[tuple[int, str]]:
-    count, at = _number(data, at), at + 4
+    count, at = _property_number(data, at), at + 4
     for _ in range(count):
         if at >= len(data):
             break
-        key = _number(data, at)
-        text, at = _text(data, at + 4, codec == "utf-16-le", codec, copies)
+        key = _property_number(data, at)
+        text, at = _property_text(data, at + 4, codec == "utf-16-le", codec, copies)
         yield key, text[:200]
 
 
-def _text(data: bytes, at: int, wide: bool, codec: str, copies: Copies) -> tuple[str, int]:
+def _property_text(data: bytes, at: int, wide: bool, codec: str, copies: Copies) -> tuple[str, int]:
     """A text after its length, and the offset of the next one; wide texts are padded to four bytes."""
-    size = _number(data, at) * (2 if wide else 1)
+    size = _property_number(data, at) * (2 if wide else 1)
     raw = data[at + 4 : at + 4 + size]
     copies.add(4 + len(raw))
     return raw.decode("utf-16-le" if wide else codec, "replace").rstrip("\x00"), at + 4 + size + (-size % 4 if wide else 0)
@@ -84,5 +84,5 @@ def _codec(page: int) -> str:
         return "cp1252"
 
 
-def _number(data: bytes, at: int) -> int:
+def _property_number(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 4], "little")

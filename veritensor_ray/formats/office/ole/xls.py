@@ -126,7 +126,7 @@ def _cells(book: Any, sheet: Any, texts: Texts, notes: set[str], copies: Copies)
         for index, (kind, value) in enumerate(zip(kinds, values, strict=True)):
             if kind not in (xlrd.XL_CELL_TEXT, xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE) or value == "":
                 continue
-            text = value if kind == xlrd.XL_CELL_TEXT else _number(value)
+            text = value if kind == xlrd.XL_CELL_TEXT else _number_as_shown(value)
             unseen = unseen_row or index in unseen_columns or (bool(formats) and sheet.cell_xf_index(row, index) in formats)
             notice = cell_notice(text) if text[0] in _RISKY else None
             texts.add(text, "hidden" if unseen else "visible", row=row, column=column_name(index), notice=notice)
@@ -155,5 +155,5 @@ def _unseen_formats(book: Any) -> set[int]:
     return found
 
 
-def _number(value: float) -> str:
+def _number_as_shown(value: float) -> str:
     return str(int(value)) if value.is_integer() and -1e21 < value < 1e21 else repr(value)
