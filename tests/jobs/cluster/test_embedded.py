@@ -29,21 +29,21 @@ if any(part.endswith(("dashboard/agent.py", "agent/main.py")) for part in sys.or
 """
 # Starts a Ray, works with it, and says what is left of it and of the tries before.
 SCRIPT = """
-import json, psutil
+import json, subprocess, psutil
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError
 from veritensor_ray.jobs.cluster import connection
-neighbour = psutil.Popen(["sleep", "600"])
+neighbour = psutil.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # so that nobody waits for it
 said, answer, running = "", 0, []
 try:
-    started = cluster.start(Settings())
+    started = connection.start(Settings())
 except CannotRunError as error:
     said = str(error)
 else:
     import ray
     answer = ray.get(ray.remote(num_cpus=1)(lambda: 42).remote())
     running = [" ".join(one.cmdline())[:300] for one in psutil.Process().children(recursive=True)]
-    cluster.stop(Settings(), started)
+    connection.stop(Settings(), started)
 left = [one for one in psutil.Process().children(recursive=True) if one != neighbour and one.status() != psutil.STATUS_ZOMBIE]
 print(json.dumps([said, answer, running, [one.name() for one in left], neighbour.is_running()]))
 neighbour.kill()
