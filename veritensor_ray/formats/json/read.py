@@ -16,7 +16,7 @@ from veritensor_ray.formats.common.column_paths import LONGEST_PATH, shorten
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.streams import decoded
 from veritensor_ray.formats.common.undecoded import undecoded
-from veritensor_ray.formats.json.value_tree import NESTED, SMALL, Strings, is_text, text_of, value_of
+from veritensor_ray.formats.json.value_tree import SMALL, Strings, is_text, text_of, value_of
 from veritensor_ray.formats.text.read import read_text
 
 _ROWS = 4096
@@ -28,38 +28,42 @@ _SCALARS = ("string", "number")
 _NO_ITEM = ("end_map", "end_array")
 
 
-class Collector:
-    """Collects strings with paths and rows into blocks of bounded size."""
+class Collector(Strings):
+    """Collects strings into blocks of bounded size."""
 
     def __init__(self, via: str | None, lines: bool = False) -> None:
+        super().__init__(numbered=lines)
         self._via, self._lines = via, lines
-        self._clear()
-
-    def _clear(self) -> None:
-        self._texts: list[str] = []
-        self._paths: list[str] = []
-        self._rows: list[int | None] = []
         self._size = 0
 
     def add(self, text: str, path: str, row: int | None) -> bool:
         """Add a string. Returns whether the collector is full."""
-        self._texts.append(text)
-        self._paths.append(path if len(path) <= LONGEST_PATH else shorten(path))
-        self._rows.append(row)
+        self.texts.append(text)
+        self.paths.append(path if len(path) <= LONGEST_PATH else shorten(path))
+        self.rows.append(row)
         self._size += len(text)
-        return self._size >= _CHARS or len(self._texts) >= _ROWS
+        return self._size >= _CHARS or len(self.texts) >= _ROWS
+
+    def read_line(self, value: Any, row: int, depth: int) -> None:
+        """Add the strings of a line. Raises ValueError as `read`."""
+        known = len(self.texts)
+        try:
+            self.read(value, "", row, depth)
+        finally:
+            self._size += sum(map(len, self.texts[known:]))
 
     @property
     def full(self) -> bool:
-        return self._size >= _CHARS or len(self._texts) >= _ROWS
+        return self._size >= _CHARS or len(self.texts) >= _ROWS
 
     def take(self) -> Iterator[Block]:
         """Yield what was collected since the last call."""
-        if self._texts:
+        if self.texts:
             # the line of a JSON line is its row plus one
-            lines = [row + 1 for row in self._rows if row is not None] if self._lines else None
-            yield Block(self._texts, row=self._rows, column=self._paths, line=lines, decoded_via=self._via)
-        self._clear()
+            lines = [row + 1 for row in self.rows if row is not None] if self._lines else None
+            yield Block(self.texts, row=self.rows, column=self.paths, line=lines, decoded_via=self._via)
+        self.clear()
+        self._size = 0
 
 
 class _Utf8(io.RawIOBase):
@@ -130,11 +134,11 @@ def _small(source: Source) -> list[Block] | None:
     begin = source.file.tell()
     size = source.file.seek(0, io.SEEK_END)
     source.file.seek(begin)
-    found = Strings(source.limits.json_depth)
-    if size > SMALL or not found.read(source.file.read(SMALL)):
+    found = Strings(numbered=False)
+    if size > SMALL or (count := found.read_document(source.file.read(SMALL), source.limits.json_depth)) is None:
         source.file.seek(begin)
         return None
-    source.counts.rows += found.count
+    source.counts.rows += count
     return [
         Block(found.texts[at : at + _ROWS], row=found.rows[at : at + _ROWS], column=found.paths[at : at + _ROWS], decoded_via=source.via)
         for at in range(0, len(found.texts), _ROWS)
@@ -198,7 +202,7 @@ def read_jsonl(source: Source) -> Iterator[Block | Gap]:
         if line and not line.isspace():
             try:
                 # in RFC 7464, a line begins with a record separator
-                _walk(value_of(line.lstrip("\x1e")), "", row, collector, source.limits.json_depth)
+                collector.read_line(value_of(line.lstrip("\x1e")), row, source.limits.json_depth)
             except (ValueError, RecursionError):
                 broken.append(row)
                 collector.add(line, "", row)
@@ -232,26 +236,3 @@ def _lines(source: Source, damage: list[ReadError], bad: list[int]) -> Iterator[
         damage.append(error)
     if line := "".join(rest):
         yield line
-
-
-def _walk(value: Any, path: str, row: int, collector: Collector, depth: int) -> None:
-    """Collect the strings of a value. Objects are tuples of pairs, so that both values of a duplicate key are read."""
-    kind = type(value)
-    if len(path) > LONGEST_PATH:
-        path = shorten(path)
-    if (text := text_of(value)) is not None:
-        collector.add(text, path, row)
-    elif kind is list or kind is tuple:
-        if depth == 0:
-            raise ValueError("nested too deeply")
-        pairs: Any = value if kind is tuple else enumerate(value)
-        for key, item in pairs:
-            inner = f"{path}[{key}]"
-            if kind is tuple:
-                inner = f"{path}.{key}" if path else key
-                if is_text(key):
-                    collector.add(key, f"{inner[:40]}<key>", row)
-            if (text := text_of(item)) is not None:
-                collector.add(text, inner, row)
-            elif type(item) in NESTED:
-                _walk(item, inner, row, collector, depth - 1)

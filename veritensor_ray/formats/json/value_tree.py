@@ -1,5 +1,6 @@
-"""Parses a small UTF-8 JSON document at once and collects its strings, and the numbers that may be about a person, with the same paths and
-rows as the streaming reader.
+"""Parses JSON at once and collects its strings, and the numbers that may be about a person, with their names.
+
+In a document, these are the names that the streaming reader gives.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def text_of(value: Any) -> str | None:
     """Return the text that a reader yields for a value that is a string or a number, or None."""
     if type(value) is str:
         return value
-    return number_text(value) if type(value) in _NUMBERS else None
+    if type(value) in _NUMBERS:
+        return number_text(value)
+    return value if isinstance(value, str) else None  # a traced one
 
 
 def _refused(name: str) -> Any:
@@ -64,62 +67,68 @@ def value_of(text: str, strict: bool = False) -> Any:
 
 
 class Strings:
-    """The strings of a document in order, each with its path and its row, which is the index in the outermost array."""
+    """The strings of values in order, each with its path and its row. They may be traced.
 
-    def __init__(self, depth: int) -> None:
-        self._depth = depth
+    If `numbered`, as in JSON lines, each item of a list has a path of its own. In a document, all of them share one, as in the streaming reader.
+    """
+
+    def __init__(self, numbered: bool) -> None:
+        self._numbered = numbered
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all strings."""
         self.texts: list[str] = []
         self.paths: list[str] = []
         self.rows: list[int | None] = []
-        self.count = 0  # items of the outermost array
 
-    def read(self, data: bytes) -> bool:
-        """Read a whole document. Returns False, leaving nothing useful, if only the streaming reader can judge it."""
+    def read_document(self, data: bytes, depth: int) -> int | None:
+        """Collect the strings of a document, and return the number of items of its outermost array, which are its rows.
+
+        Returns None, leaving nothing useful, if only the streaming reader can judge it.
+        """
         try:
             text = data.decode()
             if _SURROGATE.search(text):
-                return False
+                return None
             value = value_of(text, strict=True)
-            if type(value) is list:
-                self.count = len(value)
-                for row, item in enumerate(value):
-                    self._take(item, "", row, self._depth - 1)
-            else:
-                self._take(value, "", None, self._depth)
+            if type(value) is not list:
+                self.read(value, "", None, depth)
+                return 0
+            for row, item in enumerate(value):
+                self.read(item, "", row, depth - 1)
         except (ValueError, RecursionError):
-            return False
-        return True
+            return None
+        return len(value)
 
-    def _take(self, value: Any, path: str, row: int | None, depth: int) -> None:
+    def read(self, value: Any, path: str, row: int | None, depth: int) -> None:
+        """Collect the strings of a value. Raises ValueError where it is nested deeper than `depth`, after the strings before."""
         kind = type(value)
         if (text := text_of(value)) is not None:
-            self._add(text, path, row)
-        elif kind is tuple:
+            self.put(text, path, row)
+        elif kind in NESTED:
             if depth == 0:
                 raise ValueError("nested too deeply")
-            for key, item in value:
-                if is_text(key):
-                    self._add(key, path, row)
-                inner = f"{path}.{key}" if path else key
+            inner = f"{path}[]"
+            named: Any = value if kind is tuple else enumerate(value)
+            for key, item in named:
+                if kind is tuple:
+                    inner = f"{path}.{key}" if path else key
+                    if is_text(key):
+                        self.put(key, f"{inner[:40]}<key>" if self._numbered else path, row)
+                elif self._numbered:
+                    inner = f"{path}[{key}]"
                 if len(inner) > LONGEST_PATH:
                     inner = shorten(inner)
-                if (text := text_of(item)) is not None:
+                if (text := item if type(item) is str else text_of(item)) is not None:
                     self.texts.append(text)
                     self.paths.append(inner)
                     self.rows.append(row)
                 elif type(item) in NESTED:
-                    self._take(item, inner, row, depth - 1)
-        elif kind is list:
-            if depth == 0:
-                raise ValueError("nested too deeply")
-            path += "[]"
-            for item in value:
-                if (text := text_of(item)) is not None:
-                    self._add(text, path, row)
-                elif type(item) in NESTED:
-                    self._take(item, path, row, depth - 1)
+                    self.read(item, inner, row, depth - 1)
 
-    def _add(self, text: str, path: str, row: int | None) -> None:
+    def put(self, text: str, path: str, row: int | None) -> None:
+        """Add a string."""
         self.texts.append(text)
         self.paths.append(path if len(path) <= LONGEST_PATH else shorten(path))
         self.rows.append(row)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from veritensor_ray.core import bounds
+from veritensor_ray.formats.json.value_tree import value_of
 
 LARGEST = 100_000_000  # the format's own limit for a header
 READ = bounds.SAFETENSORS  # this package's limit: parsing takes ten times as much memory
@@ -34,10 +35,6 @@ class SafetensorsHeader:
     end: int = 0  # the end of the last tensor in the file; 0 if unknown
 
 
-class _Pairs(list[tuple[str, Any]]):
-    """A JSON object with its keys as written, including duplicates."""
-
-
 def read_header(file: BinaryIO, size: int | None) -> SafetensorsHeader:
     """Read the header of `file`, which is at its beginning. `size` is that of the file, if known."""
     found = SafetensorsHeader()
@@ -56,18 +53,18 @@ def read_header(file: BinaryIO, size: int | None) -> SafetensorsHeader:
         found.problems.append("the file ends inside the header")
         return found
     try:
-        top = json.loads(data.decode("utf-8"), object_pairs_hook=_Pairs)
+        top = value_of(data.decode("utf-8"))  # an object is a tuple of pairs, in which a key may stand twice
     except (ValueError, RecursionError):
         found.problems.append("the header is not JSON in UTF-8")
         return found
-    if not isinstance(top, _Pairs):
+    if not isinstance(top, tuple):
         found.problems.append("the header is not a JSON object")
         return found
     _read(top, found, None if size is None else size - 8 - found.size)
     return found
 
 
-def _read(top: _Pairs, found: SafetensorsHeader, room: int | None) -> None:
+def _read(top: tuple[tuple[str, Any], ...], found: SafetensorsHeader, room: int | None) -> None:
     names: set[str] = set()
     spans: list[tuple[int, int, int]] = []
     for number, (name, value) in enumerate(top, 1):
@@ -88,7 +85,7 @@ def _read(top: _Pairs, found: SafetensorsHeader, room: int | None) -> None:
 
 
 def _metadata(value: Any, found: SafetensorsHeader) -> None:
-    if not isinstance(value, _Pairs):
+    if not isinstance(value, tuple):
         found.problems.append("__metadata__ is not an object")
         return
     found.metadata += [(key, text if isinstance(text, str) else json.dumps(text)) for key, text in value]
@@ -98,7 +95,7 @@ def _metadata(value: Any, found: SafetensorsHeader) -> None:
 
 def _span(value: Any) -> tuple[int, int] | str:
     """The first and last byte of a tensor, or the problem with its description."""
-    if not isinstance(value, _Pairs) or len(entry := dict(value)) != len(value):  # a key may stand twice
+    if not isinstance(value, tuple) or len(entry := dict(value)) != len(value):
         return "the description of the tensor is invalid"
     offsets, shape, dtype = entry.get("data_offsets"), entry.get("shape"), entry.get("dtype")
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(_natural(n) for n in offsets):
