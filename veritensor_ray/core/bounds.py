@@ -57,6 +57,7 @@ CSV_FIELD = _fixed("csv_field", 256 << 20, "characters", "one field of a CSV tab
 MANIFEST = _fixed("manifest_bytes", HELD, "bytes", "a dependency manifest")
 CONFIG = _fixed("config_bytes", 16 << 20, "bytes", "a model's configuration")
 # Archives and layers of encoding.
+DAMAGED_STREAMS = _fixed("damaged_streams", 100, "streams", "damaged streams in one compressed file, after each of which reading continues")
 ARCHIVE_HEADER = _fixed("archive_header", HELD, "bytes", "the header of a 7z archive, or the central directory of a zip")
 SHARED_DATA = _fixed(
     "shared_data", HELD, "bytes", "data of a zip that is read twice: entries that share their data, and damaged entries without a size"

@@ -11,6 +11,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import product
 
 import lz4.frame
 import pytest
@@ -26,7 +27,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "application/gzip": gzip.compress,
     "application/x-bzip2": bz2.compress,
     "application/x-xz": lzma.compress,
-    "application/zstd": zstandard.compress,
+    "application/zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
     "application/x-lz4": lambda data: lz4.frame.compress(data, content_checksum=True),
     "application/zlib": zlib.compress,
     "application/x-lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
@@ -108,6 +109,52 @@ def test_garbage_behind_the_end_costs_nothing_before_it(media_type: str) -> None
     out, error = unpack(packed_data(media_type) + b"this is no member", media_type)
     assert out == DATA
     assert isinstance(error, ReadError)
+
+
+CHECKSUMS: dict[str, Callable[[bytes], int]] = {  # where a byte of one is
+    "application/gzip": lambda data: len(data) - 6,
+    "application/x-bzip2": lambda data: 11,  # of the first block
+    "application/x-xz": lambda data: len(data) - 12 - 4 * (1 + int.from_bytes(data[-8:-4], "little")) - 3,  # before the index
+    "application/zstd": lambda data: len(data) - 2,
+    "application/x-lz4": lambda data: len(data) - 2,
+    "application/zlib": lambda data: len(data) - 2,
+}
+
+
+@pytest.mark.parametrize(("media_type", "size"), [*product(CHECKSUMS, (30, 3_000)), ("application/gzip", len(DATA))])
+def test_a_wrong_checksum_hides_nothing(media_type: str, size: int) -> None:
+    data = bytearray(PACKERS[media_type](DATA[:size]))
+    data[CHECKSUMS[media_type](bytes(data))] ^= 1
+    out, error = unpack(bytes(data), media_type)
+    whole = {"application/x-bzip2": min(size, 899_000) - 1}.get(media_type, size)  # it checks each block of 900,000 with its last byte
+    assert DATA.startswith(out[:whole]) and len(out) >= whole
+    assert isinstance(error, ReadError) and "is damaged" in str(error)
+
+
+@pytest.mark.parametrize("media_type", ["application/gzip", "application/zlib", "application/x-xz", "application/x-lzma"])
+def test_a_damaged_place_hides_nothing_before_it(media_type: str) -> None:
+    """The other compressions decode whole blocks, or none of one."""
+    data = bytearray(PACKERS[media_type](DATA[:30_000]))
+    data[len(data) * 3 // 4 :] = bytes(len(data) - len(data) * 3 // 4)
+    out, error = unpack(bytes(data), media_type)
+    assert out.startswith(DATA[:15_000]) and error
+
+
+@pytest.mark.parametrize("media_type", sorted(set(PACKERS) - set(SINGLE)))
+def test_a_damaged_stream_does_not_hide_the_next_ones(media_type: str) -> None:
+    first, second, third = (PACKERS[media_type](b"%d: " % n + DATA[:1000]) for n in range(3))
+    damaged = second[:20] + bytes(len(second) - 20)
+    out, error = unpack(first + damaged + third, media_type)
+    assert out.startswith(b"0: " + DATA[:1000]) and out.endswith(b"2: " + DATA[:1000])
+    assert str(error).endswith(", and reading continued at the next one")
+    assert "is damaged after 1" in str(error)
+
+
+def test_many_damaged_streams_end_at_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("veritensor_ray.core.bounds.DAMAGED_STREAMS", 3)
+    damaged = gzip.compress(DATA[:100])[:20] + bytes(50)
+    assert unpack(damaged * 3 + gzip.compress(b"end"), "application/gzip")[0].endswith(b"end")
+    assert not unpack(damaged * 4 + gzip.compress(b"end"), "application/gzip")[0].endswith(b"end")
 
 
 @packed

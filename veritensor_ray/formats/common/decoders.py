@@ -6,9 +6,12 @@ They do not depend on any container or file name.
 from __future__ import annotations
 
 import bz2
+import contextlib
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import inflate64
@@ -16,10 +19,11 @@ import lz4.frame
 import zstandard
 
 from veritensor_ray.core import bounds
-from veritensor_ray.core.errors import LimitExceeded, Malformed
+from veritensor_ray.core.errors import LimitExceeded, Malformed, told
 from veritensor_ray.core.media_types import BZIP2, GZIP, LZ4, LZMA, XZ, ZLIB, ZSTD
 
 PIECE = 1 << 20
+_ZSTD = b"\x28\xb5\x2f\xfd"
 HELD = bounds.HELD
 _GZIP_HEAD = 10
 _SKIPPED_HEAD = 8
@@ -223,12 +227,38 @@ class Zstd:
         self._single, self._ended = single, False
         self._beside = beside
         self._frame: Any = None
-        self._checksum = 0
+        self._checksum, self._last = 0, False
 
     def __iter__(self) -> Iterator[bytes]:
-        while (piece := self._step()) is not None:
+        first: Interrupted | None = None
+        breaks = made = 0
+        while True:
+            try:
+                piece = self._step()
+            except BROKEN as error:
+                first, breaks = first or Interrupted(error, made), breaks + 1
+                if isinstance(error, EOFError) or breaks > bounds.DAMAGED_STREAMS or not self._resume():
+                    raise (error if breaks == 1 else first) from None
+                continue
+            if piece is None:
+                break
+            made += len(piece)
             if piece:
                 yield piece
+        if first:
+            raise first
+
+    def _resume(self) -> bool:
+        """Move to the beginning of the next frame. Returns False if there is none."""
+        self._frame, self._last = None, False
+        while (found := self._data.find(_ZSTD, self._at)) < 0:
+            kept = self._data[max(self._at, len(self._data) - len(_ZSTD) + 1) :]
+            more = self._read(PIECE)
+            if not more:
+                return False
+            self._data, self._at = kept + more, 0
+        self._at = found
+        return True
 
     @property
     def unused_data(self) -> bytes:
@@ -252,12 +282,14 @@ class Zstd:
                 self._checksum = 4 if zstandard.get_frame_parameters(head).has_checksum else 0
                 self._frame.decompress(self._take(zstandard.frame_header_size(head)))
             return b""
+        if self._last:  # after its output, which a wrong checksum must not hide
+            checksum = self._take(self._checksum)
+            frame, self._frame, self._last, self._ended = self._frame, None, False, self._single
+            return frame.decompress(checksum) if checksum else b""
         block = int.from_bytes(self._peek(3), "little")
         last, repeated, size = block & 1, (block >> 1) & 3 == 1, block >> 3
-        piece: bytes = self._frame.decompress(self._take(3 + (1 if repeated else size) + last * self._checksum))
-        if last:
-            self._frame = None
-            self._ended = self._single
+        piece: bytes = self._frame.decompress(self._take(3 + (1 if repeated else size)))
+        self._last = bool(last)
         return piece
 
     def _peek(self, size: int) -> bytes:
@@ -280,8 +312,35 @@ class Zstd:
             size -= len(data)
 
 
-def pumped(decoder: Decoder, read: Callable[[int], bytes], size: int | None = None) -> Iterator[bytes]:
-    """Yield the output of `decoder` up to the end of its stream, or up to `size` bytes for formats that do not mark the end."""
+Again = Callable[[], tuple[Decoder, Callable[[int], bytes]]]  # a new decoder, and a function that reads its stream from the beginning
+
+
+def pumped(decoder: Decoder, read: Callable[[int], bytes], size: int | None = None, again: Again | None = None) -> Iterator[bytes]:
+    """Yield the output of `decoder` up to the end of its stream, or up to `size` bytes for formats that do not mark the end.
+
+    A decoder withholds what it made in the call that fails: up to a megabyte, which may be all that there is. With `again`, a second decoder
+    makes it, so that everything before the damaged place comes before the error.
+    """
+    given, fed = 0, [0, 0]  # bytes of output; bytes of input before the last piece, and with it
+
+    def feed(most: int) -> bytes:
+        data = read(most)
+        fed[:] = fed[1], fed[1] + len(data)
+        return data
+
+    try:
+        for piece in _pumped(decoder, feed, size):
+            given += len(piece)
+            yield piece
+    except EOFError:
+        raise
+    except BROKEN:
+        if again is not None and (rest := _up_to_damage(*again(), fed[0], given)):
+            yield rest if size is None else rest[: size - given]
+        raise
+
+
+def _pumped(decoder: Decoder, read: Callable[[int], bytes], size: int | None) -> Iterator[bytes]:
     left = size
     while not decoder.eof and left != 0:
         data = read(PIECE) if decoder.needs_input else b""
@@ -296,25 +355,91 @@ def pumped(decoder: Decoder, read: Callable[[int], bytes], size: int | None = No
             raise EOFError("the compressed data ends before the end of its stream")
 
 
-def streams(file: BinaryIO, make: Callable[[], Decoder], *magics: bytes) -> Iterator[bytes]:
+def _up_to_damage(decoder: Decoder, read: Callable[[int], bytes], whole: int, given: int) -> bytes:
+    """Return what the stream holds behind its first `given` bytes, up to the damaged place.
+
+    The first `whole` bytes of input are not damaged. What follows is fed byte by byte, so that no call has both output and the damage. Only
+    bzip2 makes a block of its last byte: there, the output is taken byte by byte too, and all but the last one is got.
+    """
+    rest, made, fed, most = bytearray(), 0, 0, 1 if isinstance(decoder, bz2.BZ2Decompressor) else PIECE
+    with contextlib.suppress(*BROKEN):
+        while not decoder.eof and len(rest) < PIECE:
+            data = read(max(1, min(PIECE, whole - fed))) if decoder.needs_input else b""
+            fed += len(data)
+            starved = decoder.needs_input and not data
+            piece = decoder.decompress(data, max(most, min(PIECE, given - made)))
+            made += len(piece)
+            rest += piece[max(0, len(piece) - max(0, made - given)) :]
+            if starved and not piece:
+                break
+    return bytes(rest)
+
+
+class Interrupted(ValueError):
+    """A stream was damaged after `after` bytes of output, and reading continued at the next one of the file."""
+
+    def __init__(self, cause: Exception, after: int) -> None:
+        super().__init__(told(cause))
+        self.after = after
+
+
+def streams(file: BinaryIO, make: Callable[[Beside], Decoder], beside: Beside, *magics: bytes) -> Iterator[bytes]:
     """Decode consecutive streams of one format, each beginning with one of `magics`. Without magics, there is only one stream.
 
-    Zeros after the last stream are padding. Anything else raises ValueError.
+    Zeros after the last stream are padding. Anything else raises Malformed. A damaged stream of a seekable file does not hide the next ones:
+    the error is raised once they have been decoded.
     """
+    first: Interrupted | None = None
+    breaks = made = 0
     rest = file.read(PIECE)
     while rest:
+        start = file.tell() - len(rest) if file.seekable() else None
         pending = [rest]
-        decoder = make()
-        yield from pumped(decoder, lambda size, p=pending: p.pop() if p else file.read(size))  # type: ignore[misc]
-        rest = decoder.unused_data or b""
-        while not rest.strip(b"\x00") or len(rest) < 8:
-            more = file.read(PIECE)
-            rest = rest.lstrip(b"\x00") + more
-            if not more:
-                break
-        rest = rest if rest.startswith(magics) else rest.lstrip(b"\x00")
-        if rest and not rest.startswith(magics):
-            raise Malformed("the data after its end is not a stream")
+        decoder = make(beside)
+        try:
+            again = None if start is None else partial(_from_start, file, start, make)
+            for piece in pumped(decoder, lambda size, p=pending: p.pop() if p else file.read(size), again=again):  # type: ignore[misc]
+                made += len(piece)
+                yield piece
+            rest = _behind(decoder.unused_data or b"", file)
+            if rest and not rest.startswith(magics):
+                raise Malformed("the data after its end is not a stream")
+        except BROKEN as error:
+            first, breaks = first or Interrupted(error, made), breaks + 1
+            if start is None or breaks > bounds.DAMAGED_STREAMS or not (rest := _next_stream(file, start + 1, magics)):
+                raise (error if breaks == 1 else first) from None
+    if first:
+        raise first
+
+
+def _from_start(file: BinaryIO, start: int, make: Callable[[Beside], Decoder]) -> tuple[Decoder, Callable[[int], bytes]]:
+    file.seek(start)
+    return make(Beside()), file.read
+
+
+def _behind(rest: bytes, file: BinaryIO) -> bytes:
+    """Return what follows a stream, without the padding: its first bytes, or nothing at the end of the file."""
+    while not rest.strip(b"\x00") or len(rest) < 8:
+        more = file.read(PIECE)
+        rest = rest.lstrip(b"\x00") + more
+        if not more:
+            break
+    return rest.lstrip(b"\x00")
+
+
+def _next_stream(file: BinaryIO, at: int, magics: tuple[bytes, ...]) -> bytes:
+    """Return the first bytes of the next stream from offset `at` on, or nothing. The file is then behind them."""
+    if not magics:
+        return b""
+    file.seek(at)
+    pattern = re.compile(b"|".join(map(re.escape, magics)))
+    kept = b""
+    while data := file.read(PIECE):
+        data = kept + data
+        if found := pattern.search(data):
+            return data[found.start() :]
+        kept = data[-7:]  # a magic may lie on the border of two pieces
+    return b""
 
 
 def _xz(kind: int) -> Decoder:
@@ -345,11 +470,11 @@ def skippable() -> tuple[bytes, ...]:
 
 # Maps each media type to the name of its compression and a function that decodes a file.
 COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO, Beside], Iterator[bytes]]]] = {
-    GZIP: ("gzip", lambda f, beside: streams(f, lambda: Gzip(beside), b"\x1f\x8b")),
-    BZIP2: ("bzip2", lambda f, _: streams(f, bz2.BZ2Decompressor, b"BZh")),
-    XZ: ("xz", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_XZ), b"\xfd7zXZ\x00")),
-    LZMA: ("lzma", lambda f, _: streams(f, lambda: _xz(lzma.FORMAT_ALONE))),
+    GZIP: ("gzip", lambda f, beside: streams(f, Gzip, beside, b"\x1f\x8b\x08")),
+    BZIP2: ("bzip2", lambda f, beside: streams(f, lambda _: bz2.BZ2Decompressor(), beside, b"BZh")),
+    XZ: ("xz", lambda f, beside: streams(f, lambda _: _xz(lzma.FORMAT_XZ), beside, b"\xfd7zXZ\x00")),
+    LZMA: ("lzma", lambda f, beside: streams(f, lambda _: _xz(lzma.FORMAT_ALONE), beside)),
     ZSTD: ("zstd", lambda f, beside: iter(Zstd(f.read, beside))),
-    LZ4: ("lz4", lambda f, beside: streams(f, lambda: Lz4(beside), b"\x04\x22\x4d\x18", *skippable())),
-    ZLIB: ("zlib", lambda f, _: streams(f, lambda: Inflate(15))),
+    LZ4: ("lz4", lambda f, beside: streams(f, Lz4, beside, b"\x04\x22\x4d\x18", *skippable())),
+    ZLIB: ("zlib", lambda f, beside: streams(f, lambda _: Inflate(15), beside)),
 }

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from veritensor_ray.core.errors import LimitExceeded, ReadError, told
 from veritensor_ray.formats.common.budget import Budget
-from veritensor_ray.formats.common.decoders import BROKEN, COMPRESSIONS, Beside
+from veritensor_ray.formats.common.decoders import BROKEN, COMPRESSIONS, Beside, Interrupted
 
 CHUNK = 1 << 20
 
@@ -48,7 +48,10 @@ class _Bounded(io.RawIOBase):
         try:
             self._rest = memoryview(next(self._pieces, b""))
         except BROKEN as error:
-            said = f"the {self._via} stream is damaged after {self._out} bytes: {told(error)}"
+            after, more = self._out, ""
+            if isinstance(error, Interrupted):
+                after, more = error.after, ", and reading continued at the next one"
+            said = f"the {self._via} stream is damaged after {after} bytes: {error if more else told(error)}{more}"
             memory = "emory usage limit" in str(error)  # liblzma's message
             self._end = LimitExceeded("worker_memory", said) if memory else ReadError(said)
         except ReadError as error:  # from a limit, or from the stream that this one is decoded from
@@ -98,7 +101,11 @@ class Window:
     """A window of `length` bytes of a file from `start` on. Each read first seeks to the window's position."""
 
     def __init__(self, file: BinaryIO, start: int, length: int) -> None:
-        self._file, self.at, self._end = file, start, start + length
+        self._file, self._start, self.at, self._end = file, start, start, start + length
+
+    def again(self) -> Window:
+        """Return the same window, at its beginning."""
+        return Window(self._file, self._start, self._end - self._start)
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes; empty at the end."""

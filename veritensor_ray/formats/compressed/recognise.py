@@ -43,5 +43,7 @@ def behind_skipped(head: bytes) -> str | None:
 def _decompresses(decoder: Any, head: bytes) -> bool:
     try:
         return bool(decoder.decompress(head, _DECODED) or decoder.eof)
-    except (zlib.error, lzma.LZMAError):
+    except zlib.error as error:
+        return "incorrect data check" in str(error)  # all of a short stream decoded, and its checksum is wrong
+    except lzma.LZMAError:
         return False

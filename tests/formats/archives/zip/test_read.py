@@ -365,3 +365,18 @@ def test_engine_structure_has_a_rule_for_every_notice() -> None:
     known = {rule.id.removeprefix("structure.") for rule in RULES}
     assert set().union(*(kinds for _, kinds, _, _ in HOSTILE.values())) <= known
     assert {"unsafe-path", "absolute-path", "deceptive-name", "reserved-name", "unsafe-link", "absolute-link", "device-file"} <= known
+
+
+def test_an_entry_is_read_up_to_its_damaged_place() -> None:
+    """Not only up to the last whole piece of a megabyte, which may be all of it."""
+    text = b"".join(b"line %d of the text\n" % n for n in range(1500))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", text)
+    data = bytearray(out.getvalue())
+    packed = archive.infolist()[0].compress_size
+    data[35 + packed * 3 // 4 : 35 + packed] = bytes(packed - packed * 3 // 4)
+    found = gather(bytes(data), ZIP)
+    [(name, content)] = found.members
+    assert name == "a.txt" and content.startswith(text[: len(text) // 2])
+    assert found.broken == ["a.txt"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -82,20 +83,32 @@ class TarArchive:
         self._everywhere: dict[str, str] = {}
         self._next = _Next({}, [])
         self._ended = False
-        self._at = 0
+        self._at = self._count = 0
 
     def entries(self) -> Iterator[TarEntry]:
         """Yield every header in order. Raises TarError where the archive cannot be read on, and LimitExceeded."""
-        count = 0
         while (found := self._header()) is not None:
-            count += 1
-            if count > self._limits.members:
+            self._count += 1
+            if self._count > self._limits.members:
                 raise LimitExceeded("members", f"the archive has more than {self._limits.members} entries")
             yield self._extended(found) if found.kind in EXTENDED else self._entry(found)
 
     def items(self) -> Iterator[Item]:
-        """Yield the members, the notices and the comments."""
+        """Yield the members, the notices and the comments. Bytes between a damaged place and the next header are a member too."""
         error: ReadError | None = None
+        try:
+            while (problem := (yield from self._readable())) is not None:
+                error = error or ReadError(str(problem))
+                yield from self._passed_over()
+        except ReadError as limit:
+            error = limit
+        yield from self._comments.take()
+        yield from self._report.rest()
+        if error:
+            raise error
+
+    def _readable(self) -> Generator[Item, None, TarError | None]:
+        """Yield what stands before the next damaged place, and return what is wrong there."""
         try:
             for entry in self.entries():
                 if entry.kind not in EXTENDED:
@@ -103,13 +116,32 @@ class TarArchive:
                 yield from self._report.take()
                 yield from self._comments.full()
         except TarError as problem:
-            error = ReadError(str(problem))
-        except ReadError as problem:
-            error = problem
-        yield from self._comments.take()
-        yield from self._report.rest()
-        if error:
-            raise error
+            return problem
+        return None
+
+    def _passed_over(self) -> Iterator[Item]:
+        """Yield the bytes up to the next header as a member, and move there. They hold the file whose header is damaged."""
+        start, self._next = min(self._at, self._size), _Next({}, [])
+        self._at = next(self._headers_from(start), self._size)
+        self._ended = self._at == self._size
+        self._file.seek(start)
+        if self._file.read(BLOCK)[257:262] == b"ustar":  # the damaged header itself, of which the rest is the file
+            start += BLOCK
+        tail = max(start, self._at - PIECE)
+        self._file.seek(tail)
+        end = tail + len(self._file.read(max(0, self._at - tail)).rstrip(b"\x00"))  # without the padding
+        if end > start:
+            yield Member(f"bytes {start} to {end}", cast("BinaryIO", Pieces(Window(self._file, start, end - start).pieces())))
+
+    def _headers_from(self, start: int) -> Iterator[int]:
+        """Yield where blocks look like headers of today's dialects and have the right checksum."""
+        for at in range(start, self._size, PIECE):
+            self._file.seek(at)
+            data = self._file.read(PIECE)
+            for found in re.finditer(b"ustar", data):
+                begin = found.start() - 257
+                if begin >= 0 and begin % BLOCK == 0 and header(data[begin : begin + BLOCK]) is not None:
+                    yield at + begin
 
     def _header(self) -> TarHeader | None:
         """The next header, or None at the end of the file."""
@@ -128,7 +160,7 @@ class TarArchive:
         if found is None and self._at and len(block) < BLOCK:
             raise TarError(f"the archive ends early: the header at byte {self._at} has only {len(block)} bytes")
         if found is None:
-            raise TarError(f"no tar header at byte {self._at}" if self._at else "not a tar archive")
+            raise TarError(f"no tar header at byte {self._at}")
         if self._ended:
             self._ended = False
             self._report.notice("hidden-bytes", f"bytes {self._at} to {self._size}: more entries after the end marker")

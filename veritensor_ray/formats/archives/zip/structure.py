@@ -296,11 +296,15 @@ class Data:
         elif entry.method in _ZSTD:
             yield from Zstd(window.read)
         else:
-            decoder = _DECODERS[entry.method](window, entry.size)
+            decoder, read = self._decoding(window)
             marked = entry.method != 14 or bool(entry.flags & 2)  # LZMA may have no end marker
-            yield from pumped(decoder, window.read, None if marked or entry.size < 0 else entry.size)
+            size = None if marked or entry.size < 0 else entry.size
+            yield from pumped(decoder, read, size, lambda: self._decoding(window.again()))
             unused = decoder.unused_data if decoder.eof else b""
         self.end = window.at - len(unused)
+
+    def _decoding(self, window: Window) -> tuple[Decoder, Callable[[int], bytes]]:
+        return _DECODERS[self._entry.method](window, self._entry.size), window.read
 
     def verdict(self) -> tuple[str, str] | None:
         """The notice kind and a description, if the data contradicts the headers."""
