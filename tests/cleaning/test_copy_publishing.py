@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import os
 import stat
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,6 +141,29 @@ def test_staged_files_do_not_go_through_links(cleaning: InProcess, tmp_path: Pat
     with pytest.raises(StoreError, match="is a symbolic link, and nothing is written through links"):
         cleaning.scan()
     assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("name", ["bytes.bin", "bytes.bin.gz", "bytes.zip", "bytes.tar"])
+@pytest.mark.parametrize(("unchecked", "place"), [("copy", "corpus"), ("hold", "quarantine")])
+def test_a_file_without_a_reader_is_held_wherever_it_lies(tmp_path: Path, name: str, unchecked: str, place: str) -> None:
+    data, out = bytes(range(256)) * 40, io.BytesIO()
+    if name.endswith(".gz"):
+        data = gzip.compress(data)
+    elif name.endswith(".zip"):
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr("bytes.bin", data)
+        data = out.getvalue()
+    elif name.endswith(".tar"):
+        with tarfile.open(fileobj=out, mode="w") as tape:
+            (about := tarfile.TarInfo("bytes.bin")).size = len(data)
+            tape.addfile(about, io.BytesIO(data))
+        data = out.getvalue()
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / name).write_bytes(data)
+    run = InProcess(str(tmp_path / "corpus"), str(tmp_path / "dest"), f"unchecked: {unchecked}")
+    run.scan().publish()
+    assert (tmp_path / "dest" / place / name).read_bytes() == data
+    assert unchecked == "copy" or run.manifest()[name]["reason"].startswith("it was not wholly checked: no reader for ")
 
 
 @pytest.mark.parametrize(("unchecked", "place"), [("copy", "corpus"), ("hold", "quarantine")])

@@ -67,8 +67,9 @@ class ArtifactCleaner:
                 return self._aside(result, becomes, _because(chosen), chosen)
         if outcome.recorded.marks.lost:
             held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
-        if outcome.status != "scanned" and policy.unchecked == "hold":
-            return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.reason or outcome.status}")
+        if policy.unchecked == "hold" and (outcome.status != "scanned" or outcome.unread_inside):
+            why = outcome.unread_inside if outcome.status == "scanned" else outcome.reason or outcome.status
+            return self._aside(result, Result.HELD, f"it was not wholly checked: {why}")
         strip = self._cleaning.strips(row.artifact)
         if not orders and not strip:
             return Draft(result)

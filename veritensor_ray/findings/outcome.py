@@ -56,6 +56,7 @@ class Outcome:
     fault: Gap | None = None  # the first gap that is not by design
     # why files inside it were not read, if that is by design
     by_design: Counter[tuple[str, ReasonCode | None]] = field(default_factory=Counter)
+    unread_inside: str | None = None  # why a file inside it was not read, which alone would be `skipped`
     unread: Gap | None = None  # the first gap not caused by an engine
     bodiless: str | None = None  # why the text of the document itself was not read
     recorded: Recorded = field(default_factory=Recorded)
@@ -83,6 +84,8 @@ class Outcome:
         """Record a gap by design: a missing reader affects the artifact, a missing capability of an engine its coverage."""
         if engine is None:
             self.by_design[gap.reason, gap.code] += gap.count
+            if gap.member is not None and coverage == NO_READER:
+                self.unread_inside = self.unread_inside or gap.reason
         elif self.coverage.get(engine, Standing(COMPLETE)).status in (COMPLETE, NOT_APPLICABLE):
             self.coverage[engine] = Standing(coverage, gap.reason, gap.code)
 
