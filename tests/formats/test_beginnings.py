@@ -43,8 +43,6 @@ SAMPLES: dict[str, tuple[bytes, ...]] = {
     "application/x-compress": (b"\x1f\x9d\x90", b"\x1f\xa0\x90"),
     "application/zip": (b"PK\x07\x08PK\x03\x04",),
     "application/vnd.ms-cab-compressed": (b"MSCF\x00\x00\x00\x00", b"ISc("),
-    "application/x-deb": (b"!<arch>\ndebian-binary   1234567890",),
-    "application/x-unix-archive": (b"!<arch>\nprogram.o/      1234567890",),
     "application/x-rpm": (b"\xed\xab\xee\xdb\x03\x00",),
     "application/x-google-chrome-extension": (b"Cr24\x03\x00\x00\x00",),
     "application/x-shockwave-flash": (b"FWS\x05", b"CWS\x09", b"ZWS\x0d"),

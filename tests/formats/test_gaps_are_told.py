@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image, PngImagePlugin
 
+from tests.formats.archives.packed import bsd_ar, gnu_ar
 from tests.formats.archives.sevenzip.test_read import packed as sevenzip
 from tests.formats.archives.tar.test_read import info, tarred
 from tests.formats.columnar.arrow import test_read as test_arrow
@@ -128,6 +129,12 @@ def mailbox() -> bytes:
     return b"".join(b"From a@b.c Mon Jan  1 10:00:00 2024\n" + HEADER + b"\r\n" + line.encode() + b"\r\n\r\n" for line in LINES)
 
 
+def package_of_lines() -> bytes:
+    """A Debian package of a text for each word."""
+    data = tarred(*((info(f"{number}.txt"), line.encode()) for number, line in enumerate(LINES)))
+    return bsd_ar(("debian-binary", b"2.0\n"), ("control.tar", tarred((info("control"), b"Package: a\n"))), ("data.tar", data))
+
+
 def zipped(**names: bytes | str) -> bytes:
     return package(dict(names), zipfile.ZIP_DEFLATED)
 
@@ -175,6 +182,8 @@ CASES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "application/x-pytorch": ("a.pt", entries(**{"a/data.pkl": pickle.dumps("x")})),
     "application/x-npz": ("a.npz", lambda: package({f"{number}.npy": npy(np.array([line])) for number, line in enumerate(LINES)})),
     "application/x-tar": ("a.tar", lambda: tarred(*((info(f"{n}.txt"), line.encode()) for n, line in enumerate(LINES)))),
+    "application/x-unix-archive": ("a.ar", lambda: gnu_ar(*((f"{n:016}.txt", line.encode()) for n, line in enumerate(LINES)))),
+    "application/x-deb": ("a.deb", package_of_lines),
     "application/x-7z-compressed": ("a.7z", lambda: sevenzip({f"{n}.txt": line.encode() for n, line in enumerate(LINES)})),
     "application/x-pickle": ("a.pkl", lambda: pickle.dumps(LINES)),
     "application/x-safetensors": ("a.safetensors", lambda: _safetensors()),

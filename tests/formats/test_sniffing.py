@@ -72,6 +72,9 @@ def _image(kind: str) -> bytes:
         *((lzma.compress(data, lzma.FORMAT_ALONE), "application/x-lzma") for data in (b"", TEXT)),
         (b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(24), "application/x-7z-compressed"),
         (_old_tar(), "application/x-tar"),
+        (b"!<arch>\n", "application/x-unix-archive"),
+        (b"!<arch>\na.txt/          1234567890", "application/x-unix-archive"),
+        (b"!<arch>\ndebian-binary   1234567890", "application/x-deb"),
         (b"PK\x03\x04" + bytes(26), "application/zip"),
         (b"PK\x05\x06" + bytes(18), "application/zip"),
         (bytes(257) + b"ustar\x0000", "application/x-tar"),
@@ -142,7 +145,24 @@ def test_a_long_document_behind_text_is_known_by_its_end() -> None:
 
 @pytest.mark.parametrize(
     "magic",
-    ["x^2 + y", "x^", "]", "BZh", "BZh9 ", "MZ", "GGUF", "PAR1", "ARROW1", "FEA1", "dex\n", "Rar!", "PK", "ELF", "ustar".rjust(262)],
+    [
+        "x^2 + y",
+        "x^",
+        "]",
+        "BZh",
+        "BZh9 ",
+        "MZ",
+        "GGUF",
+        "PAR1",
+        "ARROW1",
+        "FEA1",
+        "dex\n",
+        "Rar!",
+        "PK",
+        "ELF",
+        "!<arch>",
+        "ustar".rjust(262),
+    ],
 )
 @pytest.mark.parametrize("codec", ["utf-8", "cp1252"])
 def test_prose_may_begin_with_the_letters_of_a_magic(magic: str, codec: str) -> None:
@@ -292,6 +312,8 @@ def test_a_nul_among_many_characters_leaves_text_text(nuls: int, is_text: bool) 
         (".docx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", True),
         (".7z", "application/zip", True),
         (".tar", "application/x-tar", False),
+        (".a", "application/x-unix-archive", False),
+        (".deb", "application/x-unix-archive", True),
         (".joblib", "application/zlib", False),
         (".gz", "application/gzip", False),
         (".gz", "text/plain", True),

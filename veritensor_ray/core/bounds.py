@@ -64,6 +64,7 @@ SHARED_DATA = _fixed(
 )
 SPARSE_PARTS = _fixed("sparse_parts", 100_000, "parts", "the parts of a sparse file in a tar")
 TAR_HEADER = _fixed("tar_header", 1 << 20, "bytes", "one extended header of a tar")
+AR_NAMES = _fixed("ar_names", 1 << 20, "bytes", "the table of long names of an ar archive, or one name that precedes its file")
 DICTIONARY = _fixed("dictionary_bytes", 256 << 20, "bytes", "the dictionary that a compressed stream may ask for")
 SMALL = _fixed("expanded_small", 10 << 20, "bytes", "the output of a tiny artifact before `expanded_ratio` applies")
 LAYERS = _fixed("layers", 3, "layers", "encodings nested in each other in one text")

@@ -40,6 +40,7 @@ PICKLE, PYTORCH, SAFETENSORS, GGUF = "application/x-pickle", "application/x-pyto
 ONNX, FAISS, NPY, NPZ, HDF5 = "application/x-onnx", "application/x-faiss", "application/x-npy", "application/x-npz", "application/x-hdf5"
 
 ZIP, TAR, SEVENZIP = "application/zip", "application/x-tar", "application/x-7z-compressed"
+DEB, AR = "application/x-deb", "application/x-unix-archive"  # a package is an ar too
 GZIP, ZLIB, ZSTD, BZIP2 = "application/gzip", "application/zlib", "application/zstd", "application/x-bzip2"
 XZ, LZMA, LZ4 = "application/x-xz", "application/x-lzma", "application/x-lz4"
 

@@ -14,6 +14,7 @@ from veritensor_ray.formats.common.source import Member
 from veritensor_ray.formats.format_registry import reader_for
 
 ZIP, TAR, SEVENZIP = "application/zip", "application/x-tar", "application/x-7z-compressed"
+DEB, AR = "application/x-deb", "application/x-unix-archive"
 
 
 @dataclass

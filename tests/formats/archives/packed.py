@@ -75,11 +75,16 @@ def order(member: str | None, text: str, at: int, action: Action = Action.MASK, 
 
 
 def carried_out(
-    data: bytes, name: str, orders: Iterable[Order], strip: Sequence[Strippable] = (), limits: Limits | None = None
+    data: bytes,
+    name: str,
+    orders: Iterable[Order],
+    strip: Sequence[Strippable] = (),
+    limits: Limits | None = None,
+    mask: str = MASKED.decode(),
 ) -> tuple[bytes, Orders]:
     """The file rewritten with the orders, and the orders after that."""
     numbered = [one._replace(number=number) for number, one in enumerate(orders)]
-    given = Orders(numbered, frozenset(strip), lambda *_: MASKED.decode())
+    given = Orders(numbered, frozenset(strip), lambda *_: mask)
     out = io.BytesIO()
     rewrite(opened(io.BytesIO(data), name, limits or Limits()), out, given)
     return out.getvalue(), given
@@ -104,3 +109,31 @@ def taped(*files: tuple[str, bytes], format: int = tarfile.PAX_FORMAT) -> bytes:
             info.size, info.mtime, info.uname = len(data), 1_600_000_000, "käthe"
             archive.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+def ar_entry(name: bytes, data: bytes, field: bytes = b"%-10d") -> bytes:
+    """A header of an ar, with its data and the padding of GNU. `field` is the form of the size."""
+    return b"%-16s%-12d%-6d%-6d%-8o%s`\n%s" % (name, 1_600_000_000, 0, 0, 0o100644, field % len(data), data) + b"\n" * (len(data) % 2)
+
+
+def gnu_ar(*files: tuple[str, bytes]) -> bytes:
+    """An ar as GNU programs write it: names above 15 bytes are in a table."""
+    names, made = b"", []
+    for name, data in files:
+        raw = name.encode()
+        if len(raw) > 15:
+            raw, names = b"/%d" % len(names), names + raw + b"/\n"
+        else:
+            raw += b"/"
+        made.append(ar_entry(raw, data))
+    return b"!<arch>\n" + (ar_entry(b"//", names) if names else b"") + b"".join(made)
+
+
+def bsd_ar(*files: tuple[str, bytes]) -> bytes:
+    """An ar as BSD programs write it: names above 16 bytes precede the content, with zeros up to a multiple of four."""
+    made = []
+    for name, data in files:
+        raw = name.encode()
+        padded = raw + bytes(-len(raw) % 4)
+        made.append(ar_entry(raw, data) if len(raw) <= 16 and b" " not in raw else ar_entry(b"#1/%d" % len(padded), padded + data))
+    return b"!<arch>\n" + b"".join(made)

@@ -1,0 +1,1 @@
+"""Unix archives (ar): static libraries and Debian packages are such archives."""
