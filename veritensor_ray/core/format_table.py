@@ -20,7 +20,7 @@ _ODF_NAMES = {
 }
 _LOCKABLE = ".docx .docm .xlsx .xlsm .xlsb .pptx .pptm"
 _PICTURE, _OLE, _ZIP = ".images.read:read_image", ".office.ole.read:read_ole", ".archives.zip.read:read_zip"
-_AR = ".archives.ar.read:read_ar"
+_AR, _AR_REWRITE = ".archives.ar.read:read_ar", ".archives.ar.rewrite:rewrite_ar"
 _XML, _TEXT = ".markup.rewrite:rewrite_xml", ".text.rewrite:rewrite_text"
 _ISO = rb"\x00\x00.{2}ftyp"  # ISO base media: a box with the brand, and further compatible brands
 
@@ -170,8 +170,8 @@ FORMATS: tuple[Format, ...] = (
         read=".archives.tar.read:read_tar",
         rewrite=".archives.tar.rewrite:rewrite_tar",
     ),
-    first(types.DEB, "Debian package", "archive", ".deb", b"!<arch>\ndebian-binary", read=_AR),
-    first(types.AR, "ar, static library", "archive", ".ar .a", b"!<arch>\n", read=_AR),
+    first(types.DEB, "Debian package", "archive", ".deb", b"!<arch>\ndebian-binary", read=_AR, rewrite=_AR_REWRITE),
+    first(types.AR, "ar, static library", "archive", ".ar .a", b"!<arch>\n", read=_AR, rewrite=_AR_REWRITE),
     first(types.SEVENZIP, "7z", "archive", ".7z", b"7z\xbc\xaf\x27\x1c", read=".archives.sevenzip.read:read_7z"),
     first("application/vnd.rar", "RAR", "archive", ".rar", b"Rar!\x1a\x07"),
     late("application/vnd.ms-cab-compressed", "cabinet", "archive", rb"MSCF\x00{4}|ISc\("),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import random
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.formats.archives.packed import EMAIL, MASKED, TEXT, carried_out, emails, taped
+from tests.formats.archives.packed import EMAIL, MASKED, TEXT, bsd_ar, carried_out, emails, gnu_ar, taped
 from tests.formats.archives.zip.test_rewrite import MADE
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import ReadError
@@ -20,14 +20,17 @@ from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.opened_files import opened
 
 TARS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
-WHOLE = [*(made() for made in MADE.values()), *(taped(("b.txt", b"x" * 700), ("a.txt", TEXT), ("c.txt", TEXT), format=one) for one in TARS)]
+FILES = (("b.txt", b"x" * 700), ("a.txt", TEXT), ("c.txt", TEXT))
+ARS = (gnu_ar(*FILES, ("the name of another file.txt", TEXT)), bsd_ar(*FILES, ("the name of another file.txt", TEXT)))
+WHOLE = [*(made() for made in MADE.values()), *(taped(*FILES, format=one) for one in TARS)]
 
 
 def damaged(data: bytes, some: random.Random) -> bytes:
     """The archive with a few bytes changed, most of them in headers, or a part of it missing."""
     new = bytearray(data)
     for _ in range(some.choice([1, 1, 1, 2])):
-        headers = [at for at in range(len(new)) if new.startswith(b"PK", at)] or [*range(0, len(new), 512)]
+        headers = [at for at in range(len(new)) if new.startswith(b"PK", at)]
+        headers = headers or [at - 58 for at in range(58, len(new)) if new.startswith(b"`\n", at)] or [*range(0, len(new), 512)]
         at = some.choice([some.randrange(len(new)), min(len(new) - 1, some.choice(headers) + some.randrange(60))])
         if some.random() < 0.2:
             del new[at : at + some.randrange(1, 40)]
@@ -53,12 +56,12 @@ def seen(data: bytes) -> Iterator[tuple[str, bytes | str]]:
         yield "error", type(error).__name__
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_damaged_archive_is_held_back_or_otherwise_the_same(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "whole"), [*((seed, WHOLE) for seed in range(4)), *((seed, ARS) for seed in range(2))])
+def test_a_damaged_archive_is_held_back_or_otherwise_the_same(seed: int, whole: Sequence[bytes]) -> None:
     some = random.Random(seed)
     done = 0
     for _ in range(100):
-        data = damaged(some.choice(WHOLE), some)
+        data = damaged(some.choice(whole), some)
         before = [*seen(data)]
         texts = {name: found for name, found in before if isinstance(found, bytes) and EMAIL in found and found.isascii()}
         try:
