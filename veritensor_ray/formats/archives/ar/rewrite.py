@@ -1,4 +1,4 @@
-"""Rewrites files inside an ar. Everything else is copied as it is: other entries, names, padding, and headers but for the size."""
+"""Rewrites files inside an ar. Everything else is copied as it is: other entries, names and padding, and of a header all except the size."""
 
 from __future__ import annotations
 
