@@ -110,12 +110,19 @@ def test_a_table_of_symbols_stays_true() -> None:
         (gnu_ar(("a.txt", TEXT), ("a.txt!/b", b"x")), "a.txt!/b", "more than one file of that name"),
         (gnu_ar(("a.txt", b"\x89PNG\r\n\x1a\n" + EMAIL)), "a.txt", "a.txt: files of type image/png are not rewritten"),
         (gnu_ar(("a.txt", TEXT))[:2000], "a.txt", "ends in the middle of a.txt"),
-        (gnu_ar(("a.txt", TEXT)) + b"x", "a.txt", "the archive ends early"),
     ],
 )
 def test_an_archive_that_is_not_clear_is_held_back(data: bytes, member: str, words: str) -> None:
     with pytest.raises((CannotRewriteError, ReadError), match=words):
         carried_out(data, "a.ar", [order(member, TEXT.decode(), TEXT.index(EMAIL))])
+
+
+def test_what_is_damaged_stays() -> None:
+    for damage in (b"even", b"odd", ar_entry(b"x/", TEXT).replace(b"4541", b"4x41")):
+        data = MAGIC + damage + ar_entry(b"a.txt/", TEXT)
+        new, orders = carried_out(data, "a.ar", emails({"a.txt": TEXT}))
+        expected = (data, 1) if damage == b"odd" else (MAGIC + damage + ar_entry(b"a.txt/", CLEAN), 0)
+        assert (new, len(orders.undone)) == expected
 
 
 def test_orders_for_tables_stay_undone() -> None:

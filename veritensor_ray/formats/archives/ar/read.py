@@ -14,13 +14,18 @@ from veritensor_ray.formats.common.streams import Pieces
 
 
 def read_ar(source: Source) -> Iterator[Item]:
-    """Yield the members in order, and tables of symbols, in which no text is expected. Raises ReadError if a header is missing."""
+    """Yield the members in order, and tables of symbols, in which no text is expected. Bytes after a damaged header are a member too.
+
+    Raises ReadError if the archive ends in the middle of a file.
+    """
     report = ArchiveReport()
     error: ReadError | None = None
     has_data = False
     try:
         for entry in ArArchive(source, report).entries():
-            if not entry.is_names and not entry.is_symbols:
+            if entry.damage:
+                report.gap(entry.damage)
+            elif not entry.is_names and not entry.is_symbols:
                 report.name(entry.name)
                 has_data |= entry.name.startswith("data.tar")
             if not entry.is_names:

@@ -44,7 +44,7 @@ def rewrite_ar(source: Source, out: BinaryIO, orders: Orders) -> None:
 def _content(entry: ArEntry, counts: Counter[str], source: Source, orders: Orders) -> BinaryIO | None:
     """Return the new content of an entry, or None if it stays as it is."""
     inner = orders.member_orders(entry.name)
-    if not inner or entry.is_names or entry.is_symbols:
+    if not inner or entry.is_names or entry.is_symbols or entry.damage:
         return None
     if any(inner) and (counts[entry.name] > 1 or ambiguous(entry.name, counts)):
         raise CannotRewriteError(f"{name_safe(entry.name)}: the archive has more than one file of that name")

@@ -10,6 +10,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.archives.entry_report import ArchiveReport
 from veritensor_ray.formats.archives.tar.structure import text
+from veritensor_ray.formats.common.decoders import PIECE
 from veritensor_ray.formats.common.file_ranges import length
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.streams import Window
@@ -18,6 +19,7 @@ SIZE = slice(48, 58)  # where a header has the size of its data, in decimal digi
 HEADER = 60
 _MAGIC, _END = 8, b"`\n"
 _LONGEST = bounds.AR_NAMES
+_HEADER = re.compile(rb"[^\n]{16}[0-9 -]{32}[0-9]{1,10} *`\n")
 _LISTED = re.compile(rb"[^\n\x00]+")  # a name in the table of long names; GNU ends it with a slash and a line end, Windows with a zero
 
 
@@ -25,7 +27,8 @@ class ArEntry(NamedTuple):
     """A header with its data. `at` is the offset of the header, `start` and `size` are those of the content, and `end` is that of what follows.
 
     A long name in the form of BSD stands between the header and the content. The table of such names in the form of GNU has `is_names`; a
-    table of symbols, which says at which byte the file with a symbol begins, has `is_symbols`.
+    table of symbols, which says at which byte the file with a symbol begins, has `is_symbols`. If the header is damaged, `damage` says so,
+    and what follows up to the next header is the content.
     """
 
     name: str
@@ -35,6 +38,7 @@ class ArEntry(NamedTuple):
     end: int
     is_names: bool = False
     is_symbols: bool = False
+    damage: str = ""
 
     def content(self, file: BinaryIO) -> Window:
         """Return the content, which is not read yet."""
@@ -51,7 +55,7 @@ class ArArchive:
         self._named: set[int] = set()  # the places in the table of names that an entry refers to
 
     def entries(self) -> Iterator[ArEntry]:
-        """Yield the entries in order. Raises ReadError where the archive cannot be read on, and LimitExceeded."""
+        """Yield the entries in order. Raises ReadError if the archive ends in the middle of one, and LimitExceeded."""
         at, count = _MAGIC, 0
         while at < self._size:
             count += 1
@@ -67,10 +71,10 @@ class ArArchive:
     def _entry(self, at: int) -> ArEntry:
         header = Window(self._file, at, HEADER).read(HEADER)
         if len(header) < HEADER:
-            raise ReadError(f"the archive ends early: the header at byte {at} has only {len(header)} bytes")
+            return self._damaged(at, header, f"the archive ends early: the header at byte {at} has only {len(header)} bytes")
         size, name = header[SIZE].strip(b" "), header[:16].rstrip(b" ")
         if not size.isdigit() or not header.endswith(_END):
-            raise ReadError(f"no ar header at byte {at}")
+            return self._damaged(at, header, f"no ar header at byte {at}")
         start = at + HEADER
         whole = ArEntry(text(name.removesuffix(b"/")) or f"unnamed at byte {at}", at, start, int(size), start + -(-int(size) // 2) * 2)
         if name == b"//":
@@ -79,15 +83,30 @@ class ArArchive:
         if name in (b"/", b"/SYM64/") or name.startswith(b"/<"):
             return whole._replace(name=text(name), is_symbols=True)
         if name.startswith(b"#1/") and name[3:].isdigit():
+            if int(name[3:]) > whole.size:
+                return self._damaged(at, header, f"the name of the file at byte {at} is longer than its data")
             whole = self._after_name(whole, int(name[3:]))
         elif name.startswith(b"/") and name[1:].isdigit():
             whole = whole._replace(name=self._listed(int(name[1:])) or whole.name)
         return whole._replace(is_symbols=whole.name.startswith("__.SYMDEF"))
 
+    def _damaged(self, at: int, header: bytes, damage: str) -> ArEntry:
+        """Return what stands between a damaged header and the next one; the header too, unless it has its end."""
+        start = at + HEADER if header.endswith(_END) else at
+        end = next(self._headers_from(start), self._size)
+        return ArEntry(f"bytes {start} to {end}", at, start, end - start, end, damage=damage)
+
+    def _headers_from(self, start: int) -> Iterator[int]:
+        """Yield where headers may begin."""
+        for at in range(start, self._size, PIECE):
+            data = Window(self._file, at, PIECE + HEADER - 1).read(PIECE + HEADER - 1)
+            for end in re.finditer(re.escape(_END), data):
+                begin = end.end() - HEADER
+                if begin >= 0 and (at + begin) % 2 == 0 and _HEADER.match(data, begin):
+                    yield at + begin
+
     def _after_name(self, whole: ArEntry, size: int) -> ArEntry:
         """Return an entry whose data begins with its name."""
-        if size > whole.size:
-            raise ReadError(f"the name of the file at byte {whole.at} is longer than its data")
         if size > _LONGEST:
             self._report.gap(f"a name of more than {_LONGEST} bytes was not read", bound="ar_names")
         name = Window(self._file, whole.start, size).read(min(size, _LONGEST))
