@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray.formats.columnar.blobs import as_text, is_picture
+from veritensor_ray.formats.columnar.leaf_paths import LeafPath, as_lists, field_path, labels, list_items, map_entries, row_of_member
+from veritensor_ray.formats.columnar.text_types import as_bytes, is_string, is_text_type, is_view, without_views
 from veritensor_ray.formats.common.column_paths import shorten
 from veritensor_ray.formats.common.kind import HEAD_BYTES
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
@@ -21,7 +23,6 @@ from veritensor_ray.formats.recognition import by_magic
 
 _SHORTEST_MAGIC = 8
 _STEP = re.compile(r"[.\[]")
-_MEMBER = re.compile(r"row (\d{1,18}) ")  # as the reader names them
 _CODECS = (("utf-8", b""), ("utf-16-le", b""), ("utf-16-be", b""), ("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff"))
 
 
@@ -76,9 +77,8 @@ class TableOrders:
 
     def values(self, some: pa.Array, number: int, nullable: bool, rows: Sequence[int]) -> pa.Array:
         """Return the values of a column in some rows, with their orders carried out."""
-        label = self._labels[number]
         texts = _LeafEditor(self.orders, is_shared=number in self._shared)
-        return texts.edited(some, nullable, [label] * len(rows), list(rows))
+        return texts.edited(some, nullable, self._labels[number], np.array(rows, np.int64))
 
 
 def _above(path: str) -> Iterator[str]:
@@ -93,8 +93,8 @@ def _members(orders: Orders) -> dict[int, list[int]]:
     above = f"{orders.member}!/" if orders.member else ""
     for order in orders:
         member = order.mark.member or ""
-        if member.startswith(above) and (row := _MEMBER.match(member, len(above))):
-            found.setdefault(int(row[1]), []).append(order.number)
+        if member.startswith(above) and (row := row_of_member(member.removeprefix(above))) is not None:
+            found.setdefault(row, []).append(order.number)
     return found
 
 
@@ -116,12 +116,8 @@ def kept(column: pa.Array, first: int, dropped: Sequence[int]) -> pa.Array:
 
 def taken(column: pa.Array, at: Sequence[int] | np.ndarray[Any, Any]) -> pa.Array:
     """Return some values of a column, in buffers that have no others."""
-    kind = column.type
-    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):  # pyarrow cannot take these, and a slice keeps all buffers
-        return (
-            column.cast(pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()).take(pa.array(at, pa.int64())).cast(kind)
-        )
-    return column.take(pa.array(at, pa.int64()))
+    some = without_views(column).take(pa.array(at, pa.int64()))  # pyarrow cannot take views, and a slice of them keeps all buffers
+    return some.cast(column.type) if is_view(column.type) else some
 
 
 class _LeafEditor:
@@ -133,60 +129,49 @@ class _LeafEditor:
     def __init__(self, orders: Orders, is_shared: bool) -> None:
         self._orders, self._is_shared = orders, is_shared
 
-    def edited(self, column: pa.Array, nullable: bool, paths: list[str], rows: list[int]) -> pa.Array:
-        """Return an array of the same type. Each value has a path and a row."""
+    def edited(self, column: pa.Array, nullable: bool, path: LeafPath, rows: Any) -> pa.Array:
+        """Return an array of the same type. `rows` has the row of each value."""
         kind = column.type
         if isinstance(kind, pa.BaseExtensionType):
-            return kind.wrap_array(self.edited(column.storage, nullable, paths, rows))
+            return kind.wrap_array(self.edited(column.storage, nullable, path, rows))
         if pa.types.is_struct(kind):
-            return self._struct(column, paths, rows)
+            return self._struct(column, path, rows)
         if pa.types.is_map(kind):
-            return self._map(column, paths, rows)
+            return self._map(column, path, rows)
         if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-            return self._list(column, paths, rows)
-        if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):  # a cast gives the values a buffer without the old ones
-            plain = column.cast(pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary())
-            return self._leaf(plain, nullable, paths, rows).cast(kind)
-        if _bytes_type(kind) is not None:
-            return self._leaf(column, nullable, paths, rows)
+            return self._list(column, path, rows)
+        if is_view(kind):  # a cast gives the values a buffer without the old ones
+            return self._leaf(without_views(column), nullable, path, rows).cast(kind)
+        if is_text_type(kind) or pa.types.is_fixed_size_binary(kind):
+            return self._leaf(column, nullable, path, rows)
         if pa.types.is_nested(kind) or pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
             raise CannotRewriteError(f"it has findings in a column of the type {kind}")
         return column
 
-    def _struct(self, column: pa.StructArray, paths: list[str], rows: list[int]) -> pa.Array:
+    def _struct(self, column: pa.StructArray, path: LeafPath, rows: Any) -> pa.Array:
         fields = list(column.type)
-        children = [
-            self.edited(column.field(i), field.nullable, [f"{path}.{shorten(field.name)}" for path in paths], rows)
-            for i, field in enumerate(fields)
-        ]
         if not fields:
             return column
+        children = [self.edited(column.field(i), field.nullable, field_path(path, field), rows) for i, field in enumerate(fields)]
         return pa.StructArray.from_arrays(children, fields=fields, mask=column.is_null())
 
-    def _map(self, column: pa.MapArray, paths: list[str], rows: list[int]) -> pa.Array:
+    def _map(self, column: pa.MapArray, path: LeafPath, rows: Any) -> pa.Array:
         kind = column.type
-        lengths = [0 if one is None else len(one) for one in column] if len(column) else []
-        entries = column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
-        flat = pc.list_flatten(entries)
-        inner = [f"{path}[]" for path, length in zip(paths, lengths, strict=True) for _ in range(length)]
-        below = [row for row, length in zip(rows, lengths, strict=True) for _ in range(length)]
-        keys = self.edited(flat.field(0), False, [f"{path}.key" for path in inner], below)
-        items = self.edited(flat.field(1), kind.item_field.nullable, [f"{path}.value" for path in inner], below)
-        return pa.MapArray.from_arrays(_offsets(lengths, pa.int32()), keys, items, type=kind, mask=_mask(column))
+        inner = map_entries(column, path, rows)
+        key, value = (field_path(inner.path, field) for field in inner.values.type)
+        keys = self.edited(inner.values.field(0), False, key, inner.rows)
+        items = self.edited(inner.values.field(1), kind.item_field.nullable, value, inner.rows)
+        return pa.MapArray.from_arrays(_offsets(as_lists(column), pa.int32()), keys, items, type=kind, mask=_mask(column))
 
-    def _list(self, column: pa.Array, paths: list[str], rows: list[int]) -> pa.Array:
+    def _list(self, column: pa.Array, path: LeafPath, rows: Any) -> pa.Array:
         kind = column.type
-        lengths = pc.fill_null(pc.list_value_length(column), 0).to_pylist()
-        if pa.types.is_fixed_size_list(kind):
-            lengths = [length if valid else 0 for length, valid in zip(lengths, column.is_valid().to_pylist(), strict=True)]
-        inner = [f"{path}[{i}]" for path, length in zip(paths, lengths, strict=True) for i in range(length)]
-        below = [row for row, length in zip(rows, lengths, strict=True) for _ in range(length)]
-        values = self.edited(pc.list_flatten(column), kind.value_field.nullable, inner, below)
+        inner = list_items(column, path, rows)
+        values = self.edited(inner.values, kind.value_field.nullable, inner.path, inner.rows)
         if pa.types.is_fixed_size_list(kind):
             return self._fixed_size(column, values)
         made = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
         width = pa.int64() if pa.types.is_large_list(kind) else pa.int32()
-        return made.from_arrays(_offsets(lengths, width), values, type=kind, mask=_mask(column))
+        return made.from_arrays(_offsets(column, width), values, type=kind, mask=_mask(column))
 
     def _fixed_size(self, column: pa.Array, values: pa.Array) -> pa.Array:
         """Put values where they were; a list that is null has places for values too."""
@@ -198,14 +183,15 @@ class _LeafEditor:
         taken = values.take(pa.array(chosen.ravel(), pa.int64(), mask=spread))
         return pa.FixedSizeListArray.from_arrays(taken, type=column.type, mask=_mask(column))
 
-    def _leaf(self, column: pa.Array, nullable: bool, paths: list[str], rows: list[int]) -> pa.Array:
+    def _leaf(self, column: pa.Array, nullable: bool, path: LeafPath, rows: Any) -> pa.Array:
         orders, kind = self._orders, column.type
-        units = [Unit(row=row, column=path) for row, path in zip(rows, paths, strict=True)]
+        paths = labels(path, column).to_pylist()
+        units = [Unit(row=row, column=its) for row, its in zip(rows.tolist(), paths, strict=True)]
         wanted = [i for i, unit in enumerate(units) if unit in orders.units]
         if not wanted:
             return column
         times = Counter(units)
-        raw_kind = _bytes_type(kind)
+        raw_kind = as_bytes(kind)
         values = column.view(raw_kind).to_pylist()
         for i in wanted:
             if values[i]:
@@ -215,7 +201,7 @@ class _LeafEditor:
 
     def _value(self, unit: Unit, raw: bytes, kind: pa.DataType, nullable: bool, shared: bool) -> bytes | None:
         orders = self._orders
-        is_text = _is_string(kind)
+        is_text = is_string(kind)
         here = [] if shared and not is_text else orders.units[unit]
         text = raw.decode("utf-8", "replace") if is_text else _binary_text(raw)
         if any(order.action is Action.DROP_CELL for order in here) and (nullable or not pa.types.is_fixed_size_binary(kind)):
@@ -256,21 +242,9 @@ def _again(raw: bytes, text: str, edits: Sequence[Edit]) -> bytes | None:
     return None
 
 
-def _bytes_type(kind: pa.DataType) -> pa.DataType | None:
-    """The type with bytes in place of strings."""
-    if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        return pa.binary()
-    if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
-        return pa.large_binary()
-    return kind if pa.types.is_fixed_size_binary(kind) else None
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _offsets(lengths: Sequence[int], kind: pa.DataType) -> pa.Array:
-    return pa.array(np.concatenate(([0], np.cumsum(np.array(lengths, np.int64)))), kind)
+def _offsets(lists: pa.Array, kind: pa.DataType) -> pa.Array:
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    return pa.array(np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))), kind)
 
 
 def _mask(column: pa.Array) -> pa.Array | None:

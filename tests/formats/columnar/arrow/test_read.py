@@ -53,6 +53,7 @@ COLUMNS = {
     "list_of_struct": (pa.array([[{"a": "x"}, {"a": "y"}], [{"a": "z"}]]), [("x", 0, "c[0].a"), ("y", 0, "c[1].a"), ("z", 1, "c[0].a")]),
     "list_of_list": (pa.array([[["x"], ["y", "z"]]]), [("x", 0, "c[0][0]"), ("y", 0, "c[1][0]"), ("z", 0, "c[1][1]")]),
     "map": (pa.array([[("k", "x")], [], [("m", "y")]], pa.map_(S, S)), [("k", 0, "c[].key"), ("m", 2, "c[].key"), ("x", 0, "c[].value"), ("y", 2, "c[].value")]),
+    "list of maps": (pa.array([[[("k", "x"), ("l", "y")], []], [[], [("m", "z")]]], pa.list_(pa.map_(S, S))), [("k", 0, "c[0][].key"), ("l", 0, "c[0][].key"), ("m", 1, "c[1][].key"), ("x", 0, "c[0][].value"), ("y", 0, "c[0][].value"), ("z", 1, "c[1][].value")]),
     "binary text": (pa.array([b"x", None, b"", "é".encode()]), [("x", 0, "c"), ("é", 3, "c")]),
     "numbers": (pa.array([1, 2]), []),
     "list of numbers": (pa.array([[1], [2]]), []),

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veritensor_ray.formats.columnar.text_types import as_bytes, is_text_type
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 
 _Codes = np.ndarray[Any, np.dtype[np.int64]]
@@ -79,7 +80,7 @@ class Dictionary:
         moved[kept] = np.arange(len(kept))
         self._codes = [moved[codes] for codes in self._codes]
         values = [self._values[number] for number in kept.tolist()]
-        self._new = pa.array(values, _raw_type(self._kind.value_type)).view(self._kind.value_type)
+        self._new = pa.array(values, as_bytes(self._kind.value_type)).view(self._kind.value_type)
         self._changes.clear()
 
     def _place(self, value: Any, old: int, lost: set[int]) -> int:
@@ -101,14 +102,8 @@ class Dictionary:
 
 def is_rewritable(kind: pa.DictionaryType) -> bool:
     """Return whether the values of a dictionary are texts that can be replaced."""
-    return _raw_type(kind.value_type) is not None
-
-
-def _raw_type(kind: pa.DataType) -> pa.DataType | None:
-    if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        return pa.binary()
-    return pa.large_binary() if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind) else None
+    return is_text_type(kind.value_type)
 
 
 def _raw(values: pa.Array) -> pa.Array:
-    return values.view(_raw_type(values.type))
+    return values.view(as_bytes(values.type))

@@ -21,7 +21,9 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, as_read_error
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
+from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, member_name
 from veritensor_ray.formats.columnar.parquet.structure import Shared
+from veritensor_ray.formats.columnar.text_types import as_bytes, has_text, is_binary, is_string, is_view
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.column_paths import shorten
 from veritensor_ray.formats.common.personal_numbers import BELOW, LEAST
@@ -181,43 +183,13 @@ def validate_column(column: pa.Array) -> None:
         column.validate(full=True)
     except pa.ArrowInvalid:
         if pa.types.is_dictionary(column.type):
-            column.dictionary.view(_as_bytes(column.type.value_type)).validate(full=True)
+            column.dictionary.view(as_bytes(column.type.value_type)).validate(full=True)
             pa.DictionaryArray.from_arrays(column.indices, pa.nulls(len(column.dictionary)), safe=True).validate(full=True)
             return
-        kind = _as_bytes(column.type)
+        kind = as_bytes(column.type)
         if kind == column.type:
             raise
         column.view(kind).validate(full=True)
-
-
-def _as_bytes(kind: pa.DataType) -> pa.DataType:
-    """The type of the same buffers with bytes in place of strings."""
-    if kind in _BYTES_OF:
-        return _BYTES_OF[kind]
-    if pa.types.is_struct(kind):
-        return pa.struct([kind.field(i).with_type(_as_bytes(kind.field(i).type)) for i in range(kind.num_fields)])
-    if pa.types.is_map(kind):
-        return pa.map_(_as_bytes(kind.key_type), _as_bytes(kind.item_type))
-    for is_kind, made in ((pa.types.is_list, pa.list_), (pa.types.is_large_list, pa.large_list)):
-        if is_kind(kind):
-            return made(kind.value_field.with_type(_as_bytes(kind.value_type)))
-    if pa.types.is_fixed_size_list(kind):
-        return pa.list_(kind.value_field.with_type(_as_bytes(kind.value_type)), kind.list_size)
-    return kind
-
-
-_BYTES_OF = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
-
-
-def has_text(kind: pa.DataType) -> bool:
-    """Return whether values of a type can hold text, in any depth."""
-    if pa.types.is_nested(kind):
-        return any(has_text(kind.field(i).type) for i in range(kind.num_fields))
-    if isinstance(kind, pa.BaseExtensionType):
-        return kind.extension_name != "arrow.uuid" and has_text(kind.storage_type)
-    if pa.types.is_dictionary(kind):
-        return has_text(kind.value_type)
-    return bool(_is_string(kind) or _is_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 
 def is_read(kind: pa.DataType) -> bool:
@@ -232,14 +204,6 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 _WHOLE = (pa.int64(), pa.uint64(), pa.int32(), pa.uint32())
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
 def _metadata(schema: pa.Schema) -> Iterator[Block]:
@@ -272,7 +236,7 @@ def _read_batch(batch: pa.RecordBatch, row: int, blobs: _Values) -> Iterator[Ite
             yield from _leaves(column, shorten(name), rows, blobs)  # it is repeated for every value of a list
 
 
-def _pieces(column: pa.Array, path: str | pa.Array, rows: Any, each: int) -> Iterator[tuple[pa.Array, str | pa.Array, Any]]:
+def _pieces(column: pa.Array, path: LeafPath, rows: Any, each: int) -> Iterator[tuple[pa.Array, LeafPath, Any]]:
     """Yield the column in pieces of a few megabytes. `each` is the maximum length of a value."""
     step = max(1, _PIECE_BYTES // max(1, each))
     for first in range(0, len(column), step):
@@ -284,16 +248,16 @@ def _longest(values: pa.Array) -> int:
     """An upper limit for the size in bytes of the longest value."""
     if not len(values):
         return 0
-    if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
+    if is_view(values.type):
         # Every fourth number is the length at the start of a view.
         lengths = np.frombuffer(values.buffers()[1], np.int32)[::4][values.offset : values.offset + len(values)]
         return int(lengths.max())
-    if _is_string(values.type) or _is_binary(values.type):
+    if is_string(values.type) or is_binary(values.type):
         return int(pc.max(pc.binary_length(values)).as_py() or 0)
     return int(values.nbytes)
 
 
-def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+def _leaves(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Iterator[Item]:
     """Yield blocks for the text leaves below `column`. `rows` has the file row of each of its values."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
@@ -307,10 +271,9 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
         yield from _numbers(column, path, rows, blobs)
     elif pa.types.is_struct(kind):
         for i in range(kind.num_fields):
-            yield from _leaves(pc.struct_field(column, i), _join(path, f".{shorten(kind.field(i).name)}"), rows, blobs)
+            yield from _leaves(pc.struct_field(column, i), field_path(path, kind.field(i)), rows, blobs)
     elif pa.types.is_map(kind):
-        entries, inner, _ = _flatten(column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))), path, rows)
-        yield from _leaves(entries, _join(path, "[]"), inner, blobs)
+        yield from _leaves(*map_entries(column, path, rows), blobs)
     elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
         each = _longest(column.values) * int(pc.max(pc.list_value_length(column)).as_py() or 0)
         for piece, some, here in _pieces(column, path, rows, each) if has_text(kind.value_type) else ():
@@ -322,16 +285,11 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
         yield from _union(column, path, rows, blobs)
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         if has_text(kind.value_type):
-            values, inner, position = _flatten(column, path, rows)
-            labels = pc.binary_join_element_wise(_labels(path, column), "", "")
-            parents = pc.list_parent_indices(column)
-            yield from _leaves(
-                values, pc.binary_join_element_wise(labels.take(parents), "[", position.cast(pa.string()), "]", ""), inner, blobs
-            )
-    elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+            yield from _leaves(*list_items(column, path, rows), blobs)
+    elif is_view(kind):
         for piece, some, here in _pieces(column, path, rows, _longest(column)):
-            yield from _leaves(piece.cast(pa.string() if pa.types.is_string_view(kind) else pa.binary()), some, here, blobs)
-    elif _is_string(kind) or _is_binary(kind):
+            yield from _leaves(piece.cast(pa.string() if is_string(kind) else pa.binary()), some, here, blobs)
+    elif is_string(kind) or is_binary(kind):
         fitting = blobs.fitting(column)
         for first, last in _portions(column.slice(0, fitting)):
             some = path if isinstance(path, str) else path.slice(first, last - first)
@@ -340,9 +298,9 @@ def _leaves(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -
             raise error
 
 
-def _read(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+def _read(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Iterator[Item]:
     """Yield blocks of strings, or the content of binary values."""
-    if _is_binary(column.type):
+    if is_binary(column.type):
         yield from blobs.read(_binary(column, path, rows))
         return
     valid = column.is_valid()
@@ -352,7 +310,7 @@ def _read(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> 
         yield Gap(f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"column {_first(path)}", count=bad)
 
 
-def _numbers(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+def _numbers(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Iterator[Item]:
     """Yield a block of the whole numbers that may be about a person."""
     blobs.count(column)
     least = pa.scalar(Decimal(LEAST)) if pa.types.is_decimal(column.type) else pa.scalar(LEAST, column.type)
@@ -370,7 +328,7 @@ def _as_list(views: pa.Array) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int64()), pc.list_flatten(views))
 
 
-def _union(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) -> Iterator[Item]:
+def _union(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Iterator[Item]:
     """Read a union column, in which each value has one of several types, one type at a time."""
     codes = column.type_codes.to_numpy()
     for i in range(column.type.num_fields):
@@ -378,36 +336,20 @@ def _union(column: pa.Array, path: str | pa.Array, rows: Any, blobs: _Values) ->
         if not has_text(child.type):
             continue
         chosen = np.flatnonzero(codes == column.type.type_codes[i])
-        labels = path if isinstance(path, str) else path.take(pa.array(chosen))
-        for piece, some, here in _pieces(pa.array(chosen), labels, rows[chosen], _longest(child)):
+        its = path if isinstance(path, str) else path.take(pa.array(chosen))
+        for piece, some, here in _pieces(pa.array(chosen), its, rows[chosen], _longest(child)):
             yield from _leaves(child.take(piece if column.type.mode == "sparse" else column.offsets.take(piece)), some, here, blobs)
 
 
-def _first(path: str | pa.Array) -> str:
+def _first(path: LeafPath) -> str:
     return path if isinstance(path, str) else str(path[0])
 
 
-def _flatten(column: pa.Array, path: str | pa.Array, rows: Any) -> tuple[pa.Array, Any, pa.Array]:
-    """The values of a list column, the file row of each, and its position in its list."""
-    parents = pc.list_parent_indices(column).to_numpy()
-    values = pc.list_flatten(column)
-    first = np.searchsorted(parents, parents, side="left") if len(parents) else parents
-    return values, rows[parents] if len(parents) else rows[:0], pa.array(np.arange(len(parents)) - first)
-
-
-def _labels(path: str | pa.Array, column: pa.Array) -> pa.Array:
-    return path if isinstance(path, pa.Array) else pa.array([path] * len(column), pa.string())
-
-
-def _join(path: str | pa.Array, suffix: str) -> str | pa.Array:
-    return path + suffix if isinstance(path, str) else pc.binary_join_element_wise(path, suffix, "")
-
-
-def _filter(path: str | pa.Array, mask: pa.Array) -> str | pa.Array:
+def _filter(path: LeafPath, mask: pa.Array) -> LeafPath:
     return path if isinstance(path, str) else path.filter(mask)
 
 
-def _binary(column: pa.Array, path: str | pa.Array, rows: Any) -> Iterator[BlobValue]:
-    for value, row, label in zip(column, rows.tolist(), _labels(path, column).to_pylist(), strict=True):
+def _binary(column: pa.Array, path: LeafPath, rows: Any) -> Iterator[BlobValue]:
+    for value, row, label in zip(column, rows.tolist(), labels(path, column).to_pylist(), strict=True):
         if data := value.as_py():
-            yield BlobValue(data, row, label, f"row {row} {label}")
+            yield BlobValue(data, row, label, member_name(row, label))

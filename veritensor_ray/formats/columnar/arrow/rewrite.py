@@ -11,8 +11,9 @@ import pyarrow as pa
 from veritensor_ray.core.errors import as_read_error
 from veritensor_ray.formats.columnar.array_texts import TableOrders, kept, taken
 from veritensor_ray.formats.columnar.arrow.dictionaries import Dictionary, is_rewritable
-from veritensor_ray.formats.columnar.arrow.read import has_text, validate_column
+from veritensor_ray.formats.columnar.arrow.read import validate_column
 from veritensor_ray.formats.columnar.table_metadata import STRUCTURE, changed_metadata, is_stripped, shorter_index
+from veritensor_ray.formats.columnar.text_types import has_text, is_view
 from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
@@ -230,11 +231,7 @@ def _shares(kind: pa.DataType) -> bool:
     """Whether rows of a column share buffers, so that a text may stay in the file though no row has it any more."""
     if isinstance(kind, pa.BaseExtensionType):
         return _shares(kind.storage_type)
-    if pa.types.is_dictionary(kind):
+    sharing = (pa.types.is_dictionary, pa.types.is_run_end_encoded, pa.types.is_union, pa.types.is_list_view, pa.types.is_large_list_view)
+    if any(is_kind(kind) for is_kind in sharing):
         return has_text(kind)
-    if pa.types.is_run_end_encoded(kind) or pa.types.is_union(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        return has_text(kind)
-    return any(
-        _shares(kind.field(i).type) or pa.types.is_string_view(kind.field(i).type) or pa.types.is_binary_view(kind.field(i).type)
-        for i in range(kind.num_fields)
-    )
+    return any(_shares(kind.field(i).type) or is_view(kind.field(i).type) for i in range(kind.num_fields))

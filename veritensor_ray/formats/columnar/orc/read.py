@@ -18,6 +18,7 @@ from veritensor_ray.core.errors import LimitExceeded, Malformed, as_read_error
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.columnar import snappy
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
+from veritensor_ray.formats.columnar.leaf_paths import member_name
 from veritensor_ray.formats.columnar.orc import structure as orc_runs
 from veritensor_ray.formats.common.budget import Budget, Copies
 from veritensor_ray.formats.common.source import Item, Source
@@ -278,7 +279,7 @@ class _StripeReader:
     def _given(self, values: Any, rows: Any, path: str, is_binary: bool) -> Iterator[Item]:
         if is_binary:
             cells = zip(values.to_pylist(), rows.tolist(), strict=True)
-            yield from self.blobs.read(BlobValue(value, row, path, f"row {row} {path}") for value, row in cells)
+            yield from self.blobs.read(BlobValue(value, row, path, member_name(row, path)) for value, row in cells)
             return
         texts, bad = utf8(values.view(pa.string()))
         yield Block(texts, row=pa.array(rows), column=path)
