@@ -14,7 +14,7 @@ from tests.formats.editing.ordering import Text, cleaned, order, over_bytes
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.csv.read import read_csv
-from veritensor_ray.formats.csv.rewrite import Tokenizer, rewrite_csv
+from veritensor_ray.formats.csv.rewrite import rewrite_csv
 from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit
 from veritensor_ray.formats.opened_files import opened
@@ -117,20 +117,6 @@ def test_a_dropped_row_is_accounted_for_with_everything_in_it() -> None:
 
 
 TABLES = st.text(st.sampled_from('ab,;"\r\n x\0'), max_size=40)
-
-
-@given(TABLES, st.sampled_from(",;\t|"))
-@settings(max_examples=600, deadline=None)
-def test_the_tokenizer_agrees_with_the_csv_module(text: str, delimiter: str) -> None:
-    tokenizer = Tokenizer(delimiter)
-    lines, at = [], 0
-    for line in io.StringIO(text, newline=""):
-        lines.append((line, at))
-        at += len(line)
-    records = list(tokenizer.records(iter(lines)))
-    assert "".join(record for record, _ in records) == text
-    found = [[cell.value for cell in tokenizer.cells(record)] for record, _ in records]
-    assert found == list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
 
 
 def test_what_follows_a_closing_quote_never_escapes_it() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, compress, islice
 from typing import Any
@@ -15,18 +14,17 @@ import pyarrow as pa
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import ReadError, told
-from veritensor_ray.core.media_types import TSV
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.streams import Undecodable
 from veritensor_ray.formats.common.undecoded import undecoded
-from veritensor_ray.formats.office.shared.formulas import cell_notice, cell_notices
+from veritensor_ray.formats.csv.grammar import LINE_END, column_names, delimiter_of, is_header
+from veritensor_ray.formats.office.shared.formulas import cell_notices
 from veritensor_ray.formats.text.read import read_text
 
 _CELLS = 4096
 _CHARS = 4 << 20
 _FIELD = bounds.CSV_FIELD
-_BREAK = re.compile(r"\r\n|\r|\n")  # line ends as text files count them
 _STEP = 16  # rows read at once; any of them may be long
 
 
@@ -50,30 +48,6 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
     finally:
         with contextlib.suppress(ValueError):  # already closed or detached
             stream.detach()  # otherwise the wrapper would close the file
-
-
-def delimiter_of(source: Source, encoding: str) -> str:
-    """Return what separates the cells of a table, whose file is at its first line."""
-    if source.kind.media_type == TSV:
-        return "\t"
-    head = source.file.peek(8192) if isinstance(source.file, io.BufferedReader) else b""
-    if not head and source.file.seekable():
-        at = source.file.tell()
-        head = source.file.read(8192)
-        source.file.seek(at)
-    first = head.decode(encoding, "ignore").partition("\n")[0]
-    best = max(",;\t|", key=first.count)
-    other = max(",;\t", key=first.count)
-    if best == "|" and any(cell_notice(cell.strip(' \r"')) for cell in first.split(other)):
-        return other  # the bars belong to a formula
-    return best
-
-
-def is_header(row: list[str]) -> bool:
-    """Return whether the row looks like names: short, distinct, not empty, no numbers."""
-    return len(set(row)) == len(row) and all(
-        0 < len(cell) <= 80 and "\n" not in cell and not cell.replace(".", "").isdigit() for cell in row
-    )
 
 
 def _cells(reader: Any, source: Source) -> Iterator[Block]:
@@ -104,8 +78,7 @@ def _cells(reader: Any, source: Source) -> Iterator[Block]:
                 yield Block(part, column=part, line=1, part="header", decoded_via=source.via, notice=cell_notices(part))
         if not (isinstance(damage, csv.Error) and source.file.seekable()):  # otherwise the whole file is read again as text
             widest = max(map(len, rows), default=0)
-            if widest > len(names):
-                names = [*names, *map(str, range(len(names), widest))]
+            names = column_names(names, widest)
             yield from _blocks(texts, [*map(len, rows)], count, edges, names, source.via)
         count += len(rows)
     source.counts.rows += count
@@ -119,7 +92,7 @@ def _ends(rows: list[list[str]], line: int, now: int) -> Iterable[int]:
     if now - line == len(rows):
         return range(line + 1, now + 1)
     # the last cell of the file may end with a line end that no further line follows
-    return [line := min(now, line + 1 + sum(len(_BREAK.findall(cell)) for cell in row)) for row in rows]
+    return [line := min(now, line + 1 + sum(len(LINE_END.findall(cell)) for cell in row)) for row in rows]
 
 
 def _parts(values: list[Any]) -> Iterator[list[Any]]:

@@ -1,90 +1,22 @@
-"""Rewrites CSV and TSV: the raw characters of cells are changed where they are, and all others are copied.
-
-Python's csv module does not say where a cell is, so a tokenizer finds the cells here. Both agree on every text.
-"""
+"""Rewrites CSV and TSV: the raw characters of cells are changed where they are, and all others are copied."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-from veritensor_ray.core import bounds
 from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.source import Source
-from veritensor_ray.formats.csv.read import delimiter_of, is_header
+from veritensor_ray.formats.csv.grammar import LINE, RawCell, Tokenizer, column_names, delimiter_of, is_header
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Edit, OrderedRange, Orders, Unit, applied
 from veritensor_ray.formats.editing.spans import is_there
 from veritensor_ray.formats.editing.splice import encoding_of, lines_of, over_characters, spliced
 from veritensor_ray.formats.office.shared.formulas import FIRST
 
-_LINES = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]+")
 _NUMBER = re.compile(r"[+\-]?[\d\s().,/]+")
 _PULSE = 4096  # records
-
-
-class RawCell(NamedTuple):
-    """A cell of a record: its raw characters from `start` to `end` of the record's text, and its value.
-
-    The first `quoted` characters of the value were between quotes, if `has_quotes`; any others follow the closing one.
-    """
-
-    start: int
-    end: int
-    value: str
-    quoted: int
-    has_quotes: bool
-
-
-class Tokenizer:
-    """Splits text into records and cells as Python's csv module does."""
-
-    def __init__(self, delimiter: str) -> None:
-        self._delimiter = delimiter
-        plain = rf"[^{re.escape(delimiter)}\r\n]*+"
-        inner = r'[^"]*+(?:""[^"]*+)*+'
-        rest = rf'(?:{re.escape(delimiter)}(?:"{inner}"{plain}|(?!"){plain}))*+(?:\r\n|\r|\n)?\Z'
-        self._whole = re.compile(rf'(?:"{inner}"{plain}|(?!"){plain}){rest}')
-        self._closed = re.compile(rf'{inner}"{plain}{rest}')
-        self._cell = re.compile(rf'"(?P<inner>{inner})(?:"(?P<tail>{plain}))?|{plain}')
-
-    def records(self, lines: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-        """Yield the text of each record with its line end, and its first character. Raises CannotRewriteError for one that is too long."""
-        pending: list[str] = []
-        first = size = 0
-        for text, start in lines:
-            if not pending:
-                if '"' not in text or self._whole.match(text):
-                    yield text, start
-                    continue
-                pending, first, size = [text], start, len(text)
-                continue
-            pending.append(text)
-            size += len(text)
-            if size > bounds.HELD:
-                raise CannotRewriteError(f"a row of it has more than {bounds.HELD} characters (held_bytes)")
-            if '"' in text and self._closed.match(text):
-                yield "".join(pending), first
-                pending = []
-        if pending:
-            yield "".join(pending), first
-
-    def cells(self, record: str) -> list[RawCell]:
-        """Return the cells of a record; an empty line has none."""
-        found: list[RawCell] = []
-        at = 0
-        while record[:1] not in "\r\n" and (match := self._cell.match(record, at)):  # it matches the empty text too
-            inner, tail = match["inner"], match["tail"]
-            if inner is None:
-                found.append(RawCell(at, match.end(), match[0], 0, has_quotes=False))
-            else:
-                value = inner.replace('""', '"')
-                found.append(RawCell(at, match.end(), value + (tail or ""), len(value), has_quotes=True))
-            at = match.end() + 1
-            if record[match.end() : at] != self._delimiter:
-                break
-        return found
 
 
 def rewrite_csv(source: Source, out: BinaryIO, orders: Orders) -> None:
@@ -133,7 +65,7 @@ class _Table:
             if "\r" not in line.text or (line.text.endswith("\r\n") and line.text.find("\r") == len(line.text) - 2):
                 yield line.text, line.start
             else:
-                yield from ((found[0], line.start + found.start()) for found in _LINES.finditer(line.text))
+                yield from ((found[0], line.start + found.start()) for found in LINE.finditer(line.text))
 
     def _record(self, text: str, start: int, row: int | None, names: list[str], ranges: list[OrderedRange]) -> Iterator[Edit]:
         orders = self._orders
@@ -142,8 +74,7 @@ class _Table:
             yield Edit(start, start + len(text), "")
             return
         cells = self._tokenizer.cells(text)
-        for number, cell in enumerate(cells):
-            name = names[number] if number < len(names) else str(number)
+        for name, cell in zip(column_names(names, len(cells)), cells, strict=False):
             unit = Unit(part="header", column=name) if row is None else Unit(row=row, column=name)
             within = [one for one in ranges if cell.start <= one[0] < one[1] <= cell.end]
             if (unit not in orders.units and not within) or not cell.value:
