@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
@@ -45,5 +46,6 @@ def number(finding: dict[str, Any]) -> int:
 
 def _found(after: OutputStore, severities: Sequence[str]) -> Iterator[dict[str, Any]]:
     table = results(after)[0].dataset("findings", FINDINGS)
-    for batch in table.to_batches(columns=_OF_FINDINGS, filter=pc.field("severity_original").isin(severities)):
+    wanted = pa.array(severities, pa.string())  # there may be none, and an empty list has no type
+    for batch in table.to_batches(columns=_OF_FINDINGS, filter=pc.field("severity_original").isin(wanted)):
         yield from batch.to_pylist()
