@@ -10,8 +10,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class Distribution(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """All files that start a Ray go to one process, so that two never compete. Any other file goes to one process too, so that what its
-    tests share is made once, unless slow tests in it are worth dividing.
+    """All files whose tests share a Ray go to one process, where it is started once, and those that start their own go to another one, so
+    that never more than two compete. Any other file goes to one process too, so that what its tests share is made once, unless slow tests in
+    it are worth dividing.
 
     xdist's own groups need ids that pytest 9.2 does not let it change: there they are ignored without a word.
     """
@@ -23,8 +24,10 @@ class Distribution(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no t
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         text = self._text(file)
-        if "mark.ray" in text or "local_ray" in text:
-            return "ray"
+        if "local_ray" in text:
+            return "a shared Ray"
+        if "mark.ray" in text:
+            return "Rays of their own"
         return nodeid if "mark.slow" in text else file
 
     def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:

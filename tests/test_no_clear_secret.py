@@ -400,10 +400,11 @@ def kept(folder: Path, to: Path) -> Iterator[None]:
 
     def link() -> None:
         while not over.wait(0.05):
-            for path in folder.rglob("*"):
-                with contextlib.suppress(OSError):  # gone meanwhile, or linked before
-                    if path.is_file() and not path.is_symlink():
-                        (to / f"{path.stat().st_ino}-{path.name}").hardlink_to(path)
+            for place, _, names in os.walk(folder):  # which passes over folders that are gone meanwhile
+                for path in (Path(place, name) for name in names):
+                    with contextlib.suppress(OSError):  # gone too, or linked before
+                        if path.is_file() and not path.is_symlink():
+                            (to / f"{path.stat().st_ino}-{path.name}").hardlink_to(path)
 
     watching = threading.Thread(target=link)
     watching.start()
