@@ -39,19 +39,19 @@ SYMBOLS = ar_entry(b"/", (1).to_bytes(4, "big") + (80).to_bytes(4, "big") + b"ma
 @pytest.mark.parametrize("name", ["a.txt", LONG, "ü.txt", "in/a.txt"])
 @pytest.mark.parametrize("text", [TEXT, TEXT + b"!"])
 def test_the_result_is_what_the_program_would_have_written(made: Callable[..., bytes], name: str, text: bytes) -> None:
-    files = [("b.txt", b"odd"), (name, text), ("another long name.txt", b""), ("c.bin", bytes(7))]
+    files = [("b.txt", b"odd"), (name, text), ("another long name.txt", b""), ("c.txt", b"seven..")]
     assert cleaned(made(*files), "a.ar") == made(*((one, data.replace(EMAIL, MASKED)) for one, data in files))
 
 
 @pytest.mark.parametrize("name", ["a.txt", LONG])
 def test_an_archive_by_gnu_ar(tmp_path: Path, name: str) -> None:
-    for path, data in {name: TEXT, "b.bin": bytes(701), "empty": b""}.items():
+    for path, data in {name: TEXT, "b.txt": b"x" * 701, "empty": b""}.items():
         (tmp_path / path).write_bytes(data)
-    run(tmp_path, "ar", "rcU", "a.ar", "b.bin", name, "empty")
+    run(tmp_path, "ar", "rcU", "a.ar", "b.txt", name, "empty")
     (tmp_path / "b.ar").write_bytes(cleaned((tmp_path / "a.ar").read_bytes(), "a.ar"))
     old, new = (run(tmp_path, "ar", "tv", archive).decode() for archive in ("a.ar", "b.ar"))
     assert new == old.replace(f" {len(TEXT)} ", f" {len(CLEAN)} ")
-    assert (run(tmp_path, "ar", "p", "b.ar", name), run(tmp_path, "ar", "p", "b.ar", "b.bin")) == (CLEAN, bytes(701))
+    assert (run(tmp_path, "ar", "p", "b.ar", name), run(tmp_path, "ar", "p", "b.ar", "b.txt")) == (CLEAN, b"x" * 701)
 
 
 def test_a_package_by_dpkg(tmp_path: Path) -> None:
