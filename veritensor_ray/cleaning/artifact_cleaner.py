@@ -69,7 +69,7 @@ class ArtifactCleaner:
             held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
         if policy.unchecked == "hold" and (outcome.status != "scanned" or outcome.unread_inside):
             why = outcome.unread_inside if outcome.status == "scanned" else outcome.reason or outcome.status
-            return self._aside(result, Result.HELD, f"it was not wholly checked: {why}")
+            return self._aside(result, Result.HELD, f"it was not wholly checked: {why}", orders)
         strip = self._cleaning.strips(row.artifact)
         if not orders and not strip:
             return Draft(result)

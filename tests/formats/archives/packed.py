@@ -36,7 +36,11 @@ def run(folder: Path, *command: str, stdin: bytes = b"") -> bytes:
 
 
 def cleaned(data: bytes, name: str, engines: tuple[str, ...] = ("pii",), policy: CleanPolicy | None = None) -> bytes:
-    """The bytes of the file in the copy, which must have been rewritten, and in which nothing may be found any more."""
+    """The bytes of the file in the copy, which must have been rewritten, and in which nothing may be found any more.
+
+    Members may be files without a reader.
+    """
+    policy = policy or CleanPolicy(unchecked="copy")
     found = rewritten(data, name, policy, engines)
     assert found.cleaned.result == "cleaned", found.cleaned.reason
     assert found.data is not None

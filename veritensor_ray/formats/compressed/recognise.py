@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import re
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from veritensor_ray.core.format_table import FORMATS
@@ -26,9 +28,9 @@ def is_bzip2(head: bytes) -> bool:
 def packed_type(head: bytes) -> str | None:
     """The media type of a compression with a weak magic; it counts only if the beginning decodes."""
     if head[:1] == b"x" and head[1:2] in b"\x01\x5e\x9c\xda" and (head[1:2] != b"^" or controls(head[:_SAMPLE])):
-        return ZLIB if _decompresses(zlib.decompressobj(), head) else None
+        return ZLIB if _decompresses(zlib.decompressobj, head) else None
     if head[:1] == b"\x5d" and head[13:14] == b"\x00" and head[12:13] in b"\x00\xff":
-        return LZMA if _decompresses(lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MEMORY), head) else None
+        return LZMA if _decompresses(lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MEMORY), head) else None
     return None
 
 
@@ -40,10 +42,10 @@ def behind_skipped(head: bytes) -> str | None:
     return next((media_type for magic, media_type in _FRAMES if at and head.startswith(magic, at)), None)
 
 
-def _decompresses(decoder: Any, head: bytes) -> bool:
-    try:
-        return bool(decoder.decompress(head, _DECODED) or decoder.eof)
-    except zlib.error as error:
-        return "incorrect data check" in str(error)  # all of a short stream decoded, and its checksum is wrong
-    except lzma.LZMAError:
-        return False
+def _decompresses(make: Callable[[], Any], head: bytes) -> bool:
+    """Whether the beginning decodes. If it is all of a stream and its checksum is wrong, it decodes without its last byte."""
+    for data in (head, head[:-1]):
+        decoder = make()
+        with contextlib.suppress(zlib.error, lzma.LZMAError):
+            return bool(decoder.decompress(data, _DECODED) or decoder.eof)
+    return False
