@@ -16,20 +16,19 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from veritensor_ray.core import bounds
+from veritensor_ray.core.invisible_characters import INVISIBLE
 
 _ESCAPE = re.compile(
     r"""
     \\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|U[0-9A-Fa-f]{8}|[nrt]|[^\w\s])
   | &(?:\#\d{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});
   | %[0-7][0-9A-Fa-f] | (?:%[89A-Fa-f][0-9A-Fa-f])+
-  | [^\x01-\x7f]+
+  | [^\t-\r\x1c-\x7e]+
     """,
     re.VERBOSE,
 )
 _NUMBER = re.compile(r"\\[uxU]\{?([0-9A-Fa-f]+)\}?")
-_NEVER_SHOWN = re.compile(  # including marks on letters, which a text may have or lack
-    "[\0\u00ad\u0300-\u036f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0100-\U000e01ef]"
-)
+_NEVER_SHOWN = re.compile(f"[\0\u0300-\u036f{INVISIBLE}]")  # including marks on letters, which a text may have or lack
 _TAGS = {code: chr(code - 0xE0000) for code in range(0xE0020, 0xE007F)}  # zero-width characters that stand for those of ASCII
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}")
 # Eight letters that encode six ASCII characters, or three with NULs between them; decoded from the wrong offset, a text is noise.
@@ -84,7 +83,7 @@ def _plain(escape: str) -> str:
         plain = chr(min(int(number[1], 16), 0x10FFFF)) if number else " " if escape[1] in "nrt" else escape[1]
     else:
         plain = unquote(escape, errors="surrogateescape") if escape[0] == "%" else html.unescape(escape) if escape[0] == "&" else escape
-    return plain if plain.isascii() and plain != "\0" else _NEVER_SHOWN.sub("", unicodedata.normalize("NFKC", plain)).translate(_TAGS)
+    return plain if plain.isascii() and plain.isprintable() else _NEVER_SHOWN.sub("", unicodedata.normalize("NFKC", plain.translate(_TAGS)))
 
 
 def _behind_escapes(text: str, start: int, end: int) -> tuple[int, int]:
@@ -100,7 +99,7 @@ def _edges(text: str) -> tuple[list[int], list[int]]:
         starts += range(last, escape.start())
         ends += range(last + 1, escape.start() + 1)
         last = escape.start()
-        for one in (escape[0],) if escape[0].isascii() and escape[0] != "\0" else escape[0]:
+        for one in (escape[0],) if escape[0].isascii() and escape[0].isprintable() else escape[0]:
             size = len(_plain(one))
             starts += [last] * size
             last += len(one)

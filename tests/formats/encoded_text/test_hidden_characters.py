@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veritensor_ray.core.invisible_characters import INVISIBLE
 from veritensor_ray.core.origins import Mapped
 from veritensor_ray.formats.encoded_text import encodings, hidden_characters
 from veritensor_ray.formats.encoded_text.text_rows import JoinedRows, runs
 
 _LETTERS = st.sampled_from(
-    [*"aegi1043@$!|  .\n-_+/=%&;#xAB9", "ignore", "1gn0re", "pr0mpt", "\u200b", "\u00ad", "\u202e", "а", "е", "ο", "Ａ", "ｂ", "，", "漢", "é", "\ufe0f",
+    [*"aegi1043@$!|  .\n-_+/=%&;#xAB9", "ignore", "1gn0re", "pr0mpt", "\u200b", "\u00ad", "\u202e", "\x01", "\0", "\ufffb", "\ufdd0", "а", "е", "ο", "Ａ", "ｂ", "，", "漢", "é", "\ufe0f",
      "\U000e0041", "\U0001d41a", "👩", "aWdub3JlIGFsbCBw", "cHJldmlvdXMg", "%41%42", "&#65;&#66;", "\\x41\\x42", "=41=42", "deadbeef" * 4]
 )  # fmt: skip
 _TEXTS = st.lists(_LETTERS, max_size=25).map("".join)
@@ -38,7 +39,7 @@ def test_a_row_with_something_in_it_is_suspected(texts: list[str | None]) -> Non
 def _plainly_suspect(text: str) -> set[str]:
     """By patterns over all of it."""
     found = set()
-    invisible, beside = f"[{hidden_characters._INVISIBLE}]", hidden_characters._BESIDE
+    invisible, beside = f"[{INVISIBLE}]", hidden_characters._BESIDE
     wide, carriers = f"[{hidden_characters._WIDE_LETTERS}]", f"[{hidden_characters._CARRIERS}]"
     if re.search(f"(?<={beside}){invisible}+(?={beside})|{wide}{{2}}|[\u0370-\u052f]|{carriers}{{4}}", text):
         found.add(hidden_characters.VIA)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from veritensor_ray.core.invisible_characters import INVISIBLE
 from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.masking.secret_kinds.secret_shapes import KEY_REST
@@ -16,22 +17,18 @@ Runs = Callable[[str, int, int], Iterator[Range]]  # the runs of invisible chara
 UNSEEN_VIEWS = ("hidden", "comment", "metadata")  # texts that people do not see
 ENCODED = re.compile(r"[A-Za-z0-9+/=_%&#;\\-]+")
 _RUN_ENCODINGS = ("base64", "hex", "url", "percent", "quoted", "escape", "entities", "base32", "base85", "ascii85")
-# Characters that nobody sees: format and control characters, tags, fillers and variation selectors.
-INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
-)
+UNSEEN = re.compile(f"[{INVISIBLE}]+")
 _LETTER = "[0-9A-Za-z\u00c0-\u024f\u0370-\u052f@._ -]"
 # Invisible characters that no script and no picture needs: between letters that take none, or more in a row than anything is written with.
 NEEDLESS = re.compile(
-    f"(?<={_LETTER}){INVISIBLE.pattern}(?={_LETTER})|(?<!\U0001f3f4)(?<![\U000e0020-\U000e007f])[\U000e0020-\U000e007f]{{4,}}"
+    f"(?<={_LETTER}){UNSEEN.pattern}(?={_LETTER})|(?<!\U0001f3f4)(?<![\U000e0020-\U000e007f])[\U000e0020-\U000e007f]{{4,}}"
     "|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}|[\u200b-\u200d\u2060-\u2064\ufeff]{16,}"
 )
 
 
 def invisible_runs(value: str, start: int, end: int) -> Iterator[Range]:
     """Yield the runs of invisible characters in a part of a text."""
-    return (found.span() for found in INVISIBLE.finditer(value, start, end))
+    return (found.span() for found in UNSEEN.finditer(value, start, end))
 
 
 def is_there(mark: Mark, value: str) -> bool:
@@ -53,7 +50,7 @@ def spans(
     """
     start, end = at or (mark.start, mark.end)
     if action is Action.STRIP and mark.view == "visible":
-        start, end = _widened(value, start, end, INVISIBLE)
+        start, end = _widened(value, start, end, UNSEEN)
         return [*runs(value, start, end)] or [(start, end)]
     if action is Action.STRIP and mark.view in UNSEEN_VIEWS and mark.column is not None:
         return [(0, len(value))]
@@ -64,8 +61,8 @@ def spans(
         rest = KEY_REST.match(value, end, end + _LONGEST_KEY)
         end = rest.end() if rest else end
     if start < end:  # a run of invisible characters is not cut in two
-        start = _widened(value, start, start, INVISIBLE)[0] if INVISIBLE.match(value[start]) else start
-        end = _widened(value, end, end, INVISIBLE)[1] if INVISIBLE.match(value[end - 1]) else end
+        start = _widened(value, start, start, UNSEEN)[0] if UNSEEN.match(value[start]) else start
+        end = _widened(value, end, end, UNSEEN)[1] if UNSEEN.match(value[end - 1]) else end
     return [(start, end)]
 
 

@@ -12,32 +12,44 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veritensor_ray.core.invisible_characters import CONTROLS, INVISIBLE
 from veritensor_ray.core.origins import Mapped
 from veritensor_ray.formats.encoded_text.layer import Layer, changed
 from veritensor_ray.formats.encoded_text.text_rows import JoinedRows, runs, table
 
 VIA = "unicode"
-_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef"
 _ALPHABETIC = "0-9A-Za-z\u00c0-\u024f\u0370-\u052f"
 _BESIDE = f"[{_ALPHABETIC}@._ -]"
 # Only between letters of scripts that never need one: Persian and Indic scripts are written with joiners, and so are emoji.
-_TAKEN_OUT = f"(?<={_BESIDE}[{_INVISIBLE}])[{_INVISIBLE}]*+(?={_BESIDE})"
-_HIDDEN = re.compile(f"[{_INVISIBLE}]{_TAKEN_OUT}")
+_TAKEN_OUT = f"(?<={_BESIDE}[{INVISIBLE}])[{INVISIBLE}]*+(?={_BESIDE})"
+_HIDDEN = re.compile(f"[{INVISIBLE}]{_TAKEN_OUT}")
 _WIDE_LETTERS = "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff\u2460-\u24ff"
 _WIDE_LETTER = re.compile(f"[{_WIDE_LETTERS}]")
 _WIDE = re.compile(f"[\uff01-\uff5e{_WIDE_LETTERS}]+")  # including wide signs, which on their own are normal between Chinese words
 _CARRIERS = "\U000e0000-\U000e01ef\ufe00-\ufe0f\u200b-\u200d\u2060-\u2064"
 # The pattern starts with a single character set, because that is the fastest way to search a text.
 _SUSPECT = re.compile(
-    f"[{_INVISIBLE}{_WIDE_LETTERS}\u0370-\u052f](?:{_TAKEN_OUT}"
+    f"[{INVISIBLE}{_WIDE_LETTERS}\u0370-\u052f](?:{_TAKEN_OUT}"
     f"|(?<=[{_WIDE_LETTERS}])[{_WIDE_LETTERS}]|(?<=[\u0370-\u052f])|(?<=[{_CARRIERS}])[{_CARRIERS}]{{3}})"
 )
 # The UTF-8 beginnings of that first character, without those that stand for ASCII.
 _SUSPECT_BYTES = re.compile(
-    rb"[\xcd-\xd4]|\xc2\xad|\xd8\x9c|\xe1(?:\x85[\x9f\xa0]|\x9e[\xb4\xb5]|\xa0[\x8b-\x8e])|\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf]"
-    rb"|\x91[\xa0-\xbf]|[\x92\x93])|\xe3\x85\xa4|\xef(?:\xb8[\x80-\x8f]|\xbb\xbf|\xbe\xa0|[\xbc\xbd])|\xf0\x9d[\x90-\x9f]|\xf3\xa0"
+    rb"[\xcd-\xd4]|\xc2[\x81\x8d\x8f\x90\x9d\xad]|\xd8\x9c|\xe1(?:\x85[\x9f\xa0]|\x9e[\xb4\xb5]|\xa0[\x8b-\x8f])"
+    rb"|\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf]|\x91[\xa0-\xbf]|[\x92\x93])|\xe3\x85\xa4"
+    rb"|\xef(?:\xb7[\x90-\xaf]|\xb8[\x80-\x8f]|\xbb\xbf|\xbe\xa0|[\xbc\xbd]|\xbf[\xb0-\xbb\xbe\xbf])"
+    rb"|\xf0(?:\x9b\xb2[\xa0-\xa3]|\x9d(?:\x85[\xb3-\xba]|[\x90-\x9f]))|\xf3\xa0|[\xf0-\xf4][\x8f\x9f\xaf\xbf]\xbf[\xbe\xbf]"
 )
+_CONTROL_BYTES = re.compile(rf"[A-Za-z0-9@._ -][{CONTROLS}]+[A-Za-z0-9@._ -]".encode())
+# Letters with NULs between them are UTF-16 or UTF-32 that somebody decoded as another encoding. Single NULs separate names in lists.
+_SPACED = re.compile("[^\\0\n](?:\\0{1,3}[^\\0\n]){3,}")
+_NULS = re.compile("\\0+")
+_SPACED_BYTES = re.compile(rb"[^\0\n](?:\0{1,3}[^\0\n]){3}")
 _ASCII = bytes(range(128))
+# ASCII that somebody decoded as UTF-16: two characters look like one, most often like a Chinese one. Of those, a third could be two of ASCII,
+# so that sixteen in a row hardly ever are Chinese.
+_PAIRS = re.compile("[" + "".join(f"{chr(high << 8 | 0x20)}-{chr(high << 8 | 0x7E)}" for high in range(0x20, 0x7F)) + "\u0a0d\u0d0a]{16,}")
+_PAIRS_BYTES = re.compile(rb"(?:[\xe2-\xe7][\x80-\xbf]{2}){16}")
+_FEWEST_KINDS, _LEAST_PROSE = 8, 0.7  # different characters of a decoded text, and its share of letters and spaces
 _TOKEN = re.compile(r"\w{3,64}")
 _LATIN = re.compile("[A-Za-z]")
 _GREEK_OR_CYRILLIC = re.compile("[\u0370-\u03ff\u0400-\u052f]")
@@ -69,8 +81,13 @@ def suspects(texts: pa.Array, joined: JoinedRows) -> Iterator[tuple[int, str]]:
         for row in np.flatnonzero(~pc.fill_null(pc.string_is_ascii(texts), True).to_numpy(zero_copy_only=False)).tolist():
             start, end = joined.span(row)
             beyond = joined.data[start:end].translate(None, _ASCII)
-            if _SUSPECT_BYTES.search(beyond) and _SUSPECT.search(texts[row].as_py()):
+            if (_SUSPECT_BYTES.search(beyond) and _SUSPECT.search(texts[row].as_py())) or (
+                _PAIRS_BYTES.search(beyond) and _PAIRS.search(texts[row].as_py())
+            ):
                 yield row, VIA
+    for pattern in (_CONTROL_BYTES, *((_SPACED_BYTES,) if b"\0" in joined.data else ())):
+        for found in pattern.finditer(joined.data):
+            yield joined.row(found.start()), VIA
     for start, end in runs(joined.data.translate(_KINDS), b"a1a"):
         if _is_order(joined.data[start:end]):
             yield joined.row(start), VIA
@@ -79,6 +96,9 @@ def suspects(texts: pa.Array, joined: JoinedRows) -> Iterator[tuple[int, str]]:
 def look(text: str) -> Iterator[Layer]:
     """Yield the text with its disguises removed, and the messages written in invisible characters."""
     mapped = Mapped(text)
+    if "\0" in text:
+        mapped.put([(*nul.span(), "") for match in _SPACED.finditer(text) for nul in _NULS.finditer(text, *match.span())])
+    mapped.put([(*match.span(), "") for match in _HIDDEN.finditer(mapped.text)])
     if not text.isascii():
         for pattern, decode, via in (
             (_TAGS, _tags, "tag-characters"),
@@ -89,7 +109,11 @@ def look(text: str) -> Iterator[Layer]:
                 message = decode(match.group())
                 if message:
                     yield Layer(_standing_for(message, match.span()), via)
-        mapped.put([(*match.span(), "") for match in _HIDDEN.finditer(text)])
+        for match in _PAIRS.finditer(text):
+            for codec in ("utf-16-le", "utf-16-be"):
+                if _is_prose(plain := match.group().encode(codec).decode("ascii")):
+                    places = np.repeat(np.arange(*match.span(), dtype=np.int64), 2)
+                    yield Layer(Mapped(plain, places, places + 1), codec)
         mapped.sub(_WIDE, _narrow)
         mapped.put(list(_of_two_scripts(mapped.text)))
     mapped.put(list(_of_orders(mapped.text)))
@@ -98,6 +122,10 @@ def look(text: str) -> Iterator[Layer]:
 
 def _standing_for(message: str, span: tuple[int, int]) -> Mapped:
     return Mapped(message, *(np.full(len(message), edge, np.int64) for edge in span))
+
+
+def _is_prose(text: str) -> bool:
+    return len(set(text)) >= _FEWEST_KINDS and sum(c.isalpha() or c == " " for c in text) >= _LEAST_PROSE * len(text)
 
 
 def _narrow(match: re.Match[str]) -> str | None:

@@ -18,7 +18,7 @@ from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Edit, Orders, applied
 from veritensor_ray.formats.editing.placing import Slot, combined, fitted, inside, joined, placed, removed, widened
-from veritensor_ray.formats.editing.spans import INVISIBLE, Range
+from veritensor_ray.formats.editing.spans import UNSEEN, Range
 from veritensor_ray.formats.editing.splice import encoding_of, spliced, text_of
 from veritensor_ray.formats.editing.views import Views
 from veritensor_ray.formats.format_registry import reader_for
@@ -45,7 +45,7 @@ _WITHOUT_END = "|".join(sorted((name for name in html5 if not name.endswith(";")
 _NUMBER = r"&(?:#\d+;?|#[xX][0-9A-Fa-f]+;?|[A-Za-z][A-Za-z0-9]{1,31};"
 _REFERENCE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END}))")
 _IN_VALUE = re.compile(rf"{_NUMBER}|(?:{_WITHOUT_END})(?![=\w]))")  # in an address, `&copy=1` is an argument
-_MAYBE_INVISIBLE = re.compile(rf"{INVISIBLE.pattern}|&#?\w{{1,31}};")
+_MAYBE_INVISIBLE = re.compile(rf"{UNSEEN.pattern}|&#?\w{{1,31}};")
 _ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|u\{[0-9A-Fa-f]{1,6}\}|.)", re.DOTALL)
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _NAME = re.compile(r"<!\[CDATA\[|<[!?][^\s>]*\s")
@@ -99,7 +99,7 @@ def _rewrite(source: Source, out: BinaryIO, orders: Orders, xml: bool, page: boo
 def _invisible(text: str, start: int, end: int) -> Iterator[Range]:
     """Yield the runs of invisible characters in a part of a text, and the references to such characters."""
     found = _MAYBE_INVISIBLE.finditer(text, start, end)
-    return (one.span() for one in found if not INVISIBLE.sub("", html.unescape(one[0])))
+    return (one.span() for one in found if not UNSEEN.sub("", html.unescape(one[0])))
 
 
 def _edited_values(text: str, slots: Sequence[Slot], edits: Sequence[Edit]) -> dict[str, list[Edit]]:
