@@ -117,11 +117,13 @@ def calling(source: Source) -> Iterator[Item]:
     yield from read(source)
 
 
-def failing(contract: type[Any], monkeypatch: pytest.MonkeyPatch, row: Format = ROWS, **functions: Any) -> set[str]:
+def failing(
+    contract: type[Any], monkeypatch: pytest.MonkeyPatch, row: Format = ROWS, document: SampleDocument = DOCUMENT, **functions: Any
+) -> set[str]:
     """The checks that a reader or a rewriter fails."""
     known = {"here:read": read, "here:rewrite": rewrite} | {f"here:{name}": function for name, function in functions.items()}
     monkeypatch.setattr(format_registry, "_imported", lambda path: known[path])
-    one = type("Contract", (contract,), {"row": row, "documents": (DOCUMENT,)})()
+    one = type("Contract", (contract,), {"row": row, "documents": (document,)})()
     failed = set()
     for name in (name for name in dir(one) if name.startswith("test_")):
         with pytest.MonkeyPatch.context() as patch:
@@ -227,3 +229,23 @@ def strict(source: Source, out: BinaryIO, orders: Orders) -> None:
 )
 def test_a_rewriter_with_a_mistake_fails(rewriter: Any, check: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert check in failing(RewriterContract, monkeypatch, rewrite=rewriter)
+
+
+def boxed(source: Source) -> Iterator[Item]:
+    source.file.seek(len(HEAD))
+    yield Member("a.txt", source.file)
+
+
+def unboxing(source: Source, out: BinaryIO, orders: Orders) -> None:
+    """Changes what it holds, wherever the order says that it is."""
+    source.file.seek(len(HEAD))
+    text = source.file.read(1 << 20).decode("latin-1")
+    inner = orders.member_orders("a.txt")
+    out.write(HEAD + (inner.cell(Unit(), text) if inner else text).encode("latin-1"))
+
+
+@pytest.mark.parametrize(("rewriter", "passes"), [(unboxing, True), (copying, False)])
+def test_files_inside_have_to_change_too(rewriter: Any, passes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = SampleDocument(HEAD + b"words inside", members=(b"words inside",))
+    failed = failing(RewriterContract, monkeypatch, document=box, read=boxed, rewrite=rewriter)
+    assert ("each_file_inside_can_be_changed" not in failed) is passes

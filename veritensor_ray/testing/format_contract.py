@@ -71,12 +71,13 @@ class ReadText:
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """What a reader yielded: texts, contents of members, gaps, and the error at the end."""
+    """What a reader yielded: texts, contents of members, gaps, the error at the end, and the names of the members."""
 
     texts: Sequence[ReadText]
     members: Sequence[bytes]
     gaps: Sequence[Gap]
     error: ReadError | None = None
+    names: Sequence[str] = ()  # of the members
 
     @property
     def told(self) -> bool:
@@ -92,6 +93,12 @@ class ReadDocument:
     def worded(self) -> list[ReadText]:
         """The texts that have a word, so that it can be changed."""
         return [one for one in self.texts if _WORD.search(one.text)]
+
+    @property
+    def worded_members(self) -> list[tuple[int, ReadText]]:
+        """The text of each member that is text and has a word, with the member's number."""
+        texts = ((number, ReadText(data.decode("utf-8", "replace"), Unit())) for number, data in enumerate(self.members))
+        return [(number, one) for number, one in texts if "\ufffd" not in one.text and _WORD.search(one.text)]
 
     def lacks(self, document: SampleDocument) -> list[str | bytes]:
         """Returns the texts and members of a document that were not read."""
@@ -125,18 +132,20 @@ class OfFormat:
         """Reads a file, and the members in it. Raises whatever the reader raises, apart from ReadError."""
         texts: list[ReadText] = []
         members: list[bytes] = []
+        names: list[str] = []
         gaps: list[Gap] = []
         try:
             for item in self.items(self.source(data, document)):
                 if isinstance(item, Gap):
                     gaps.append(item)
                 elif isinstance(item, Member):
+                    names.append(item.name)
                     members.append(_content(item.file))
                 else:
                     texts += _placed(item)
         except ReadError as error:
-            return ReadDocument(texts, members, gaps, error)
-        return ReadDocument(texts, members, gaps)
+            return ReadDocument(texts, members[: len(names)], gaps, error, names)
+        return ReadDocument(texts, members, gaps, None, names)
 
     def items(self, source: Source) -> Iterator[Item]:
         reader = reader_for(source.kind)

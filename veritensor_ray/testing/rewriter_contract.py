@@ -39,11 +39,23 @@ class RewriterContract(OfFormat):
 
     def test_each_text_can_be_changed(self) -> None:
         for document in self.known():
-            texts = self.read(document.data, document).worded
-            assert texts, "a document must have a text with a word, so that it can be changed"
+            texts = (found := self.read(document.data, document)).worded
+            assert texts or found.worded_members, "a document must have a text with a word, or a file with one, so that it can be changed"
             for mask in ("X", "", "a longer mask"):
                 for one in texts:
                     self._check_changed(document, one, mask)
+
+    def test_each_file_inside_can_be_changed(self) -> None:
+        for document in self.known():
+            before = self.read(document.data, document)
+            for number, text in before.worded_members:
+                order = text.order()
+                order = order._replace(mark=order.mark._replace(member=before.names[number]))
+                for mask in ("X", "", "a longer mask"):
+                    data, orders = self.rewritten(document, [order], mask)
+                    assert not orders.undone, f"the edit in {before.names[number]!r} stays undone"
+                    expected = [text.masked(mask).encode() if at == number else one for at, one in enumerate(before.members)]
+                    assert self.read(data, document).members == expected, "exactly the file with the order must change"
 
     def test_all_texts_can_be_changed_at_once(self) -> None:
         for document in self.known():
@@ -82,7 +94,7 @@ class RewriterContract(OfFormat):
 
     def test_an_edit_that_is_not_at_its_place_is_not_made(self) -> None:
         for document in self.known():
-            unit = self.read(document.data, document).texts[0].unit
+            unit = next((one.unit for one in self.read(document.data, document).texts), Unit())
             for order in (order_for(0, unit, 0, 7, "nowhere"), order_for(0, unit._replace(row=10**6), 0, 3, "abc")):
                 try:
                     data, orders = self.rewritten(document, [order])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.formats.archives.ar.test_read import MAGIC
+from tests.formats.archives.ar.test_read import MAGIC, TestReadingArchives
 from tests.formats.archives.gathering import AR, gather
 from tests.formats.archives.packed import (
     CLEAN,
@@ -30,9 +30,15 @@ from tests.formats.archives.packed import (
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
+from veritensor_ray.testing import RewriterContract
 
 LONG = "a long name of a file.txt"
 SYMBOLS = ar_entry(b"/", (1).to_bytes(4, "big") + (80).to_bytes(4, "big") + b"main\x00")
+
+
+class TestRewritingArchives(RewriterContract):
+    row = TestReadingArchives.row
+    documents = TestReadingArchives.documents
 
 
 @pytest.mark.parametrize("made", [gnu_ar, bsd_ar])
