@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.formats.archives.ar.test_read import MAGIC, TestReadingArchives
+from tests.formats.archives.ar.test_read import ARCHIVES, MAGIC, row_of
 from tests.formats.archives.gathering import AR, gather
 from tests.formats.archives.packed import (
     CLEAN,
@@ -37,8 +37,8 @@ SYMBOLS = ar_entry(b"/", (1).to_bytes(4, "big") + (80).to_bytes(4, "big") + b"ma
 
 
 class TestRewritingArchives(RewriterContract):
-    row = TestReadingArchives.row
-    documents = TestReadingArchives.documents
+    row = row_of(AR)
+    documents = ARCHIVES
 
 
 @pytest.mark.parametrize("made", [gnu_ar, bsd_ar])
