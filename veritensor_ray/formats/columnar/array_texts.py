@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from veritensor_ray.formats.columnar.blobs import as_text, is_picture
-from veritensor_ray.formats.columnar.leaf_paths import LeafPath, as_lists, field_path, labels, list_items, map_entries, row_of_member
-from veritensor_ray.formats.columnar.text_types import as_bytes, is_string, is_text_type, is_view, without_views
+from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, offsets_of, row_of_member
+from veritensor_ray.formats.columnar.text_columns import as_bytes, is_string, is_text_type, is_view, without_views
 from veritensor_ray.formats.common.column_paths import shorten
 from veritensor_ray.formats.common.kind import HEAD_BYTES
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
@@ -161,7 +160,7 @@ class _LeafEditor:
         key, value = (field_path(inner.path, field) for field in inner.values.type)
         keys = self.edited(inner.values.field(0), False, key, inner.rows)
         items = self.edited(inner.values.field(1), kind.item_field.nullable, value, inner.rows)
-        return pa.MapArray.from_arrays(_offsets(as_lists(column), pa.int32()), keys, items, type=kind, mask=_mask(column))
+        return pa.MapArray.from_arrays(offsets_of(column, pa.int32()), keys, items, type=kind, mask=_mask(column))
 
     def _list(self, column: pa.Array, path: LeafPath, rows: Any) -> pa.Array:
         kind = column.type
@@ -171,7 +170,7 @@ class _LeafEditor:
             return self._fixed_size(column, values)
         made = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
         width = pa.int64() if pa.types.is_large_list(kind) else pa.int32()
-        return made.from_arrays(_offsets(column, width), values, type=kind, mask=_mask(column))
+        return made.from_arrays(offsets_of(column, width), values, type=kind, mask=_mask(column))
 
     def _fixed_size(self, column: pa.Array, values: pa.Array) -> pa.Array:
         """Put values where they were; a list that is null has places for values too."""
@@ -240,11 +239,6 @@ def _again(raw: bytes, text: str, edits: Sequence[Edit]) -> bytes | None:
         if mark + text.encode(codec, "replace") == raw:
             return mark + applied(text, edits).encode(codec, "replace")
     return None
-
-
-def _offsets(lists: pa.Array, kind: pa.DataType) -> pa.Array:
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
-    return pa.array(np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))), kind)
 
 
 def _mask(column: pa.Array) -> pa.Array | None:

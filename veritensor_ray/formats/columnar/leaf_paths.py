@@ -30,7 +30,7 @@ def field_path(path: LeafPath, field: pa.Field) -> LeafPath:
 
 def map_entries(column: pa.MapArray, path: LeafPath, rows: Any) -> InnerValues:
     """Return the entries of maps, which are structs of a key and a value. All entries of a map have the same path."""
-    lists = as_lists(column)
+    lists = _as_lists(column)
     parents = pc.list_parent_indices(lists)
     inner = path if isinstance(path, str) else path.take(parents)
     return InnerValues(pc.list_flatten(lists), joined(inner, "[]"), rows[parents.to_numpy()])
@@ -45,9 +45,15 @@ def list_items(column: pa.Array, path: LeafPath, rows: Any) -> InnerValues:
     return InnerValues(pc.list_flatten(column), named, rows[parents])
 
 
-def as_lists(column: pa.MapArray) -> pa.ListArray:
-    """Return maps as lists of their entries."""
+def _as_lists(column: pa.MapArray) -> pa.ListArray:
     return column.cast(pa.list_(pa.struct([("key", column.type.key_type), ("value", column.type.item_type)])))
+
+
+def offsets_of(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return where the lists or maps of a column begin if they are stored one after another."""
+    lists = _as_lists(column) if pa.types.is_map(column.type) else column
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    return pa.array(np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))), kind)
 
 
 def labels(path: LeafPath, column: pa.Array) -> pa.Array:

@@ -9,6 +9,7 @@ from typing import Any
 from veritensor_ray.formats.editing.actions import Strippable
 from veritensor_ray.formats.editing.edits import Orders, Unit
 from veritensor_ray.formats.editing.splice import spliced_value
+from veritensor_ray.formats.json.recognise import parses
 
 ARROW_SCHEMA, PANDAS = b"ARROW:schema", b"pandas"
 STRUCTURE = (ARROW_SCHEMA, PANDAS, b"huggingface")  # without these, the columns would be read as something else
@@ -20,23 +21,20 @@ def is_stripped(metadata: Iterable[bytes], orders: Orders) -> bool:
 
 
 def changed_metadata(key: bytes, value: bytes, orders: Orders) -> bytes | None:
-    """Return the value of a pair of metadata as it should be, or None if the pair has to go: if it would be empty, or broken."""
+    """Return the value of a pair of metadata as it should be, or None if the pair has to go: if it would be empty or broken, or is stripped."""
     unit = Unit(column=key.decode("utf-8", "replace"))
-    if unit not in orders.units:
-        return value
-    if orders.drops_cell(unit):
-        return None
-    new = spliced_value(value, orders.edits(unit, value.decode("utf-8", "replace")))
-    broken = new != value and (key == PANDAS or (_is_json(value) and not _is_json(new)))  # pandas would look for columns that do not exist
-    return None if broken or not new else new
-
-
-def _is_json(value: bytes) -> bool:
-    try:
-        json.loads(value)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    new = value
+    if unit in orders.units:
+        if orders.drops_cell(unit):
+            return None
+        new = spliced_value(value, orders.edits(unit, value.decode("utf-8", "replace")))
+        broken = new != value and (key == PANDAS or (parses(value) and not parses(new)))  # pandas would look for columns that do not exist
+        if broken or not new:
+            return None
+    if not is_stripped([key], orders):
+        return new
+    orders.stripped(Strippable.METADATA)
+    return None
 
 
 def shorter_index(value: bytes, before: int, after: int) -> bytes:

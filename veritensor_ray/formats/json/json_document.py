@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable
 
@@ -14,6 +15,7 @@ from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Edit, OrderedRange, Orders, Unit
 from veritensor_ray.formats.editing.splice import encoding_of
 from veritensor_ray.formats.json.literals import STREAM, STRING, Items, JsonFinder, Literal, drops, held, is_ascii_only, key_changes, number
+from veritensor_ray.formats.json.read import Utf8
 from veritensor_ray.formats.json.value_tree import is_text
 
 # Who speaks in a conversation, and the names of that member in the usual formats of chat datasets.
@@ -31,13 +33,9 @@ _STRING, _OPEN, _CLOSE, _COMMA, _OTHER = 2, 3, 4, 5, 6  # the last group of a ma
 def is_json(source: Source) -> bool:
     """Return whether a document is valid JSON, whatever its numbers and its depth."""
     source.file.seek(source.kind.bom)
-    events = ijson.sendable_list()
-    parser = ijson.basic_parse_coro(events)
     try:
-        for text, _ in decoded(source.file, encoding_of(source)):
-            parser.send(text.encode("utf-8", "replace"))
-            del events[:]
-        parser.close()
+        for _ in ijson.basic_parse(io.BufferedReader(Utf8(source))):
+            pass
     except ijson.JSONError:
         return False
     except UnicodeDecodeError:

@@ -66,7 +66,7 @@ class Collector(Strings):
         self._size = 0
 
 
-class _Utf8(io.RawIOBase):
+class Utf8(io.RawIOBase):
     """Converts a text stream in any encoding to UTF-8 bytes, which the JSON parser needs."""
 
     def __init__(self, source: Source) -> None:
@@ -155,7 +155,7 @@ def _strings(source: Source) -> Iterator[Block]:
     """Stream the strings. Paths are built here and only for strings: ijson's own prefixes grow with the depth before any limit on it can be
     checked.
     """
-    stream: Any = source.file if source.kind.encoding == "utf-8" else io.BufferedReader(_Utf8(source))
+    stream: Any = source.file if source.kind.encoding == "utf-8" else io.BufferedReader(Utf8(source))
     collector = Collector(source.via)
     here, around = "", list[str]()  # the path of the next value, and the paths of the containers around it
     row, is_array, outermost = -1, False, False  # the last one: whether the next value is an item of the outermost array

@@ -16,12 +16,13 @@ def begins_json(start: str) -> bool:
 def is_json_lines(text: str, extension: str) -> bool:
     """Whether JSON is one value on each line: the name says so, or the first two lines are values by themselves."""
     lines = [line for line in "\n".join(text.split("\n", 4)[:4]).splitlines()[:4] if line.strip()]
-    return extension in (".jsonl", ".ndjson") or (len(lines) >= 2 and all(_is_value(line) for line in lines[:2]))
+    return extension in (".jsonl", ".ndjson") or (len(lines) >= 2 and all(line.lstrip()[:1] in "{[" and parses(line) for line in lines[:2]))
 
 
-def _is_value(line: str) -> bool:
+def parses(text: str | bytes) -> bool:
+    """Return whether a text is a JSON value."""
     try:
-        json.loads(line)
+        json.loads(text)
     except (ValueError, RecursionError):
         return False
-    return line.lstrip()[:1] in "{["
+    return True

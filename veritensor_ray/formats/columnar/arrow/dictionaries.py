@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from veritensor_ray.formats.columnar.text_types import as_bytes, is_text_type
+from veritensor_ray.formats.columnar.text_columns import as_bytes
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 
 _Codes = np.ndarray[Any, np.dtype[np.int64]]
@@ -98,11 +98,6 @@ class Dictionary:
         codes = self._codes[batch]
         indices = pa.array(np.maximum(codes, 0), pa.int64(), mask=codes == _NONE).cast(self._kind.index_type)
         return pa.DictionaryArray.from_arrays(indices, self._new, ordered=self._kind.ordered)
-
-
-def is_rewritable(kind: pa.DictionaryType) -> bool:
-    """Return whether the values of a dictionary are texts that can be replaced."""
-    return is_text_type(kind.value_type)
 
 
 def _raw(values: pa.Array) -> pa.Array:

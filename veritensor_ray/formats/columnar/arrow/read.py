@@ -21,9 +21,9 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, as_read_error
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
-from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, member_name
+from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, member_name, offsets_of
 from veritensor_ray.formats.columnar.parquet.structure import Shared
-from veritensor_ray.formats.columnar.text_types import as_bytes, has_text, is_binary, is_string, is_view
+from veritensor_ray.formats.columnar.text_columns import as_bytes, has_text, is_binary, is_string, is_view, stretches
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.column_paths import shorten
 from veritensor_ray.formats.common.personal_numbers import BELOW, LEAST
@@ -73,13 +73,8 @@ def _portions(column: pa.Array) -> Iterator[tuple[int, int]]:
     """Yield ranges that cut a text or binary column into pieces of at most a few megabytes."""
     if column.nbytes <= _PIECE_BYTES:
         yield 0, len(column)
-        return
-    ends, first = _ends(column), 0
-    while first < len(column):
-        before = int(ends[first - 1]) if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, before + _PIECE_BYTES, side="right")))
-        yield first, last
-        first = last
+    else:
+        yield from stretches(_ends(column), _PIECE_BYTES, len(column))
 
 
 def _size(file: BinaryIO) -> int:
@@ -324,8 +319,7 @@ def _numbers(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Ite
 
 def _as_list(views: pa.Array) -> pa.Array:
     """The same lists, stored consecutively; pyarrow 26's cast from views makes arrays that do not validate."""
-    lengths = pc.fill_null(pc.list_value_length(views), 0).to_numpy()
-    return pa.LargeListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int64()), pc.list_flatten(views))
+    return pa.LargeListArray.from_arrays(offsets_of(views, pa.int64()), pc.list_flatten(views))
 
 
 def _union(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Iterator[Item]:

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from veritensor_ray.core.errors import as_read_error
 from veritensor_ray.formats.columnar.array_texts import TableOrders, kept, taken
-from veritensor_ray.formats.columnar.arrow.dictionaries import Dictionary, is_rewritable
+from veritensor_ray.formats.columnar.arrow.dictionaries import Dictionary
 from veritensor_ray.formats.columnar.arrow.read import validate_column
-from veritensor_ray.formats.columnar.table_metadata import STRUCTURE, changed_metadata, is_stripped, shorter_index
-from veritensor_ray.formats.columnar.text_types import has_text, is_view
+from veritensor_ray.formats.columnar.table_metadata import PANDAS, changed_metadata, is_stripped, shorter_index
+from veritensor_ray.formats.columnar.text_columns import has_text, is_text_type, is_view
 from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.source import Source
-from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
+from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
 
 _DECODING = (pa.ArrowException, OSError, ValueError)
@@ -73,7 +73,7 @@ class _BatchRewriter:
         for number, field in enumerate(self._schema):
             if number not in self._touched and not (self._orders.rows and has_text(field.type)):
                 continue
-            if pa.types.is_dictionary(field.type) and is_rewritable(field.type):
+            if pa.types.is_dictionary(field.type) and is_text_type(field.type.value_type):
                 found[number] = Dictionary(field.type)
             elif _shares(field.type):
                 raise CannotRewriteError(f"it has findings in rows with a column of the type {field.type}"[:200])
@@ -166,15 +166,9 @@ class _BatchRewriter:
     def _metadata(self, before: int, after: int) -> Mapping[bytes, bytes] | None:
         """Return the metadata of the schema as it should be."""
         made: dict[bytes, bytes] = {}
-        stripped = 0
         for key, value in (self._schema.metadata or {}).items():
-            new = changed_metadata(key, value, self._orders)
-            if new is not None and Strippable.METADATA in self._orders.strip and key not in STRUCTURE:
-                stripped += 1
-            elif new is not None:
-                made[key] = shorter_index(new, before, after) if key == b"pandas" and before != after else new
-        if stripped:
-            self._orders.stripped(Strippable.METADATA, stripped)
+            if (new := changed_metadata(key, value, self._orders)) is not None:
+                made[key] = shorter_index(new, before, after) if key == PANDAS and before != after else new
         return made or None
 
     def _options(self) -> pa.ipc.IpcWriteOptions:

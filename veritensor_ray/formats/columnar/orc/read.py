@@ -20,6 +20,7 @@ from veritensor_ray.formats.columnar import snappy
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
 from veritensor_ray.formats.columnar.leaf_paths import member_name
 from veritensor_ray.formats.columnar.orc import structure as orc_runs
+from veritensor_ray.formats.columnar.text_columns import stretches
 from veritensor_ray.formats.common.budget import Budget, Copies
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.common.utf8 import utf8
@@ -290,7 +291,7 @@ class _StripeReader:
         """Yield consecutive values, a few thousand at a time."""
         lengths = self._lengths(number, len(rows), bound=False)
         stream = _ColumnStream(self._file, *self._stripe.streams.get((number, _DATA), (0, 0)))
-        for first, last in _stretches(lengths):
+        for first, last in stretches(np.cumsum(lengths), _BATCH_BYTES, _BATCH_VALUES):
             offsets = np.concatenate(([0], np.cumsum(lengths[first:last])))
             self._file.budget.add(offsets.nbytes)  # a run of lengths may stand for any number of empty values
             yield _array(stream.read(int(offsets[-1])), offsets), rows[first:last]
@@ -307,7 +308,7 @@ class _StripeReader:
         chosen = orc_runs.numbers(self._all(number, _DATA), len(rows), kind >= 2)
         if np.any((chosen < 0) | (chosen >= size)):
             raise Malformed("a value is not in its dictionary")
-        for first, last in _stretches(lengths[chosen]):
+        for first, last in stretches(np.cumsum(lengths[chosen]), _BATCH_BYTES, _BATCH_VALUES):
             values = entries.take(pa.array(chosen[first:last]))
             self._file.budget.add(values.nbytes)  # copied from the dictionary, however often it is repeated
             yield values, rows[first:last]
@@ -332,15 +333,3 @@ class _StripeReader:
 
 def _array(data: bytes, offsets: Any) -> Any:
     return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)])
-
-
-def _stretches(lengths: Any) -> Iterator[tuple[int, int]]:
-    """Yield ranges of at most a few thousand values and a few megabytes."""
-    ends = np.cumsum(lengths)
-    first = 0
-    while first < len(lengths):
-        base = int(ends[first - 1]) if first else 0
-        last = int(np.searchsorted(ends, base + _BATCH_BYTES, side="right"))
-        last = min(max(last, first + 1), first + _BATCH_VALUES)
-        yield first, last
-        first = last

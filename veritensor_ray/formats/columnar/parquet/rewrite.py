@@ -48,11 +48,11 @@ from veritensor_ray.formats.columnar.parquet.parquet_file import (
 )
 from veritensor_ray.formats.columnar.parquet.structure import Shared
 from veritensor_ray.formats.columnar.parquet.thrift import I64, List, Struct
-from veritensor_ray.formats.columnar.table_metadata import ARROW_SCHEMA, PANDAS, STRUCTURE, changed_metadata, is_stripped, shorter_index
+from veritensor_ray.formats.columnar.table_metadata import ARROW_SCHEMA, PANDAS, changed_metadata, is_stripped, shorter_index
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.source import Source
-from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
+from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
 
 _PORTION = 64 << 20  # bytes of values that are encoded at once; a chunk with more of them gets no dictionary
@@ -222,17 +222,12 @@ def _metadata(pairs: list[Struct] | None, orders: Orders) -> list[Struct] | None
     """Return the pairs of metadata as they should be."""
     if pairs is None:
         return None
-    made, stripped = [], 0
+    made = []
     for pair in pairs:
         key, value = pair[1], pair.get(2)
         new = value if value is None or key == ARROW_SCHEMA else changed_metadata(key, value, orders)
-        if new is not None and Strippable.METADATA in orders.strip and key not in STRUCTURE:
-            stripped += 1
-            continue
         if value is None or new is not None:
             made.append(pair if new == value else text_pair(key, new or b""))
-    if stripped:
-        orders.stripped(Strippable.METADATA, stripped)
     unchanged = len(made) == len(pairs) and all(one is two for one, two in zip(made, pairs, strict=True))
     return pairs if unchanged else _with_schema(made)
 

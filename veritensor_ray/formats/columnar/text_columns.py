@@ -1,7 +1,11 @@
-"""Types of Arrow columns that hold text. It depends on no format."""
+"""Columns that hold text: their types, and pieces of bounded size. It depends on no format."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 import pyarrow as pa
 
 _BYTES_OF = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
@@ -57,3 +61,14 @@ def without_views(column: pa.Array) -> pa.Array:
     if not is_view(column.type):
         return column
     return column.cast(pa.large_string() if is_string(column.type) else pa.large_binary())
+
+
+def stretches(ends: Any, most_bytes: int, most_values: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of values, each of so many bytes and values at most, or of one value. `ends` is where each value ends in bytes."""
+    first = 0
+    while first < len(ends):
+        before = int(ends[first - 1]) if first else 0
+        last = int(np.searchsorted(ends, before + most_bytes, side="right"))
+        last = min(max(last, first + 1), first + most_values)
+        yield first, last
+        first = last
