@@ -116,11 +116,17 @@ def test_deep_metadata_hides_nothing(depth: int) -> None:
 def test_pictures_are_images_and_bad_base64_is_a_gap() -> None:
     encoded = base64.encodebytes(PNG).decode()
     blocks, gaps = read(
-        notebook(code({"data": {"image/png": [encoded[:20], encoded[20:]]}}, {"data": {"image/png": "abc"}}, {"data": {"image/png": 3}})),
+        notebook(
+            code(
+                {"data": {"image/png": [encoded[:20], encoded[20:]]}},
+                {"data": {"image/vnd.microsoft.icon": "abc"}},
+                {"data": {"image/png": 3}},
+            )
+        ),
         KIND,
     )
     assert next(block.images for block in blocks if block.images) == [PNG]
-    assert reasons(gaps) == ["image/png in outputs[1].data is not valid base64"]
+    assert reasons(gaps) == ["image/vnd.microsoft.icon in outputs[1].data is not valid base64"]
 
 
 def test_lone_surrogates_and_nuls_and_marks() -> None:

@@ -15,7 +15,7 @@ from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.json.read import read_json
-from veritensor_ray.formats.notebook.cells import CellText, notebook_of, texts_of
+from veritensor_ray.formats.notebook.cells import notebook_of, texts_of
 
 _LARGEST = bounds.NOTEBOOK
 
@@ -29,24 +29,23 @@ def read_notebook(source: Source) -> Iterator[Block | Gap]:
     if notebook is None:
         yield from read_json(replace(source, file=io.BytesIO(data)))
         return
-    for found in texts_of(notebook):
-        if found.kind == "image":
-            yield _image(found)
-        elif text := json.dumps(found.value) if found.kind == "json" else _joined(found.value):
-            view = "metadata" if found.kind == "metadata" else "visible"
-            yield Block([text], part=found.part, column=found.column, line=1, view=view)
+    for part, column, value, kind in texts_of(notebook):
+        if kind == "image":
+            yield _image(part, column, value)
+        elif text := json.dumps(value) if kind == "json" else _joined(value):
+            yield Block([text], part=part, column=column, line=1, view="metadata" if kind == "metadata" else "visible")
 
 
-def _image(found: CellText) -> Block | Gap:
+def _image(part: str | None, column: str, value: Any) -> Block | Gap:
     try:
-        data = base64.b64decode(_joined(found.value), validate=False)
+        data = base64.b64decode(_joined(value), validate=False)
     except (binascii.Error, ValueError):
-        bundle, _, media_type = found.column.rpartition(".")
-        return Gap(f"{media_type} in {bundle} is not valid base64", location=found.part)
-    return Block([""], part=found.part, column=found.column, images=[data])
+        bundle, _, name = column.rpartition(".image/")
+        return Gap(f"image/{name} in {bundle} is not valid base64", location=part)
+    return Block([""], part=part, column=column, images=[data])
 
 
 def _joined(value: Any) -> str:
-    if isinstance(value, list):
-        return "".join(str(line) for line in value)
-    return value if isinstance(value, str) else ""
+    if isinstance(value, str):
+        return value
+    return "".join(str(line) for line in value) if isinstance(value, list) else ""
