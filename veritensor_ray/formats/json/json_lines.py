@@ -10,7 +10,7 @@ from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.edits import Edit, Orders, Unit
 from veritensor_ray.formats.editing.splice import TextLine, lines_of
 from veritensor_ray.formats.json.literals import PLAIN, JsonFinder, Literal, drops, is_ascii_only, key_changes
-from veritensor_ray.formats.json.traced import Traced, traced_pairs
+from veritensor_ray.formats.json.traced_values import TracedString, traced_pairs
 from veritensor_ray.formats.json.value_tree import Strings, value_of
 
 _BEAT = 1 << 20
@@ -43,11 +43,11 @@ class _Line:
     def edits(self) -> list[Edit]:
         """Return the changes, as characters of the file."""
         body = self._text.lstrip("\x1e")  # the record separator of RFC 7464
-        strings, too_deep = Strings(numbered=True), False
         try:
             value_of(body)
         except (ValueError, RecursionError):
             return self._as_text(alone=True)
+        strings, too_deep = Strings(numbered=True), False
         try:
             strings.read(traced_pairs(body, self._start + len(self._text) - len(body)), "", self._row, self._depth)
         except ValueError:
@@ -65,7 +65,7 @@ class _Line:
         edits = self._finder.changes(Unit(row=self._row, column=""), Literal(self._text, self._start, PLAIN), alone)
         return [Edit(self._start + edit.start, self._start + edit.end, edit.text) for edit in edits]
 
-    def _string(self, unit: Unit, text: Traced, alone: bool, names: dict[int, dict[str, str]]) -> list[Edit]:
+    def _string(self, unit: Unit, text: TracedString, alone: bool, names: dict[int, dict[str, str]]) -> list[Edit]:
         literal = text.literal
         edits = self._finder.changes(unit, literal, alone, is_key=bool(text.keys))
         if edits and text.keys:

@@ -17,7 +17,7 @@ from veritensor_ray.formats.editing.spans import Range
 from veritensor_ray.formats.editing.splice import spliced, text_of
 from veritensor_ray.formats.json.literals import PLAIN, Items, JsonFinder, Literal, is_ascii_only
 from veritensor_ray.formats.json.rewrite import rewrite_json
-from veritensor_ray.formats.json.traced import Traced, TracedList, TracedObject, traced_objects
+from veritensor_ray.formats.json.traced_values import TracedList, TracedObject, TracedString, traced_objects
 from veritensor_ray.formats.notebook.cells import CellText, notebook_of, texts_of
 
 _KEPT_METADATA = ("kernelspec", "language_info")  # without them, a program does not know how to run the cells
@@ -166,12 +166,12 @@ class _Notebook:
 def _lines(value: Any) -> Iterator[_Piece]:
     """Yield the strings that a text is joined from. Anything else in its list is read as Python shows it."""
     for line in value if isinstance(value, TracedList) else [value]:
-        yield _Piece(line, line.literal) if isinstance(line, Traced) else _Piece(str(line))
+        yield _Piece(line, line.literal) if isinstance(line, TracedString) else _Piece(str(line))
 
 
 def _written(value: Any) -> Iterator[_Piece]:
     """Yield a value as Python writes it, which is what the reader makes of one that is neither a string nor a list."""
-    if isinstance(value, Traced):
+    if isinstance(value, TracedString):
         text = json.dumps(json.loads(f'"{value.literal.raw}"'))[1:-1]
         yield from (_Piece('"'), _Piece(text, value.literal, Literal(text, 0)), _Piece('"'))
     elif isinstance(value, TracedList):

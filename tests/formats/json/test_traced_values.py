@@ -1,4 +1,4 @@
-"""Traced values are those of Python's parser, and each string stands where it says."""
+"""TracedString values are those of Python's parser, and each string stands where it says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veritensor_ray.formats.json.literals import Number
-from veritensor_ray.formats.json.traced import Traced, TracedList, TracedObject, TracedScalar, traced_objects, traced_pairs
+from veritensor_ray.formats.json.traced_values import TracedList, TracedObject, TracedScalar, TracedString, traced_objects, traced_pairs
 from veritensor_ray.formats.json.value_tree import text_of, value_of
 
 BASE = 1000
@@ -28,13 +28,13 @@ def seen(value: Any) -> Any:
     return None if text is None else text.encode("utf-8", "replace").decode()
 
 
-def strings(value: Any) -> list[Traced]:
+def strings(value: Any) -> list[TracedString]:
     """All strings and numbers of a traced value, keys included."""
     if isinstance(value, (list, tuple)):
         return [text for item in value for text in strings(item)]
     if isinstance(value, dict):
         return [text for pair in value.items() for text in strings(pair)]
-    return [value] if isinstance(value, Traced) else []
+    return [value] if isinstance(value, TracedString) else []
 
 
 @settings(max_examples=100, deadline=None)
@@ -57,7 +57,7 @@ def test_objects_are_those_of_the_parser(text: str) -> None:
     todo = [(value, expected)]
     while todo:
         one, its = todo.pop()
-        assert isinstance(one, (Traced, TracedList, TracedObject, TracedScalar))
+        assert isinstance(one, (TracedString, TracedList, TracedObject, TracedScalar))
         assert json.loads(text[one.start : one.end]) == its
         todo += zip(one.values(), its.values(), strict=True) if isinstance(one, dict) else ()
         todo += zip(one, its, strict=True) if isinstance(one, list) else ()

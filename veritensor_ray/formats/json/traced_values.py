@@ -13,15 +13,15 @@ _TOKEN = re.compile(rf'[\s,:]*+(?:({STRING})|([\[{{])|([\]}}])|([^\s,:"\[\]{{}}]
 _STRING, _OPEN, _CLOSE, _OTHER = 1, 2, 3, 4  # the groups of a token
 
 
-class Traced(str):
+class TracedString(str):
     """A string as readers see it, or a number that they yield as text. `keys` are those of the object if it is one of them."""
 
     __slots__ = ("keys", "literal")
-    keys: list[Traced]
+    keys: list[TracedString]
     literal: Literal
 
     @classmethod
-    def of(cls, literal: Literal) -> Traced:
+    def of(cls, literal: Literal) -> TracedString:
         """Return the string of a literal."""
         made = cls(literal.value)
         made.literal, made.keys = literal, []
@@ -84,7 +84,7 @@ def _traced(text: str, base: int, container: Callable[[str, list[Any], int, int]
             around.append((found[_OPEN], start, []))
             continue
         if group == _STRING:
-            value: Any = Traced.of(Literal(found[_STRING][1:-1], base + start + 1))
+            value: Any = TracedString.of(Literal(found[_STRING][1:-1], base + start + 1))
         elif group == _OTHER:
             value = scalar(found[_OTHER], base + start)
         else:
@@ -94,18 +94,18 @@ def _traced(text: str, base: int, container: Callable[[str, list[Any], int, int]
     return around[0][2][0]
 
 
-def _pairs(items: list[Any]) -> tuple[tuple[Traced, Any], ...]:
+def _pairs(items: list[Any]) -> tuple[tuple[TracedString, Any], ...]:
     """Return the items of an object as pairs of a key and its value."""
     return tuple(zip(items[::2], items[1::2], strict=True))
 
 
-def _keyed(items: list[Any]) -> tuple[tuple[Traced, Any], ...]:
+def _keyed(items: list[Any]) -> tuple[tuple[TracedString, Any], ...]:
     keys = items[::2]
     for key in keys:
         key.keys = keys
     return _pairs(items)
 
 
-def _number(raw: str, start: int) -> Traced | None:
+def _number(raw: str, start: int) -> TracedString | None:
     found = number(raw, start)
-    return None if found is None else Traced.of(found)
+    return None if found is None else TracedString.of(found)
