@@ -29,6 +29,7 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     assert [words for words in ("signatures.", "(dry_run)", "4 suppressed", "1 new", "<mark>") if words not in shown] == []
 
 
+@pytest.mark.slow
 def test_the_examples_pass_their_tests() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "examples"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": "examples"}, capture_output=True, text=True, check=False)

@@ -15,6 +15,7 @@ _PROPERTIES = regex.compile(r"\p{Default_Ignorable_Code_Point}|\p{Noncharacter_C
 _SEEN_OR_SEPARATING = "\0\t\n\v\f\r\x1c\x1d\x1e\x1f"
 
 
+@pytest.mark.slow
 def test_all_that_unicode_calls_ignorable_or_no_character() -> None:
     for code in range(0x110000):
         if not 0xD800 <= code < 0xE000 and unicodedata.category(chr(code)) != "Cc":

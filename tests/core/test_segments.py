@@ -183,6 +183,7 @@ def plainly(block: Block, identity: Identity) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     st.lists(st.tuples(blocks(), st.builds(Identity, st.integers(0, 3), st.sampled_from("ab"), st.just("text/plain"), NAMES)), max_size=5)

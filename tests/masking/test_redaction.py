@@ -141,6 +141,7 @@ def test_words_about_secrets_stay(text: str) -> None:
     assert mask(text) == text
 
 
+@pytest.mark.slow
 @pytest.mark.results
 @pytest.mark.parametrize(
     "piece", ["curl -u", "curl x ", "password ", "password is ", "mysql a ", "machine a login b ", "-u a:", "api_key=", "'", "1a", "login "]

@@ -180,6 +180,7 @@ def test_values_are_bounded() -> None:
     assert list(values.kinds) == ["ab" * (bounds.VALUE // 2)]
 
 
+@pytest.mark.slow
 @pytest.mark.results
 @pytest.mark.parametrize(
     "value", [lambda i: f"a{i:07x}z", lambda i: f"jane{i}@example.com", lambda i: "a" * (6 + i % 250) + str(i), lambda i: f"{i:040}"]

@@ -139,6 +139,7 @@ def test_a_good_format_passes(contract: type[Any], monkeypatch: pytest.MonkeyPat
     assert failing(contract, monkeypatch) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reader", "check"),
     [
@@ -212,6 +213,7 @@ def strict(source: Source, out: BinaryIO, orders: Orders) -> None:
     rewrite(source, out, orders)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rewriter", "check"),
     [

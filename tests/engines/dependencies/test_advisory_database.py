@@ -142,6 +142,7 @@ def test_another_format_is_refused_and_damage_is_met_later(tmp_path: Path) -> No
         Database(path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OSV.exists(), reason="the development data is not here: ../shared/data/osv/PyPI-all.zip")
 def test_real_records(tmp_path: Path) -> None:
     report = import_archives([OSV], tmp_path / "db")
@@ -157,6 +158,7 @@ def test_real_records(tmp_path: Path) -> None:
     assert "CVE-2021-33203" not in names("django", "3.2.4")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OSV.exists(), reason="the development data is not here: ../shared/data/osv/PyPI-all.zip")
 def test_every_enumerated_version_of_real_records_is_affected(tmp_path: Path) -> None:
     import_archives([OSV], tmp_path / "db")

@@ -172,6 +172,7 @@ def _sparse() -> Any:
     return torch.ones(3).to_sparse()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("made", [lambda: network().state_dict(), network, _checkpoint, _tensors, _parameter, _sparse])
 def test_torch(made: Callable[[], Any], zipped: bool) -> None:

@@ -59,6 +59,7 @@ def test_functions_that_run_code_or_reach_it(function: Any, args: tuple[Any, ...
     assert ("dangerous-pickle", name) in found(dumps(Calls(function, *args)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "expected"),
     [

@@ -78,12 +78,14 @@ def test_texts_far_apart_and_cut_anywhere(rules: NarrowedRules, seed: int) -> No
     assert assert_equal(rules, b"".join(pieces)) > 10
 
 
+@pytest.mark.slow
 @needs_automaton
 def test_real_texts(rules: NarrowedRules) -> None:
     for data in REAL:
         assert_equal(rules, data)
 
 
+@pytest.mark.slow
 @needs_automaton
 @pytest.mark.parametrize(
     "data",
@@ -104,6 +106,7 @@ def test_hostile_texts(rules: NarrowedRules, data: bytes) -> None:
     assert_equal(rules, data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("space", "line"), LINES, ids=lambda part: part.strip()[:12])
 def test_every_string_has_a_part_that_is_in_all_it_matches(space: str, line: str) -> None:
     part = of_string(line)

@@ -56,6 +56,7 @@ def seen(data: bytes) -> Iterator[tuple[str, bytes | str]]:
         yield "error", type(error).__name__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "whole"), [*((seed, WHOLE) for seed in range(4)), *((seed, ARS) for seed in range(2))])
 def test_a_damaged_archive_is_held_back_or_otherwise_the_same(seed: int, whole: Sequence[bytes]) -> None:
     some = random.Random(seed)

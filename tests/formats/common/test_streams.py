@@ -54,6 +54,7 @@ def unpack(data: bytes, media_type: str, limits: Limits | None = None) -> tuple[
     return bytes(out), None
 
 
+@pytest.mark.slow
 @packed
 @pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "byte", "big"])
 def test_round_trip(media_type: str, data: bytes) -> None:

@@ -123,6 +123,7 @@ def test_what_follows_a_closing_quote_never_escapes_it() -> None:
     assert masked(b'";;;;"a";', order(Unit(row=0, column="0"), 4, 5, "a"), "") == b'";;;;""";'
 
 
+@pytest.mark.slow
 @given(TABLES, st.data())
 @settings(max_examples=300, deadline=None)
 def test_each_cell_of_the_reader_can_be_changed_alone(text: str, data: st.DataObject) -> None:

@@ -324,6 +324,7 @@ def check(data: bytes, kind: Kind, choose: st.DataObject, parse: Any) -> None:
         assert out == data
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(values, styles, st.booleans(), st.data())
 def test_the_reader_and_the_rewriter_agree_on_names_in_documents(value: Any, style: Any, streamed: bool, choose: st.DataObject) -> None:

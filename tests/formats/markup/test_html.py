@@ -242,6 +242,7 @@ def test_a_token_beyond_the_bound_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     assert (blocks[0].texts[0], error.bound) == ("before", "markup_chars")
 
 
+@pytest.mark.slow
 def test_a_file_larger_than_the_window_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html_tokens, "LARGEST", 1 << 19)
     source = b"<p>some words &amp; <b>more</b>\n" * 40_000 + b"<p>last"

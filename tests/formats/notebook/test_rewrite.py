@@ -193,6 +193,7 @@ cells = anything | st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(cells, max_size=3), anything, st.booleans(), st.data())
 def test_the_reader_and_the_rewriter_agree_on_names(found: list[Any], metadata: Any, ascii_only: bool, choose: st.DataObject) -> None:

@@ -86,12 +86,14 @@ def test_cut_off_anywhere(name: str) -> None:
         drained(data[:at], KINDS[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_flipped_bytes(name: str) -> None:
     for copy in damaged(content(name), len(name), 60):
         drained(copy, KINDS[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind not in (OLE, FLAT)])
 def test_flipped_bytes_inside_the_parts(name: str) -> None:
     with zipfile.ZipFile(io.BytesIO(content(name))) as archive:

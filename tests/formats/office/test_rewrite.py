@@ -204,6 +204,7 @@ def test_word_document() -> None:
     assert "mailto:%5BEMAIL%5D" in {relation.target_ref for relation in document.part.rels.values() if relation.is_external}
 
 
+@pytest.mark.slow
 def test_stripped_word_document() -> None:
     data = word_document()
     clean = cleaned(data, "a.docx", {"strip": ["hidden-text", "comments", "metadata"]})
@@ -507,6 +508,7 @@ class _Unseekable(io.RawIOBase):
         return self._file.write(data)
 
 
+@pytest.mark.slow
 def test_the_real_reader_finds_the_same_texts() -> None:
     data = word_document()
     before, after = (flat(read(one, building.DOCX)[0], "part", "view", "column") for one in (data, cleaned(data, "a.docx")))

@@ -60,6 +60,7 @@ def test_texts(media_type: str, source: str, expected: dict[str, list[str]]) -> 
     assert sniff(source.encode(), {SRT: ".srt", VTT: ".vtt", SSA: ".ass"}.get(media_type, "")).media_type == media_type
 
 
+@pytest.mark.slow
 @pytest.mark.results
 @pytest.mark.parametrize("media_type", [SRT, VTT, SSA, FRAMES])
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ def test_headers_that_ask_for_anything(header: bytes) -> None:
     assert found.members == []
 
 
+@pytest.mark.slow
 def test_memory_is_bounded() -> None:
     data = packed({"zeros": bytes(64 << 20), "b": b"x"})
     tracemalloc.start()

@@ -61,6 +61,7 @@ def clean(data: bytes, kind: str, orders: Sequence[Order], mask: str = "[X]", st
     return cleaned(rewriter, data, Kind(kind), orders, mask, strip)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("codec", CODECS)
 def test_each_text_of_the_reader_can_be_changed_alone(kind: str, codec: str | None) -> None:

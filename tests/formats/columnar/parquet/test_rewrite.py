@@ -111,6 +111,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(OPTIONS)))
 def test_each_text_of_the_reader_can_be_changed_alone(number: int) -> None:
     table = pa.table(columns_of(23, number)).replace_schema_metadata({"note": "x@y", "other": "stays"})

@@ -27,6 +27,7 @@ PLAIN = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(PLAIN, st.integers(0, 5))
 def test_what_pickle_writes_is_walked_without_a_fault(value: Any, protocol: int) -> None:

@@ -97,6 +97,7 @@ def test_files_in_bytes_are_members(inner: bytes) -> None:
     assert list(flat(read(data, KIND)[0])) == ["outer", "after"]
 
 
+@pytest.mark.slow
 def test_a_tensor_in_a_pickle_is_a_member() -> None:
     import torch
 

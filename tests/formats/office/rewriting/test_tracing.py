@@ -74,6 +74,7 @@ DOCUMENTS: dict[str, Callable[[], bytes]] = {
 WORD = r"[^\W\d_]{4,}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_word_that_is_read_can_be_changed(name: str) -> None:
     before = DOCUMENTS[name]()
