@@ -52,6 +52,7 @@ NAMES = {
     "gnu general public license v3 (gplv3)": "GPL-3.0-only",
     "gnu general public license v3 or later (gplv3+)": "GPL-3.0-or-later",
     "gnu lesser general public license v2 or later (lgplv2+)": "LGPL-2.0-or-later",
+    "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-or-later",
     "gnu library or lesser general public license (lgpl)": "LicenseRef-LGPL",
     "isc license": "ISC",
     "isc license (iscl)": "ISC",
