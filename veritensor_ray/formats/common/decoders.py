@@ -19,7 +19,7 @@ import lz4.frame
 import zstandard
 
 from veritensor_ray.core import bounds
-from veritensor_ray.core.errors import LimitExceeded, Malformed, told
+from veritensor_ray.core.errors import LimitExceeded, Malformed, ReadError, told
 from veritensor_ray.core.media_types import BZIP2, GZIP, LZ4, LZMA, XZ, ZLIB, ZSTD
 
 PIECE = 1 << 20
@@ -230,13 +230,13 @@ class Zstd:
         self._checksum, self._last = 0, False
 
     def __iter__(self) -> Iterator[bytes]:
-        first: Interrupted | None = None
+        first: ReadError | None = None
         breaks = made = 0
         while True:
             try:
                 piece = self._step()
             except BROKEN as error:
-                first, breaks = first or Interrupted(error, made), breaks + 1
+                first, breaks = first or _interrupted(told(error), made), breaks + 1
                 if isinstance(error, EOFError) or breaks > bounds.DAMAGED_STREAMS or not self._resume():
                     raise (error if breaks == 1 else first) from None
                 continue
@@ -375,12 +375,9 @@ def _up_to_damage(decoder: Decoder, read: Callable[[int], bytes], whole: int, gi
     return bytes(rest)
 
 
-class Interrupted(ValueError):
-    """A stream was damaged after `after` bytes of output, and reading continued at the next one of the file."""
-
-    def __init__(self, cause: Exception, after: int) -> None:
-        super().__init__(told(cause))
-        self.after = after
+def _interrupted(cause: str, after: int) -> ReadError:
+    """Return the error for a damaged stream after which reading continued at the next one of the file."""
+    return ReadError(f"a stream is damaged after {after} bytes: {cause}, and reading continued at the next one")
 
 
 def streams(file: BinaryIO, make: Callable[[Beside], Decoder], beside: Beside, *magics: bytes) -> Iterator[bytes]:
@@ -389,7 +386,7 @@ def streams(file: BinaryIO, make: Callable[[Beside], Decoder], beside: Beside, *
     Zeros after the last stream are padding. Anything else raises Malformed. A damaged stream of a seekable file does not hide the next ones:
     the error is raised once they have been decoded.
     """
-    first: Interrupted | None = None
+    first: ReadError | None = None
     breaks = made = 0
     rest = file.read(PIECE)
     while rest:
@@ -405,7 +402,7 @@ def streams(file: BinaryIO, make: Callable[[Beside], Decoder], beside: Beside, *
             if rest and not rest.startswith(magics):
                 raise Malformed("the data after its end is not a stream")
         except BROKEN as error:
-            first, breaks = first or Interrupted(error, made), breaks + 1
+            first, breaks = first or _interrupted(told(error), made), breaks + 1
             if start is None or breaks > bounds.DAMAGED_STREAMS or not (rest := _next_stream(file, start + 1, magics)):
                 raise (error if breaks == 1 else first) from None
     if first:

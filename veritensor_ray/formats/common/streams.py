@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from veritensor_ray.core.errors import LimitExceeded, ReadError, told
 from veritensor_ray.formats.common.budget import Budget
-from veritensor_ray.formats.common.decoders import BROKEN, COMPRESSIONS, Beside, Interrupted
+from veritensor_ray.formats.common.decoders import BROKEN, COMPRESSIONS, Beside
 
 CHUNK = 1 << 20
 
@@ -48,10 +48,7 @@ class _Bounded(io.RawIOBase):
         try:
             self._rest = memoryview(next(self._pieces, b""))
         except BROKEN as error:
-            after, more = self._out, ""
-            if isinstance(error, Interrupted):
-                after, more = error.after, ", and reading continued at the next one"
-            said = f"the {self._via} stream is damaged after {after} bytes: {error if more else told(error)}{more}"
+            said = f"the {self._via} stream is damaged after {self._out} bytes: {told(error)}"
             memory = "emory usage limit" in str(error)  # liblzma's message
             self._end = LimitExceeded("worker_memory", said) if memory else ReadError(said)
         except ReadError as error:  # from a limit, or from the stream that this one is decoded from
