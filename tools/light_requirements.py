@@ -36,11 +36,24 @@ TESTS = frozenset(
             "nbclient",
             "onnx",
             "openpyxl",
+            "pandas",
             "picklescan",
             "py7zr",
             "pypdf",
         ),
-        *("pytest", "pytest-asyncio", "pytest-xdist", "python-docx", "python-pptx", "reportlab", "ruamel.yaml", "s3fs", "syrupy", "warcio"),
+        *(
+            "pytest",
+            "pytest-asyncio",
+            "pytest-xdist",
+            "python-docx",
+            "python-pptx",
+            "regex",
+            "reportlab",
+            "ruamel.yaml",
+            "s3fs",
+            "syrupy",
+            "warcio",
+        ),
     )
 )
 
