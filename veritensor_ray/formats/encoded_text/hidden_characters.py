@@ -6,7 +6,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +39,8 @@ _SUSPECT_BYTES = re.compile(
     rb"|\xef(?:\xb7[\x90-\xaf]|\xb8[\x80-\x8f]|\xbb\xbf|\xbe\xa0|[\xbc\xbd]|\xbf[\xb0-\xbb\xbe\xbf])"
     rb"|\xf0(?:\x9b\xb2[\xa0-\xa3]|\x9d(?:\x85[\xb3-\xba]|[\x90-\x9f]))|\xf3\xa0|[\xf0-\xf4][\x8f\x9f\xaf\xbf]\xbf[\xbe\xbf]"
 )
-_CONTROL_BYTES = re.compile(rf"[A-Za-z0-9@._ -][{CONTROLS}]+[A-Za-z0-9@._ -]".encode())
+_CONTROLS = bytes(code for code in (*range(0x09), *range(0x0E, 0x1C), 0x7F))  # CONTROLS and NUL
+_CONTROL_BYTES = re.compile(rf"[{CONTROLS}](?<=[A-Za-z0-9@._ -][{CONTROLS}])[{CONTROLS}]*+(?=[A-Za-z0-9@._ -])".encode())
 # Letters with NULs between them are UTF-16 or UTF-32 that somebody decoded as another encoding. Single NULs separate names in lists.
 _SPACED = re.compile("[^\\0\n](?:\\0{1,3}[^\\0\n]){3,}")
 _NULS = re.compile("\\0+")
@@ -48,7 +49,7 @@ _ASCII = bytes(range(128))
 # ASCII that somebody decoded as UTF-16: two characters look like one, most often like a Chinese one. Of those, a third could be two of ASCII,
 # so that sixteen in a row hardly ever are Chinese.
 _PAIRS = re.compile("[" + "".join(f"{chr(high << 8 | 0x20)}-{chr(high << 8 | 0x7E)}" for high in range(0x20, 0x7F)) + "\u0a0d\u0d0a]{16,}")
-_PAIRS_BYTES = re.compile(rb"(?:[\xe2-\xe7][\x80-\xbf]{2}){16}")
+_FEWEST_BYTES = 3 * 16  # of such a run in UTF-8
 _FEWEST_KINDS, _LEAST_PROSE = 8, 0.7  # different characters of a decoded text, and its share of letters and spaces
 _TOKEN = re.compile(r"\w{3,64}")
 _LATIN = re.compile("[A-Za-z]")
@@ -82,11 +83,11 @@ def suspects(texts: pa.Array, joined: JoinedRows) -> Iterator[tuple[int, str]]:
             start, end = joined.span(row)
             beyond = joined.data[start:end].translate(None, _ASCII)
             if (_SUSPECT_BYTES.search(beyond) and _SUSPECT.search(texts[row].as_py())) or (
-                _PAIRS_BYTES.search(beyond) and _PAIRS.search(texts[row].as_py())
+                len(beyond) >= _FEWEST_BYTES and _PAIRS.search(texts[row].as_py())
             ):
                 yield row, VIA
-    for pattern in (_CONTROL_BYTES, *((_SPACED_BYTES,) if b"\0" in joined.data else ())):
-        for found in pattern.finditer(joined.data):
+    if len(joined.data.translate(None, _CONTROLS)) < len(joined.data):  # which is far quicker than a search
+        for found in chain(_CONTROL_BYTES.finditer(joined.data), _SPACED_BYTES.finditer(joined.data)):
             yield joined.row(found.start()), VIA
     for start, end in runs(joined.data.translate(_KINDS), b"a1a"):
         if _is_order(joined.data[start:end]):
