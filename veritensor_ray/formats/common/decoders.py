@@ -21,6 +21,7 @@ import zstandard
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, Malformed, ReadError, told
 from veritensor_ray.core.media_types import BZIP2, GZIP, LZ4, LZMA, XZ, ZLIB, ZSTD
+from veritensor_ray.formats.common.file_ranges import occurrences
 
 PIECE = 1 << 20
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -215,6 +216,26 @@ class Lz4:
         return b""
 
 
+class _Damages:
+    """The damaged places of a file behind which reading was resumed. The error for the first one is raised at the end."""
+
+    def __init__(self) -> None:
+        self.count, self._first = 0, ReadError("")
+
+    def add(self, cause: str, after: int, resumed: bool) -> None:
+        """Note a place, `after` so many bytes of output. Raises if reading was not resumed, or if there are too many places."""
+        self.count += 1
+        if self.count == 1:
+            self._first = ReadError(f"a stream is damaged after {after} bytes: {cause}, and reading continued at the next one")
+        if not resumed or self.count > bounds.DAMAGED_STREAMS:
+            raise self._first
+
+    def end(self) -> None:
+        """Raise the error for the first place, if there was any."""
+        if self.count:
+            raise self._first
+
+
 class Zstd:
     """Decodes consecutive Zstandard frames, one block at a time (RFC 8878).
 
@@ -230,23 +251,24 @@ class Zstd:
         self._checksum, self._last = 0, False
 
     def __iter__(self) -> Iterator[bytes]:
-        first: ReadError | None = None
-        breaks = made = 0
+        damages, made = _Damages(), 0
         while True:
             try:
                 piece = self._step()
+            except EOFError:
+                raise
             except BROKEN as error:
-                first, breaks = first or _interrupted(told(error), made), breaks + 1
-                if isinstance(error, EOFError) or breaks > bounds.DAMAGED_STREAMS or not self._resume():
-                    raise (error if breaks == 1 else first) from None
+                resumed = not self._single and self._resume()
+                if not resumed and not damages.count:
+                    raise
+                damages.add(told(error), made, resumed)
                 continue
             if piece is None:
                 break
             made += len(piece)
             if piece:
                 yield piece
-        if first:
-            raise first
+        damages.end()
 
     def _resume(self) -> bool:
         """Move to the beginning of the next frame. Returns False if there is none."""
@@ -375,19 +397,13 @@ def _up_to_damage(decoder: Decoder, read: Callable[[int], bytes], whole: int, gi
     return bytes(rest)
 
 
-def _interrupted(cause: str, after: int) -> ReadError:
-    """Return the error for a damaged stream after which reading continued at the next one of the file."""
-    return ReadError(f"a stream is damaged after {after} bytes: {cause}, and reading continued at the next one")
-
-
 def streams(file: BinaryIO, make: Callable[[Beside], Decoder], beside: Beside, *magics: bytes) -> Iterator[bytes]:
     """Decode consecutive streams of one format, each beginning with one of `magics`. Without magics, there is only one stream.
 
     Zeros after the last stream are padding. Anything else raises Malformed. A damaged stream of a seekable file does not hide the next ones:
     the error is raised once they have been decoded.
     """
-    first: ReadError | None = None
-    breaks = made = 0
+    damages, made = _Damages(), 0
     rest = file.read(PIECE)
     while rest:
         start = file.tell() - len(rest) if file.seekable() else None
@@ -402,11 +418,11 @@ def streams(file: BinaryIO, make: Callable[[Beside], Decoder], beside: Beside, *
             if rest and not rest.startswith(magics):
                 raise Malformed("the data after its end is not a stream")
         except BROKEN as error:
-            first, breaks = first or _interrupted(told(error), made), breaks + 1
-            if start is None or breaks > bounds.DAMAGED_STREAMS or not (rest := _next_stream(file, start + 1, magics)):
-                raise (error if breaks == 1 else first) from None
-    if first:
-        raise first
+            rest = b"" if start is None else _next_stream(file, start + 1, magics)
+            if not rest and not damages.count:
+                raise
+            damages.add(told(error), made, resumed=bool(rest))
+    damages.end()
 
 
 def _from_start(file: BinaryIO, start: int, make: Callable[[Beside], Decoder]) -> tuple[Decoder, Callable[[int], bytes]]:
@@ -426,17 +442,12 @@ def _behind(rest: bytes, file: BinaryIO) -> bytes:
 
 def _next_stream(file: BinaryIO, at: int, magics: tuple[bytes, ...]) -> bytes:
     """Return the first bytes of the next stream from offset `at` on, or nothing. The file is then behind them."""
-    if not magics:
-        return b""
-    file.seek(at)
     pattern = re.compile(b"|".join(map(re.escape, magics)))
-    kept = b""
-    while data := file.read(PIECE):
-        data = kept + data
-        if found := pattern.search(data):
-            return data[found.start() :]
-        kept = data[-7:]  # a magic may lie on the border of two pieces
-    return b""
+    found = next(occurrences(file, at, pattern, max(map(len, magics))), None) if magics else None
+    if found is None:
+        return b""
+    file.seek(found)
+    return file.read(PIECE)
 
 
 def _xz(kind: int) -> Decoder:

@@ -1,8 +1,9 @@
-"""Copies bytes between files: ranges in pieces, and blocks of zeros as holes."""
+"""Searches files, and copies bytes between them: ranges in pieces, and blocks of zeros as holes."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
@@ -22,6 +23,13 @@ def pieces(file: BinaryIO, start: int, end: int | None, pulse: Callable[[], None
 def _read(file: BinaryIO, at: int, size: int) -> bytes:
     file.seek(at)
     return file.read(size)
+
+
+def occurrences(file: BinaryIO, start: int, pattern: re.Pattern[bytes], longest: int) -> Iterator[int]:
+    """Yield where matches of a pattern, each of at most `longest` bytes, begin in a seekable file, from `start` on."""
+    while data := _read(file, start, CHUNK + longest - 1):
+        yield from (start + found.start() for found in pattern.finditer(data) if found.start() < CHUNK)
+        start += CHUNK
 
 
 def copy_range(file: BinaryIO, out: BinaryIO, start: int, end: int | None, pulse: Callable[[], None]) -> None:

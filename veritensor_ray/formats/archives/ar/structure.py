@@ -10,8 +10,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.archives.entry_report import ArchiveReport
 from veritensor_ray.formats.archives.tar.structure import text
-from veritensor_ray.formats.common.decoders import PIECE
-from veritensor_ray.formats.common.file_ranges import length
+from veritensor_ray.formats.common.file_ranges import length, occurrences
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.streams import Window
 
@@ -19,6 +18,7 @@ SIZE = slice(48, 58)  # where a header has the size of its data, in decimal digi
 HEADER = 60
 _MAGIC, _END = 8, b"`\n"
 _LONGEST = bounds.AR_NAMES
+_ENDS = re.compile(re.escape(_END))
 _HEADER = re.compile(rb"[^\n]{16}[0-9 -]{32}[0-9]{1,10} *`\n")
 _LISTED = re.compile(rb"[^\n\x00]+")  # a name in the table of long names; GNU ends it with a slash and a line end, Windows with a zero
 
@@ -98,12 +98,10 @@ class ArArchive:
 
     def _headers_from(self, start: int) -> Iterator[int]:
         """Yield where headers may begin."""
-        for at in range(start, self._size, PIECE):
-            data = Window(self._file, at, PIECE + HEADER - 1).read(PIECE + HEADER - 1)
-            for end in re.finditer(re.escape(_END), data):
-                begin = end.end() - HEADER
-                if begin >= 0 and (at + begin) % 2 == 0 and _HEADER.match(data, begin):
-                    yield at + begin
+        for found in occurrences(self._file, start, _ENDS, len(_END)):
+            at = found + len(_END) - HEADER
+            if at >= start and at % 2 == 0 and _HEADER.match(Window(self._file, at, HEADER).read(HEADER)):
+                yield at
 
     def _after_name(self, whole: ArEntry, size: int) -> ArEntry:
         """Return an entry whose data begins with its name."""

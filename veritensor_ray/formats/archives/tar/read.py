@@ -14,11 +14,13 @@ from veritensor_ray.formats.archives.entry_report import ArchiveReport, Comments
 from veritensor_ray.formats.archives.tar.structure import BLOCK, TarError, TarHeader, header, old_sparse, pax_records, sparse_map, text
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.decoders import PIECE
+from veritensor_ray.formats.common.file_ranges import occurrences
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
 
 _EXTENDED = bounds.TAR_HEADER  # a path has at most 4096 bytes
 _ZEROS = bytes(PIECE)
+_USTAR = re.compile(b"ustar")
 _LINKS = {"1": True, "2": False}
 _DEVICES = "346"
 EXTENDED = "xgXLK"  # headers that describe the next entry, or all of them
@@ -135,13 +137,10 @@ class TarArchive:
 
     def _headers_from(self, start: int) -> Iterator[int]:
         """Yield where blocks look like headers of today's dialects and have the right checksum."""
-        for at in range(start, self._size, PIECE):
-            self._file.seek(at)
-            data = self._file.read(PIECE)
-            for found in re.finditer(b"ustar", data):
-                begin = found.start() - 257
-                if begin >= 0 and begin % BLOCK == 0 and header(data[begin : begin + BLOCK]) is not None:
-                    yield at + begin
+        for found in occurrences(self._file, start, _USTAR, 5):
+            at = found - 257
+            if at >= start and at % BLOCK == 0 and header(Window(self._file, at, BLOCK).read(BLOCK)) is not None:
+                yield at
 
     def _header(self) -> TarHeader | None:
         """The next header, or None at the end of the file."""
