@@ -67,9 +67,8 @@ class ArtifactCleaner:
                 return self._aside(result, becomes, _because(chosen), chosen)
         if outcome.recorded.marks.lost:
             held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
-        if policy.unchecked == "hold" and (outcome.status != "scanned" or outcome.unread_inside):
-            why = outcome.unread_inside if outcome.status == "scanned" else outcome.reason or outcome.status
-            return self._aside(result, Result.HELD, f"it was not wholly checked: {why}", orders)
+        if policy.unchecked == "hold" and outcome.unchecked is not None:
+            return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.unchecked}", orders)
         strip = self._cleaning.strips(row.artifact)
         if not orders and not strip:
             return Draft(result)

@@ -66,6 +66,11 @@ class Outcome:
         """Whether something is missing that should have been read."""
         return self.fault is not None
 
+    @property
+    def unchecked(self) -> str | None:
+        """Why not all of it was checked, or None. A file inside that has no reader counts."""
+        return self.unread_inside if self.status == "scanned" else self.reason or self.status
+
     def add_gap(self, gap: Gap) -> None:
         """Record something that was not read or checked."""
         self.gaps_total += gap.count
