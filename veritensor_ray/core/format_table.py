@@ -267,7 +267,7 @@ def know(rows: Iterable[Format]) -> None:
 
 know(FORMATS)
 
-# Asked for each file, so they are no functions of Python: the row of a media type, and the media type that an extension promises.
+# The row of a media type, and the media type that an extension promises. They are called for every file, so they are methods of the tables.
 format_of: Callable[[str], Format | None] = _ROWS.get
 declared_type: Callable[[str], str | None] = _PROMISED.get
 

@@ -39,7 +39,7 @@ _SUSPECT_BYTES = re.compile(
     rb"|\xef(?:\xb7[\x90-\xaf]|\xb8[\x80-\x8f]|\xbb\xbf|\xbe\xa0|[\xbc\xbd]|\xbf[\xb0-\xbb\xbe\xbf])"
     rb"|\xf0(?:\x9b\xb2[\xa0-\xa3]|\x9d(?:\x85[\xb3-\xba]|[\x90-\x9f]))|\xf3\xa0|[\xf0-\xf4][\x8f\x9f\xaf\xbf]\xbf[\xbe\xbf]"
 )
-_CONTROLS = bytes(code for code in (*range(0x09), *range(0x0E, 0x1C), 0x7F))  # CONTROLS and NUL
+_CONTROLS = b"".join(re.findall(rf"[\0{CONTROLS}]".encode(), bytes(range(128))))
 _CONTROL_BYTES = re.compile(rf"[{CONTROLS}](?<=[A-Za-z0-9@._ -][{CONTROLS}])[{CONTROLS}]*+(?=[A-Za-z0-9@._ -])".encode())
 # Letters with NULs between them are UTF-16 or UTF-32 that somebody decoded as another encoding. Single NULs separate names in lists.
 _SPACED = re.compile("[^\\0\n](?:\\0{1,3}[^\\0\n]){3,}")
