@@ -55,10 +55,19 @@ def test_tab_offers_what_there_is(audit: vr.Audit) -> None:
     assert {name for name in mine if not hasattr(audit, name)} == set()
 
 
-def test_frames_without_pandas(audit: vr.Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda a: a.to_pandas(),
+        lambda a: a.sql("SELECT 1"),
+        lambda a: a.similar(a.findings["finding_id"][0].as_py()),
+        lambda a: a.to_pandas(group_by="rule"),
+    ],
+)
+def test_frames_without_pandas(audit: vr.Audit, ask: Callable[[vr.Audit], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(CannotRunError, match=r"^DataFrames need pandas, which is not installed: pip install 'veritensor-ray\[pandas\]'"):
-        audit.to_pandas()
+        ask(audit)
     assert audit.findings.num_rows == len(ROWS)
 
 

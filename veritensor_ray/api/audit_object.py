@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from veritensor_ray.api.arguments import one_of, path_of
 from veritensor_ray.api.differences import Differences, differences
-from veritensor_ray.api.frames import escaped, frame, html_table
+from veritensor_ray.api.frames import escaped, frame, html_table, need_pandas
 from veritensor_ray.api.labelling import labelled, precision_of
 from veritensor_ray.api.passages import passage_of
 from veritensor_ray.api.plots import Plots
@@ -119,11 +119,13 @@ class Audit(Results):
         """Runs a DuckDB query over the tables, by their names. It cannot reach any other file, or the network.
 
         Severities are ordered from info to critical, also when they are compared with a word in quotes. The view `places` has a row for each
-        place. Raises UsageError for a query that is not valid.
+        place. Raises UsageError for a query that is not valid, and CannotRunError if pandas is not installed.
         """
-        with Guard(), self.relation(query) as relation:
-            made: pd.DataFrame = relation.df()
-            return made
+        with Guard():
+            need_pandas()
+            with self.relation(query) as relation:
+                made: pd.DataFrame = relation.df()
+                return made
 
     def similar(self, finding: str, *, least: float = 0.3, limit: int = 100) -> pd.DataFrame:
         """Return findings whose evidence resembles that of a finding, whatever their rule. `finding` is its id, or at least six digits.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -18,20 +19,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def need_pandas() -> ModuleType:
+    """Return pandas, which is an extra. Raises CannotRunError if it is not installed."""
+    try:
+        import pandas as pd
+    except ModuleNotFoundError:
+        raise CannotRunError(
+            "DataFrames need pandas, which is not installed: pip install 'veritensor-ray[pandas]'; "
+            "audit.findings and audit.rows(...) work without it"
+        ) from None
+    return pd
+
+
 def frame(table: pa.Table) -> pd.DataFrame:
     """Return a DataFrame. Severities are an ordered categorical, from info to critical; they sort and compare in that order.
 
     Raises CannotRunError if pandas is not installed.
     """
     with Guard():
-        try:
-            import pandas as pd
-        except ModuleNotFoundError:
-            raise CannotRunError(
-                "DataFrames need pandas, which is not installed: pip install 'veritensor-ray[pandas]'; Arrow tables, such as audit.findings, do not"
-            ) from None
+        order = need_pandas().CategoricalDtype(list(SEVERITIES), ordered=True)
         made: pd.DataFrame = table.to_pandas()
-        order = pd.CategoricalDtype(list(SEVERITIES), ordered=True)
         return made.astype({name: order for name in RANKED if name in made.columns})
 
 
