@@ -31,7 +31,7 @@ FILE = FileKind(
     "Correct its path, or create the file",
     "Match findings by globs",
 )
-View = Literal["visible", "hidden", "comment", "metadata", "ocr", "decoded"]
+View = Literal["visible", "hidden", "comment", "metadata", "ocr", "decoded", "residue"]
 _INVISIBLE_VIAS = ("tag-characters", "variation-selectors", "zero-width")  # how messages in invisible characters are decoded
 _MOST_RULES = 1000
 _REMEMBERED = 1 << 16  # decisions

@@ -68,7 +68,7 @@ class Block:
     paragraph: Sequence[int] | None = None
     part: str | None = None
     line: int | Sequence[int] | None = None
-    byte_offset: int | None = None
+    byte_offset: int | Sequence[int] | None = None
     start: int | Sequence[int] = 0
     owned: Sequence[int] | None = None
     view: str = "visible"

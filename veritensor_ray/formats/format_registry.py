@@ -14,11 +14,13 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.format_table import add, format_of, rows
 from veritensor_ray.core.media_types import Format
+from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Reader, Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
 from veritensor_ray.formats.first_bytes import KNOWN
+from veritensor_ray.formats.residue.erase import erased
 
 # A rewriter reads a file and writes it again with the ordered changes, and nothing else changed. It raises CannotRewriteError if the format
 # cannot express an order. Orders that it leaves undone make the caller hold the file back. Files without orders never come here.
@@ -67,9 +69,14 @@ def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
     found = row and row.rewrite
     if found is None and source.kind.is_text and not has_own_reader(source.kind.media_type):
         found = _REWRITE_TEXT
-    if found is None:
+    source = erased(source, orders)
+    if found is None and any(orders) and not orders.undone:
+        source.file.seek(0)
+        copy_range(source.file, out, 0, None, orders.pulse)
+    elif found is None:
         raise CannotRewriteError(f"files of type {source.kind.media_type} are not rewritten")  # a mail, for example: its texts are decoded
-    cast("Rewriter", _imported(found))(source, out, orders)
+    else:
+        cast("Rewriter", _imported(found))(source, out, orders)
 
 
 def import_all() -> None:

@@ -35,6 +35,8 @@ from veritensor_ray.formats.compressed.content import BESIDE, content_kind, cont
 from veritensor_ray.formats.encoded_text import layers
 from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.recognition import Recognised, recognise
+from veritensor_ray.formats.residue.read import VIEW as RESIDUE
+from veritensor_ray.formats.residue.read import read_residue
 from veritensor_ray.pipeline.bounded.process_limits import Advancing
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Placed, Suspects
@@ -87,6 +89,7 @@ class Walk:
         self._tools, self._outcome = tools, outcome
         self._budget = Budget(tools.limits, size)
         self._ended = self._noticed = False
+        self._guessed: tuple[str, ...] = ()
         self._images = 0
         self.reached = ReadingProgress()
 
@@ -187,7 +190,7 @@ class Walk:
                 found = [Gap.failed(engine.name, error)]
             for gap in found:
                 if isinstance(gap, Gap):
-                    self._outcome.add_gap(replace(gap, engine=engine.name, member=gap.member or about.member))
+                    self._gap(replace(gap, engine=engine.name, member=gap.member or about.member))
             self._tools.pulse()
 
     def _cover(self, engine: Engine, applies: bool) -> bool:
@@ -203,7 +206,26 @@ class Walk:
         """
         if source.kind.media_type in COMPRESSED:
             yield from self._unpacked(source, about, depth)
-            return
+        elif source.kind.is_text:
+            yield from self._as_its_kind(source, about, depth, opaque)
+        else:
+            yield from self._with_residue(source, about, depth, opaque)
+
+    def _with_residue(self, source: Source, about: FileInfo, depth: int, opaque: bool) -> Iterator[Placed]:
+        """Yield what the reader finds, and then what stands in the file outside of what it claims. Without a reader, that is all of it."""
+        broken = None
+        try:
+            yield from self._as_its_kind(source, about, depth, opaque)
+        except ReadError as error:
+            broken = error
+        whole = source.via is None and source.row_groups is None and source.file.seekable()
+        if whole and not self._ended and (source.account.kept or reader_for(source.kind) is None):
+            yield from self._read(partial(read_residue, size=about.size or 0), source, about, depth)
+        if broken:
+            raise broken
+
+    def _as_its_kind(self, source: Source, about: FileInfo, depth: int, opaque: bool) -> Iterator[Placed]:
+        """Yield what the reader of the file's kind finds, and what a zip at its end holds."""
         reader = reader_for(source.kind)
         appended = self._appended_zip(source)
         if reader is not None:
@@ -242,7 +264,7 @@ class Walk:
     def _item(self, item: Item, identity: Identity, about: FileInfo, depth: int) -> Iterator[Placed]:
         if isinstance(item, Gap):
             gap = replace(item, member=_inside(about, item.member) if item.member else about.member)
-            self._outcome.add_gap(gap)
+            self._gap(gap)
             if self._budget.error:  # the reader itself reported why it stopped
                 yield from self._end(gap.bound, about, gap.member)
             if gap.body and gap.member is None:
@@ -251,6 +273,8 @@ class Walk:
             yield from self._member(item, about, depth + 1)
         else:
             self._images += len(item.images or ())
+            if self._guessed and item.view == "visible" and self._is_guessed(identity.member):
+                item = replace(item, view=RESIDUE)
             yield Placed(item, identity, self, about, depth)
 
     def hidden(self, placed: Placed, rows: Suspects | None) -> Iterator[Placed]:
@@ -271,7 +295,10 @@ class Walk:
     def _member(self, member: Member, about: FileInfo, depth: int) -> Iterator[Placed]:
         """Yield the contents of a file inside the file. A failure does not end the walk over the others."""
         name = _inside(about, member.name)
-        self._outcome.members += 1
+        if member.guessed:
+            self._guessed += (name,)
+        else:
+            self._outcome.members += 1
         inner = replace(about, member=name, offset=0, sha256=None)
         yield from self._guarded(self._unspooled(member, inner, depth), about, name)
 
@@ -283,9 +310,21 @@ class Walk:
         with contextlib.closing(file):
             if broken is None or file.seek(0, io.SEEK_END):
                 file.seek(0)
-                yield from self._guarded(self._file(*self.recognised(file, about), depth, member.opaque), about, about.member)
+                source, about = self.recognised(file, about)
+                if member.values:
+                    source.account.claim(0, about.size or 0, "values")
+                yield from self._guarded(self._file(source, about, depth, member.opaque), about, about.member)
         if broken is not None:
             raise broken
+
+    def _gap(self, gap: Gap) -> None:
+        """Record a gap, unless it is damage in what only looks like a file."""
+        if gap.code != ReasonCode.DAMAGED or not self._is_guessed(gap.member):
+            self._outcome.add_gap(gap)
+
+    def _is_guessed(self, member: str | None) -> bool:
+        """Return whether a member only looks like a file, or stands in one that does."""
+        return bool(self._guessed) and f"{member}!/".startswith(tuple(f"{name}!/" for name in self._guessed))
 
     def _guarded(self, batches: Iterator[Placed], about: FileInfo, name: str | None) -> Iterator[Placed]:
         """Yield the same blocks. An error raised while making them becomes a gap of the member `name`."""
@@ -294,12 +333,12 @@ class Walk:
         except ReadError as error:
             yield from self._broken(error, about, name)
         except Exception as error:  # noqa: BLE001  # the boundary of a member: hostile input may raise anything in any library
-            self._outcome.add_gap(Gap.of(as_read_error(error, "the file cannot be read"), member=name))
+            self._gap(Gap.of(as_read_error(error, "the file cannot be read"), member=name))
 
     def _broken(self, error: ReadError, about: FileInfo, name: str | None) -> Iterator[Placed]:
         """Record a gap for what could not be unpacked."""
         bound = error.bound if isinstance(error, LimitExceeded) else None
-        self._outcome.add_gap(Gap.of(error, member=name))
+        self._gap(Gap.of(error, member=name))
         yield from self._end(bound, about, name)
 
     def _end(self, bound: str | None, about: FileInfo, name: str | None) -> Iterator[Placed]:
@@ -321,7 +360,7 @@ class Walk:
             yield from self._member(Member(BESIDE, io.BytesIO(beside.data), opaque=True), about, depth + 1)
         if beside.cut:
             reason = f"comments and skipped frames next to the stream take more than {HELD} bytes; the rest was not read"
-            self._outcome.add_gap(Gap(reason, member=about.member, bound="held_bytes"))
+            self._gap(Gap(reason, member=about.member, bound="held_bytes"))
         if broken:
             raise broken
 
@@ -351,7 +390,7 @@ class Walk:
         """Record bytes that no reader understands: the engines over bytes have seen them, the engines over text have not."""
         reason = f"no reader for {source.kind.media_type}"
         if about.member:
-            self._outcome.add_gap(Gap(reason, member=about.member, coverage=NO_READER))
+            self._gap(Gap(reason, member=about.member, coverage=NO_READER))
             return
         self._outcome.status, self._outcome.reason = self._outcome.status or "skipped", reason
         self._outcome.reason_code = ReasonCode.NO_READER

@@ -41,7 +41,8 @@ def _words(at: Mapping[str, Any], name: str) -> list[str]:
     elif at.get("row") is not None:
         words += [f"row {at['row']}"]
     words += [at["column"]] if at.get("column") else []
-    return words or ([f"byte {at['byte_offset']}"] if at.get("byte_offset") else [])
+    byte = at.get("start") if at.get("view") == "residue" else at.get("byte_offset")
+    return words or ([f"byte {byte}"] if byte else [])
 
 
 def _cell(at: Mapping[str, Any], name: str) -> str | None:

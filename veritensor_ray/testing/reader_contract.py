@@ -120,7 +120,8 @@ class ReaderContract(OfFormat):
                 continue
             first = str(item.texts[0])[:16]
             if item.byte_offset is not None:
-                at = document.data[item.byte_offset :][: 4 * len(first)].decode(kind.encoding or "utf-8", "replace")
-                assert at.startswith(first), f"byte {item.byte_offset} is not where {first!r} begins"
+                byte = item.byte_offset if isinstance(item.byte_offset, int) else item.byte_offset[0]
+                at = document.data[byte:][: 4 * len(first)].decode(kind.encoding or "utf-8", "replace")
+                assert at.startswith(first), f"byte {byte} is not where {first!r} begins"
             numbers = [item.line] if isinstance(item.line, int) else item.line or ()
             assert not kind.is_text or all(1 <= int(line) <= max(lines, 1) for line in numbers), "a line must be one of the file"

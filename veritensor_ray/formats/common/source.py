@@ -10,6 +10,7 @@ from typing import BinaryIO
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.archives.zip.structure import Directory
+from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.kind import Kind
 
@@ -34,6 +35,8 @@ class Source:
     `front_read` says that any data before an archive has already been read.
     `directory` is the zip directory at the end of `file`, if it was already searched for.
     `budget` counts everything that is expanded from the artifact that the file belongs to; without one, the file is an artifact itself.
+    `account` says which bytes of a seekable file its reader has interpreted. A reader that claims some has to claim all that it reads,
+    since the rest is then searched for strings and files.
     """
 
     file: BinaryIO
@@ -49,6 +52,7 @@ class Source:
     front_read: bool = True
     directory: Directory | None = None
     counts: Counts = field(default_factory=Counts)
+    account: ByteAccount = field(default_factory=ByteAccount)
     budget: Budget = field(default=None)  # type: ignore[assignment]  # never None after construction
 
     def __post_init__(self) -> None:
@@ -70,12 +74,16 @@ class Member:
     """A file inside a file.
 
     `file` is read to its end, or not at all, before the reader continues; its reads may raise ReadError. `name` is as the container gives
-    it. `opaque` says that no text is expected in it (a tensor, a font): byte engines still read it, but a missing reader is not reported.
+    it. `opaque` says that no text is expected in it (a font): byte engines still read it, but a missing reader is not reported. `values` says
+    that it consists of numbers, in which no strings are searched. `guessed` says that it was found by its first bytes alone, so that damage
+    in it proves nothing.
     """
 
     name: str
     file: BinaryIO
     opaque: bool = False
+    values: bool = False
+    guessed: bool = False
 
 
 Item = Block | Gap | Member

@@ -47,7 +47,7 @@ def _content(archive: ZipArchive, entry: ZipEntry, torch: bool) -> Iterator[Item
         return
     parts = entry.name.split("/")
     opaque = torch and (parts[-2:-1] in (["data"], ["constants"]) or entry.name.endswith(".storage"))
-    yield Member(entry.name, cast("BinaryIO", Pieces(data.counted(archive.copies))), opaque)
+    yield Member(entry.name, cast("BinaryIO", Pieces(data.counted(archive.copies))), opaque, values=opaque)
     archive.judge(entry, data)
 
 

@@ -30,6 +30,7 @@ _MAX32 = 0xFFFFFFFF
 _CENTRAL = struct.Struct("<4s4B4H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _END = struct.Struct("<4s4H2LH")
+LOCAL_SIZE = _LOCAL.size  # bytes of a local header before the name
 _END64 = struct.Struct("<4sQ2H2L4Q")
 
 
@@ -173,6 +174,21 @@ def _entries(directory: Directory) -> Iterator[ZipEntry]:
             comment=data[at : at + comment],
         )
         at += comment
+
+
+def records(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of the central directory and the end records in `[start, end)`, without the extra fields of entries."""
+    file.seek(start)
+    data = file.read(min(end - start, _DIRECTORY))
+    at = begin = 0
+    while len(data) - at >= _CENTRAL.size and data.startswith(CENTRAL, at):
+        name, extra, comment = _CENTRAL.unpack_from(data, at)[12:15]
+        at += _CENTRAL.size + name
+        if extra:
+            yield start + begin, start + at
+            begin = at + extra
+        at += extra + comment
+    yield start + begin, end
 
 
 def _wide(extra: bytes, *values: int) -> list[int]:

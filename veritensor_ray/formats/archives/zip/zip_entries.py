@@ -19,6 +19,7 @@ from veritensor_ray.formats.archives.zip.structure import (
     ENCRYPTED,
     END,
     LOCAL,
+    LOCAL_SIZE,
     METHODS,
     STREAMED,
     Data,
@@ -28,6 +29,7 @@ from veritensor_ray.formats.archives.zip.structure import (
     find_directory,
     found_entry,
     local_header,
+    records,
 )
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.decoders import BROKEN, PIECE
@@ -51,6 +53,7 @@ class ZipArchive:
 
     def __init__(self, source: Source, file: BinaryIO | None = None) -> None:
         self._file, self._front_read = file or source.file, source.front_read
+        self._account = source.account
         self.size = self._file.seek(0, io.SEEK_END)
         self.copies = Copies(source.budget, self.size)
         self.report, self._comments = ArchiveReport(), Comments()
@@ -134,6 +137,7 @@ class ZipArchive:
         for at, end in self._behind:
             yield from self._loose(at, end)
         if self.directory is None:
+            self._account.claim(0, self.size, "members")
             yield from self._between(0, self.size, ghosts=False)
         elif not self.more:
             yield from self._hidden(self.directory.start, self.directory.after)
@@ -169,12 +173,18 @@ class ZipArchive:
             if (local := self._local(entry)) is not None:
                 behind = _DESCRIPTOR if (local.flags | entry.flags) & STREAMED else 0
                 taken.append((entry.offset, local.data + entry.packed + behind))
+                self._account.claim(entry.offset, entry.offset + LOCAL_SIZE + len(local.raw), "structure")  # not the extra fields
+                self._account.claim(local.data, local.data + entry.packed + behind, "members")
+        for begin, end in records(self._file, start, after):
+            self._account.claim(begin, end, "structure")
         at = 0
         for begin, end in [*sorted(taken), (start, after)]:
             if begin > at:
+                self._account.claim(at, begin, "members")
                 yield from self._between(at, begin, ghosts=True)
             at = max(at, min(end, start) if begin < start else end)
         if at < self.size:
+            self._account.claim(at, self.size, "members")
             yield from self._between(at, self.size, ghosts=True)
 
     def _between(self, at: int, end: int, ghosts: bool) -> Iterator[Item]:

@@ -1,0 +1,69 @@
+"""What stands in files without a reader, and outside of what readers claim: through the audit, and through `clean`."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import random
+import zipfile
+import zlib
+
+import pytest
+import zstandard
+
+from tests.cleaning.marked import rewritten
+from tests.formats.archives.packed import cleaned
+from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
+
+ADDRESS = b"jane.doe@vault-mail.org"
+LINES = b"written to " + ADDRESS + b"\n"
+NOISE = b"\x00" + random.Random(5).randbytes(3000).replace(b"PK", b"pk") + b"\x00"
+
+
+def zipped(*extra: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        info = zipfile.ZipInfo("a.txt")
+        info.extra = b"".join(b"\x99\x99" + len(one).to_bytes(2, "little") + one for one in extra)
+        archive.writestr(info, b"plain")
+    return out.getvalue()
+
+
+PLACES = {
+    "as it is": ADDRESS,
+    "in UTF-16": ADDRESS.decode().encode("utf-16-le"),
+    "zlib": zlib.compress(LINES * 2),
+    "gzip": gzip.compress(LINES * 2),
+    "bzip2": bz2.compress(LINES * 2),
+    "xz": lzma.compress(LINES * 2),
+    "zstd": zstandard.compress(LINES * 2),
+    "a gzip that is cut off": gzip.compress(LINES * 2)[:-5],
+    "behind another stream": zlib.compress(b"nothing here" * 9) + zlib.compress(LINES * 2),
+}
+
+
+@pytest.mark.parametrize("hidden", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize(
+    ("before", "name"), [(b"\x00\x01" + NOISE, "a.bin"), (b"\x00\x00\x00\x18ftypmp42" + NOISE, "a.mp4")], ids=["data", "video"]
+)
+def test_a_file_without_a_reader_is_searched(before: bytes, name: str, hidden: bytes) -> None:
+    found = rewritten(before + hidden + NOISE, name)
+    assert {(mark.rule, mark.view) for mark in found.marks} == {("pii.email", "residue")}
+
+
+def test_what_is_found_between_claims_is_erased() -> None:
+    data = zipped(ADDRESS)
+    assert [(mark.view, data[mark.start : mark.end]) for mark in rewritten(data, "a.zip").marks] == [("residue", ADDRESS)] * 2
+    assert cleaned(data, "a.zip") == data.replace(ADDRESS, bytes(len(ADDRESS)))
+
+
+def test_a_file_without_a_rewriter_loses_its_residue_too() -> None:
+    data = b"\x00\x01" + NOISE + ADDRESS + NOISE
+    assert cleaned(data, "a.bin", policy=CleanPolicy(unchecked="copy")) == data.replace(ADDRESS, bytes(len(ADDRESS)))
+
+
+def test_damage_in_what_only_looks_like_a_file_is_not_a_gap() -> None:
+    data = b"\x00\x01" + NOISE + b"\x89PNG\r\n\x1a\nnot really" + b"SQLite format 3\x00" + NOISE
+    assert rewritten(data, "a.bin", CleanPolicy(unchecked="copy")).cleaned.result == "copied"

@@ -1,0 +1,1 @@
+"""What stands in a file outside of what its reader interpreted."""

@@ -1,0 +1,125 @@
+"""Reads what no reader claims: files and compressed streams that begin there, and readable strings with their places."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import functools
+import io
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.format_table import rows
+from veritensor_ray.core.origins import Origin
+from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.decoders import BROKEN, PIECE, Again, Decoder, Inflate, Zstd, pumped
+from veritensor_ray.formats.common.source import Item, Member, Source
+from veritensor_ray.formats.common.streams import Pieces, Window
+from veritensor_ray.formats.residue.strings import strings
+
+VIEW = "residue"
+_OVERLAP = 4096  # bytes of a piece that are read again with the next one, so that few strings are cut
+_LEAST = 48  # bytes that a stream must make, because two first bytes alone are often chance
+_PROBE = 256  # bytes of a zlib stream that are tried first: its two first bytes are often chance
+_MAGIC = 4  # bytes without which the beginning of a file is often chance
+_DECODERS: dict[bytes, Callable[[], Decoder]] = {
+    b"\x1f\x8b\x08": lambda: Inflate(31),
+    b"BZh": bz2.BZ2Decompressor,
+    b"\xfd7zXZ\x00": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=bounds.DICTIONARY),
+    **{b"x" + level: lambda: Inflate(15) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")},
+}
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+def read_residue(source: Source, size: int) -> Iterator[Item]:
+    """Yield the strings, the streams and the files in the ranges of a seekable file of `size` bytes that nobody has claimed."""
+    for start, end in source.account.unclaimed(size):
+        yield from _range(source.file, start, end, source.budget)
+
+
+def _range(file: BinaryIO, start: int, end: int, budget: Budget) -> Iterator[Item]:
+    """Yield what stands in one range. Pieces of it overlap, and strings that begin in the overlap come with the next piece."""
+    behind = start  # the end of the last stream or file
+    while start < end:
+        file.seek(start)
+        data = file.read(min(PIECE + _OVERLAP, end - start))
+        if not data:
+            return
+        last = start + len(data) >= end
+        if data.count(0) < len(data):
+            for at in _beginnings(data):
+                if start + at >= behind and (last or at < PIECE):
+                    found, behind = _found(file, start + at, end, data[at : at + _PROBE], budget, behind)
+                    yield from found
+            yield from _strings(data, start, len(data) if last else PIECE)
+        start += len(data) if last else PIECE
+
+
+def _strings(data: bytes, start: int, until: int) -> Iterator[Block]:
+    """Yield the strings of a piece whose first byte is at `start`. Their `start` and `end` are bytes of the file."""
+    some = [one for one in strings(data) if one.at < until]
+    if plain := [one for one in some if one.size == len(one.text)]:
+        places = [start + one.at for one in plain]
+        yield Block([one.text for one in plain], byte_offset=places, start=places, view=VIEW)
+    for via in {one.via for one in some}:  # where a character has several bytes, each stands for the whole range
+        wide = [one for one in some if one.via == via and one.size != len(one.text)]
+        origins = [[Origin(0, start + one.at, start + one.at + one.size)] for one in wide]
+        yield Block([one.text for one in wide], origins=origins, view=VIEW, decoded_via=via)
+
+
+def _beginnings(data: bytes) -> Iterator[int]:
+    return (found.start() for found in _begins().finditer(data))
+
+
+def _begins() -> re.Pattern[bytes]:
+    return _pattern(frozenset(magic for row in rows() if row.is_read for place, magic in row.magics if not place and len(magic) >= _MAGIC))
+
+
+@functools.cache
+def _pattern(known: frozenset[bytes]) -> re.Pattern[bytes]:
+    """Return a pattern of the first bytes of streams, and of files that are recognized by these."""
+    return re.compile(b"|".join(map(re.escape, sorted({*known, *_DECODERS, _ZSTD}, key=len, reverse=True))))
+
+
+def _found(file: BinaryIO, at: int, end: int, head: bytes, budget: Budget, behind: int) -> tuple[list[Item], int]:
+    """Return a stream or a file that begins at `at`, if there is one, and where the last one so far ends."""
+    window = Window(file, at, end - at)
+    if not head.startswith((*_DECODERS, _ZSTD)):
+        return [Member(f"bytes from {at}", cast("BinaryIO", Pieces(window.pieces())), opaque=True, guessed=True)], end
+    content, used = (b"", 0) if head.startswith(b"x") and not _inflates(head) else _decoded(window, head, budget)
+    if len(content) < _LEAST:
+        return [], behind
+    cut = [Gap(f"a stream at byte {at} holds more than {bounds.HELD} bytes; the rest was not read", bound="held_bytes")]
+    found = Member(f"bytes from {at}", io.BytesIO(content[: bounds.HELD]), opaque=True, guessed=True)
+    return [found, *(cut if len(content) > bounds.HELD else [])], at + used
+
+
+def _inflates(head: bytes) -> bool:
+    try:
+        return bool(zlib.decompressobj().decompress(head, _LEAST))
+    except zlib.error:
+        return False
+
+
+def _decoded(window: Window, head: bytes, budget: Budget) -> tuple[bytes, int]:
+    """Return what a stream holds, up to a damaged place or a little more than is kept, and how many bytes it takes."""
+    start, made = window.at, bytearray()
+    make = next((make for magic, make in _DECODERS.items() if head.startswith(magic)), None)
+    decoder = Zstd(window.read, single=True) if make is None else make()
+    pieces = decoder if isinstance(decoder, Zstd) else pumped(decoder, window.read, again=_again(make, window))
+    with contextlib.suppress(*BROKEN):
+        for piece in budget.pieces(iter(pieces)):
+            made += piece
+            if len(made) > bounds.HELD:
+                break
+        return bytes(made), window.at - start - len(decoder.unused_data or b"")
+    return bytes(made), 1  # nobody knows where a damaged stream ends
+
+
+def _again(make: Callable[[], Decoder] | None, window: Window) -> Again | None:
+    return None if make is None else lambda: (make(), window.again().read)
