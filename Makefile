@@ -8,7 +8,7 @@ QUICK := tests/core tests/masking tests/formats tests/engines tests/cleaning tes
 unexport PYTHONDONTWRITEBYTECODE # without compiled modules, each process of the tests rewrites all assertions again
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
-.PHONY: demo test test-offline quick quick-elsewhere clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci bench bench-adversarial bench-models bench-readers clean help
+.PHONY: demo test test-offline quick quick-elsewhere clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci account account-ci bench bench-adversarial bench-models bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -125,6 +125,13 @@ bench: $(VENV)/.dev ## Measure and write bench/*.json, docs/performance.md and d
 
 bench-adversarial: $(VENV)/.dev ## Measure texts that are made to be slow; write bench/adversarial.json and docs/adversarial.md.
 	$(BIN)/python -m bench.adversarial
+
+account: $(VENV)/.dev ## Hide a value at every place of small files of all formats and count where nobody says anything; write docs/account.md.
+	$(BIN)/python -m bench.account --quick > /dev/null
+	$(BIN)/python -m bench.account
+
+account-ci: $(VENV)/.dev ## Try a place or two of each kind, and fail if a format hides more than it did.
+	$(BIN)/python -m bench.account --quick --check
 
 bench-readers: $(VENV)/.dev ## Measure readers against plain libraries; write bench/readers.json and docs/readers-performance.md.
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench import adversarial, models, readme, speed
 from bench.__main__ import report
+from bench.account.tally import page
 from bench.readers import table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,3 +41,8 @@ def test_the_table_of_slow_texts_is_what_was_measured() -> None:
 def test_the_page_of_speed_is_what_was_measured() -> None:
     results = json.loads((ROOT / "bench/speed.json").read_text())
     assert speed.page(results) == (ROOT / "docs/speed.md").read_text()
+
+
+def test_the_page_of_places_is_what_was_found() -> None:
+    results = json.loads((ROOT / "bench/account/account.json").read_text())
+    assert page(results) == (ROOT / "docs/account.md").read_text()

@@ -1,0 +1,95 @@
+"""Hide a value at every place of small files of all formats, audit each file, and count the places where nobody says anything.
+
+    python -m bench.account [--quick] [--check] [FORMAT ...]
+
+It prints tables, and writes bench/account/account.json and docs/account.md unless formats are named. With `--check`, it writes nothing,
+and exits with 1 if a format has more escapes than the file says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from bench.account.auditing import ESCAPED, Auditor, Verdict
+from bench.account.finding import chosen, places
+from bench.account.samples import Sample, real_samples, samples
+from bench.account.tally import Tally, compact, page, printed, worse
+from veritensor_ray.core.format_table import FORMATS
+
+RESULTS = Path(__file__).with_name("account.json")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "account.md"
+_GROUP, _GROUP_BYTES = 400, 16_000_000  # files that are audited together
+_TITLES = {row.media_type: row.title for row in FORMATS}
+_QUICK, _FULL = (1, 2), (2, 60)  # places of equal words, and places of a kind in a file
+
+
+def main() -> None:
+    """Search and print; write or compare."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("formats", nargs="*", metavar="FORMAT", help="Parts of the titles of formats. Default: all.")
+    parser.add_argument("--quick", action="store_true", help="Try one or two places of each kind, and no real files.")
+    parser.add_argument("--check", action="store_true", help="Compare with the stored numbers, and write nothing.")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="Processes. Default: one for each CPU.")
+    given = parser.parse_args()
+    began = time.monotonic()
+    tallies = searched(given.quick, given.formats, given.jobs)
+    print(printed(tallies, time.monotonic() - began))
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    scope = "quick" if given.quick else "full"
+    if given.check:
+        found = worse(tallies, results.get(scope, {}))
+        print(*found, sep="\n", file=sys.stderr)
+        sys.exit(bool(found))
+    if not given.formats:
+        results[scope] = {title: one.stored() for title, one in tallies.items()}
+        RESULTS.write_text(compact(results))
+        PAGE.write_text(page(results))
+
+
+def searched(quick: bool, wanted: Sequence[str], jobs: int) -> dict[str, Tally]:
+    """Return what became of the places in all samples, by the title of their format."""
+    files = list(chain(samples(), () if quick else real_samples()))
+    titled = [(sample, _title(one)) for sample, one in zip(files, _auditor().verdicts(files), strict=True) if one.result == ESCAPED]
+    asked = [(sample, title) for sample, title in titled if not wanted or any(one.lower() in title.lower() for one in wanted)]
+    tallies = defaultdict[str, Tally](Tally)
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
+        for (_, title), tally in zip(asked, pool.map(partial(_of_sample, quick), [sample for sample, _ in asked]), strict=True):
+            tallies[title].merge(tally)
+    return dict(tallies)
+
+
+def _title(verdict: Verdict) -> str:
+    return _TITLES.get(verdict.media_type or "", verdict.media_type or "unknown")
+
+
+@cache
+def _auditor() -> Auditor:
+    """Return the engines, loaded before processes are forked."""
+    return Auditor()
+
+
+def _of_sample(quick: bool, sample: Sample) -> Tally:
+    tally, (name, data) = Tally(), sample
+    found = chosen(places(name, data), *(_QUICK if quick else _FULL))
+    size = max(1, min(_GROUP, _GROUP_BYTES // len(data)))
+    for start in range(0, len(found), size):  # in groups, so that the files are never all in memory
+        group = found[start : start + size]
+        for place, verdict in zip(group, _auditor().verdicts([(name, place.build()) for place in group]), strict=True):
+            tally.add(place, verdict.result == ESCAPED, name)
+    return tally
+
+
+if __name__ == "__main__":
+    main()

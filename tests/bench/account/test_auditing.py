@@ -1,0 +1,50 @@
+"""A file is reported, said to be unchecked, or it escapes; one that ends the process does not take the others with it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from bench.account import auditing
+from bench.account.auditing import DIED, ESCAPED, REPORTED, SAID, Auditor
+from bench.account.canary import EMAIL, RAW, TOKEN
+
+
+@pytest.fixture(scope="module")
+def auditor() -> Auditor:
+    """Engines loaded once."""
+    return Auditor()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.txt", RAW, REPORTED),
+        ("a.txt", f"write to {EMAIL} today".encode(), REPORTED),
+        ("a.json", b'{"token": "%b"}' % TOKEN.encode(), REPORTED),
+        ("a.txt", b"nothing to see here", ESCAPED),
+        ("a.docx", b"PK\x03\x04 nothing of an archive", SAID),
+        ("a.mp4", b"\0\0\0\x18ftypmp42\0\0\0\0" + RAW, SAID),
+    ],
+)
+def test_verdicts(auditor: Auditor, name: str, data: bytes, expected: str) -> None:
+    assert [one.result for one in auditor.verdicts([(name, data)])] == [expected]
+
+
+def test_each_file_has_its_own(auditor: Auditor) -> None:
+    files = [("a.txt", RAW if number % 3 else b"nothing") for number in range(40)]
+    assert [one.result for one in auditor.verdicts(files)] == [REPORTED if number % 3 else ESCAPED for number in range(40)]
+
+
+def test_a_process_that_dies(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = auditing._audited
+
+    def dies(context: object, files: list[tuple[str, bytes]]) -> object:
+        if any(data == b"die" for _, data in files):
+            os._exit(1)
+        return real(context, files)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(auditing, "_audited", dies)
+    files = [("a.txt", RAW), ("a.txt", b"die"), ("a.txt", RAW), ("a.txt", b"nothing")]
+    assert [one.result for one in auditor.verdicts(files)] == [REPORTED, DIED, REPORTED, ESCAPED]

@@ -1,0 +1,40 @@
+"""What is counted, stored and compared."""
+
+from __future__ import annotations
+
+import json
+
+from bench.account.canary import Place
+from bench.account.tally import Tally, compact, page, printed, worse
+
+
+def tally(**escapes: int) -> Tally:
+    one = Tally()
+    for kind, count in escapes.items():
+        for number in range(10):
+            one.add(Place(kind, "here", bytes), number < count, "a.xml")
+    return one
+
+
+def test_a_run_is_compared_with_what_is_stored() -> None:
+    stored = {"XML": tally(comment=3, text=0).stored()}
+    assert stored == {"XML": {"places": 20, "escapes": 3, "kinds": {"comment": 3}}}
+    assert worse({"XML": tally(comment=3)}, stored) == []
+    assert worse({"XML": tally(comment=2)}, stored) == []
+    [said] = worse({"XML": tally(comment=2, text=2)}, stored)
+    assert said == "XML: 4 places escape, and 3 did before. More than before: text"
+    assert len(worse({"JSON": tally(key=1)}, stored)) == 1
+
+
+def test_what_is_stored_is_json_with_a_line_for_each_format() -> None:
+    results = {"full": {"XML": tally(comment=3).stored(), "JSON": tally(key=0).stored()}, "quick": {"XML": tally(text=0).stored()}}
+    assert json.loads(compact(results)) == results
+    assert len(compact(results).splitlines()) == 9
+
+
+def test_the_tables_name_formats_kinds_and_examples() -> None:
+    said = printed({"XML": tally(comment=3), "JSON": tally(comment=1, key=0)}, 2)
+    assert said.startswith("2 formats, 4 of 30 places escape (15 places per second)")
+    assert "4 of     20  comment  (in 2 formats)" in said
+    assert "3 of     10  comment  (a.xml: here)" in said
+    assert "| XML | 10 | 3 | comment (3) |" in page({"full": {"XML": tally(comment=3).stored()}})
