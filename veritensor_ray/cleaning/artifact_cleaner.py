@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.copy_manifest import Cleaned, Result, blank
+from veritensor_ray.cleaning.last_net import removed_values, still_there
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ReadError, as_read_error
@@ -132,10 +133,18 @@ class ArtifactCleaner:
         target = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  # closed by the caller, or here
         try:
             rewrite(source, target, orders)
+            if any(orders) and not orders.undone:
+                self._check(target, outcome, orders)
         except BaseException:
             target.close()
             raise
         return target
+
+    def _check(self, copy: BinaryIO, outcome: Outcome, orders: Orders) -> None:
+        """Raise CannotRewriteError if a value that was removed is still somewhere in the copy."""
+        values = removed_values(outcome.recorded.marks, orders, self._categories, self._cleaning.replace)
+        if left := still_there(copy, values, self._limits, self._pulse):
+            raise CannotRewriteError(left)
 
     def _changed(self, result: Cleaned, content: BinaryIO, account: Account, outcome: Outcome) -> Draft:
         if not account.counts:

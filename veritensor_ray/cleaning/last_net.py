@@ -1,0 +1,133 @@
+"""The last net below a rewritten file: no value that was removed from it may still stand in it, in whatever place and spelling.
+
+Rewriters change what readers have shown. This search knows nothing of formats: it looks at all bytes of the copy, and at those of every
+compressed stream in it, to any depth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import BinaryIO, NamedTuple, cast
+
+import numpy as np
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.config import Limits
+from veritensor_ray.core.errors import LimitExceeded
+from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.file_ranges import length
+from veritensor_ray.formats.common.spool import CHUNK, spooled
+from veritensor_ray.formats.common.streams import Pieces
+from veritensor_ray.formats.compressed.found_streams import FoundStream, found_streams
+from veritensor_ray.formats.editing.actions import Action
+from veritensor_ray.formats.editing.edits import Order, Replace
+from veritensor_ray.formats.editing.marks import Mark, Marks
+from veritensor_ray.masking.redaction import PERSONAL, SECRET, name_safe
+from veritensor_ray.masking.values_in_bytes import OVERLAP, ValuesInBytes
+
+_SHORTEST = 8  # characters of a value that is searched for; shorter ones stand in many places by chance
+_VARIED = 5  # different characters of such a value: 000-00-0000 is nobody's
+_KEY_LINE = 24  # characters of a line of a value that has several, such as a private key
+_KEY_LINES = 16
+_TELLING = re.compile(r"\d|@")  # a value of letters alone, such as a name, is also a word that stays where no engine took it for one
+Pulse = Callable[[], None]
+
+
+def removed_values(marks: Marks, orders: Iterable[Order], categories: Mapping[str, str], replace: Replace) -> ValuesInBytes:
+    """Return the values that are removed from an artifact and may nowhere stay in it.
+
+    That excludes what the policy keeps in some place of the artifact, and what takes the place of another value.
+    """
+    values: dict[str, str] = {}
+    new: set[str] = set()
+    numbers = array("q")
+    for order in orders:
+        numbers.append(order.number)
+        category = categories.get(order.mark.rule, "")
+        if category in (SECRET, PERSONAL) and order.mark.text is not None and len(values) < bounds.VALUES:
+            values |= dict.fromkeys(telling(order.mark.text), category)
+            if order.action is Action.PSEUDONYM:
+                new.add(replace(order.mark, order.action, order.keep_length, order.mark.text))
+    kept = {mark.text for mark in _others(marks, numbers)} | new if values else new
+    left = [value for value in values if value not in kept]
+    return ValuesInBytes(left, frozenset(value for value in left if values[value] == PERSONAL))
+
+
+def _others(marks: Marks, ordered: array[int]) -> Iterator[Mark]:
+    """Yield the marks that have no order."""
+    kept = np.ones(len(marks), np.bool_)
+    kept[ordered] = False
+    return (marks[number] for number in np.flatnonzero(kept).tolist())
+
+
+def telling(text: str) -> Iterator[str]:
+    """Yield what of a value cannot stand somewhere by chance: all of it, or the lines of a key."""
+    text = text.strip()
+    lines = [line for line in text.splitlines() if len(line) >= _KEY_LINE and not line.startswith("--")][:_KEY_LINES]
+    for value in lines if "\n" in text else [text]:
+        if len(value) >= _SHORTEST and len(set(value)) >= _VARIED and _TELLING.search(value):
+            yield value
+
+
+class _Place(NamedTuple):
+    """Where a value still stands: a byte of the copy, or of a stream inside it."""
+
+    at: int
+    within: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(("a value that was removed is still in the copy", *(f"in {one}" for one in self.within), f"at byte {self.at:,}"))
+
+
+def still_there(file: BinaryIO, values: ValuesInBytes, limits: Limits, pulse: Pulse) -> str | None:
+    """Return where a value still stands in a seekable copy, or why that cannot be said, without the value; None if it is nowhere."""
+    if not values:
+        return None
+    try:
+        found = _Net(values, Budget(limits, length(file)), limits.depth, pulse).search(file, ())
+    except LimitExceeded as error:
+        return f"its copy cannot be searched for the values that were removed: {error}"
+    return None if found is None else str(found)
+
+
+class _Net:
+    def __init__(self, values: ValuesInBytes, budget: Budget, depth: int, pulse: Pulse) -> None:
+        self._values, self._budget, self._depth, self._pulse = values, budget, depth, pulse
+
+    def search(self, file: BinaryIO, within: tuple[str, ...]) -> _Place | None:
+        """Search a file and, as far as files may be nested, the streams in it."""
+        at = self._first(file)
+        if at is not None:
+            return _Place(at, within)
+        for stream in found_streams(file, self._pulse) if len(within) < self._depth else ():
+            content, error = spooled(cast("BinaryIO", Pieces(self._budget.pieces(stream.content))), self._pulse)
+            with contextlib.closing(content):
+                found = self.search(content, (*within, _named(stream)))
+            if found is not None:
+                return found
+            if error is not None:
+                raise error
+        return None
+
+    def _first(self, file: BinaryIO) -> int | None:
+        """Return where the first value stands in the bytes of a file."""
+        size, start, data = length(file), 0, b""
+        file.seek(0)
+        while more := file.read(CHUNK):
+            self._pulse()
+            data += more
+            found = self._values.first(data, begins=not start, ends=start + len(data) >= size)
+            if found is not None:
+                return start + found.at
+            start, data = start + max(0, len(data) - OVERLAP), data[-OVERLAP:]
+        return None
+
+
+def _named(stream: FoundStream) -> str:
+    return name_safe(stream.name) if stream.name is not None else f"the {stream.kind} stream at byte {stream.start:,}"
+
+
+__all__ = ["removed_values", "still_there"]
