@@ -148,7 +148,6 @@ def commit(
     run: str,
     rows: Sequence[PlanRow],
     passes: Sequence[Pass],
-    fingerprints: Mapping[str, str],
     care: Careful | None = None,
 ) -> dict[str, Any]:
     """Combine the passes of a shard, write the copies of its artifacts if the run cleans, and write its commit."""
@@ -159,7 +158,7 @@ def commit(
         for outcome in found:
             quarantine(outcome, one.kept_out, rows[0].engines)
         outcomes += found
-    written = Committing(context, store, run, fingerprints, guarded).commit(rows, outcomes, care)
+    written = Committing(context, store, run, guarded).commit(rows, outcomes, care)
     return written | {"cpu_seconds": _ProcessorTime.unreported()}
 
 

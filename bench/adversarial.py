@@ -72,30 +72,24 @@ def _context(settings: Any, names: Sequence[str], folder: Path = ROOT) -> Any:
     return Context(settings, tuple(roots([str(folder)], {})), tuple(names), b"bench", "adversarial")
 
 
-def _rows(settings: Any, folder: Path) -> Iterator[Any]:
-    from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
-
-    for entry in shards_of(plan_rows(settings.model_copy(update={"sources": [str(folder)]}), ["signatures"], lambda *_: [])):
-        assert isinstance(entry, Shard)
-        yield entry.rows
-
-
 def _scanned(settings: Any, names: Sequence[str], folder: Path) -> float:
     """Scan a file with all engines that have no model, up to the rows of its commit."""
+    from veritensor_ray.pipeline.run_description import planned_shards
     from veritensor_ray.pipeline.shard import scan_shard
 
     context = _context(settings, names, folder)
-    return sum(_timed(lambda rows: scan_shard(context, rows, {}), rows) for rows in _rows(settings, folder))
+    return sum(_timed(lambda rows: scan_shard(context, rows), shard.rows) for shard in planned_shards(context))
 
 
 def _batches(settings: Any, folder: Path) -> Iterator[Any]:
     """Yield what engines with a model receive for a file, including decoded layers."""
     from veritensor_ray.pipeline.context import Workbench
     from veritensor_ray.pipeline.extract import Extraction
+    from veritensor_ray.pipeline.run_description import planned_shards
 
     context = _context(settings, ("injection",), folder)
-    for rows in _rows(settings, folder):
-        for handover in Extraction(context, rows, Workbench((), {}), ["injection"]).batches():
+    for shard in planned_shards(context):
+        for handover in Extraction(context, shard.rows, Workbench((), {}), ["injection"]).batches():
             yield handover.batch
 
 

@@ -21,12 +21,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from veritensor_ray.core.config import Settings
-from veritensor_ray.corpus.listing import roots
-from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.pipeline.context import Context, Workbench
+from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.extract import Extraction
+from veritensor_ray.pipeline.run_description import local_context, planned_shards
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _AS_TEXT = (".docx", ".doc", ".odt", ".rtf", ".html", ".htm", ".docm", ".dotx", ".ott")
@@ -53,14 +52,11 @@ def words_of(text: str) -> Counter[str]:
 
 def ours(folder: Path) -> tuple[dict[str, Counter[str]], Counter[str], list[str]]:
     """Return words by artifact, statuses, and the reasons for what was not read."""
-    settings = Settings(sources=[str(folder)], engines=[])
-    context = Context(settings, tuple(roots(settings.sources, {})), (), b"k", "compare")
+    context = local_context(Settings(sources=[str(folder)], engines=[]), b"k")
     found: dict[str, Counter[str]] = defaultdict(Counter)
     status: Counter[str] = Counter()
     reasons: list[str] = []
-    for shard in shards_of(plan_rows(settings, (), lambda *_: [])):
-        if not isinstance(shard, Shard):
-            continue
+    for shard in planned_shards(context):
         recording = _Recording(found)
         extraction = Extraction(context, shard.rows, Workbench((recording,), {}), ())
         for _ in extraction.batches():

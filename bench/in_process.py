@@ -28,7 +28,7 @@ def scan(folder: str, engines: tuple[str, ...]) -> dict[str, Any]:
     for _ in range(2):
         began, size = time.process_time(), 0
         for shard in shards:
-            size += sum(scan_shard(context, shard.rows, {}).column("bytes_scanned").to_pylist())
+            size += sum(scan_shard(context, shard.rows).column("bytes_scanned").to_pylist())
         seconds = time.process_time() - began
     return {"bytes": size, "cpu_seconds": round(seconds, 2), "mb_per_cpu_second": round(size / 1e6 / seconds, 1)}
 

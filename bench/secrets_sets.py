@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 from veritensor_ray.core.config import SEVERITIES, load_settings
 from veritensor_ray.core.detection import Hit
 from veritensor_ray.core.text_positions import Columns
-from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import plan_rows
 from veritensor_ray.engines.secrets import Secrets
-from veritensor_ray.pipeline.context import Context, Workbench
+from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.extract import Extraction
+from veritensor_ray.pipeline.run_description import local_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def scan_folder(folder: Path) -> dict[str, list[Found]]:
     rows = [row for row in plan_rows(settings, ["secrets"], lambda *_: []) if row.status is None]
     engine = _Watched(settings)
     severities = {rule.id: rule.severity for rule in engine.rules()}
-    context = Context(settings, tuple(roots(settings.sources, {})), ("secrets",), b"bench", "bench")
+    context = local_context(settings, b"bench")
     for _ in Extraction(context, rows, Workbench((engine,), {rule.id: rule for rule in engine.rules()}), ()).batches():
         raise AssertionError("no model is used here")
     found: dict[str, list[Found]] = defaultdict(list)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from veritensor_ray.core.config import Settings
@@ -22,14 +21,12 @@ from veritensor_ray.corpus.planning import (
     PlanRow,
     Shard,
     listed_entries,
-    plan_rows,
+    plan_key,
     planned_work,
     read_plan,
     shards_of,
-    write_plan,
 )
 from veritensor_ray.engines.base import Engine
-from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.schema import LEDGER
 from veritensor_ray.findings.shard_commit import committed
 from veritensor_ray.findings.summary import RunInfo
@@ -42,11 +39,12 @@ from veritensor_ray.jobs.run_requests import Run
 from veritensor_ray.jobs.scheduling.cpu_turns import CpuTurns, Places
 from veritensor_ray.jobs.scheduling.shard_progress import RunningShards
 from veritensor_ray.jobs.scheduling.utilisation import Meter
-from veritensor_ray.masking.redaction import name_safe, reason_safe
+from veritensor_ray.masking.redaction import name_safe
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.pipeline.bounded.process import Splitter
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.fingerprint import digest
+from veritensor_ray.pipeline.run_description import run_info, write_run_plan
 from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.pipeline.sweep_rescan import Known
 from veritensor_ray.stores.outputs import OutputStore, check_output
@@ -67,21 +65,14 @@ def plan(ready: CheckedRun, previous: str | None = None, decide: Decider | None 
         check_source(root, settings.stores)
     report.stage("plan")
     run, now = _next_id(digest(parts)[:6], previous)
-    with Splitter(settings) as split, store.writer(f"_work/{run}/plan.parquet") as file:
-        rows = plan_rows(settings, parts["engines"], split, report.planned, _own(ready), decide)
-        totals = write_plan((row if row.reason is None else replace(row, reason=reason_safe(row.reason)) for row in rows), file)
+    with Splitter(settings) as split:
+        totals = write_run_plan(ready.context, store, run, split, decide, report.planned)
     started = now.isoformat(timespec="seconds")
     planned = Run(run, totals, started, settings.job, previous, settings.fresh, elsewhere)
     request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "job": planned.job}
     request |= {"previous": previous, "fresh": planned.fresh, "elsewhere": elsewhere}
     store.put(f"_work/{run}/request.json", json.dumps(request, indent=2).encode())
     return planned
-
-
-def _own(ready: CheckedRun) -> str:
-    """Returns the folder that the run writes to, which it does not scan."""
-    cleaning = ready.context.cleaning
-    return (ready.store if cleaning is None or cleaning.again else cleaning.store).uri
 
 
 def changed_since(ready: CheckedRun) -> dict[str, Any]:
@@ -93,7 +84,7 @@ def changed_since(ready: CheckedRun) -> dict[str, Any]:
     columns = ["artifact", "size", "etag", "mtime", "reason_code"]
     batches = ready.store.dataset("ledger", LEDGER).to_batches(columns=columns)
     ledger = of_ledger(row for batch in batches for row in batch.to_pylist())
-    found = changes(ledger, of_listing(listed_entries(settings, roots, _own(ready), ready.report.planned)))
+    found = changes(ledger, of_listing(listed_entries(settings, roots, ready.context.own_output(ready.store), ready.report.planned)))
     names = {kind: [name_safe(name) for name in some] for kind, some in found.names.items()}
     return {"changed_since": {"counts": found.counts, "names": names}} if found.counts else {}
 
@@ -163,7 +154,6 @@ async def _work(
         reference=reference,
         store=store,
         run=run.id,
-        fingerprints=dict(context.expected),
         local=local,
         pools=pools,
         turns=turns,
@@ -224,7 +214,7 @@ async def _scanned(work: Work, machines: Machines, run: Run, done: set[int], rep
         report.stage("load models")
         await asyncio.gather(*(pool.start() for pool in work.pools))
     try:
-        with work.store.open(f"_work/{run.id}/plan.parquet") as plan:
+        with work.store.open(plan_key(run.id)) as plan:
             read, spent = planned_work(plan, done) if done else (0, 0.0)
             report.scanning(shards, run.totals["bytes"], len(done), read, run.totals.get("effort", 0) / 1000 - spent, cpus)
             report.stage("scan")
@@ -257,31 +247,19 @@ async def _while(work: Coroutine[Any, Any, None], *watches: Coroutine[Any, Any, 
 
 def info(ready: CheckedRun, run: Run, spent: Spent) -> RunInfo:
     """Returns the description of the run for its results."""
-    context, fleet, parts = ready.context, ready.fleet, ready.parts
-    present = [name for name in fleet.engines if name not in fleet.missing]
-    described: dict[str, dict[str, Any]] = {
-        name: {"version": engine.version, "fingerprint": engine.fingerprint, "model": engine.model}
-        for name, engine in fleet.engines.items()
-        if name in present
-    }
-    described |= {name: {"version": None, "fingerprint": None, "model": None, "missing": reason} for name, reason in fleet.missing.items()}
+    context, parts = ready.context, ready.parts
     about = {
         "job": context.settings.job,
-        "package_version": version("veritensor-ray"),
         "python": platform.python_version(),
-        "profile": context.settings.profile,
-        "sources": parts["sources"],
         "output": without_credentials(ready.store.uri),
         "started_at": run.started,
-        "site_key_id": parts["site_key"],
         "bundle_id": parts["bundle"],
         "policy_identity": ready.judge.identity,
         "model_cpu_seconds": spent.models,
         "utilisation": spent.utilisation,
         "fingerprint_parts": parts,
     }
-    rules = {rule.id: rule for engine in create(context.settings, present) for rule in engine.rules()}
-    return RunInfo(run.id, context.fingerprint, context.roots, rules, described, about, context.settings.limits.hits_per_rule)
+    return run_info(context, run.id, about, ready.fleet.engines.values())
 
 
 def collected(ready: CheckedRun, task: Any, *arguments: Any) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError, OutputConflict, SignatureError
 from veritensor_ray.core.signing import load_private_key, public_bytes, trust, trust_list
 from veritensor_ray.corpus.listing import Listed
-from veritensor_ray.engines.base import Transcriber, Volatile
 from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.sweep_publishing import link, prune, publish
 from veritensor_ray.findings.sweep_state import SWEEPS, Night, folder_of, latest, missed, night, results, surplus
@@ -21,7 +20,7 @@ from veritensor_ray.jobs.run_reporting import Reporter, Silent
 from veritensor_ray.jobs.run_requests import Run, requests
 from veritensor_ray.jobs.run_steps import collected, info, plan, scan
 from veritensor_ray.pipeline.fingerprint import differences
-from veritensor_ray.pipeline.sweep_rescan import Known, Previous, ThisSweep, hiding_engines
+from veritensor_ray.pipeline.sweep_rescan import Known, Previous, ThisSweep
 from veritensor_ray.results.attestation import NAME as ATTESTATION
 from veritensor_ray.results.attestation import attest, check_output
 from veritensor_ray.stores.filesystems import denied
@@ -174,15 +173,7 @@ def _same_reading(parts: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
 
 
 def _tonight(ready: CheckedRun, before: Mapping[str, Any]) -> ThisSweep:
-    engines = create(ready.settings, ready.fleet.engines)
-    theirs: Mapping[str, Mapping[str, Any]] = before["engines"]
-    return ThisSweep(
-        ready.fleet.fingerprints,
-        frozenset(engine.name for engine in engines if isinstance(engine, Transcriber)),
-        hiding_engines({engine.name: engine.rules() for engine in engines}),
-        frozenset(engine.name for engine in engines if theirs.get(engine.name, {}).get("version") == engine.version),
-        frozenset(engine.name for engine in engines if isinstance(engine, Volatile) and engine.volatile),
-    )
+    return ThisSweep.of(create(ready.settings, ready.fleet.engines), ready.fleet.fingerprints, before["engines"])
 
 
 def _check_mounted(ready: CheckedRun, run: Run, before: Night | None) -> None:

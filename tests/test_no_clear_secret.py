@@ -36,17 +36,10 @@ from tests.engines.secrets.test_tokens import EXAMPLES
 from tests.formats.office.building import xlsx
 from tests.pipeline.test_members import packed, taped
 from veritensor_ray.core.config import Settings
-from veritensor_ray.corpus.listing import roots
-from veritensor_ray.corpus.planning import Shard, plan_rows, read_plan, shards_of, write_plan
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
-from veritensor_ray.engines.registry import create
-from veritensor_ray.findings.collect import collect
-from veritensor_ray.findings.shard_commit import write_commit
-from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.pipeline.context import Context
-from veritensor_ray.pipeline.shard import scan_shard
-from veritensor_ray.pipeline.splitting import splitter
+from veritensor_ray.pipeline.local_run import LocalRun
+from veritensor_ray.pipeline.run_description import local_context
 from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -341,7 +334,7 @@ WITHOUT_MODELS = ("signatures", "structure", "pii", "dependencies", "secrets", "
 
 
 def audit(base: Path, engines: Sequence[str]) -> OutputStore:
-    """All steps of an audit in one process, as a cluster composes them."""
+    """All steps of an audit."""
     (base / "corpus").mkdir()
     plant(base / "corpus")
     settings = Settings.model_validate(
@@ -354,21 +347,11 @@ def audit(base: Path, engines: Sequence[str]) -> OutputStore:
             "limits": {"split_bytes": "50kB", "shard_bytes": "50kB"},
         }
     )
-    made = {engine.name: engine for engine in create(settings, engines)}
-    prints = {name: engine.fingerprint() for name, engine in made.items()}
-    context = Context(settings, tuple(roots(settings.sources, {})), tuple(engines), KEY, repr((prints, str(base))))
-    store = OutputStore(str(base / "out"))
-    with store.writer("_work/run/plan.parquet") as file:
-        write_plan(plan_rows(settings, engines, splitter(settings)), file)
-    with store.open("_work/run/plan.parquet") as plan:
-        for shard in shards_of(read_plan(plan)):
-            if isinstance(shard, Shard):
-                write_commit(store, "run", shard.id, scan_shard(context, shard.rows, prints))
-    rules = {rule.id: rule for engine in made.values() for rule in engine.rules()}
-    described = {name: {"version": engine.version, "fingerprint": prints[name]} for name, engine in made.items()}
-    info = RunInfo("run", "f", context.roots, rules, described, {"sources": settings.sources}, settings.limits.hits_per_rule)
-    collect(store, info, KEY, Judge(load_policy(None), date(2026, 1, 1)))
-    return store
+    run = LocalRun(local_context(settings, KEY), OutputStore(str(base / "out")))
+    run.plan()
+    run.scan()
+    run.collect(Judge(load_policy(None), date(2026, 1, 1)))
+    return run.store
 
 
 def strings(value: Any, but: frozenset[str] = frozenset()) -> Iterator[str]:

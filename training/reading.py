@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from veritensor_ray.core.config import load_settings
 from veritensor_ray.core.detection import FileInfo, Hit, Rule
-from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow, plan_rows
 from veritensor_ray.engines.base import Needs
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.pipeline.context import Context, Workbench
+from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.extract import Extraction
+from veritensor_ray.pipeline.run_description import local_context
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ def read_folder(folder: Path, choose: Callable[[list[PlanRow]], list[PlanRow]] =
     settings = load_settings(flags={"sources": [str(folder)], "engines": ["signatures"]}, environ={})
     rows = choose([row for row in plan_rows(settings, ["signatures"], lambda *_: []) if row.status is None])
     keeper = _Keeper()
-    context = Context(settings, tuple(roots(settings.sources, {})), (), b"reading", "reading")
+    context = local_context(settings, b"reading")
     for _ in Extraction(context, rows, Workbench((keeper,), {}), ()).batches():
         raise AssertionError("nothing is handed to a model here")
     return rows, keeper.batches

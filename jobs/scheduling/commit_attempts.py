@@ -61,7 +61,7 @@ def _careful(work: Work, shard: Shard, care: Careful | None, strikes: Counter[in
 
 
 async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str, care: Careful | None) -> dict[str, Any]:
-    reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, work.fingerprints, care)
+    reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, care)
     call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # not a task, which the end of the loop would cancel too
     try:
         numbers = await asyncio.shield(call)

@@ -43,7 +43,6 @@ class Work:
     reference: ray.ObjectRef[Any]  # the context in the object store
     store: OutputStore
     run: str
-    fingerprints: Mapping[str, str]
     local: tuple[str, ...]
     pools: Sequence[Pool]
     turns: CpuTurns

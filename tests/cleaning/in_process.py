@@ -1,4 +1,4 @@
-"""A whole cleaning in this process, without Ray: what a cluster composes over many processes, up to the published copy."""
+"""A whole cleaning in this process, up to the published copy."""
 
 from __future__ import annotations
 
@@ -21,14 +21,10 @@ from veritensor_ray.cleaning.copy_statement import attest_copy
 from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.listing import roots
-from veritensor_ray.corpus.planning import Shard, plan_rows, read_plan, shards_of, write_plan
-from veritensor_ray.engines.registry import create
-from veritensor_ray.findings.collect import collect
+from veritensor_ray.corpus.planning import Shard
 from veritensor_ray.findings.run_file import CLEAN_KIND
-from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.pipeline.context import Context
-from veritensor_ray.pipeline.shard import Committing, scanned
-from veritensor_ray.pipeline.splitting import splitter
+from veritensor_ray.pipeline.local_run import LocalRun
+from veritensor_ray.pipeline.run_description import local_context
 from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.results.attestation import results_digest
 from veritensor_ray.stores.outputs import OutputStore
@@ -67,22 +63,10 @@ class InProcess:
 
     def scan(self, between: Callable[[Shard], None] = lambda shard: None) -> InProcess:
         """Plan, scan and rewrite every shard; `between` is called before each."""
-        settings, before, engines = self.settings, self.before, tuple(self.settings.engines or ())
-        made = {engine.name: engine for engine in create(settings, engines)}
-        prints = {name: engine.fingerprint() for name, engine in made.items()}
-        context = Context(settings, self.roots, engines, KEY, f"in-process-{engines}", cleaning=self.cleaning)
-        with before.writer(f"_work/{self.run}/plan.parquet") as file:
-            own = self.before.uri if self.cleaning.again else self.store.uri
-            write_plan(plan_rows(settings, engines, splitter(settings), own_output=own), file)
-        with before.open(f"_work/{self.run}/plan.parquet") as plan:
-            for shard in shards_of(read_plan(plan)):
-                if isinstance(shard, Shard):
-                    between(shard)
-                    Committing(context, before, self.run, prints).commit(shard.rows, scanned(context, shard.rows))
-        rules = {rule.id: rule for engine in made.values() for rule in engine.rules()}
-        described = {name: {"version": engine.version, "fingerprint": prints[name]} for name, engine in made.items()}
-        info = RunInfo(self.run, "f", self.roots, rules, described, {"sources": settings.sources}, settings.limits.hits_per_rule)
-        collect(before, info, KEY, Judge(load_policy(None), date(2026, 1, 1)))
+        run = LocalRun(local_context(self.settings, KEY, self.cleaning), self.before, self.run)
+        run.plan()
+        run.scan(before=between)
+        run.collect(Judge(load_policy(None), date(2026, 1, 1)))
         return self
 
     @property

@@ -15,9 +15,9 @@ from veritensor_ray.cleaning.copy_manifest import Cleaned
 from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import roots
-from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.pipeline.context import Context
+from veritensor_ray.pipeline.run_description import planned_shards
 from veritensor_ray.pipeline.shard import scanned
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -42,8 +42,7 @@ def rewritten(data: bytes, name: str, policy: CleanPolicy | None = None, engines
         starts = tuple(roots(settings.sources, {}))
         cleaning = Cleaning(policy or CleanPolicy(), OutputStore(f"{folder}/unused"), KEY)
         context = Context(settings, starts, engines, KEY, f"clean-{engines}", cleaning=cleaning)
-        for entry in shards_of(plan_rows(settings, engines, lambda *_: [], starts=starts)):
-            assert isinstance(entry, Shard)
+        for entry in planned_shards(context):
             (outcome,) = scanned(context, entry.rows)
             outcome.settle()
             row = entry.rows[0]

@@ -1,31 +1,21 @@
-"""Sweeps of a corpus on disk in this process: plan, scan, collect and publish as a driver does it, without Ray."""
+"""Sweeps of a corpus on disk in this process, up to the published state."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from veritensor_ray.core.config import Settings
-from veritensor_ray.corpus.listing import roots
-from veritensor_ray.corpus.planning import PlanRow, Shard, plan_rows, shards_of, write_plan
-from veritensor_ray.engines.base import Transcriber
-from veritensor_ray.engines.registry import create
-from veritensor_ray.findings.shard_commit import commit_table, write_commit
-from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.findings.sweep_collecting import collect_sweep
+from veritensor_ray.corpus.planning import plan_key, read_plan, write_plan
 from veritensor_ray.findings.sweep_publishing import publish
 from veritensor_ray.findings.sweep_state import folder_of, latest
-from veritensor_ray.pipeline.context import Context
-from veritensor_ray.pipeline.shard import scanned
-from veritensor_ray.pipeline.splitting import splitter
-from veritensor_ray.pipeline.sweep_rescan import Known, Previous, ThisSweep, hiding_engines
+from veritensor_ray.pipeline.local_run import LocalRun
+from veritensor_ray.pipeline.run_description import local_context
 from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -81,49 +71,31 @@ class Nights:
         Known content is that of the last night `elsewhere`, if given.
         """
         self.number += 1
-        settings = Settings.model_validate(
-            {"sources": [str(self.corpus)], "plugins": PLUGINS, "sweep": {"trust": trust}, "pii": {"free_text": False}} | options
-        )
-        names = engines or self.engines
+        fixed = {"sources": [str(self.corpus)], "engines": [*(engines or self.engines)], "plugins": PLUGINS}
+        settings = Settings.model_validate(fixed | {"sweep": {"trust": trust}, "pii": {"free_text": False}} | options)
+        run = LocalRun(local_context(settings, KEY), self.state, f"night-{self.number:03}")
         before = latest(self.state)
-        previous = (
-            None if before is None or fresh else Previous(folder_of(self.state, before), _tonight(settings, names), settings.sweep.trust)
-        )
-        rows = plan_rows(settings, names, splitter(settings), decide=previous.decide if previous else None)
-        planned = _without(list(rows), unlisted) if unlisted else list(rows)
+        previous = None if before is None or fresh else run.previous(folder_of(self.state, before))
+        run.plan(previous.decide if previous else None)
+        if unlisted:
+            self._unlist(plan_key(run.id), unlisted)
         change()
         store = folder_of(elsewhere.state, latest(elsewhere.state) or "") if elsewhere else None
-        known = Previous(store, _tonight(settings, names), "etag") if store else previous
-        return self._finished(settings, names, planned, known.known() if known else None, before, store)
-
-    def _finished(
-        self,
-        settings: Settings,
-        names: Sequence[str],
-        planned: list[PlanRow],
-        known: Known | None,
-        before: str | None,
-        elsewhere: OutputStore | None,
-    ) -> dict[str, Any]:
-        run, started = f"night-{self.number:03}", datetime(2026, 1, self.number, tzinfo=UTC)
-        made = {engine.name: engine for engine in create(settings, names)}
-        prints = {name: engine.fingerprint() for name, engine in made.items()}
-        context = Context(settings, tuple(roots(settings.sources, {})), tuple(names), KEY, repr(prints))
-        buffer = io.BytesIO()
-        write_plan(planned, buffer)
-        self.state.put(f"_work/{run}/plan.parquet", buffer.getvalue())
-        self.read = []
-        for shard in (one for one in shards_of(planned) if isinstance(one, Shard)):
-            table = scan(context, shard.rows, prints, known)
-            self.read += [row["artifact"] for row in table.to_pylist() if row["same_as"] is None]
-            write_commit(self.state, run, shard.id, table)
-        about = {"job": "sweep", "started_at": started.isoformat(), "site_key_id": "k", "profile": "embedded"}
-        described = {name: {"version": engine.version, "fingerprint": prints[name]} for name, engine in made.items()}
-        rules = {rule.id: rule for engine in made.values() for rule in engine.rules()}
-        info = RunInfo(run, "f", context.roots, rules, described, about, settings.limits.hits_per_rule)
-        result = collect_sweep(self.state, info, KEY, Judge(load_policy(None), date(2026, 1, 1)), before, elsewhere)
+        known = run.previous(store) if store else previous
+        self.read = run.scan(known.known() if known else None)
+        result = run.collect_sweep(Judge(load_policy(None), date(2026, 1, 1)), day(self.number), before, store)
         publish(self.state, result)
         return result
+
+    def _unlist(self, plan: str, folder: str) -> None:
+        """Write the plan as it is if the folder cannot be listed."""
+        with self.state.open(plan) as file:
+            rows = list(read_plan(file))
+        inside = [row for row in rows if row.artifact.startswith(f"{folder}/")]
+        known: dict[str, Any] = {"size": None, "mtime": None, "engines": (), "carried_from": None}
+        denied = replace(inside[0], shard=-1, artifact=folder, status="unlisted", reason="cannot be listed", **known)
+        with self.state.writer(plan) as file:
+            write_plan([*(row for row in rows if row not in inside), denied], file)
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """Of the last night."""
@@ -147,38 +119,6 @@ class Nights:
             for key in mine[name].keys() | theirs[name].keys()
             if mine[name].get(key) != theirs[name].get(key)
         ]
-
-
-def scan(context: Context, rows: list[PlanRow], fingerprints: dict[str, str], known: Known | None = None) -> pa.Table:
-    """A shard with the engines that its rows want."""
-    return commit_table(rows, scanned(context, rows, known=known), fingerprints, context.site_key)
-
-
-def _tonight(settings: Settings, names: Iterable[str]) -> ThisSweep:
-    engines = create(settings, names)
-    return ThisSweep(
-        {engine.name: engine.fingerprint() for engine in engines},
-        frozenset(engine.name for engine in engines if isinstance(engine, Transcriber)),
-        hiding_engines({engine.name: engine.rules() for engine in engines}),
-        frozenset(names),
-    )
-
-
-def _without(rows: list[PlanRow], folder: str) -> list[PlanRow]:
-    """As the listing is where a folder cannot be listed."""
-    inside = [row for row in rows if row.artifact.startswith(f"{folder}/")]
-    denied = replace(
-        inside[0],
-        shard=-1,
-        artifact=folder,
-        size=None,
-        mtime=None,
-        engines=(),
-        carried_from=None,
-        status="unlisted",
-        reason="cannot be listed",
-    )
-    return [row for row in rows if row not in inside] + [denied]
 
 
 def _comparable(nights: Nights) -> dict[str, dict[Any, Any]]:

@@ -81,15 +81,12 @@ BOMBS = {"heap.h5": hdf5_heap, "loop.h5": hdf5_looping, "pointer.h5": hdf5_point
 def shard(folder: Path) -> dict[str, object]:
     """All of it in this process: status, and the bounds that ended something."""
     from veritensor_ray.core.config import Settings
-    from veritensor_ray.corpus.listing import roots
-    from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
-    from veritensor_ray.pipeline.context import Context
+    from veritensor_ray.pipeline.run_description import local_context, planned_shards
     from veritensor_ray.pipeline.shard import scan_shard
 
-    settings = Settings.model_validate({"sources": [str(folder)]})
-    context = Context(settings, tuple(roots(settings.sources, settings.stores)), ("structure",), b"k", "tests.pipeline.small_bombs")
-    (one,) = (one for one in shards_of(plan_rows(settings, context.engines, lambda *_: [])) if isinstance(one, Shard))
-    return {row["artifact"]: [row["status"], _bounds(row), row["segments"]] for row in scan_shard(context, one.rows, {}).to_pylist()}
+    context = local_context(Settings.model_validate({"sources": [str(folder)], "engines": ["structure"]}), b"k")
+    (one,) = planned_shards(context)
+    return {row["artifact"]: [row["status"], _bounds(row), row["segments"]] for row in scan_shard(context, one.rows).to_pylist()}
 
 
 def inspect(folder: Path) -> dict[str, object]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from veritensor_ray.core.config import Settings
-from veritensor_ray.corpus.listing import roots
-from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
 from veritensor_ray.findings.recorded import places
-from veritensor_ray.pipeline.context import Context
+from veritensor_ray.pipeline.run_description import local_context, planned_shards
 from veritensor_ray.pipeline.shard import scan_shard
-from veritensor_ray.pipeline.splitting import splitter
 from veritensor_ray.testing import painted
 
 ENGINES = {"fake-local": "Obedient", "fake-model": "ObedientModel", "fake-ocr": "ObedientTranscriber"}
@@ -29,10 +27,8 @@ def scanned(source: Path, *engines: str, missing: dict[str, str] | None = None, 
             "limits": limits,
         }
     )
-    missing = missing or {}
-    context = Context(settings, tuple(roots(settings.sources, {})), engines, b"k", "tests.pipeline.test_images", tuple(missing.items()))
-    shards = shards_of(list(plan_rows(settings, list(engines), splitter(settings))))
-    tables = [scan_shard(context, shard.rows, {}) for shard in shards if isinstance(shard, Shard)]
+    context = replace(local_context(settings, b"k"), missing=tuple((missing or {}).items()))
+    tables = [scan_shard(context, shard.rows) for shard in planned_shards(context)]
     return {row["artifact"]: row for table in tables for row in table.to_pylist()}
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from veritensor_ray.core.config import Settings
-from veritensor_ray.corpus.listing import roots
-from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
-from veritensor_ray.pipeline.context import Context, workbench
+from veritensor_ray.pipeline.context import workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.reading_progress import READING, UNPACKING, Position, ReadingProgress
+from veritensor_ray.pipeline.run_description import local_context, planned_shards
 
 
 def at(offset: int, size: int = 1000) -> io.BytesIO:
@@ -26,10 +25,8 @@ def at(offset: int, size: int = 1000) -> io.BytesIO:
 def watched(folder: Path) -> list[Position]:
     """The position at each sign of progress, and at the end."""
     settings = Settings.model_validate({"sources": [str(folder)], "engines": ["signatures"], "limits": {"batch_rows": 1000}})
-    context = Context(
-        settings, tuple(roots(settings.sources, settings.stores)), ("signatures",), b"k", "tests.pipeline.test_reading_progress"
-    )
-    (shard,) = [one for one in shards_of(plan_rows(settings, ("signatures",), lambda *_: [])) if isinstance(one, Shard)]
+    context = local_context(settings, b"k")
+    (shard,) = planned_shards(context)
     seen: list[Position] = []
     extraction: Extraction
     extraction = Extraction(context, shard.rows, workbench(context, ("signatures",)), [], lambda: seen.append(extraction.position()))

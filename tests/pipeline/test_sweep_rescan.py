@@ -15,12 +15,13 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.findings.building import rule
+from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
+from veritensor_ray.engines.registry import BUILT_IN, create
 from veritensor_ray.findings.outcome import MAX_GAPS
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
-from veritensor_ray.pipeline.sweep_rescan import Before, Known, Previous, ThisSweep, engines_to_run, hiding_engines
+from veritensor_ray.pipeline.sweep_rescan import Before, Known, Previous, ThisSweep, engines_to_run
 from veritensor_ray.stores.outputs import OutputStore
 
 ALL = ("a", "b", "c")
@@ -122,9 +123,11 @@ def test_engines_to_run(seen: Before, now: ThisSweep, expected: tuple[str, ...])
     assert engines_to_run(seen, now) == expected
 
 
-def test_engines_that_hide_evidence() -> None:
-    rules = {"a": [rule(category="malware")], "b": [rule(), rule(category="pii")], "c": [rule(category="secret")], "d": []}
-    assert hiding_engines(rules) == {"b", "c"}
+def test_a_sweep_knows_what_its_engines_do() -> None:
+    engines = create(Settings(), BUILT_IN)
+    prints = {engine.name: engine.version for engine in engines}
+    now = ThisSweep.of(engines, prints, {"pii": {"version": prints["pii"]}, "secrets": {"version": "another"}})
+    assert now == ThisSweep(prints, frozenset({"ocr"}), frozenset({"pii", "secrets"}), frozenset({"pii"}))
 
 
 # ledgers on disk

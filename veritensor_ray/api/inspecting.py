@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-import veritensor_ray
 from veritensor_ray.api.arguments import path_of
 from veritensor_ray.api.frames import escaped, html_table
 from veritensor_ray.core import bounds
@@ -26,7 +25,7 @@ from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.core.wording import counted
 from veritensor_ray.masking.redaction import visible
-from veritensor_ray.masking.site_key import key_id, site_key
+from veritensor_ray.masking.site_key import site_key
 from veritensor_ray.results.place_names import place
 
 if TYPE_CHECKING:
@@ -203,15 +202,11 @@ def _inspected(
 ) -> Iterator[Inspection]:
     """Yield what is found in each file, in the order of the roots and, in a folder, of names."""
     from veritensor_ray.findings.collect import Assembled
-    from veritensor_ray.pipeline.context import Context
 
-    key, info = site_key(settings.site_key), run_info(settings, bundle, starts)
-    # the roots say where it is; the cache of engines needs JSON, which cannot hold every file name
-    context = Context(settings.model_copy(update={"sources": []}), starts, tuple(info.engines), key, info.fingerprint)
-    fingerprints = {name: str(about["fingerprint"]) for name, about in info.engines.items()}
-    for row in _planned(settings, tuple(info.engines), starts):
-        parts = [] if row.status else _scanned(context, [row], fingerprints, memory).to_pylist()
-        assembled = Assembled(info, key, [row], parts)
+    context, info = _run(settings, bundle, starts)
+    for row in _planned(settings, context.engines, starts):
+        parts = [] if row.status else _scanned(context, [row], memory).to_pylist()
+        assembled = Assembled(info, context.site_key, [row], parts)
         findings = list(assembled.findings())
         yield Inspection(findings, assembled.ledger(len(findings)))
 
@@ -229,22 +224,14 @@ def _planned(settings: Settings, engines: tuple[str, ...], starts: tuple[Root, .
     return planned
 
 
-def run_info(settings: Settings, bundle: str | None, starts: tuple[Root, ...]) -> RunInfo:
-    """Return what a scan with these settings says about itself."""
-    from veritensor_ray.engines.registry import create, selected
-    from veritensor_ray.findings.summary import RunInfo
-    from veritensor_ray.pipeline.fingerprint import describe, digest
+def _run(settings: Settings, bundle: str | None, starts: tuple[Root, ...]) -> tuple[Context, RunInfo]:
+    """Returns the context of a scan with these settings, and what it says about itself."""
+    from veritensor_ray.pipeline.run_description import local_context, run_info
 
-    engines = {engine.name: engine for engine in create(settings, selected(settings))}
-    fingerprints = {name: engine.fingerprint() for name, engine in engines.items()}
-    key = key_id(site_key(settings.site_key))
-    made = digest(describe(settings.model_copy(update={"sources": []}), fingerprints, key, bundle))
-    described = {
-        name: {"fingerprint": fingerprints[name], "model": getattr(engine, "model_name", None)} for name, engine in engines.items()
-    }
-    rules = {rule.id: rule for engine in engines.values() for rule in engine.rules()}
-    about = {"bundle_id": bundle, "site_key_id": key, "profile": settings.profile, "package_version": veritensor_ray.__version__}
-    return RunInfo("inspect", made, starts, rules, described, about, settings.limits.hits_per_rule)
+    # the roots say where it is; the cache of engines needs JSON, which cannot hold every file name
+    settings = settings.model_copy(update={"sources": []})
+    context = local_context(settings, site_key(settings.site_key), starts=starts, bundle=bundle)
+    return context, run_info(context, "inspect", {"bundle_id": bundle})
 
 
 @contextlib.contextmanager
@@ -257,7 +244,7 @@ def results_of(seen: Sequence[Inspection], sources: Sequence[str], settings: Set
     from veritensor_ray.results.results import Results
     from veritensor_ray.stores.outputs import OutputStore
 
-    info = run_info(*with_bundle(settings), ())
+    _, info = _run(*with_bundle(settings), ())
     findings, ledger = [row for one in seen for row in one.findings], [one.ledger for one in seen]
     with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
         store = OutputStore(folder)
@@ -269,7 +256,7 @@ def results_of(seen: Sequence[Inspection], sources: Sequence[str], settings: Set
         yield Results(store, {**run_json(store, info, (), judge), "sources": list(sources), "output": "inspect"})
 
 
-def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[str, str], memory: Mapping[str, bytes] | None) -> pa.Table:
+def _scanned(context: Context, rows: Sequence[PlanRow], memory: Mapping[str, bytes] | None) -> pa.Table:
     """Returns the rows of a commit. If the scanning process died, they record why."""
     from veritensor_ray.findings.outcome import Outcome
     from veritensor_ray.findings.shard_commit import commit_table
@@ -277,9 +264,9 @@ def _scanned(context: Context, rows: Sequence[PlanRow], fingerprints: Mapping[st
     from veritensor_ray.pipeline.shard import quarantine
 
     try:
-        return process.scan(context, rows, fingerprints, memory).table
+        return process.scan(context, rows, memory).table
     except process.Died as death:
         outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
         for outcome in outcomes:
             quarantine(outcome, {"extract": str(death)}, context.engines, death.reason_code)
-        return commit_table(rows, outcomes, fingerprints, context.site_key)
+        return commit_table(rows, outcomes, dict(context.expected), context.site_key)

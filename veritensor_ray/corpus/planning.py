@@ -273,6 +273,11 @@ def _sample_limit(sample: str, candidates: Iterable[Listed]) -> int:
     return lowest[-1] if lowest else 0
 
 
+def plan_key(run: str) -> str:
+    """Return the key of a run's plan, relative to the output."""
+    return f"_work/{run}/plan.parquet"
+
+
 def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
     """Write plan.parquet and return counts.
 

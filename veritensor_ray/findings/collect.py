@@ -22,7 +22,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.uris import is_local
-from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, read_plan, shards_of
+from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, plan_key, read_plan, shards_of
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.outgoing_texts import unsealed
 from veritensor_ray.findings.recorded import RANK, Tally, joined, order, places
@@ -80,7 +80,7 @@ def assemble(
             name: stack.enter_context(contextlib.closing(TableWriter(results, name, schema, through.get(name))))
             for name, schema in schemas.items()
         }
-        with work.open(f"_work/{info.run}/plan.parquet") as plan:
+        with work.open(plan_key(info.run)) as plan:
             for planned, parts in _artifacts(work, info.run, shards_of(read_plan(plan))):
                 row = planned[0]
                 if parts and parts[0]["same_as"] is not None:

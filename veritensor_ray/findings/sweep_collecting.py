@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.errors import LeaseHeld
 from veritensor_ray.core.uris import is_local
+from veritensor_ray.corpus.planning import plan_key
 from veritensor_ray.findings.collect import REPEATS, Assembly, assemble, finding_id
 from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.rule_texts import rules_table
@@ -193,7 +194,7 @@ def _sources(
         connection.register(f"before_{name}", before.dataset(name, schema) if before else schema.empty_table())
     repeats = scanned.exists("repeats")
     connection.register("repeats", scanned.dataset("repeats", REPEATS) if repeats else REPEATS.empty_table())
-    connection.register("plan", state.dataset(f"_work/{info.run}/plan.parquet"))
+    connection.register("plan", state.dataset(plan_key(info.run)))
     same = list(zip(*assembly.same, strict=True)) or [(), ()]
     origin = pa.array([elsewhere is not None] * len(same[0]), pa.bool_())
     names = {"artifact": pa.array(same[0], pa.string()), "carried_from": pa.array(same[1], pa.string())}

@@ -17,6 +17,7 @@ from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.formats.format_registry import use
 from veritensor_ray.models.model_store import ModelStore
+from veritensor_ray.stores.outputs import OutputStore
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class Context:
     def recorder(self, bench: Workbench) -> Recorder:
         """Return an empty recorder that knows the rules of these engines."""
         return Recorder(bench.rules, self.site_key, self.settings.limits.hits_per_rule, marking=self.cleaning is not None)
+
+    def own_output(self, store: OutputStore) -> str:
+        """Return the folder that a run with its results in `store` writes to, and so does not scan."""
+        return (store if self.cleaning is None or self.cleaning.again else self.cleaning.store).uri
 
 
 @dataclass(frozen=True)

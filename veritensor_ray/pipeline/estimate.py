@@ -117,13 +117,13 @@ def calibrate(estimate: Estimate, settings: Settings, site_key: bytes) -> None:
     if kinds:
         with contextlib.suppress(process.Died):  # whatever kills it does so again when its type is measured
             smallest = min((row for _, kind in kinds for row in kind.samples), key=lambda row: row.size or 0)
-            first = process.scan(context, [smallest], {}, seconds=patience)
+            first = process.scan(context, [smallest], seconds=patience)
             estimate.imports, estimate.load = first.before, first.seconds  # of which the text takes next to nothing
     for media_type, kind in kinds:
         if estimate.took > _SECONDS or time.monotonic() > until:
             break
         try:
-            _add(estimate, media_type, process.scan(context, kind.samples, {}, seconds=patience))
+            _add(estimate, media_type, process.scan(context, kind.samples, seconds=patience))
         except process.Died as death:
             estimate.seen[media_type] = Counter([f"quarantined: {death}"])
 

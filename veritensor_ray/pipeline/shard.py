@@ -110,17 +110,16 @@ def scanned(
 def scan_shard(
     context: Context,
     rows: Sequence[PlanRow],
-    fingerprints: Mapping[str, str],
     pulse: Pulse = lambda: None,
     modelled: Callable[[float], None] = lambda seconds: None,
 ) -> pa.Table:
     """Run all steps over one shard and return the table to commit; see `scanned`."""
-    return commit_table(rows, scanned(context, rows, pulse, modelled), fingerprints, context.site_key)
+    return commit_table(rows, scanned(context, rows, pulse, modelled), dict(context.expected), context.site_key)
 
 
 @dataclass(frozen=True)
 class Committing:
-    """How shards are committed: where, in which run, and with which fingerprints of the engines.
+    """How shards are committed: where, and in which run.
 
     `guard` watches over the rewriting of artifacts, which parses hostile bytes once more.
     """
@@ -128,14 +127,14 @@ class Committing:
     context: Context
     store: OutputStore
     run: str
-    fingerprints: Mapping[str, str]
     guard: Callable[[Limits], AbstractContextManager[Pulse]] = lambda limits: nullcontext(lambda: None)
 
     def commit(self, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None = None) -> dict[str, Any]:
         """Write the copies of a shard's artifacts if the run cleans, and then its commit. Returns the numbers of the commit."""
         if self.context.cleaning is not None:
             self._clean(self.context.cleaning, rows, outcomes, care)
-        return write_commit(self.store, self.run, rows[0].shard, commit_table(rows, outcomes, self.fingerprints, self.context.site_key))
+        table = commit_table(rows, outcomes, dict(self.context.expected), self.context.site_key)
+        return write_commit(self.store, self.run, rows[0].shard, table)
 
     def _clean(self, cleaning: Cleaning, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None) -> None:
         settings = self.context.settings

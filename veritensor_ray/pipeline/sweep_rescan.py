@@ -7,7 +7,7 @@ read. It opens no artifact and does not depend on Ray.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
+from veritensor_ray.engines.base import Engine, Transcriber, Volatile
 from veritensor_ray.findings.outcome import MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, QUARANTINED
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
 from veritensor_ray.masking.redaction import PERSONAL, SECRET
@@ -49,6 +50,17 @@ class ThisSweep:
     hiding: frozenset[str] = frozenset()
     same_code: frozenset[str] = frozenset()
     again: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, engines: Sequence[Engine], fingerprints: Mapping[str, str | None], before: Mapping[str, Mapping[str, Any]]) -> ThisSweep:
+        """Return this sweep with these engines. `before` is what the last sweep says about its engines in its run.json."""
+        return cls(
+            fingerprints,
+            frozenset(engine.name for engine in engines if isinstance(engine, Transcriber)),
+            frozenset(engine.name for engine in engines if any(rule.category in _MASKED for rule in engine.rules())),
+            frozenset(engine.name for engine in engines if before.get(engine.name, {}).get("version") == engine.version),
+            frozenset(engine.name for engine in engines if isinstance(engine, Volatile) and engine.volatile),
+        )
 
     @property
     def engines(self) -> Engines:
@@ -310,9 +322,4 @@ def _gaps(column: pa.ListArray) -> tuple[Numbers, Numbers]:
     return unbound, attributed
 
 
-def hiding_engines(rules: Mapping[str, Iterable[Any]]) -> frozenset[str]:
-    """Return the engines with a rule whose findings mask evidence of others. `rules` maps engines to their rules."""
-    return frozenset(name for name, each in rules.items() if any(rule.category in _MASKED for rule in each))
-
-
-__all__ = ["Before", "Known", "Previous", "ThisSweep", "engines_to_run", "hiding_engines"]
+__all__ = ["Before", "Known", "Previous", "ThisSweep", "engines_to_run"]

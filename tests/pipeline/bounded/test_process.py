@@ -120,7 +120,7 @@ def test_what_it_raises_is_raised_here(tmp_path: Path) -> None:
     context = Context(settings, starts, ("fragile",), b"k", "tests", expected=(("fragile", "another"),))
     rows = [row for row in plan_rows(settings, ("fragile",), lambda *_: []) if row.artifact == "a.txt"]
     with pytest.raises(CannotRunError, match="differs from the one the run was planned with"):
-        process.scan(context, rows, {})
+        process.scan(context, rows)
 
 
 def test_the_kind_whose_samples_kill_it_is_guessed(tmp_path: Path) -> None:

@@ -37,7 +37,6 @@ def scan(
     bounds: Bounds,
     context: Context,
     rows: Sequence[PlanRow],
-    fingerprints: Mapping[str, str],
     memory: Mapping[str, bytes],
 ) -> Answer:
     """Scan a shard and return its table."""
@@ -45,7 +44,7 @@ def scan(
     bounds.bind()
     with _in_memory(memory):
         started, models = time.process_time(), list[float]()
-        table = scan_shard(context, rows, fingerprints, bounds.pulse, models.append)
+        table = scan_shard(context, rows, bounds.pulse, models.append)
         seconds = time.process_time() - started
     out = io.BytesIO()
     with pa.ipc.new_stream(out, table.schema) as writer:

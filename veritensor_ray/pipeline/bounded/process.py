@@ -206,7 +206,6 @@ class Scanned(NamedTuple):
 def scan(
     context: Context,
     rows: Sequence[PlanRow],
-    fingerprints: Mapping[str, str],
     memory: Mapping[str, bytes] | None = None,
     seconds: float | None = None,
 ) -> Scanned:
@@ -215,7 +214,7 @@ def scan(
     `memory` holds files that the child puts into fsspec's memory filesystem. Raises Died, or whatever `scan_shard` raises.
     """
     limits = context.settings.limits
-    arguments = (context, list(rows), dict(fingerprints), dict(memory or {}))
+    arguments = (context, list(rows), dict(memory or {}))
     answer, data = SHARED.call("scan", *arguments, seconds=seconds or limits.artifact_seconds, memory=limits.worker_memory)
     try:
         table = pa.ipc.open_stream(data).read_all().cast(COMMIT)
