@@ -35,8 +35,8 @@ from veritensor_ray.formats.compressed.content import BESIDE, content_kind, cont
 from veritensor_ray.formats.encoded_text import layers
 from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.recognition import Recognised, recognise
-from veritensor_ray.formats.residue.read import VIEW as RESIDUE
 from veritensor_ray.formats.residue.read import read_residue
+from veritensor_ray.formats.residue.strings import VIEW as RESIDUE
 from veritensor_ray.pipeline.bounded.process_limits import Advancing
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Placed, Suspects

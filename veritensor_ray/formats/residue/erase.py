@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.edits import Orders
-from veritensor_ray.formats.residue.read import VIEW
+from veritensor_ray.formats.residue.strings import VIEW
 
 
 def erased(source: Source, orders: Orders) -> Source:

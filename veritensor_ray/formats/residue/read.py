@@ -20,9 +20,8 @@ from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.decoders import BROKEN, PIECE, Again, Decoder, Inflate, Zstd, pumped
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
-from veritensor_ray.formats.residue.strings import strings
+from veritensor_ray.formats.residue.strings import VIEW, strings
 
-VIEW = "residue"
 _OVERLAP = 4096  # bytes of a piece that are read again with the next one, so that few strings are cut
 _LEAST = 48  # bytes that a stream must make, because two first bytes alone are often chance
 _PROBE = 256  # bytes of a zlib stream that are tried first: its two first bytes are often chance

@@ -10,6 +10,7 @@ import numpy as np
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
+VIEW = "residue"
 SHORTEST = 8  # characters: shorter runs are mostly chance, and hold no address and no key
 # What a byte is in UTF-8 (RFC 3629): a readable character of ASCII, a byte within a character, or the first of so many bytes.
 _PLAIN, _WITHIN, _FIRST = 1, 9, (2, 3, 4)

@@ -131,9 +131,9 @@ def read_xlsx(source: Source, trace: Trace | None = None) -> Iterator[Item]:
     if document.take(main):
         yield from read_xml(package, main, only(workbook))
     if name := document.part(main, "styles", "xl/styles.xml"):
-        yield from (item for item in read_xml(package, name, only(formats)) if isinstance(item, Gap))
+        yield from (item for item in read_xml(package, name, only(formats), ahead=True) if isinstance(item, Gap))
     if (name := document.part(main, "sharedStrings", "xl/sharedStrings.xml")) and document.take(name):
-        yield from read_xml(package, name, only(shared))
+        yield from read_xml(package, name, only(shared), kept=shared.values)
     related = document.related(main)
     for entry in workbook.sheets:
         if entry.relation in related:
@@ -143,6 +143,7 @@ def read_xlsx(source: Source, trace: Trace | None = None) -> Iterator[Item]:
     for name in document.xml_left():
         if name.startswith("xl/") and name.endswith(".xml") and document.take(name):
             yield from read_xml(package, name, _other(name, shared, formats))
+    yield from shared.unused()
     yield from read_left(document, {})
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from veritensor_ray.core import bounds
+from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.office.shared.formulas import cell_notice, formula_notice
 from veritensor_ray.formats.office.shared.text_blocks import Texts, column_name
@@ -38,6 +40,7 @@ class SharedStrings(Walker):
         self._budget = budget
         self._uncounted = 0  # displayed characters minus stored ones
         self.values: list[str] = []
+        self.used = bytearray()  # by number, whether any cell shows the text
         self.notices: dict[int, str] = {}
         self._size, self._count = 0, 0
         self._before = 0  # the number of parts of the text before its phonetic reading
@@ -66,6 +69,7 @@ class SharedStrings(Walker):
                 self.texts.add(text, row=number)
             return
         self.values.append(text)
+        self.used.append(0)
         self._uncounted -= len(text)
         if text and text[0] in _RISKY and (notice := cell_notice(text)):
             self.notices[number] = notice
@@ -76,6 +80,15 @@ class SharedStrings(Walker):
         if self._uncounted > _COUNTED:
             count, self._uncounted = self._uncounted, 0
             self._budget.add(count)
+
+    def unused(self) -> Iterator[Block]:
+        """Yield the texts that no cell shows, with their numbers as rows."""
+        for number, text in enumerate(self.values):
+            if text and not self.used[number]:
+                self.texts.add(text, "residue", row=number)
+                if self.texts.full:
+                    yield from self.texts.take()
+        yield from self.texts.take()
 
     def overflow(self) -> None:
         """Emit an unfinished text."""
@@ -188,6 +201,7 @@ class Sheet(Walker):
         try:
             index = int(number)
             text = self._shared.values[index] if index >= 0 else ""
+            self._shared.used[index] = 1
         except (ValueError, IndexError):
             return "", None
         if len(text) > _LONG and self.texts.tracer is None:

@@ -18,6 +18,7 @@ from veritensor_ray.formats.office.shared.macros import macro_blocks
 from veritensor_ray.formats.office.shared.package import Package
 from veritensor_ray.formats.office.shared.text_blocks import Texts
 from veritensor_ray.formats.office.shared.xml_parts import Attributes, PartReading, Walker, attribute, only, read_xml, walk
+from veritensor_ray.formats.residue.xml_tokens import Tokens
 
 _MANIFEST = "META-INF/manifest.xml"
 _CHUNK = 1 << 18
@@ -147,9 +148,12 @@ def _other(package: Package, name: str) -> Iterator[Item]:
 
 def read_flat(source: Source) -> Iterator[Item]:
     """Read a document that is one XML file."""
-    body = OdfBody(Texts("body"), OdfStyles())
+    body, tokens = OdfBody(Texts("body"), OdfStyles()), Tokens(set())
     try:
-        yield from walk(iter(lambda: source.file.read(_CHUNK), b""), lambda root, attrs: body, body.texts)
+        for block in walk(iter(lambda: source.file.read(_CHUNK), b""), lambda root, attrs: body, body.texts, tokens=tokens):
+            tokens.given += block.texts
+            yield block
     except ReadError as error:
         yield Gap.of(error)
+    yield from tokens.residue()
     yield from body.files.items()

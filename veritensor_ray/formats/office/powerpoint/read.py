@@ -74,7 +74,7 @@ class _Slides:
     def _background(self, name: str) -> tuple[bool | None, bool]:
         if name not in self._known:
             found = _Background()
-            for _ in read_xml(self._document.package, name, only(found)):
+            for _ in read_xml(self._document.package, name, only(found), ahead=True):
                 pass  # its gaps are reported when the text of the part is read
             self._known[name] = (found.white, found.painted)
         return self._known[name]

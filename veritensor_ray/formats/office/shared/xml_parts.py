@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
@@ -13,6 +13,7 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.office.shared.package import Package
 from veritensor_ray.formats.office.shared.text_blocks import Texts
 from veritensor_ray.formats.office.shared.traced import Join, Tracer, joined, plainly
+from veritensor_ray.formats.residue.xml_tokens import Tokens
 
 _DEPTH = bounds.XML_DEPTH
 _NAMES = bounds.XML_NAMES
@@ -198,12 +199,14 @@ class _Parse:
             raise LimitExceeded("xml_names", f"the XML has more than {_NAMES} different names")
 
 
-def walk(chunks: Iterable[bytes], choose: Choose, texts: Texts, tracer: Tracer | None = None) -> Iterator[Block]:
-    """Yield the blocks of one part. Texts read before an error are yielded before it is raised."""
+def walk(
+    chunks: Iterable[bytes], choose: Choose, texts: Texts, tracer: Tracer | None = None, tokens: Tokens | None = None
+) -> Iterator[Block]:
+    """Yield the blocks of one part. Texts read before an error are yielded before it is raised. `tokens` collects what the part says."""
     parse = _Parse(choose, texts, tracer)
     fed, overflow = 0, _OVERFLOW
     try:
-        for data in chunks:
+        for data in chunks if tokens is None else tokens.watched(chunks):
             fed += len(data)
             parse.feed(data, fed, False)
             if fed >= overflow:
@@ -217,6 +220,9 @@ def walk(chunks: Iterable[bytes], choose: Choose, texts: Texts, tracer: Tracer |
         parse.walker.done()
         yield from texts.take()
         raise
+    finally:
+        if tokens is not None:
+            tokens.names(parse.parser.intern)
     parse.walker.done()
     yield from texts.take()
 
@@ -234,13 +240,21 @@ def only(walker: Walker) -> PartReading:
     return PartReading(walker.texts, lambda root, attrs: walker)
 
 
-def read_xml(package: Package, name: str, reading: PartReading) -> Iterator[Block | Gap]:
-    """Yield the blocks of one part. An error becomes a gap, so that the other parts are still read."""
+def read_xml(package: Package, name: str, reading: PartReading, ahead: bool = False, kept: Sequence[str] = ()) -> Iterator[Block | Gap]:
+    """Yield the blocks of one part, and then what it says that no walker gave. An error becomes a gap, so that the other parts are still read.
+
+    A part that is read `ahead` comes again. `kept` are texts that its walker collects, and that other parts give.
+    """
+    tokens, plain = Tokens(package.known), package.trace is None and not ahead  # what is left over has no place that could be changed
     try:
-        for block in walk(package.chunks(name), reading.choose, reading.texts, package.trace(name) if package.trace else None):
+        tracer = package.trace(name) if package.trace else None
+        for block in walk(package.chunks(name), reading.choose, reading.texts, tracer, tokens if plain else None):
             package.spend(sum(map(len, block.texts)))
+            tokens.given += block.texts
             yield block
     except ReadError as error:
         if isinstance(error, LimitExceeded) and error.bound == "document_bytes":
             raise
         yield Gap.of(error, name)
+    tokens.given += kept
+    yield from tokens.residue(name)

@@ -32,7 +32,7 @@ def read_docx(source: Source, trace: Trace | None = None) -> Iterator[Item]:
     main = document.main(_MAIN)
     styles = Styles()
     if name := document.part(main, "styles", "word/styles.xml"):
-        yield from (item for item in read_xml(document.package, name, only(styles)) if isinstance(item, Gap))
+        yield from (item for item in read_xml(document.package, name, only(styles), ahead=True) if isinstance(item, Gap))
     yield from document.bodiless(main)
     if document.take(main):
         yield from read_xml(document.package, main, _reading(main, "body", styles))
