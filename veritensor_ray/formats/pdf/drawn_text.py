@@ -83,6 +83,26 @@ class Drawn:
         contents, named = self._on_page(number)
         return not named and sum(self._objects.streams[one].length for one in contents) <= _PLAIN
 
+    def shown(self, pages: Iterable[int]) -> set[int]:
+        """The content streams of pages, and the forms that these draw, even indirectly."""
+        seen: set[int] = set()
+        for page in pages:
+            contents, named = self._on_page(page)
+            seen.update(contents)
+            ahead = [form for one in contents for form in self._called(one, named)]
+            while ahead:
+                form = ahead.pop()
+                if form not in seen:
+                    seen.add(form)
+                    ahead += self._called(form, self._names(form))
+        return seen
+
+    def _called(self, number: int, named: Named) -> Iterator[int]:
+        """Yield the forms that a content stream draws: all that it could, if it cannot be unpacked here."""
+        content = self._content(number) if named else None
+        names = named.keys() if content is None else content[1].keys() & named.keys()
+        return (form for name in names for form in named[name])
+
     def page(self, number: int) -> int:
         """The bytes that a page draws, directly and through forms."""
         if number not in self._pages:
@@ -136,7 +156,7 @@ class Drawn:
     def _content(self, number: int) -> tuple[int, Counter[bytes]] | None:
         """The direct cost of a content stream, and how often each possible form name occurs in it; None if it cannot be unpacked here."""
         if number not in self._known:
-            data = _unpacked(self._file, self._objects.streams[number])
+            data = unpacked(self._file, self._objects.streams[number])
             if data is None:
                 self._known[number] = None
             else:
@@ -199,7 +219,7 @@ class Drawn:
         return b"" if start is None else self._objects.text[start : self._objects.span(start)[1]]
 
 
-def _unpacked(file: BinaryIO, stream: Stream) -> bytes | None:
+def unpacked(file: BinaryIO, stream: Stream) -> bytes | None:
     """Unpack as much as needed to decide.
 
     Returns None if the packing is unsupported or the data is damaged, which viewers show partially.

@@ -18,6 +18,7 @@ from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.pdf.drawn_text import MOST, Drawn
 from veritensor_ray.formats.pdf.named_strings import find_strings, to_text
 from veritensor_ray.formats.pdf.pdf_objects import Objects, opened
+from veritensor_ray.formats.residue.strings import SHORTEST
 
 _SPACE = rb"[\x00\t\n\f\r ]"
 _REF = _SPACE + rb"*+(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])"
@@ -50,33 +51,12 @@ _NOTICES = {
     b"GoToE": "pdf-other-document",
 }
 _COMMENTS = frozenset({"Contents", "RC", "T", "Subj", "TU"})
-_NAMES = frozenset(
-    [
-        "ID",
-        "Lang",
-        "NM",
-        "DA",
-        "D",
-        "Dest",
-        "Limits",
-        "Registry",
-        "Ordering",
-        "Panose",
-        "CharSet",
-        "FontFamily",
-        "CheckSum",
-        "CreationDate",
-        "ModDate",
-        "M",
-        "O",
-        "U",
-        "OE",
-        "UE",
-        "Perms",
-        "P",
-        "Names",
-    ]
-)
+# Keys whose values programs choose, unless they are long or contain spaces; the first of them have bytes rather than text.
+_BINARY = frozenset({"CheckSum", "Panose", "O", "U", "OE", "UE", "Perms"})
+_NAMES = _BINARY | {"ID", "Lang", "NM", "DA", "D", "Dest", "Limits", "Registry", "Ordering", "CharSet", "FontFamily"}
+_NAMES |= {"CreationDate", "ModDate", "M", "P", "Names"}
+_LONGEST_NAME = 64
+_DATE = re.compile(r"D:[\d+'Z-]+")
 # The scripts that form programs put into every number or date field.
 _STANDARD_SCRIPT = re.compile(r"\s*(AF(Number|Date|Time|Percent|Special|Simple|Range|Merge)\w{0,40}\s*\([^()]{0,500}\)\s*;?\s*)+", re.ASCII)
 _SNIPPET = 2000
@@ -99,14 +79,14 @@ class _Text(NamedTuple):
 
 def pages_that_draw_too_much(objects: Objects, drawn: Drawn) -> frozenset[int] | None:
     """The numbers of the pages that must not be given to PDFium; None, meaning all, if one of them cannot be identified."""
-    listed = _listed(objects)
+    listed = listed_pages(objects)
     heavy = set(drawn.too_much(sorted(_pages(objects).union(listed))))
     return None if heavy - set(listed) else frozenset(at for at, number in enumerate(listed, 1) if number in heavy)
 
 
 def drawn_again(objects: Objects, drawn: Drawn, count: int, most: int) -> list[int]:
     """The bytes that each of `count` pages draws although an earlier one drew them, up to the page at which the sum exceeds `most`."""
-    listed = _listed(objects)
+    listed = listed_pages(objects)
     unknown = max((cost for cost in map(drawn.page, _pages(objects)) if cost <= MOST), default=0) if count > len(listed) else 0
     costs: list[int] = []
     for cost in islice(chain(drawn.again(listed), repeat(unknown)), count):
@@ -170,7 +150,11 @@ def _strings(objects: Objects, pages: dict[int, int]) -> Iterator[_Text]:
             objects.too_many = True
             return
         page = pages.get(number)
-        if not text.strip() or (key in _NAMES and len(text) < 64 and " " not in text) or key == "ID" or (key, text, page) in seen:
+        if not text.strip() or key == "ID" or (key, text, page) in seen:
+            continue
+        if key in _NAMES and len(text) < _LONGEST_NAME and " " not in text:
+            if len(text) >= SHORTEST and key not in _BINARY and not _DATE.fullmatch(text):
+                objects.names.add(text)
             continue
         seen.add((key, text, page))
         if key == "JS" or (not key and number in scripts):
@@ -322,10 +306,10 @@ def _pages_of_annotations(objects: Objects) -> dict[int, int]:
 
 def page_order(objects: Objects) -> dict[int, int]:
     """The page numbers by object; for a page that is listed several times, the first."""
-    return {number: at for at, number in reversed([*enumerate(_listed(objects), 1)])}
+    return {number: at for at, number in reversed([*enumerate(listed_pages(objects), 1)])}
 
 
-def _listed(objects: Objects) -> list[int]:
+def listed_pages(objects: Objects) -> list[int]:
     """The page objects along the page tree, with duplicates. Loops and pages beyond the limit are left out."""
     kids = {objects.number(match.start()): [int(found) for found in _REFS.findall(match[1])] for match in _KIDS.finditer(objects.text)}
     roots = [

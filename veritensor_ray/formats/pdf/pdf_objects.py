@@ -10,6 +10,7 @@ import io
 import re
 import zlib
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -31,7 +32,23 @@ _FILTER = re.compile(rb"/(?:Filter|F)" + _SPACE + rb"*(?:\[([^\]]*)\]|/([A-Za-z0
 _NAME = re.compile(rb"/([^\x00-\x20()<>\[\]{}/%]+)")
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _LETTER = re.compile(rb"#[3-7]")
-_OBJECT_STREAM = re.compile(rb"/Type" + _SPACE + rb"*/ObjStm(?![A-Za-z])")
+OBJECT_STREAM = re.compile(rb"/Type" + _SPACE + rb"*/ObjStm(?![A-Za-z])")
+# A string whose brackets are balanced, or hexadecimal digits.
+STRING = (
+    rb"\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+\))*+\)|<[\x00\t\n\f\r ]*+[0-9A-Fa-f][0-9A-Fa-f\x00\t\n\f\r ]*+>"
+)
+# What stands outside of streams: numbers, names, strings, brackets, the words of the format, and the marks of its version and its end.
+_SYNTAX = re.compile(
+    rb"(?:[\x00\t\n\f\r \[\]{}]++|[+-]?\d{1,11}(?!\d)(?:\.\d*+)?|[+-]?\.\d++|/[^\x00-\x20()<>\[\]{}/%]*+|<<|>>|<>|"
+    + STRING
+    + rb"|(?:endobj|obj|R|n|f|endstream|stream|xref|trailer|startxref|true|false|null)(?![A-Za-z@])"
+    rb"|%PDF-[\d.]{1,8}(?![^ \r\n])|%%EOF|%[^\x00-\x7f]{1,8}(?![^\r\n]))*+",
+    re.DOTALL,
+)
+_SYNTAX_AGAIN = re.compile(
+    rb"(?<!\d)\d{1,10}" + _SPACE + rb"+\d{1,5}" + _SPACE + rb"+obj(?![A-Za-z])|endobj|startxref|xref|trailer|%%EOF|endstream"
+)
+_LINE_END = re.compile(rb"[\r\n]")
 _SHORT = {b"Fl": b"FlateDecode", b"AHx": b"ASCIIHexDecode", b"A85": b"ASCII85Decode", b"RL": b"RunLengthDecode"}
 
 
@@ -53,10 +70,18 @@ class Stream:
 
 @dataclass(slots=True)
 class Objects:
-    """Everything outside streams, and the content of object streams, as one text. `broken` says why some of it is missing."""
+    """Everything outside streams, and the content of object streams, as one text. `broken` says why some of it is missing.
+
+    `streams` has the last stream of each number, `versions` all of them. `syntax` has the ranges of the file outside of streams that
+    consist of nothing but the format's syntax: no comments, and nothing between objects. `names` has strings that stand where programs
+    keep names, once the strings have been read.
+    """
 
     text: bytes = b""
     streams: dict[int, Stream] = field(default_factory=dict)
+    versions: list[tuple[int, Stream]] = field(default_factory=list)
+    syntax: list[tuple[int, int]] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
     broken: str | None = None
     too_many: bool = False
     starts: list[int] = field(default_factory=list)
@@ -114,7 +139,7 @@ class _ObjectSearch:
             end = self._stream_end(window, begin, window[head : match.start()])
             if end < 0 and not last and at > 0:
                 break  # search again from the beginning of the next window
-            self._add(window[at : match.end()])
+            self._add(window[at : match.end()], base + at)
             number, about = _head(window[head : match.start()])
             if end < 0:
                 self._open = number, base + begin, about
@@ -123,7 +148,7 @@ class _ObjectSearch:
             at = end
         done = len(window) if last or at == 0 else window.rfind(b"endobj", at)
         done = done if done > at else at if at else len(window)
-        self._add(window[at:done])
+        self._add(window[at:done], base + at)
         return done
 
     def _closed(self, window: bytes, base: int, last: bool, begin: int = 0) -> int:
@@ -138,7 +163,7 @@ class _ObjectSearch:
             declared = offset + int(lengths[-1]) - base if lengths else -1
             if 0 <= declared <= at and _DATA_END.match(window, declared):
                 at = declared
-            self._found.streams[number] = Stream(offset, base + at - offset, about)
+            self._keep(number, Stream(offset, base + at - offset, about))
             self._open = None
         return at
 
@@ -150,13 +175,20 @@ class _ObjectSearch:
         return window.find(b"endstream", begin)
 
     def _take_stream(self, number: int, stream: Stream, window: bytes, begin: int, end: int) -> None:
-        self._found.streams[number] = stream
-        if _OBJECT_STREAM.search(stream.about):
+        self._keep(number, stream)
+        if OBJECT_STREAM.search(stream.about):
             self._unpack(number, stream, window[begin:end])
         elif _holds_objects(window, begin, end):  # a string may pretend to be a stream
             self._add(window[begin:end])
 
-    def _add(self, body: bytes) -> None:
+    def _keep(self, number: int, stream: Stream) -> None:
+        self._found.streams[number] = stream
+        self._found.versions.append((number, stream))
+
+    def _add(self, body: bytes, at: int | None = None) -> None:
+        """Add a part of the text of the objects. It stands at `at` in the file, unless it was packed."""
+        if at is not None:
+            self._found.syntax += ((at + start, at + end) for start, end in matching(body, _SYNTAX, _SYNTAX_AGAIN))
         body = _plain(body)
         room = _MOST_BYTES - self._size
         self._found.too_many |= len(body) > room
@@ -188,6 +220,18 @@ class _ObjectSearch:
         )
 
 
+def matching(body: bytes, syntax: re.Pattern[bytes], again: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges that are nothing but syntax. Others end where it surely begins again; comments end with their line."""
+    at = 0
+    while at < len(body):
+        found = syntax.match(body, at)
+        end = found.end() if found else at
+        if end > at:
+            yield at, end
+        following = (_LINE_END if body[end : end + 1] == b"%" else again).search(body, end + 1)
+        at = following.start() if following else len(body)
+
+
 def _head(before: bytes) -> tuple[int, bytes]:
     """The number and dictionary of the object at the end of `before`."""
     matches = list(_OBJECT.finditer(before))
@@ -217,7 +261,7 @@ def _plain(body: bytes) -> bytes:
 
 def _unescaped(code: bytes) -> bytes:
     character = bytes([int(code, 16)])
-    return character if character.isalnum() else b"_"
+    return character if character.isalnum() or character in b"@.+-:=!$&*,;?~" else b"_"
 
 
 class StreamFile(io.RawIOBase):

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import Encrypted, LimitExceeded, ReadError
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.pdf import pdf_library as pdfium
@@ -19,11 +20,13 @@ from veritensor_ray.formats.pdf.pdf_document import (
     drawn_again,
     has_annotations_over_text,
     has_hidden_layers,
+    listed_pages,
     pages_that_draw_too_much,
     pages_with_appearances,
     read_document,
 )
 from veritensor_ray.formats.pdf.pdf_objects import Objects, find_objects
+from veritensor_ray.formats.pdf.unshown import Unshown, claim
 
 _MOST_PAGES = bounds.PDF_PAGES
 _MARK_WITHIN = 1024 + 5
@@ -35,21 +38,27 @@ def read_pdf(source: Source) -> Iterator[Item]:
     """Read what belongs to the document, then page by page. `start` is a character of the page's text in PDFium's order."""
     file, size = _seekable(source.file)
     budget = source.budget
-    yield from _before(file)
+    yield from _before(file, source.account)
     try:
         document = pdfium.open_document(file, size)
     except Encrypted as error:
+        claim(find_objects(file, budget), (), source.account)
         yield Block([str(error)], view="metadata", column="encryption", notice="encrypted-document")
         yield Gap.of(error)
         return
     except ReadError:  # other viewers may open it
-        yield from read_document(find_objects(file, budget), file, budget)
+        objects = find_objects(file, budget)
+        yield from read_document(objects, file, budget)
+        unshown = Unshown(objects, objects, file, set())
+        yield from unshown.read(budget)
+        claim(objects, unshown.packed, source.account)
         raise
     try:
         handle = pdfium.address(document.raw)
         with pdfium.LOCK:
-            objects, about = _objects(file, handle, budget)
-            unlocked = (find_objects(file, budget), file) if about is not file and pdfium.is_encrypted(handle) else None
+            original = find_objects(file, budget)
+            objects, about = _objects(original, file, handle, budget)
+            unlocked = (original, file) if about is not file and pdfium.is_encrypted(handle) else None
             count = len(document)
         if objects.broken:
             yield Gap(f"some objects were not searched: {objects.broken}")
@@ -58,7 +67,9 @@ def read_pdf(source: Source) -> Iterator[Item]:
         heavy = pages_that_draw_too_much(objects, drawn)
         again = drawn_again(objects, drawn, min(count, _MOST_PAGES), budget.left)
         report = PageReport(has_hidden_layers(objects), has_annotations_over_text(objects), pages_with_appearances(objects), heavy)
-        del objects, about, unlocked, drawn
+        held, where = (original, file) if unlocked is None else (objects, about)  # an encrypted stream can only be read in the copy
+        unshown = Unshown(objects, held, where, drawn.shown(listed_pages(objects)))
+        del objects, about, unlocked, drawn, held
         for index in range(min(count, _MOST_PAGES)):
             if size > pdfium.IN_MEMORY and index % _PAGES_AT_ONCE == _PAGES_AT_ONCE - 1:
                 document.close()
@@ -69,19 +80,23 @@ def read_pdf(source: Source) -> Iterator[Item]:
                 yield item
                 if isinstance(item, Block):  # PDFium decompressed it, and several pages may show the same
                     budget.add(sum(map(len, item.texts)) + sum(map(len, item.images or ())))
+                    unshown.given(item.texts)
         yield from report.gaps()
         if count > _MOST_PAGES:
             yield Gap(f"{count - _MOST_PAGES} pages were not read", bound="pdf_pages", count=count - _MOST_PAGES)
+        yield from unshown.read(budget, where is file)
+        claim(original, unshown.packed if where is file else (), source.account)
     finally:
         with pdfium.LOCK:
             document.close()
 
 
-def _before(file: BinaryIO) -> Iterator[Member]:
+def _before(file: BinaryIO, account: ByteAccount) -> Iterator[Member]:
     """Yield the data before the mark that viewers search for, which other programs may read as text."""
     file.seek(0)
     before = file.read(_MARK_WITHIN).partition(b"%PDF-")
     if before[1] and before[0].removeprefix(codecs.BOM_UTF8).strip(_BLANK):
+        account.claim(0, len(before[0]), "members")
         yield Member(f"bytes 0-{len(before[0])}", io.BytesIO(before[0]))
 
 
@@ -95,15 +110,13 @@ def _seekable(file: BinaryIO) -> tuple[BinaryIO, int]:
     return io.BytesIO(data), len(data)
 
 
-def _objects(file: BinaryIO, document: int, budget: Budget) -> tuple[Objects, BinaryIO]:
+def _objects(original: Objects, file: BinaryIO, document: int, budget: Budget) -> tuple[Objects, BinaryIO]:
     """The objects, and the file that holds their streams: the PDF, or PDFium's copy if the PDF is encrypted or unusually packed."""
     encrypted = pdfium.is_encrypted(document)
-    if not encrypted:
-        objects = find_objects(file, budget)
-        if not objects.broken:
-            return objects, file
+    if not encrypted and not original.broken:
+        return original, file
     copy = pdfium.copy(document, pdfium.IN_MEMORY)
     if copy is None:
-        return (Objects(broken="the document is too large to be copied") if encrypted else objects), file
+        return (Objects(broken="the document is too large to be copied") if encrypted else original), file
     file = io.BytesIO(copy)
     return find_objects(file, budget), file

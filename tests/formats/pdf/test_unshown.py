@@ -1,0 +1,93 @@
+"""Tests of what a PDF holds but no program shows."""
+
+from __future__ import annotations
+
+import io
+import zlib
+
+import pytest
+
+from tests.cleaning.marked import rewritten
+from tests.formats.pdf.building import FONT, pdf, stream, text, write
+from veritensor_ray.core.config import Limits
+from veritensor_ray.core.media_types import PDF
+from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.common.source import Member, Source
+from veritensor_ray.formats.pdf.read import read_pdf
+from veritensor_ray.formats.residue.read import read_residue
+
+PLAIN = pdf(text("Good morning to everybody"))
+ADDRESS = "jane.doe@vault-mail.org"
+RAW = ADDRESS.encode()
+
+
+def _revised(old: bytes, number: int, new: bytes) -> bytes:
+    """A file with another version of an object appended."""
+    at, before = len(old), old.rindex(b"xref\n0 ")
+    out = old + b"%d 0 obj\n%b\nendobj\n" % (number, new)
+    table = b"xref\n%d 1\n%010d 00000 n \n" % (number, at)
+    return out + table + b"trailer<</Size 9/Root 1 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n" % (before, len(out))
+
+
+def _form(words: str) -> bytes:
+    return stream(text(words), b"/Type/XObject/Subtype/Form/BBox[0 0 300 300]/Resources<</Font<</F1 5 0 R>>>>", packed=True)
+
+
+HEX = b"BT /F1 12 Tf <" + RAW.hex().encode() + b"> Tj ET"
+KERNED = b"BT /F1 12 Tf [(jane.d) -20 (oe@vault-m) 15 (ail.org)] TJ ET"
+PLACES = {
+    "after the end": PLAIN + RAW,
+    "after the end, compressed": PLAIN + zlib.compress(RAW * 3),
+    "before the table": PLAIN.replace(b"xref\n0 ", RAW + b"\nxref\n0 ", 1),
+    "comment between objects": PLAIN.replace(b"endobj\n", b"endobj\n% " + RAW + b"\n", 1),
+    "comment in an object": PLAIN.replace(b"<</Type/Catalog", b"<< %" + RAW + b"\n/Type/Catalog", 1),
+    "word in an object": PLAIN.replace(b"\nendobj", b"\n" + RAW + b"\nendobj", 1),
+    "name": pdf(text("Good morning"), catalog=b"/" + RAW + b" 1"),
+    "escaped name": pdf(text("Good morning"), catalog=b"/jane.doe#40vault-mail.org 1"),
+    "name of an annotation": pdf(text("Good morning"), catalog=b"/X<</NM(" + RAW + b")>>"),
+    "stream that nothing refers to": pdf(text("Good morning"), stream(text(ADDRESS), packed=True)),
+    "kerned text that nothing refers to": pdf(text("Good morning"), stream(KERNED, packed=True)),
+    "hexadecimal text that nothing refers to": pdf(text("Good morning"), stream(HEX, packed=True)),
+    "comment in content": pdf(text("Good morning"), stream(b"% " + RAW + b"\n0 0 m 1 1 l S", packed=True)),
+    "stream that is no content": pdf(text("Good morning"), stream(b"Write to " + RAW + b" today, and not later")),
+    "image that nothing refers to": pdf(text("Good morning"), stream(RAW * 3, b"/Type/XObject/Subtype/Image", packed=True)),
+    "form that is not drawn": pdf(text("Good morning"), _form(ADDRESS), forms=b"/Fm1 6 0 R"),
+    "earlier version of content": _revised(pdf(text(ADDRESS)), 4, stream(text("Good morning"))),
+    "earlier version of a page": _revised(
+        write(
+            [
+                b"<</Type/Catalog/Pages 2 0 R>>",
+                b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+                b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+                stream(text(ADDRESS), packed=True),
+                FONT,
+                stream(text("Good morning"), packed=True),
+            ]
+        ),
+        3,
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 6 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_no_page_shows_is_found_outside_of_what_programs_show(place: str) -> None:
+    found = rewritten(PLACES[place], "a.pdf").marks
+    assert {mark.rule for mark in found} == {"pii.email"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        PLAIN,
+        pdf(text("Good morning") + b"/Fm1 Do", _form("Drawn in a form"), forms=b"/Fm1 6 0 R"),
+        pdf(text("Good morning"), _form("Good morning"), forms=b"/Fm1 6 0 R"),  # the same words again
+        _revised(PLAIN, 4, stream(text("Good morning to everybody and to others"))),
+        pdf(text("Good morning") + b"q 1 0 0 1 0 0 cm BI /W 1 /H 1 /BPC 8 /CS /G ID abcdefghijklmnop EI Q\n"),
+    ],
+)
+def test_an_ordinary_document_has_nothing_else(document: bytes) -> None:
+    source = Source(io.BytesIO(document), Kind(PDF), Limits())
+    items = [*read_pdf(source), *read_residue(source, len(document))]
+    assert [item for item in items if isinstance(item, Member) or (isinstance(item, Block) and item.view == "residue")] == []

@@ -1,0 +1,160 @@
+"""Reads what a PDF holds but no program shows: streams that no page draws, earlier versions of streams, odd names, and strings that have no
+place among its properties. It claims what has been read, so that comments and bytes between objects are left.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.origins import Origin
+from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.common.account import ByteAccount
+from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.source import Item, Member
+from veritensor_ray.formats.pdf.drawn_text import MOST, unpacked
+from veritensor_ray.formats.pdf.named_strings import decode
+from veritensor_ray.formats.pdf.pdf_objects import OBJECT_STREAM, STRING, Objects, Stream, matching
+from veritensor_ray.formats.residue.read import VIEW
+from veritensor_ray.formats.residue.strings import SHORTEST, strings
+
+_SPACE = rb"[\x00\t\n\f\r ]"
+_REF = _SPACE + rb"*+(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])"
+# Streams of numbers, by what refers to them and by what they say of themselves. Nothing draws their characters.
+_TO_VALUES = re.compile(rb"/(?:FontFile[23]?|ToUnicode|CIDToGIDMap|CIDSet|ICCBased|DestOutputProfile|Thumb)" + _REF)
+_LOOKUP = re.compile(rb"/Indexed[^\[\]]{0,80}?[\[\]]?[^\[\]]{0,80}?" + _SPACE + rb"\d{1,3}" + _REF)
+_VALUES = re.compile(
+    rb"/(?:Subtype" + _SPACE + rb"*+/(?:Image|Type1C|CIDFontType0C|OpenType)|FunctionType|ShadingType|HalftoneType|CMapName|Length1)"
+    rb"(?![A-Za-z0-9])"
+)
+_REFS = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])")
+_READ = re.compile(rb"/Type" + _SPACE + rb"*+/(?:Metadata|EmbeddedFile|XRef)(?![A-Za-z])")  # by the reader of the document
+_TO_READ = re.compile(rb"/(?:JS|EF|UF|F|XFA)" + _REF)
+_FORM_FILES = re.compile(rb"/XFA" + _SPACE + rb"*+\[([^\[\]]*+)\]")
+_NAME = re.compile(rb"(?<!/DocChecksum )/([^\x00-\x20()<>\[\]{}/%]{8,2000})")
+_ORDINARY_NAME = re.compile(rb"[A-Za-z+,_.:-]{1,60}\d{0,6}[A-Za-z]?|ASCII85Decode|(?:/[A-Za-z.]{1,24}\d{0,4})+")
+_PLACE = re.compile(rb"(?:/D|[R\[)])" + _SPACE + rb"*+\(((?=[._:*-]*+[A-Za-z]++[A-Za-z._:*-]*+\d)[A-Za-z0-9._:*-]{16,62})\)")
+# What content consists of, except for strings and comments.
+_OPERATORS = re.compile(
+    rb"(?:[\x00\t\n\f\r \[\]{}]++|[+-]*+(?:\d{1,11}+(?:\.\d*+)?|\.\d++)(?![\w@])|/[^\x00-\x20()<>\[\]{}/%]*+|<<|>>"
+    rb"|(?:[A-Za-z]{1,2}[*0-9]?|BDC|BMC|EMC|SCN|scn|true|false|null|['\"*])(?![\w@.:-])|" + STRING + rb")*+",
+    re.DOTALL,
+)
+_LINE = re.compile(rb"[\r\n]")
+_IMAGE_DATA = re.compile(rb"\bID" + _SPACE + rb".*?" + _SPACE + rb"EI(?![A-Za-z])", re.DOTALL)
+_WRITTEN = re.compile(STRING + rb"|(?<![\w.])[+-]?\d*\.?\d++|(?<![\w/])(?:T[jJdDm*]|ET)(?!\w)|['\"\[]", re.DOTALL)
+_MOSTLY = 0.2
+_KERNED = -200  # thousandths of the font's size, from which a distance between letters is a space
+_BLANK = re.compile(r"\s+")
+_MOST_GIVEN = bounds.HELD  # characters of pages against which texts are compared
+
+
+class Unshown:
+    """What a document holds besides what its pages draw and what belongs to it: streams, and the texts that pages have given.
+
+    `objects` says what refers to what, and `held` has the streams in `file`. `drawn` has the numbers of the streams that pages draw.
+    """
+
+    def __init__(self, objects: Objects, held: Objects, file: BinaryIO, drawn: set[int]) -> None:
+        self._file = file
+        self._streams = _unread(objects, held, drawn)
+        self._names = _odd_names(objects)
+        self._given: list[str] = []
+        self._size = 0
+        self.packed: list[Stream] = []  # those that could not be unpacked
+
+    def given(self, texts: Iterable[str]) -> None:
+        """Keep texts of pages, up to a limit, if there is anything to compare them with."""
+        for text in texts if self._streams else ():
+            if self._size < _MOST_GIVEN:
+                self._given.append(_BLANK.sub("", text))
+                self._size += len(self._given[-1])
+
+    def read(self, budget: Budget, in_file: bool = True) -> Iterator[Item]:
+        """Yield the texts that pages have not given, and files. `in_file` says that the streams have their places in the PDF itself."""
+        if self._names:
+            yield Block(["\n".join(self._names)], column="names", view="metadata")
+        known = "\n".join(self._given)
+        for stream in self._streams:
+            data = unpacked(self._file, stream)
+            if data is None or len(data) > MOST:
+                self.packed.append(stream)
+                continue
+            budget.add(len(data) if stream.filters else 0)
+            yield from _stream(stream, data, known, in_file)
+
+
+def claim(held: Objects, left: Sequence[Stream], account: ByteAccount) -> None:
+    """Claim the syntax of a document, and its streams except for those that are left."""
+    packed = {one.offset for one in left}
+    ranges = [(one.offset, one.offset + one.length) for _, one in held.versions if one.offset not in packed]
+    for start, end in sorted(held.syntax + ranges):
+        account.claim(start, end, "structure")
+
+
+def _unread(objects: Objects, held: Objects, drawn: set[int]) -> list[Stream]:
+    """The streams that no page draws and that are not read otherwise."""
+    if not held.versions:
+        return []
+    whole = [objects.text, *(stream.about for _, stream in held.versions)]
+    used = {int(number) for part in whole for number in _REFS.findall(part)}
+    known = drawn | {int(number) for part in whole for key in (_TO_VALUES, _LOOKUP, _TO_READ) for number in key.findall(part)}
+    known |= {int(number) for listed in _FORM_FILES.findall(objects.text) for number in _REFS.findall(listed)}
+    return [
+        stream
+        for number, stream in held.versions
+        if not OBJECT_STREAM.search(stream.about)
+        and not (held.streams[number] is stream and (number in known or _READ.search(stream.about)))
+        and not (number in used and _VALUES.search(stream.about))
+    ]
+
+
+def _stream(stream: Stream, data: bytes, known: str, in_file: bool) -> Iterator[Item]:
+    """Yield the lines of a stream that are not `known`; the whole stream, if it is no content of a page."""
+    name, content = f"stream at byte {stream.offset}", _IMAGE_DATA.sub(b"", data)
+    rest = list(_other(content))
+    if sum(map(len, rest)) > _MOSTLY * len(content):
+        yield Member(name, io.BytesIO(data), opaque=True, guessed=True)
+        return
+    lines = dict.fromkeys([*_written(content), *(one.text for run in rest for one in strings(run))])
+    new = "\n".join(line for line in lines if len(bare := _BLANK.sub("", line)) >= SHORTEST and bare not in known)
+    if new and in_file:
+        yield Block([new], origins=[[Origin(0, stream.offset, stream.offset + stream.length)]], view=VIEW, decoded_via="content")
+    elif new:
+        yield Block([new], column=name, view="hidden")
+
+
+def _other(content: bytes) -> Iterator[bytes]:
+    """Yield comments, and whatever else does not belong into content."""
+    at = 0
+    for start, end in [*matching(content, _OPERATORS, _LINE), (len(content), len(content))]:
+        if start - at >= SHORTEST:
+            yield content[at:start]
+        at = end
+
+
+def _written(content: bytes) -> Iterator[str]:
+    """Yield the lines that content writes, as far as its strings are text without the tables of a font."""
+    line, amount = "", 0.0
+    for found in _WRITTEN.finditer(content):
+        token = found[0]
+        if token[:1] in b"(<":
+            line += (" " if amount < _KERNED else "") + (decode(token) or "")
+            amount = 0.0
+        elif token[-1:].isdigit():
+            amount = float(token)
+        elif token == b"[" or token in (b"Tj", b"TJ"):
+            amount = 0.0
+        elif line:
+            yield line
+            line = ""
+    yield line
+
+
+def _odd_names(objects: Objects) -> list[str]:
+    """Return names that no program would choose, and strings that stand where programs keep names."""
+    names = {*_NAME.findall(objects.text), *_PLACE.findall(objects.text), *map(str.encode, objects.names)}
+    return sorted(name.decode("utf-8", "replace") for name in names if not _ORDINARY_NAME.fullmatch(name))
