@@ -77,7 +77,9 @@ def scan_onnx(file: BinaryIO) -> Iterator[Hit | Gap]:
                         evidence=found.value[:300],
                     )
                 continue
-            skipped += found.too_long
+            if isinstance(found, onnx.Unread):
+                continue
+            skipped += bool(found.too_long)
             if (found.message, found.name) in (("Opset", "domain"), ("Node", "domain")) and len(domains) < 1000:
                 domains.setdefault(found.text, found.offset)
             elif (found.message, found.name) == ("Function", "domain") and len(local) < 10_000:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 # What bytes were interpreted as: text for the engines, fields of the format, files inside the file (which have accounts of their own), or
@@ -35,6 +35,13 @@ class ByteAccount:
         if first < last:
             start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
         self._starts[first:last], self._ends[first:last] = [start], [end]
+
+    def claim_around(self, start: int, end: int, reading: Reading, spared: Iterable[tuple[int, int]]) -> None:
+        """Note that the bytes from `start` to `end` have been interpreted, except for the spared ranges, which ascend."""
+        for first, last in spared:
+            self.claim(start, first, reading)
+            start = max(start, last)
+        self.claim(start, end, reading)
 
     def unclaimed(self, size: int) -> Iterator[tuple[int, int]]:
         """Yield the ranges of a file of `size` bytes that nobody claimed."""

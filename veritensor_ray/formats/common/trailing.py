@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from veritensor_ray.formats.common.source import Member
+from veritensor_ray.formats.common.file_ranges import length
+from veritensor_ray.formats.common.source import Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
 
 
-def behind(file: BinaryIO, end: int) -> Iterator[Member]:
+def behind(source: Source, end: int) -> Iterator[Member]:
     """Yield the data after the end of a format in a seekable file. No program would read it, so it may be hidden there."""
-    size = file.seek(0, io.SEEK_END) if file.seekable() else 0
+    file = source.file
+    size = length(file) if file.seekable() else 0
     if size > end:
+        source.account.claim(end, size, "members")
         yield Member(f"bytes {end}-{size}", cast("BinaryIO", Pieces(Window(file, end, size - end).pieces())), opaque=True)

@@ -12,7 +12,6 @@ from veritensor_ray.core.segments import Block
 _ROWS = 4096
 _CHARS = 4 << 20
 _JOINED = 65_536
-LONG_NAME = 24  # longer names can carry instructions, as the keys of JSON can
 
 
 def in_blocks(texts: pa.Array, rows: Any, column: str) -> Iterator[Block]:

@@ -81,9 +81,10 @@ def _entries(data: bytes) -> Iterator[tuple[str, bytes]]:
     for number, entry in fields(data):
         if number != 1:
             raise Malformed("a map of features has an unknown field")
-        parts = dict(fields(_bytes(entry)))
-        if not parts.keys() <= {1, 2}:
-            raise Malformed("an entry of a map has an unknown field")
+        known = list(fields(_bytes(entry)))
+        parts = dict(known)
+        if not parts.keys() <= {1, 2} or len(parts) < len(known):
+            raise Malformed("an entry of a map has an unknown field, or one twice")
         yield _bytes(parts.get(1, b"")).decode("utf-8", "replace"), _bytes(parts.get(2, b""))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import ReadError
@@ -22,7 +21,7 @@ _NAMES = 10_000
 
 def read_tfrecord(source: Source) -> Iterator[Item]:
     """Read the file. `row` is the number of the record, `column` the feature."""
-    records = _Records(source.file)
+    records = _Records(source)
     blobs, names = Blobs(source.budget), dict[str, None]()
     waiting: list[BlobValue] = []
     size = 0
@@ -31,12 +30,15 @@ def read_tfrecord(source: Source) -> Iterator[Item]:
         for data in records.read():
             for name, value in _values(data):
                 waiting.append(BlobValue(value, records.number, shorten(name), f"{records.number}/{shorten(name)}"))
-                if is_text(name) and len(names) < _NAMES:
+                if is_text(name):
                     names[name] = None
             size += len(data)
             if len(waiting) >= _BATCH_VALUES or size > _BATCH_BYTES:
                 yield from blobs.read(waiting, source.via)
                 waiting, size = [], 0
+            if len(names) >= _NAMES:
+                yield Block(list(names), column="feature names", view="metadata", decoded_via=source.via)
+                names.clear()
     except ReadError as error:
         damage = error
     yield from blobs.read(waiting, source.via)
@@ -59,8 +61,9 @@ def _values(data: bytes) -> list[tuple[str, bytes]]:
 class _Records:
     """Reads the records with their lengths and checksums."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, source: Source) -> None:
+        self._file, self._account = source.file, source.account
+        self._at = 0
         self._wrong = self._large = 0
         self.number = -1
 
@@ -69,11 +72,15 @@ class _Records:
             if len(head) < 12 or not is_record_head(head):
                 raise ReadError(f"no record length after record {self.number}")
             self.number += 1
+            self._account.claim(self._at, self._at + 12, "structure")
             length = int.from_bytes(head[:8], "little")
             if length > _LARGEST:
                 self._skip(length + 4)
+                self._at += 12 + length + 4
                 continue
             data, check = self._file.read(length), self._file.read(4)
+            self._account.claim(self._at + 12, self._at + 16 + length, "text")
+            self._at += 12 + length + 4
             self._wrong += len(check) == 4 and masked_sum(data) != int.from_bytes(check, "little")
             yield data
             if len(check) < 4:

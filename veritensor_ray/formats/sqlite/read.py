@@ -83,7 +83,8 @@ def read_sqlite(source: Source) -> Iterator[Item]:
     if said > size:
         yield Gap(f"the file is {said - size} bytes shorter than its header says")
     yield from page_strings(file) if reader is None or reader.damaged else free_strings(file)
-    yield from behind(file, said)
+    source.account.claim(0, said, "text")
+    yield from behind(source, said)
 
 
 def _said(file: BinaryIO) -> int:

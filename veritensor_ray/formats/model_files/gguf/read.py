@@ -6,28 +6,35 @@ from collections.abc import Iterator
 
 from veritensor_ray.core.errors import Malformed, ReadError
 from veritensor_ray.formats.common.source import Item, Source
-from veritensor_ray.formats.model_files.collecting import LONG_NAME, Gathered, Names
+from veritensor_ray.formats.model_files.collecting import Gathered, Names
 from veritensor_ray.formats.model_files.gguf.structure import GgufHeader, GgufTexts
 
 _FEW = 1000
 
 
 def read_gguf(source: Source) -> Iterator[Item]:
-    """Yield strings under their keys. Vocabularies and tensor names become the lines of a few strings."""
+    """Yield strings under their keys. Keys, vocabularies and tensor names become the lines of a few strings."""
+    source.account.claim(0, 4, "structure")
     header = GgufHeader(source.file)
-    gathered = Gathered("metadata")
+    gathered, problem = Gathered("metadata"), ""
     try:
         for found in header.texts():
             yield from _texts(found, gathered)
     except Malformed as error:
-        yield from gathered.take()
-        raise ReadError(f"GGUF: {error}") from None
+        problem = str(error)
     yield from gathered.take()
+    keys = Names("keys")
+    for key in header.keys:
+        yield from keys.add(key)
+    yield from keys.take()
+    if problem:
+        raise ReadError(f"GGUF: {problem}")
+    source.account.claim(0, header.end, "text")
+    for start, end in header.spans:
+        source.account.claim(start, end, "values")
 
 
 def _texts(found: GgufTexts, gathered: Gathered) -> Iterator[Item]:
-    if len(found.key) > LONG_NAME and "." not in found.key:
-        yield from gathered.add(found.key, "keys")
     if (found.first is None and found.key != "tensors") or (found.first == 0 and len(found.texts) < _FEW):
         for number, text in enumerate(found.texts):
             yield from gathered.add(text, found.key, None if found.first is None else number)

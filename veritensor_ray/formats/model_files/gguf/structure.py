@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import struct
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -15,6 +17,13 @@ _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
 LONGEST = bounds.GGUF_TEXT
 _PAIRS, _TENSORS, _DIMENSIONS, _NESTED = bounds.GGUF_PAIRS, bounds.GGUF_TENSORS, 4, 4
+# The number of values in a block of each type of a tensor, and its bytes (ggml.c).
+_BLOCKS = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36), 10: (256, 84), 11: (256, 110),
+    12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292), 16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18),
+    21: (256, 110), 22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2),
+    31: (32, 18), 32: (32, 18), 33: (32, 18), 34: (256, 54), 35: (256, 66), 36: (32, 18), 37: (32, 18), 38: (32, 18), 39: (32, 17),
+}  # fmt: skip
 _CHUNK = 4096  # strings of an array that are read at once
 
 
@@ -29,7 +38,9 @@ class GgufTexts:
 
 
 class GgufHeader:
-    """Reads `file` from its beginning. `problems` is complete once `texts` has ended."""
+    """Reads `file` from its beginning. `problems` is complete once `texts` has ended, as are `end`, which is that of the header, and `spans`,
+    which has the first and last bytes of tensors, as far as their sizes are known. If one is unknown, the next tensor ends it.
+    """
 
     def __init__(self, file: BinaryIO, size: int | None = None) -> None:
         self._window = ForwardView(file)
@@ -38,6 +49,9 @@ class GgufHeader:
         self._version = 0
         self.problems: list[str] = []
         self.alignment = 32
+        self.end = 0
+        self.keys: dict[str, None] = {}
+        self.spans: list[tuple[int, int]] = []
 
     def texts(self) -> Iterator[GgufTexts]:
         """Yield every string of the metadata, and the names of tensors under the key `tensors`. Raises Malformed."""
@@ -51,16 +65,15 @@ class GgufHeader:
         tensors, pairs = self._count(), self._count()
         if pairs > _PAIRS or tensors > _TENSORS:
             raise Malformed(f"the header has {pairs} metadata pairs and {tensors} tensors")
-        keys: set[str] = set()
         for _ in range(pairs):
-            yield from self._pair(keys)
+            yield from self._pair()
         yield from self._tensors(tensors)
 
-    def _pair(self, keys: set[str]) -> Iterator[GgufTexts]:
+    def _pair(self) -> Iterator[GgufTexts]:
         key = self._text()[0]
-        if key in keys:
-            self.problems.append(f"the key of metadata pair {len(keys) + 1} has occurred before")
-        keys.add(key)
+        if key in self.keys:
+            self.problems.append(f"the key of metadata pair {len(self.keys) + 1} has occurred before")
+        self.keys[key] = None
         if len(key) > 65_535:
             self.problems.append(f"a key has {len(key)} characters")
         kind = self._number("I")
@@ -104,14 +117,17 @@ class GgufHeader:
     def _tensors(self, count: int) -> Iterator[GgufTexts]:
         names: list[str] = []
         furthest = 0
+        spans: list[tuple[int, int | None]] = []
         for _ in range(count):
             name, offset = self._text()
             names.append(name)
             dimensions = self._number("I")
             if dimensions > _DIMENSIONS:
                 raise Malformed(f"a tensor has {dimensions} dimensions")
-            self._skip(dimensions * (4 if self._version == 1 else 8) + 4)
+            values = math.prod(self._count() for _ in range(dimensions))
+            each, size = _BLOCKS.get(self._number("I"), (0, 0))
             at = self._number("Q")
+            spans.append((at, values // each * size if each else None))
             if at % (self.alignment or 32):
                 self._note("a tensor is not aligned")
             furthest = max(furthest, at)
@@ -120,7 +136,8 @@ class GgufHeader:
                 names = []
         if names:
             yield GgufTexts("tensors", names, self._window.position)
-        end = self._window.position
+        self.end = end = self._window.position
+        self.spans = _placed(spans, end + -end % (self.alignment or 32), self._size)
         if self._size is not None and end + furthest > self._size:
             self._note(f"a tensor begins at byte {end + furthest}, but the file ends at {self._size}")
 
@@ -154,6 +171,17 @@ class GgufHeader:
         if len(data) < length:
             raise Malformed("the file ends inside a string")
         return data.decode("utf-8", "replace"), offset
+
+
+def _placed(spans: list[tuple[int, int | None]], begin: int, end: int | None) -> list[tuple[int, int]]:
+    """Return the ranges of tensors in the file."""
+    starts = sorted(at for at, _ in spans)
+    placed = []
+    for at, size in sorted(spans, key=lambda span: span[0]):
+        following = bisect_right(starts, at)
+        until = begin + starts[following] if following < len(starts) else end
+        placed.append((begin + at, begin + at + size if size is not None else until or begin + at))
+    return placed
 
 
 def _size(kind: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,6 +13,8 @@ from veritensor_ray.core.errors import ReadError
 from veritensor_ray.formats.common.utf8 import utf8
 
 _CHUNK = 4 << 20
+_DEEPEST = 100  # fields in fields
+_ARRAYED = 1000  # items of an array within an item
 
 
 def holds_text(dtype: np.dtype[Any]) -> bool:
@@ -24,9 +27,29 @@ def text_fields(dtype: np.dtype[Any], path: tuple[str, ...] = ()) -> Iterator[tu
     base = dtype.base
     if base.kind in "US" and base.itemsize:
         yield path
-    elif base.names and len(path) < 8:
+    elif base.names and len(path) < _DEEPEST:
         for name in base.names:
             yield from text_fields(base.fields[name][0], (*path, name))  # type: ignore[index]  # a type with names has fields
+
+
+def unnamed_bytes(dtype: np.dtype[Any]) -> list[tuple[int, int]]:
+    """Return the ranges of an item that are neither strings nor numbers: space between fields, and fields of bytes without a meaning."""
+    named = sorted(_named(dtype, 0))
+    ends = [0, *accumulate((end for _, end in named), max)]
+    return [(before, start) for before, (start, _) in zip(ends, [*named, (dtype.itemsize, 0)], strict=True) if before < start]
+
+
+def _named(dtype: np.dtype[Any], at: int) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of the fields that have a meaning."""
+    base = dtype.base
+    for number in range(min(_ARRAYED, dtype.itemsize // max(1, base.itemsize))):
+        begin = at + number * base.itemsize
+        if base.names is None and base.kind != "V":
+            yield at, at + dtype.itemsize
+            return
+        for name in base.names or ():
+            kind, offset, *_ = base.fields[name]  # type: ignore[index]  # a type with names has fields
+            yield from _named(kind, begin + offset)
 
 
 def array_texts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tuple[int, str]]:

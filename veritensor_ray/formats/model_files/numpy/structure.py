@@ -27,6 +27,11 @@ class NpyHeader:
         """Whether the data is a pickle."""
         return bool(self.dtype.hasobject)
 
+    def literal(self) -> str:
+        """The header as NumPy writes it."""
+        described = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": self.fortran, "shape": self.shape}
+        return "".join(["{", *(f"{key!r}: {value!r}, " for key, value in described.items()), "}"])
+
 
 def read_header(file: BinaryIO) -> NpyHeader:
     """Read the header of `file`, which is at its beginning; afterwards it is at the data. Raises Malformed."""

@@ -6,23 +6,36 @@ from collections.abc import Iterator
 
 from veritensor_ray.core.errors import Malformed, ReadError
 from veritensor_ray.core.segments import Gap
+from veritensor_ray.formats.common.file_ranges import length
 from veritensor_ray.formats.common.source import Item, Source
+from veritensor_ray.formats.json.value_tree import is_text
 from veritensor_ray.formats.model_files.collecting import Gathered, Names
-from veritensor_ray.formats.model_files.onnx.structure import LONGEST, OnnxText, Pair, texts
+from veritensor_ray.formats.model_files.onnx.structure import LONGEST, OnnxText, Pair, Unread, texts
 
-_NAMES = frozenset({"name", "input", "output", "op_type", "attribute", "overload", "ref_attr_name", "tensor_name"})
+_NAMES = frozenset(
+    {"name", "input", "output", "op_type", "attribute", "overload", "ref_attr_name", "tensor_name", "dim_param", "denotation"}
+)
 _VALUES = frozenset({"string_data", "s", "strings"})
 
 
 def read_onnx(source: Source) -> Iterator[Item]:
     """Yield every string. Names of nodes and tensors become the lines of a few strings."""
     metadata, values, names = Gathered("metadata"), Gathered(), Names("names")
+    at, account = 0, source.account
+    account.claim(0, 1, "structure")
     try:
         for number, found in enumerate(texts(source.file)):
-            if isinstance(found, Pair):
+            if isinstance(found, Unread):
+                account.claim(at, found.start, "text")
+                if found.numbers:
+                    account.claim(found.start, found.end, "values")
+                at = found.end
+            elif isinstance(found, Pair):
                 yield from metadata.add(found.value, f"{found.message.lower()}.{found.name}.{found.key}")
-                yield from metadata.add(found.key, f"{found.message.lower()}.{found.name}") if len(found.key) > 24 else ()
+                yield from metadata.add(found.key, f"{found.message.lower()}.{found.name}") if is_text(found.key) else ()
             elif found.too_long:
+                account.claim(at, found.offset, "text")
+                at = found.offset + found.too_long
                 yield Gap(f"a string of more than {LONGEST} bytes was not read", location=_column(found), bound="onnx_text")
             elif found.name in _NAMES:
                 yield from names.add(found.text)
@@ -34,6 +47,8 @@ def read_onnx(source: Source) -> Iterator[Item]:
         yield from (*metadata.take(), *values.take(), *names.take())
         raise ReadError(f"ONNX: {error}") from None
     yield from (*metadata.take(), *values.take(), *names.take())
+    if source.file.seekable():
+        account.claim(at, length(source.file), "text")
 
 
 def _column(found: OnnxText) -> str:

@@ -12,11 +12,12 @@ from veritensor_ray.formats.model_files.forward import ForwardView
 
 LONGEST = bounds.ONNX_TEXT
 _DEPTH = 64  # nesting depth of messages, such as graphs in attributes of nodes of graphs
-TEXT, DATA = "text", "data"
+TEXT, DATA, NUMBERS = "text", "data", "numbers"
 _PAIR = "Pair"
 
 # For each message, maps field numbers to a name and a type: a string, bytes that may contain text, or another message. Other fields are
-# skipped.
+# skipped and told, unless they are numbers.
+_NUMBERS = ("", NUMBERS)
 _PROPS = ("metadata_props", _PAIR)
 _OPSET = ("opset_import", "Opset")
 SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
@@ -34,13 +35,25 @@ SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
         7: ("domain", TEXT), 8: ("overload", TEXT), 9: _PROPS,
     },
     "Attribute": {
-        1: ("name", TEXT), 4: ("s", DATA), 5: ("t", "Tensor"), 6: ("g", "Graph"), 9: ("strings", DATA), 10: ("tensors", "Tensor"),
-        11: ("graphs", "Graph"), 13: ("doc_string", TEXT), 21: ("ref_attr_name", TEXT), 22: ("sparse_tensor", "Sparse"),
-        23: ("sparse_tensors", "Sparse"),
+        1: ("name", TEXT), 4: ("s", DATA), 5: ("t", "Tensor"), 6: ("g", "Graph"), 7: _NUMBERS, 8: _NUMBERS, 9: ("strings", DATA),
+        10: ("tensors", "Tensor"), 11: ("graphs", "Graph"), 13: ("doc_string", TEXT), 14: ("tp", "Type"), 15: ("type_protos", "Type"),
+        21: ("ref_attr_name", TEXT), 22: ("sparse_tensor", "Sparse"), 23: ("sparse_tensors", "Sparse"),
     },
-    "Tensor": {6: ("string_data", DATA), 8: ("name", TEXT), 12: ("doc_string", TEXT), 13: ("external_data", _PAIR), 16: _PROPS},
-    "Sparse": {1: ("values", "Tensor"), 2: ("indices", "Tensor")},
-    "Value": {1: ("name", TEXT), 3: ("doc_string", TEXT), 4: _PROPS},
+    "Tensor": {
+        1: _NUMBERS, 3: ("segment", "Segment"), 4: _NUMBERS, 5: _NUMBERS, 6: ("string_data", DATA), 7: _NUMBERS, 8: ("name", TEXT), 9: _NUMBERS,
+        10: _NUMBERS, 11: _NUMBERS, 12: ("doc_string", TEXT), 13: ("external_data", _PAIR), 16: _PROPS,
+    },
+    "Segment": {},
+    "Sparse": {1: ("values", "Tensor"), 2: ("indices", "Tensor"), 3: _NUMBERS},
+    "Value": {1: ("name", TEXT), 2: ("type", "Type"), 3: ("doc_string", TEXT), 4: _PROPS},
+    "Type": {
+        1: ("tensor", "Shaped"), 4: ("sequence", "Of"), 5: ("map", "Map"), 6: ("denotation", TEXT), 8: ("sparse", "Shaped"), 9: ("optional", "Of"),
+    },
+    "Shaped": {2: ("shape", "Shape")},
+    "Of": {1: ("elements", "Type")},
+    "Map": {2: ("values", "Type")},
+    "Shape": {1: ("dim", "Dimension")},
+    "Dimension": {2: ("dim_param", TEXT), 3: ("denotation", TEXT)},
     "Annotation": {1: ("tensor_name", TEXT), 2: ("quant_parameter_tensor_names", _PAIR)},
     "Training": {1: ("initialization", "Graph"), 2: ("algorithm", "Graph"), 3: ("initialization_binding", _PAIR), 4: ("update_binding", _PAIR)},
     "Function": {
@@ -54,13 +67,13 @@ SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class OnnxText:
-    """A text in a field of a message. `too_long` says that it was skipped."""
+    """A text in a field of a message. `too_long` is the number of its bytes if it was skipped."""
 
     message: str
     name: str
     text: str
     offset: int
-    too_long: bool = False
+    too_long: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,15 @@ class Pair:
     offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Numbers, or a field of unknown meaning, which may hold anything."""
+
+    start: int
+    end: int
+    numbers: bool
+
+
 @dataclass(slots=True)
 class _Open:
     """A message that is being read."""
@@ -85,8 +107,8 @@ class _Open:
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
-def texts(file: BinaryIO) -> Iterator[OnnxText | Pair]:
-    """Yield every string of a model, in order. Raises Malformed."""
+def texts(file: BinaryIO) -> Iterator[OnnxText | Pair | Unread]:
+    """Yield every string of a model, and what is not read of it, in order. Raises Malformed."""
     window = ForwardView(file)
     stack = [_Open("Model", window.size)]
     while stack:
@@ -100,13 +122,15 @@ def texts(file: BinaryIO) -> Iterator[OnnxText | Pair]:
                 yield Pair(here.outer, here.name, key[0], value[0], value[1] or key[1])
             continue
         found = _field(window, here, stack)
-        if found is not None and here.message == _PAIR:
+        if isinstance(found, OnnxText) and not found.too_long and here.message == _PAIR:
+            if found.name in here.texts:  # the last one counts
+                yield OnnxText(_PAIR, found.name, *here.texts[found.name])
             here.texts[found.name] = (found.text, found.offset)
         elif found is not None:
             yield found
 
 
-def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | None:
+def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | Unread | None:
     tag = varint(window)
     number, wire = tag >> 3, tag & 7
     if number == 0 or wire not in (0, 1, 2, 5):
@@ -119,9 +143,9 @@ def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | N
     if here.end is not None and end > here.end:
         raise Malformed(f"a field of {length} bytes at byte {window.position} is longer than its message")
     name, kind = SCHEMA[here.message].get(number, ("", ""))
-    if wire != 2 or not kind:
+    if wire != 2 or not kind or kind == NUMBERS:
         _skip(window, length)
-        return None
+        return Unread(end - length, end, bool(kind)) if wire == 2 else None
     if kind not in (TEXT, DATA):
         if len(stack) >= _DEPTH:
             raise Malformed(f"messages are nested deeper than {_DEPTH} levels")
@@ -129,7 +153,7 @@ def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | N
         return None
     if length > LONGEST:
         _skip(window, length)
-        return OnnxText(here.message, name, "", window.position - length, too_long=True)
+        return OnnxText(here.message, name, "", end - length, too_long=length)
     offset, data = window.position, window.take(length)
     if len(data) < length:
         raise Malformed("the file ends inside a string")

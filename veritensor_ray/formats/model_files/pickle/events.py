@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from veritensor_ray.core import bounds
-from veritensor_ray.formats.model_files.pickle.pickle_values import Blob, Called, Name
+from veritensor_ray.formats.model_files.pickle.pickle_values import Blob, Called, Name, storage_of
 
+_RANGES = 10_000
 PIECE = 1 << 20  # characters or bytes of long strings
 
 
@@ -15,6 +16,31 @@ class WalkBudget:
     """The number of operations that are left for a whole file."""
 
     left: int = bounds.PICKLE_STEPS
+
+
+class Aside:
+    """What a walk passes over: `ranges` of the file, in ascending order, and the sizes of the `storages` of torch that persistent ids name.
+
+    `storages` is None if the size of one is unknown.
+    """
+
+    def __init__(self) -> None:
+        self.ranges: list[tuple[int, int]] = []
+        self.storages: dict[str, int] | None = {}
+
+    def unread(self, start: int, end: int) -> None:
+        """Note a range that is not read. If there are many, those between them count as unread too."""
+        if len(self.ranges) >= _RANGES:
+            start = self.ranges.pop()[0]
+        self.ranges.append((start, end))
+
+    def persistent(self, value: object) -> None:
+        """Note a persistent id."""
+        found = storage_of(value)
+        if found is None or self.storages is None or len(self.storages) >= _RANGES:
+            self.storages = None
+        else:
+            self.storages[found[0]] = max(found[1], self.storages.get(found[0], 0))
 
 
 class Broken(Exception):

@@ -14,17 +14,43 @@ from collections.abc import Callable, Iterator
 
 from veritensor_ray.core import bounds
 from veritensor_ray.formats.model_files.forward import ForwardView
-from veritensor_ray.formats.model_files.pickle.events import PIECE, Broken, BrokenOff, Call, Doubtful, Event, PickleText, Raw, WalkBudget
+from veritensor_ray.formats.model_files.pickle.events import (
+    PIECE,
+    Aside,
+    Broken,
+    BrokenOff,
+    Call,
+    Doubtful,
+    Event,
+    PickleText,
+    Raw,
+    WalkBudget,
+)
 from veritensor_ray.formats.model_files.pickle.memo import Memo
-from veritensor_ray.formats.model_files.pickle.pickle_values import DULL, Blob, Called, Many, Name, array_layout, called, of_class, texts_of
+from veritensor_ray.formats.model_files.pickle.pickle_values import (
+    DULL,
+    Blob,
+    Called,
+    Many,
+    Name,
+    array_layout,
+    called,
+    is_numeric,
+    of_class,
+    texts_of,
+)
 from veritensor_ray.formats.model_files.pickle.stack import Stack
 
 HEAD = 1024  # bytes of a string that are kept on the stack
 _LINE = bounds.PICKLE_LINE
+_FROM_BUFFER = ("numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer")
 _ARRAYS = ("joblib.numpy_pickle.NumpyArrayWrapper", "sklearn.externals.joblib.numpy_pickle.NumpyArrayWrapper")
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|[^\n])")
 _UNICODE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_INTEGER = re.compile(rb"\s*[+-]?\d{1,4000}\s*L*")
+_FRACTION = re.compile(rb"\s*[+-]?(\d[\d_]*\.?\d*|\.\d+|inf|nan)(e[+-]?\d+)?\s*", re.IGNORECASE)
+_LONGEST_NUMBER = 8  # bytes
 _NUMBERS = re.compile(rb"\((?:[N\x88\x89]|K.|M..|J.{4}|G.{8})*+[eu]", re.DOTALL)
 
 
@@ -33,14 +59,22 @@ class PickleWalk:
 
     `texts` says whether strings and bytes are events too. `budget` is the number of operations for examining arrays as if they were
     opcodes; without it, this is not done. After the walk, `faults` counts what a real unpickler would have refused, `operations` the
-    opcodes that were understood, and `result` is the value that STOP returns.
+    opcodes that were understood, and `result` is the value that STOP returns. `aside` takes note of what is not among the events.
     """
 
-    def __init__(self, window: ForwardView, texts: bool = False, budget: WalkBudget | None = None, memo: Memo | None = None) -> None:
+    def __init__(
+        self,
+        window: ForwardView,
+        texts: bool = False,
+        budget: WalkBudget | None = None,
+        memo: Memo | None = None,
+        aside: Aside | None = None,
+    ) -> None:
         self._window, self._texts, self._budget = window, texts, budget
         self._stack = Stack()
         self._push, self._pop, self._since_mark = self._stack.push, self._stack.pop, self._stack.since_mark
         self._memo = memo or Memo()
+        self._aside = aside or Aside()
         self._events: list[Event] = []
         self._rest: tuple[int, int] | None = None  # of a long string: its beginning and the number of bytes left
         self._blob = 0  # bytes of the payload that comes next
@@ -74,7 +108,7 @@ class PickleWalk:
     def _payload(self) -> Iterator[Event]:
         if self._nested:
             self._nested = False
-            yield from PickleWalk(self._window, self._texts).events()
+            yield from PickleWalk(self._window, self._texts, aside=self._aside).events()
             return
         size, self._blob = self._blob, 0
         if self._raw:
@@ -150,6 +184,8 @@ class PickleWalk:
         length = self._number(form, size)
         if length < 0:
             raise Broken("a number has a negative length")
+        if length > _LONGEST_NUMBER:  # other numbers are too short for text
+            self._aside.unread(self._window.position, self._window.position + length)
         if length <= HEAD:
             data = self._window.take(length)
             if len(data) < length:
@@ -160,24 +196,32 @@ class PickleWalk:
             self._push(DULL)
 
     def _line(self, keep: int = 4096) -> bytes:
+        start = self._window.position
         found = self._window.line(keep)
         if found is None:
             raise BrokenOff("it ends inside a line")
+        if found[1] > keep:
+            self._aside.unread(start + keep, self._window.position)
         return found[0]
 
-    def _decimal(self) -> None:
-        self._push(self._integer(self._line()))
+    def _number_line(self, pattern: re.Pattern[bytes]) -> bytes:
+        """Return a line with a number, or an empty one if it is something else, on which an unpickler would fail."""
+        start = self._window.position
+        line = self._line()
+        if pattern.fullmatch(line):
+            return line
+        self._stack.faults += 1
+        self._aside.unread(start, self._window.position)
+        return b""
 
-    def _integer(self, line: bytes) -> int:
-        text = line.rstrip(b"L")
-        if not re.fullmatch(rb"\s*[+-]?\d{1,4000}\s*", text):
-            self._stack.faults += 1
-            return 0
-        return int(text)
+    def _decimal(self) -> None:
+        self._push(self._integer())
+
+    def _integer(self) -> int:
+        return int(self._number_line(_INTEGER).rstrip(b"L") or b"0")
 
     def _fraction(self) -> None:
-        if not re.fullmatch(rb"\s*[+-]?(\d[\d_]*\.?\d*|\.\d+|inf|nan)(e[+-]?\d+)?\s*", self._line(), re.IGNORECASE):
-            self._stack.faults += 1
+        self._number_line(_FRACTION)
         self._push(DULL)
 
     # strings and bytes
@@ -224,10 +268,8 @@ class PickleWalk:
     def _text_line(self, literal: bool) -> None:
         """Read a string of protocol 0; with `literal`, a Python 2 string literal."""
         offset = self._window.position
-        found = self._window.line(_LINE if self._texts else HEAD)
-        if found is None:
-            raise BrokenOff("it ends inside a line")
-        line = found[0].strip(b"\r ").strip(b"'\"") if literal else found[0]
+        line = self._line(_LINE if self._texts else HEAD)
+        line = line.strip(b"\r ").strip(b"'\"") if literal else line
         text = _unescaped(line, literal)
         if self._texts:
             self._events.append(PickleText(text, None if b"\\" in line else offset + literal))
@@ -239,8 +281,10 @@ class PickleWalk:
             raise Broken("a bytes value has a negative length")
         window = self._window
         window.ensure(min(length, HEAD))
-        before = next((texts_of(value) for value in self._stack.top[-2:] if isinstance(value, Called)), "") if self._texts else ""
-        value = Blob(window.position, length, window.data[window.at : window.at + min(length, 64)], before)
+        types = [value for value in self._stack.top[-2:] if isinstance(value, Called)] if self._texts else []
+        numbers = any(map(is_numeric, types)) or str(self._stack.below()) in _FROM_BUFFER
+        head = window.data[window.at : window.at + min(length, 64)]
+        value = Blob(window.position, length, head, next(map(texts_of, types), ""), numbers)
         if window.size is not None and window.position + length > window.size:
             self._push(value)
             raise BrokenOff("it ends inside a value")
@@ -382,7 +426,7 @@ class PickleWalk:
         self._push(DULL)
 
     def _persistent_value(self) -> None:
-        self._pop()
+        self._aside.persistent(self._pop())
         self._push(DULL)
 
     def _protocol(self) -> None:
@@ -434,8 +478,8 @@ _NAMED: dict[str, Callable[[PickleWalk], None]] = {
     "\x91": lambda w: w._collect("set"), "\x85": lambda w: w._tuple(1), "\x86": lambda w: w._tuple(2), "\x87": lambda w: w._tuple(3),
     "a": lambda w: w._add(1), "s": lambda w: w._add(2), "e": _Walk._add_marked, "u": _Walk._add_marked, "\x90": _Walk._add_marked,
     "0": lambda w: w._stack.pop_or_mark(), "1": lambda w: (w._since_mark(), None)[1], "2": _Walk._duplicate,
-    "p": lambda w: w._put(w._integer(w._line())), "q": lambda w: w._put(w._number("<B", 1)), "r": lambda w: w._put(w._number("<I", 4)),
-    "g": lambda w: w._get(w._integer(w._line())), "h": lambda w: w._get(w._number("<B", 1)), "j": lambda w: w._get(w._number("<I", 4)),
+    "p": lambda w: w._put(w._integer()), "q": lambda w: w._put(w._number("<B", 1)), "r": lambda w: w._put(w._number("<I", 4)),
+    "g": lambda w: w._get(w._integer()), "h": lambda w: w._get(w._number("<B", 1)), "j": lambda w: w._get(w._number("<I", 4)),
     "\x94": _Walk._memoize, "c": _Walk._global, "i": _Walk._instance, "\x93": _Walk._stack_global,
     "\x82": lambda w: w._extension("<B", 1), "\x83": lambda w: w._extension("<H", 2), "\x84": lambda w: w._extension("<i", 4),
     "R": _Walk._reduce, "b": _Walk._build, "o": _Walk._object, "\x81": _Walk._reduce, "\x92": _Walk._new_with_names,

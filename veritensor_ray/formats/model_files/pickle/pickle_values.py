@@ -57,12 +57,16 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A bytes value: its position and its first bytes. `dtype` is NumPy's name for its text type if it is the memory of an array."""
+    """A bytes value: its position and its first bytes.
+
+    `dtype` is NumPy's name for its text type if it is the memory of an array of texts; `numbers` says that it is that of an array of numbers.
+    """
 
     offset: int
     size: int
     head: bytes
     dtype: str = ""
+    numbers: bool = False
 
 
 @dataclass(slots=True)
@@ -205,3 +209,25 @@ def texts_of(dtype: Any) -> str:
         return ""
     order = dtype.state.items[1] if isinstance(dtype.state, Many) and len(dtype.state.items) > 1 else "<"
     return f"{order if order in ('<', '>') else '<'}{letter}{size // 4 if letter == 'U' else size}"
+
+
+def is_numeric(dtype: Any) -> bool:
+    """Whether a value is a type of NumPy whose values are numbers, or records of numbers as far as can be known."""
+    return _dtype(dtype)[0] not in ("", "U", "S", "O")
+
+
+# The bytes of a number in a storage of torch.
+_STORED = {
+    **{f"torch.{name}Storage": size for size, names in (
+        (1, ("Byte", "Char", "Bool", "QInt8", "QUInt8")), (2, ("Half", "BFloat16", "Short")), (4, ("Float", "Int", "QInt32")),
+        (8, ("Double", "Long", "ComplexFloat")), (16, ("ComplexDouble",)),
+    ) for name in names}
+}  # fmt: skip
+
+
+def storage_of(value: Any) -> tuple[str, int] | None:
+    """The key and the size in bytes of the storage of torch that a persistent id names; None if it is no storage of known size."""
+    items = value.items if isinstance(value, Many) else []
+    if len(items) < 5 or items[0] != "storage" or type(items[4]) is not int or items[4] < 0 or str(items[1]) not in _STORED:
+        return None
+    return str(items[2]), items[4] * _STORED[str(items[1])]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Generator, Iterator
+from typing import BinaryIO, cast
 
 import numpy as np
 
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.file_ranges import length
 from veritensor_ray.formats.common.source import Item, Member, Source
-from veritensor_ray.formats.model_files.collecting import Gathered
+from veritensor_ray.formats.common.streams import Pieces, Window
+from veritensor_ray.formats.model_files.collecting import Gathered, Names
 from veritensor_ray.formats.model_files.numpy.numpy_texts import array_texts
 from veritensor_ray.formats.model_files.pickle.events import PIECE, PickleText, Raw
-from veritensor_ray.formats.model_files.pickle.pickle_values import Blob, text_dtype
+from veritensor_ray.formats.model_files.pickle.pickle_values import Blob, Name, text_dtype
 from veritensor_ray.formats.model_files.pickle.structure import Ended, Pickles, Rest
 from veritensor_ray.formats.recognition import by_magic
 
@@ -23,30 +25,43 @@ _ALONE = 65_536  # a string of at least this length gets a separate block with i
 
 def read_pickle(source: Source) -> Iterator[Item]:
     """Yield every string in order; `row` counts them. Data after the last pickle becomes a member."""
-    yield from read_pickles(source.file)
+    yield from read_pickles(source)
 
 
-def read_pickles(file: BinaryIO, base: int = 0) -> Iterator[Item]:
+def read_pickles(source: Source, base: int = 0) -> Iterator[Item]:
     """Read pickles from the current position of a file; `base` is that position."""
-    pickles = Pickles(file, texts=True)
-    gathered = Gathered()
+    pickles = Pickles(source.file, texts=True)
+    gathered, names, account = Gathered(), Names("names"), source.account
     row, number, problem = -1, 0, ""
+    begin: int | None = None
     for event in pickles.events():
         if isinstance(event, PickleText):
             row += not event.start
             yield from _string_items(event, row, base, gathered)
         elif isinstance(event, Blob):
             row += 1
-            yield from _bytes(event, row, base, pickles, gathered)
+            if not (yield from _bytes(event, row, base, pickles, gathered)):
+                pickles.aside.unread(event.offset, event.offset + event.size)
+        elif isinstance(event, Name) and event.end > event.offset + 1:  # the others stand there as strings
+            yield from names.add(str(event))
         elif isinstance(event, Raw):
+            account.claim(base + event.offset, base + event.offset + event.size, "values" if not text_dtype(event.wrapper) else "text")
             yield from _array(event.size, text_dtype(event.wrapper), pickles, gathered)
         elif isinstance(event, Ended):
             problem = event.reason if event.sure or not number else ""
             number += 1
+            if problem != event.reason:  # only looks like opcodes
+                begin = event.start
+                continue
+            unread = ((base + start, base + end) for start, end in pickles.aside.ranges)
+            account.claim_around(base + event.start, base + event.end, "text", unread)
+            pickles.aside.ranges.clear()
         elif isinstance(event, Rest) and not event.tensors:
             yield from gathered.take()
-            yield from _rest(pickles, base)
-    yield from gathered.take()
+            yield from _rest(source, pickles, base + (event.start if begin is None else begin))
+        elif isinstance(event, Rest):
+            _claim_tensors(source, pickles, base + event.start)
+    yield from (*gathered.take(), *names.take())
     if problem:
         raise ReadError(f"the pickle breaks off: {problem}")
 
@@ -70,8 +85,16 @@ def _narrow(text: str) -> str:
         return text
 
 
-def _bytes(blob: Blob, row: int, base: int, pickles: Pickles, gathered: Gathered) -> Iterator[Item]:
-    """Yield bytes as a string, the raw memory of an array of strings, or a file; anything else is numbers."""
+def _claim_tensors(source: Source, pickles: Pickles, start: int) -> None:
+    """Claim the storages after the pickles of an old file of torch. Each begins with the number of its values."""
+    size, storages = pickles.window.size, pickles.aside.storages
+    if size is not None:
+        end = start + sum(8 + bytes_ for bytes_ in storages.values()) if storages is not None else size
+        source.account.claim(start, end, "values")
+
+
+def _bytes(blob: Blob, row: int, base: int, pickles: Pickles, gathered: Gathered) -> Generator[Item, None, bool]:
+    """Yield bytes as a string, the raw memory of an array of strings, or a file. Return whether they are that, or known to be numbers."""
     name = f"bytes@{base + blob.offset}"
     if blob.dtype:
         yield from _array(blob.size, blob.dtype, pickles, gathered)
@@ -79,10 +102,15 @@ def _bytes(blob: Blob, row: int, base: int, pickles: Pickles, gathered: Gathered
         yield from gathered.take()
         yield from _member(pickles, blob.size, name)
     elif blob.size <= PIECE:
-        yield from gathered.add(_decoded(_held(pickles, blob.size)), COLUMN, row)
+        text = _decoded(_held(pickles, blob.size))
+        yield from gathered.add(text, COLUMN, row)
+        return bool(text) or blob.numbers
     elif _decoded(blob.head[:60]) or _is_wide(blob.head):
         yield from gathered.take()
         yield from _member(pickles, blob.size, name)
+    else:
+        return blob.numbers
+    return True
 
 
 def _member(pickles: Pickles, size: int, name: str) -> Iterator[Item]:
@@ -128,12 +156,11 @@ def _array(size: int, described: str, pickles: Pickles, gathered: Gathered) -> I
         yield from gathered.add(text, "array", index)
 
 
-def _rest(pickles: Pickles, base: int) -> Iterator[Item]:
-    window = pickles.window
-    name = f"rest@{base + window.position}"
-    if window.size is None:
+def _rest(source: Source, pickles: Pickles, start: int) -> Iterator[Item]:
+    name = f"rest@{start}"
+    if pickles.window.size is None:
         yield Gap("the data after the last pickle inside a compressed stream was not read", location=name)
         return
-    file = window.slice(window.size - window.position)
-    if file:
-        yield Member(name, file, opaque=True)
+    end = length(source.file)
+    source.account.claim(start, end, "members")
+    yield Member(name, cast("BinaryIO", Pieces(Window(source.file, start, end - start).pieces())), opaque=True)

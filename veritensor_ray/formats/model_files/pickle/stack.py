@@ -38,6 +38,10 @@ class Stack:
         else:
             self.since_mark()
 
+    def below(self) -> object:
+        """Return the value below the last mark, or DULL if there is none."""
+        return self._below[-1][-1] if self._below and self._below[-1] else DULL
+
     def mark(self) -> None:
         """Push a mark."""
         self._below.append(self.top)

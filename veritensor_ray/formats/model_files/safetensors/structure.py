@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from veritensor_ray.core import bounds
-from veritensor_ray.formats.json.value_tree import value_of
+from veritensor_ray.formats.json.value_tree import Strings, is_text, value_of
 
 LARGEST = 100_000_000  # the format's own limit for a header
 READ = bounds.SAFETENSORS  # this package's limit: parsing takes ten times as much memory
+_DESCRIPTION = ("dtype", "shape", "data_offsets")
+_DEPTH = 1000  # of values; Python refuses deeper ones
 _BITS = {
     "BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E5M2FNUZ": 8, "F8_E4M3FNUZ": 8,
     "I16": 16, "U16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "C64": 64, "F64": 64, "I64": 64, "U64": 64,
@@ -23,13 +25,16 @@ _BITS = {
 class SafetensorsHeader:
     """The content of a header.
 
-    `names` are those of the tensors. `metadata` holds pairs, including duplicate keys. `problems` are sentences in the order of discovery.
-    `unread` says that the header is larger than READ.
+    `names` are those of the tensors, and `spans` are their first and last bytes in the file. `metadata` holds pairs, including duplicate keys.
+    `others` are strings that do not belong into the description of a tensor. `problems` are sentences in the order of discovery. `unread` says
+    that the header is larger than READ.
     """
 
     size: int = 0
     metadata: list[tuple[str, str]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     unread: bool = False
     end: int = 0  # the end of the last tensor in the file; 0 if unknown
@@ -75,13 +80,24 @@ def _read(top: tuple[tuple[str, Any], ...], found: SafetensorsHeader, room: int 
             _metadata(value, found)
             continue
         found.names.append(name)
+        found.others += _others(value)
         span = _span(value)
         if isinstance(span, str):
             found.problems.append(f"entry {number}: {span}")
         else:
             spans.append((*span, number))
     found.problems += _layout(spans, room)
-    found.end = 8 + found.size + max((end for _, end, _ in spans), default=0)
+    begin = 8 + found.size
+    found.spans = [(begin + start, begin + end) for start, end, _ in sorted(spans)]
+    found.end = begin + max((end for _, end, _ in spans), default=0)
+
+
+def _others(value: Any) -> list[str]:
+    """Return the strings of a tensor's description that say nothing about it."""
+    strings = Strings(numbered=False)
+    strings.read(value, "", None, _DEPTH)
+    keys = [key for key, _ in value if not is_text(key) and key not in _DESCRIPTION] if isinstance(value, tuple) else []
+    return [text for text in (*keys, *strings.texts) if text not in _BITS]
 
 
 def _metadata(value: Any, found: SafetensorsHeader) -> None:
