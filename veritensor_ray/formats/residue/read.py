@@ -20,10 +20,10 @@ from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.decoders import BROKEN, PIECE, Again, Decoder, Inflate, Zstd, pumped
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
-from veritensor_ray.formats.residue.strings import VIEW, strings
+from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, strings
 
 _OVERLAP = 4096  # bytes of a piece that are read again with the next one, so that few strings are cut
-_LEAST = 48  # bytes that a stream must make, because two first bytes alone are often chance
+_LEAST = 48  # bytes that a stream without an end must make, because its first bytes alone are often chance
 _PROBE = 256  # bytes of a zlib stream that are tried first: its two first bytes are often chance
 _MAGIC = 4  # bytes without which the beginning of a file is often chance
 _DECODERS: dict[bytes, Callable[[], Decoder]] = {
@@ -90,23 +90,23 @@ def _found(file: BinaryIO, at: int, end: int, head: bytes, budget: Budget, behin
     window = Window(file, at, end - at)
     if not head.startswith((*_DECODERS, _ZSTD)):
         return [Member(f"bytes from {at}", cast("BinaryIO", Pieces(window.pieces())), opaque=True, guessed=True)], end
-    content, used = (b"", 0) if head.startswith(b"x") and not _inflates(head) else _decoded(window, head, budget)
-    if len(content) < _LEAST:
+    content, used = (b"", None) if head.startswith(b"x") and not _inflates(head) else _decoded(window, head, budget)
+    if len(content) < (SHORTEST if used else _LEAST):
         return [], behind
     cut = [Gap(f"a stream at byte {at} holds more than {bounds.HELD} bytes; the rest was not read", bound="held_bytes")]
     found = Member(f"bytes from {at}", io.BytesIO(content[: bounds.HELD]), opaque=True, guessed=True)
-    return [found, *(cut if len(content) > bounds.HELD else [])], at + used
+    return [found, *(cut if len(content) > bounds.HELD else [])], at + (used or 1)
 
 
 def _inflates(head: bytes) -> bool:
     try:
-        return bool(zlib.decompressobj().decompress(head, _LEAST))
+        return bool(zlib.decompressobj().decompress(head, SHORTEST))
     except zlib.error:
         return False
 
 
-def _decoded(window: Window, head: bytes, budget: Budget) -> tuple[bytes, int]:
-    """Return what a stream holds, up to a damaged place or a little more than is kept, and how many bytes it takes."""
+def _decoded(window: Window, head: bytes, budget: Budget) -> tuple[bytes, int | None]:
+    """Return what a stream holds, up to a damaged place or a little more than is kept, and how many bytes it takes if it is whole."""
     start, made = window.at, bytearray()
     make = next((make for magic, make in _DECODERS.items() if head.startswith(magic)), None)
     decoder = Zstd(window.read, single=True) if make is None else make()
@@ -117,7 +117,7 @@ def _decoded(window: Window, head: bytes, budget: Budget) -> tuple[bytes, int]:
             if len(made) > bounds.HELD:
                 break
         return bytes(made), window.at - start - len(decoder.unused_data or b"")
-    return bytes(made), 1  # nobody knows where a damaged stream ends
+    return bytes(made), None
 
 
 def _again(make: Callable[[], Decoder] | None, window: Window) -> Again | None:

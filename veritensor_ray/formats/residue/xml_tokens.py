@@ -12,7 +12,7 @@ from veritensor_ray.formats.residue.strings import SHORTEST, VIEW
 
 _KEPT = 1 << 16  # characters of a piece that come again with the next one if no tag begins in them
 # A value in quotes, a text or an instruction, with the characters around it.
-_TOKEN = re.compile(r"""="[^"<]{8,}"|='[^'<]{8,}'|>[^<>]{8,}|<\?[^>]{8,}""")
+_TOKEN = re.compile(r"""="[^"<]{8,}"|='[^'<]{8,}'|>[^<>]{8,}|<\?[^>]{8,}|<!\[CDATA\[[^]]{8,}""")
 _LONG_NAME = 20  # characters: a name of a tag or an attribute that is as long as the shortest keys
 # Values in which nothing can be found: short words of a format, numbers, GUIDs, the properties of fonts (PANOSE), paths, and the addresses of
 # namespaces and types, of which no part is long or mixes letters and digits as keys do.
@@ -62,7 +62,7 @@ class Tokens:
         """Yield the tokens that nobody gave as one text, each in a line."""
         new = [token for token in self._found if token not in self._known]
         self._known.update(new)
-        bare = (token[2:-1] if token[0] == "=" else token.lstrip(" ><?") for token in new)
+        bare = (token[2:-1] if token[0] == "=" else token.removeprefix("<![CDATA[").lstrip(" ><?") for token in new)
         texts = dict.fromkeys(html.unescape(text).strip() if "&" in text else text.strip() for text in bare)
         for text in self.given:
             texts.pop(text, None)

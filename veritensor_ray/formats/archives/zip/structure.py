@@ -176,19 +176,33 @@ def _entries(directory: Directory) -> Iterator[ZipEntry]:
         at += comment
 
 
-def records(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of the central directory and the end records in `[start, end)`, without the extra fields of entries."""
-    file.seek(start)
-    data = file.read(min(end - start, _DIRECTORY))
-    at = begin = 0
+def fixed_fields(directory: Directory) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of the directory and of the records behind it that have a fixed meaning, and those of comments that are text.
+
+    Names, extra fields and other comments are left.
+    """
+    directory.file.seek(directory.start)
+    data = directory.file.read(min(directory.end - directory.start, _DIRECTORY))
+    at = 0
     while len(data) - at >= _CENTRAL.size and data.startswith(CENTRAL, at):
         name, extra, comment = _CENTRAL.unpack_from(data, at)[12:15]
-        at += _CENTRAL.size + name
-        if extra:
-            yield start + begin, start + at
-            begin = at + extra
-        at += extra + comment
-    yield start + begin, end
+        yield directory.start + at, directory.start + at + _CENTRAL.size
+        at += _CENTRAL.size + name + extra
+        if is_text(data[at : at + comment]):
+            yield directory.start + at, directory.start + at + comment
+        at += comment
+    yield directory.end, directory.end + _END.size
+    if is_text(directory.comment):
+        yield directory.end, directory.after
+
+
+def is_text(comment: bytes) -> bool:
+    """Return whether a comment is read as text."""
+    try:
+        comment.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in comment
 
 
 def _wide(extra: bytes, *values: int) -> list[int]:

@@ -27,9 +27,9 @@ from veritensor_ray.formats.archives.zip.structure import (
     ZipEntry,
     contradiction,
     find_directory,
+    fixed_fields,
     found_entry,
     local_header,
-    records,
 )
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.decoders import BROKEN, PIECE
@@ -173,9 +173,11 @@ class ZipArchive:
             if (local := self._local(entry)) is not None:
                 behind = _DESCRIPTOR if (local.flags | entry.flags) & STREAMED else 0
                 taken.append((entry.offset, local.data + entry.packed + behind))
-                self._account.claim(entry.offset, entry.offset + LOCAL_SIZE + len(local.raw), "structure")  # not the extra fields
-                self._account.claim(local.data, local.data + entry.packed + behind, "members")
-        for begin, end in records(self._file, start, after):
+                name = len(local.raw) if local.raw == entry.raw else 0  # the directory shows the same name
+                self._account.claim(entry.offset, entry.offset + LOCAL_SIZE + name, "structure")
+                if id(entry) in self._judged:  # all others, such as the type of a document, have not been read to their ends
+                    self._account.claim(local.data, local.data + entry.packed, "members")
+        for begin, end in fixed_fields(self.directory) if self.directory else ():
             self._account.claim(begin, end, "structure")
         at = 0
         for begin, end in [*sorted(taken), (start, after)]:
