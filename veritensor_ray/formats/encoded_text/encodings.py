@@ -1,4 +1,4 @@
-"""Decodes base64, hexadecimal, URL, HTML-entity, quoted-printable and escaped text into the text or the file that it encodes.
+"""Decodes base64, hexadecimal, URL, HTML-entity, quoted-printable, UTF-7 and escaped text into the text or the file that it encodes.
 
 A token that markup cuts in pieces, as LaTeX and Markdown cut `ghp\\_x`, is put together.
 """
@@ -40,12 +40,14 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _ESCAPE = re.compile(r"(?:\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|U[0-9A-Fa-f]{8}))+")
 _ONE_ESCAPE = re.compile(r"\\[uxU]\{?([0-9A-Fa-f]+)\}?")
 _QUOTED = re.compile(r"=\r?\n|(?:=[0-9A-F]{2})+")
-# Each encoding is tried if its mark occurs twice within a few characters, and counts if enough of the hidden characters are letters.
+_UTF7 = re.compile(r"\+([A-Za-z0-9+/]{8,})-?")
+# Each encoding is tried if its mark occurs twice within a few characters (that of UTF-7 is long enough alone), and counts if enough of the hidden characters are letters.
 _MARKS = (
     (re.compile(rb"%[2-7][0-9A-Fa-f][^%\s]{0,12}%[2-7][0-9A-Fa-f]"), "url"),
     (re.compile(rb"&#[xX]?[0-9A-Fa-f]{2,6};[^&\n]{0,12}&#"), "html-entities"),
     (re.compile(rb"\\[uxU]\{?[0-9A-Fa-f]{2,8}\}?[^\\\n]{0,12}\\[uxU]"), "escapes"),
     (re.compile(rb"=[2-7][0-9A-F][^=\n]{0,12}=[2-7][0-9A-F]"), "quoted-printable"),
+    (re.compile(rb"\+A[C-H][A-Za-z0-9+/]{9}"), "utf-7"),  # four characters of ASCII or more
 )
 TOKENS = "tokens"  # base64 and hexadecimal
 MARKUP = "markup"
@@ -220,6 +222,17 @@ def _quoted(text: str) -> str | None:
     return "" if text.startswith(("=\n", "=\r")) else _printable(bytes.fromhex(text.replace("=", "")))
 
 
+def _utf7(text: str) -> str | None:
+    """Decode a run of UTF-7 (RFC 2152): base64 of UTF-16, of which the last bits may be padding."""
+    run = text.strip("+-")
+    data = base64.b64decode(run[: len(run) // 4 * 4] + (run[len(run) // 4 * 4 :] + "==")[: 4 if len(run) % 4 > 1 else 0])
+    try:
+        plain = data[: len(data) // 2 * 2].decode("utf-16-be")
+    except UnicodeDecodeError:
+        return None
+    return plain if _printed(plain) == len(plain) else None
+
+
 def _printable(data: bytes) -> str | None:
     try:
         text = data.decode("utf-8")
@@ -240,4 +253,10 @@ def _escaped(text: str) -> str | None:
     return plain if _printed(plain) == len(plain) else None
 
 
-_IN_PLACE: tuple[tuple[re.Pattern[str], _Decode], ...] = ((_PERCENT, _percent), (_ENTITY, _entity), (_ESCAPE, _escaped), (_QUOTED, _quoted))
+_IN_PLACE: tuple[tuple[re.Pattern[str], _Decode], ...] = (
+    (_PERCENT, _percent),
+    (_ENTITY, _entity),
+    (_ESCAPE, _escaped),
+    (_QUOTED, _quoted),
+    (_UTF7, _utf7),
+)

@@ -49,7 +49,9 @@ _ASCII = bytes(range(128))
 # ASCII that somebody decoded as UTF-16: two characters look like one, most often like a Chinese one. Of those, a third could be two of ASCII,
 # so that sixteen in a row hardly ever are Chinese.
 _PAIRS = re.compile("[" + "".join(f"{chr(high << 8 | 0x20)}-{chr(high << 8 | 0x7E)}" for high in range(0x20, 0x7F)) + "\u0a0d\u0d0a]{16,}")
-_FEWEST_BYTES = 3 * 16  # of such a run in UTF-8
+# ASCII in UTF-16 whose bytes were swapped: one character each, of which few are written and never many in a row.
+_SWAPPED = re.compile("[" + "".join(chr(code << 8) for code in (9, 10, 13, *range(0x20, 0x7F))) + "]{8,}")
+_FEWEST_BYTES = 3 * 8  # of such a run in UTF-8
 _FEWEST_KINDS, _LEAST_PROSE = 8, 0.7  # different characters of a decoded text, and its share of letters and spaces
 _TOKEN = re.compile(r"\w{3,64}")
 _LATIN = re.compile("[A-Za-z]")
@@ -60,6 +62,8 @@ _LOOK_ALIKES = str.maketrans(
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _BITS = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{16,}")
+_OVERRIDE = "\u202e"  # what follows is shown from right to left, whatever letters it has
+_BACKWARD = re.compile(f"{_OVERRIDE}([^\u202a-\u202e\n]{{4,}})")
 
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _STAND_INS = b"0134579@$!|"
@@ -82,8 +86,10 @@ def suspects(texts: pa.Array, joined: JoinedRows) -> Iterator[tuple[int, str]]:
         for row in np.flatnonzero(~pc.fill_null(pc.string_is_ascii(texts), True).to_numpy(zero_copy_only=False)).tolist():
             start, end = joined.span(row)
             beyond = joined.data[start:end].translate(None, _ASCII)
-            if (_SUSPECT_BYTES.search(beyond) and _SUSPECT.search(texts[row].as_py())) or (
-                len(beyond) >= _FEWEST_BYTES and _PAIRS.search(texts[row].as_py())
+            if (
+                (_SUSPECT_BYTES.search(beyond) and _SUSPECT.search(texts[row].as_py()))
+                or (len(beyond) >= _FEWEST_BYTES and (_PAIRS.search(texts[row].as_py()) or _SWAPPED.search(texts[row].as_py())))
+                or _OVERRIDE.encode() in beyond
             ):
                 yield row, VIA
     if len(joined.data.translate(None, _CONTROLS)) < len(joined.data):  # which is far quicker than a search
@@ -110,11 +116,18 @@ def look(text: str) -> Iterator[Layer]:
                 message = decode(match.group())
                 if message:
                     yield Layer(_standing_for(message, match.span()), via)
+        for match in _BACKWARD.finditer(text):
+            places = np.arange(*match.span(1), dtype=np.int64)[::-1]
+            yield Layer(Mapped(match[1][::-1], places, places + 1), "right-to-left")
         for match in _PAIRS.finditer(text):
             for codec in ("utf-16-le", "utf-16-be"):
                 if _is_prose(plain := match.group().encode(codec).decode("ascii")):
                     places = np.repeat(np.arange(*match.span(), dtype=np.int64), 2)
                     yield Layer(Mapped(plain, places, places + 1), codec)
+        for match in _SWAPPED.finditer(text):
+            yield Layer(
+                Mapped("".join(chr(ord(character) >> 8) for character in match[0])).on(Mapped(text).part(*match.span())), "utf-16-swapped"
+            )
         mapped.sub(_WIDE, _narrow)
         mapped.put(list(_of_two_scripts(mapped.text)))
     mapped.put(list(_of_orders(mapped.text)))
