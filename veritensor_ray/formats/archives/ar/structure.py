@@ -14,6 +14,7 @@ from veritensor_ray.formats.common.file_ranges import length, occurrences
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.streams import Window
 
+_NUMBERS = slice(16, 48)  # where a header has times, owners and modes
 SIZE = slice(48, 58)  # where a header has the size of its data, in decimal digits
 HEADER = 60
 _MAGIC, _END = 8, b"`\n"
@@ -50,6 +51,7 @@ class ArArchive:
 
     def __init__(self, source: Source, report: ArchiveReport) -> None:
         self._file, self._most, self._report = source.file, source.limits.members, report
+        self._account = source.account
         self._size = length(source.file)
         self._names, self._names_at = b"", 0
         self._named: set[int] = set()  # the places in the table of names that an entry refers to
@@ -57,11 +59,14 @@ class ArArchive:
     def entries(self) -> Iterator[ArEntry]:
         """Yield the entries in order. Raises ReadError if the archive ends in the middle of one, and LimitExceeded."""
         at, count = _MAGIC, 0
+        self._account.claim(0, at, "structure")
         while at < self._size:
             count += 1
             if count > self._most:
                 raise LimitExceeded("members", f"the archive has more than {self._most} entries")
             entry = self._entry(at)
+            if not entry.is_names:  # of which every name is claimed on its own
+                self._account.claim(entry.start, entry.start + entry.size, "members")
             yield entry
             if entry.start + entry.size > self._size:
                 raise ReadError(f"the archive ends in the middle of {entry.name}")
@@ -76,6 +81,8 @@ class ArArchive:
         if not size.isdigit() or not header.endswith(_END):
             return self._damaged(at, header, f"no ar header at byte {at}")
         start = at + HEADER
+        spared = [] if _HEADER.fullmatch(header) else [(at + _NUMBERS.start, at + _NUMBERS.stop)]
+        self._account.claim_around(at, start, "structure", spared)
         whole = ArEntry(text(name.removesuffix(b"/")) or f"unnamed at byte {at}", at, start, int(size), start + -(-int(size) // 2) * 2)
         if name == b"//":
             self._learn(whole)
@@ -108,6 +115,7 @@ class ArArchive:
         if size > _LONGEST:
             self._report.gap(f"a name of more than {_LONGEST} bytes was not read", bound="ar_names")
         name = Window(self._file, whole.start, size).read(min(size, _LONGEST))
+        self._account.claim(whole.start, whole.start + len(name.partition(b"\x00")[0]), "structure")
         return whole._replace(name=text(name.partition(b"\x00")[0]) or whole.name, start=whole.start + size, size=whole.size - size)
 
     def _learn(self, table: ArEntry) -> None:
@@ -125,6 +133,7 @@ class ArArchive:
             self._report.gap("its name is not in the table of names", f"/{place}")
             return None
         self._named.add(place)
+        self._account.claim(self._names_at + place, self._names_at + found.end(), "structure")
         return text(found[0].removesuffix(b"/"))
 
     def _report_unused(self) -> None:

@@ -16,6 +16,7 @@ from veritensor_ray.formats.archives.sevenzip.structure import ArchivedFile, Fol
 from veritensor_ray.formats.common.decoders import PIECE
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces
+from veritensor_ray.formats.residue.hidden import hidden
 
 _UNIX = 0x8000  # in a file's attributes: the upper half is a Unix mode
 _LINK = 4096
@@ -44,7 +45,7 @@ class _Share:
 
 class _SevenZip:
     def __init__(self, source: Source) -> None:
-        self._file, self._limits, self._budget = source.file, source.limits, source.budget
+        self._file, self._limits, self._budget, self._account = source.file, source.limits, source.budget, source.account
         self._report = ArchiveReport()
         self._seen: dict[str, FolderPart] = {}
 
@@ -56,6 +57,10 @@ class _SevenZip:
             self._report.gap("encrypted", code=ReasonCode.ENCRYPTED)
             yield from self._report.rest()
             return
+        for start, end in found.ranges:
+            self._account.claim(start, end, "structure")
+        for data in found.unread:
+            yield from hidden(data, part="header")
         parts = self._parts(found.folders)
         for file in found.files:
             self._report.name(file.name)
@@ -64,13 +69,16 @@ class _SevenZip:
             elif not file.folder:
                 yield Member(file.name, io.BytesIO())
             yield from self._report.take()
+        for number, (whole, part) in enumerate(parts, 1):
+            yield from self._content(ArchivedFile(f"unlisted file {number}", stream=True, folder=False, attributes=0), whole, part)
         yield from self._report.rest()
 
     def _parts(self, folders: list[Folder]) -> Iterator[tuple[Pieces | ReadError, FolderPart]]:
         """For each file with data: the stream whose next part it is, or the reason why it cannot be read."""
         for folder in folders:
             whole = folder.problem() or Pieces(unpacked(self._file, folder, self._budget))
-            for part in folder.parts:
+            self._account.claim(folder.start, folder.start + folder.taken, "members")
+            for part in folder.parts or [FolderPart(folder.size, folder.crc)]:
                 yield whole, part
 
     def _content(self, file: ArchivedFile, whole: Pieces | ReadError, part: FolderPart) -> Iterator[Item]:

@@ -22,6 +22,7 @@ MAGIC = b"7z\xbc\xaf\x27\x1c"
 _HEADER = bounds.ARCHIVE_HEADER  # in bytes, both stored and decoded
 _CODERS = 8  # in a folder
 _END, _HEADER_ID, _STREAMS, _FILES, _PACK, _UNPACK, _SUB, _SIZE, _CRC, _FOLDER, _SIZES, _COUNTS = 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+_PLACES_AND_TIMES = (16, 18, 19, 20, 24)  # properties of files that are numbers
 _EMPTY, _EMPTY_FILE, _NAMES, _ATTRIBUTES, _ENCODED = 14, 15, 17, 21, 23
 
 
@@ -34,13 +35,17 @@ class FolderPart(NamedTuple):
 
 @dataclass(slots=True)
 class Folder:
-    """A packed stream and its coders, in the order in which they are applied. `parts` follow each other in its output."""
+    """A packed stream and its coders, in the order in which they are applied. `parts` follow each other in its output.
+
+    `taken` is the size of all its packed streams.
+    """
 
     coders: list[Coder]
     simple: bool
     crc: int | None = None
     start: int = 0
     packed: int = 0
+    taken: int = 0
     parts: list[FolderPart] = field(default_factory=list)
 
     @property
@@ -68,10 +73,12 @@ class ArchivedFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The contents of the header."""
+    """The contents of the header. `ranges` are where it stands in the file, and `unread` are parts of it that say nothing about files."""
 
     folders: list[Folder]
     files: list[ArchivedFile]
+    ranges: list[tuple[int, int]]
+    unread: list[bytes]
 
 
 class _Cursor:
@@ -85,6 +92,9 @@ class _Cursor:
             raise IndexError("the header ends early")
         self.at += size
         return self.data[self.at - size : self.at]
+
+    def rest(self) -> bytes:
+        return self.data[self.at :]
 
     def byte(self) -> int:
         return self.take(1)[0]
@@ -133,21 +143,24 @@ def _listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
         raise ReadError("the archive's first header is damaged")
     offset, length, crc = (int.from_bytes(front[at : at + 8], "little") for at in (12, 20, 28))
     if not length:
-        return Listing([], [])
+        return Listing([], [], [(0, 32)], [])
     if 32 + offset + length > size:
         raise ReadError("the archive ends early: its header, which belongs at the end, is missing")
     _bounded(length)
     data = Window(file, 32 + offset, length).read(length)
     if zlib.crc32(data) != crc:
         raise ReadError("the header is damaged: its checksum is wrong")
+    ranges, unread = [(0, 32), (32 + offset, 32 + offset + length)], list[bytes]()
     for _ in range(4):  # a header may be packed several times
         cursor = _Cursor(data)
         kind = cursor.byte()
         if kind == _HEADER_ID:
-            return _header(cursor, members)
+            return Listing(*_header(cursor, members, unread), ranges, unread)
         if kind != _ENCODED:
             break
-        data = _decoded(file, cursor, budget)
+        data, packed = _decoded(file, cursor, budget)
+        ranges.append(packed)
+        unread.append(cursor.rest())
     raise ReadError("the header has an unknown type")
 
 
@@ -156,7 +169,8 @@ def _bounded(length: int) -> None:
         raise LimitExceeded("archive_header", f"the header has more than {_HEADER} bytes")
 
 
-def _decoded(file: BinaryIO, cursor: _Cursor, budget: Budget) -> bytes:
+def _decoded(file: BinaryIO, cursor: _Cursor, budget: Budget) -> tuple[bytes, tuple[int, int]]:
+    """Return a packed header, and where it stands in the file."""
     folders = _streams(cursor)
     if not folders:
         raise Malformed("the packed header has no data")
@@ -167,23 +181,24 @@ def _decoded(file: BinaryIO, cursor: _Cursor, budget: Budget) -> bytes:
     data = Pieces(unpacked(file, folder, budget)).read(folder.size)
     if len(data) < folder.size or (folder.crc is not None and zlib.crc32(data) != folder.crc):
         raise Malformed("it cannot be unpacked")
-    return data
+    return data, (folder.start, folder.start + folder.taken)
 
 
-def _header(cursor: _Cursor, members: int) -> Listing:
+def _header(cursor: _Cursor, members: int, unread: list[bytes]) -> tuple[list[Folder], list[ArchivedFile]]:
     folders: list[Folder] = []
     files: list[ArchivedFile] = []
     while (kind := cursor.byte()) != _END:
         if kind == _STREAMS:
             folders = _streams(cursor)
         elif kind == _FILES:
-            files = _files(cursor, members)
+            files = _files(cursor, members, unread)
         elif kind == 2:  # properties of the archive, none of which are in use
             while cursor.byte():
-                cursor.take(cursor.number())
+                unread.append(cursor.take(cursor.number()))
         else:
             raise Malformed(f"unknown property {kind}")
-    return Listing(folders, files)
+    unread.append(cursor.rest())
+    return folders, files
 
 
 def _streams(cursor: _Cursor) -> list[Folder]:
@@ -216,7 +231,8 @@ def _place(folders: list[Folder], used: list[int], start: int, sizes: list[int])
         if len(mine) < count:
             raise Malformed("packed streams are missing")
         folder.start, folder.packed = start, mine[0] if mine else 0
-        start, at = start + sum(mine), at + count
+        folder.taken = sum(mine)
+        start, at = start + folder.taken, at + count
 
 
 def _pack(cursor: _Cursor) -> tuple[int, list[int]]:
@@ -320,7 +336,7 @@ def _divide(cursor: _Cursor, folders: list[Folder]) -> None:
         folder.parts = [FolderPart(size, folder.crc if told else next(sums, None)) for size in some]
 
 
-def _files(cursor: _Cursor, members: int) -> list[ArchivedFile]:
+def _files(cursor: _Cursor, members: int, unread: list[bytes]) -> list[ArchivedFile]:
     count = cursor.number()
     if count > members:
         raise LimitExceeded("members", f"the archive has more than {members} entries")
@@ -334,11 +350,15 @@ def _files(cursor: _Cursor, members: int) -> list[ArchivedFile]:
         elif kind == _NAMES:
             if inner.byte():
                 raise Malformed("the names are stored outside the header")
-            names = inner.data[1:].decode("utf-16-le", "replace").split("\x00", count)[:count]
+            names = inner.data[1:].decode("utf-16-le", "replace").split("\x00", count)
+            unread += [name.encode("utf-8", "surrogatepass") for name in names[count:]]
+            names = names[:count]
         elif kind == _ATTRIBUTES:
             known = inner.all_or_bits(count)
             inner.byte()
             attributes = [int.from_bytes(inner.take(4), "little") if told else 0 for told in known]
+        elif kind not in _PLACES_AND_TIMES:
+            unread.append(inner.data)
     names += [""] * (count - len(names))
     plain = iter(files)
     folder = [none and not next(plain, False) for none in empty]

@@ -12,6 +12,7 @@ from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.archives.entry_names import link_hazard
 from veritensor_ray.formats.archives.entry_report import ArchiveReport, Comments
 from veritensor_ray.formats.archives.tar.structure import BLOCK, TarError, TarHeader, header, old_sparse, pax_records, sparse_map, text
+from veritensor_ray.formats.archives.tar.unread import in_header, in_name, in_numbers, in_records
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.decoders import PIECE
 from veritensor_ray.formats.common.file_ranges import occurrences
@@ -80,6 +81,7 @@ class TarArchive:
 
     def __init__(self, source: Source) -> None:
         self._file, self._limits, self._budget = source.file, source.limits, source.budget
+        self._account = source.account
         self._size = self._file.seek(0, 2)
         self._report, self._comments = ArchiveReport(), Comments()
         self._everywhere: dict[str, str] = {}
@@ -133,6 +135,7 @@ class TarArchive:
         self._file.seek(tail)
         end = tail + len(self._file.read(max(0, self._at - tail)).rstrip(b"\x00"))  # without the padding
         if end > start:
+            self._account.claim(start, end, "members")
             yield Member(f"bytes {start} to {end}", cast("BinaryIO", Pieces(Window(self._file, start, end - start).pieces())))
 
     def _headers_from(self, start: int) -> Iterator[int]:
@@ -163,8 +166,13 @@ class TarArchive:
         if self._ended:
             self._ended = False
             self._report.notice("hidden-bytes", f"bytes {self._at} to {self._size}: more entries after the end marker")
+        self._claim(self._at, block, in_header(block))
         self._at += BLOCK
         return found
+
+    def _claim(self, at: int, data: bytes, unread: Iterator[tuple[int, int]]) -> None:
+        """Claim a part of a header, except for what nobody reads."""
+        self._account.claim_around(at, at + len(data), "structure", [(at + start, at + end) for start, end in unread])
 
     def _skip_zeros(self) -> None:
         """Move to the first block that is not all zeros."""
@@ -185,6 +193,8 @@ class TarArchive:
         size = _pax_number(records.get("size"), found.size)
         if kind == "S":
             about.sparse, start = old_sparse(self._file, found, start)
+            more = Window(self._file, self._at, start - self._at).read(start - self._at)
+            self._claim(self._at, b"" if in_numbers(more) else more, iter(()))
         self._at = start + -(-size // BLOCK) * BLOCK if kind not in "123456" else start
         return TarEntry(kind, name, link, at, start, size, found, records, about.sparse)
 
@@ -218,9 +228,11 @@ class TarArchive:
         if len(data) < found.size:
             raise TarError("the archive ends in the middle of an extended header")
         if found.kind in "LK":
+            self._claim(start, data, in_name(data))
             value = text(data.partition(b"\x00")[0])
             self._next.name, self._next.link = (value, self._next.link) if found.kind == "L" else (self._next.name, value)
             return
+        self._claim(start, data, in_records(data))
         records, sparse = pax_records(data)
         if comment := records.pop("comment", None):
             self._comments.add(comment, found.name)
@@ -231,12 +243,21 @@ class TarArchive:
         """Yield the content of a file in pieces. Raises EOFError if the archive ends before."""
         window = Window(self._file, entry.start, entry.size)
         if entry.kind == "S":
+            self._claim_parts(window, entry.sparse)
             yield from _spread(window, entry.sparse, entry.header.real_size, self._budget)
         elif entry.whole is not None:
             parts = entry.sparse or sparse_map(entry.records, window)
+            listed = Window(self._file, entry.start, window.at - entry.start).read(window.at - entry.start)
+            self._claim(entry.start, b"" if listed.translate(None, b"0123456789\n\0") else listed, iter(()))
+            self._claim_parts(window, parts)
             yield from _spread(window, parts, _pax_number(entry.whole, 0), self._budget)
         else:
+            self._account.claim(entry.start, entry.start + entry.size, "members")
             yield from window.pieces()
+
+    def _claim_parts(self, window: Window, parts: list[tuple[int, int]]) -> None:
+        """Claim the parts of a sparse file, which follow each other in the archive."""
+        self._account.claim(window.at, window.at + sum(length for _, length in parts), "members")
 
 
 def _pax_number(value: str | None, otherwise: int) -> int:

@@ -12,7 +12,7 @@ from veritensor_ray.formats.common.streams import Window
 
 BLOCK = 512
 _PARTS = bounds.SPARSE_PARTS
-_RECORD = re.compile(rb"(\d{1,7}) ")
+RECORD = re.compile(rb"(\d{1,7}) ")
 
 
 class TarError(ReadError):
@@ -76,7 +76,7 @@ def pax_records(data: bytes) -> tuple[dict[str, str], list[tuple[int, int]]]:
     found: dict[str, str] = {}
     sparse: list[tuple[int, int]] = []
     offset = at = 0
-    while at < len(data) and (length := _RECORD.match(data, at)):
+    while at < len(data) and (length := RECORD.match(data, at)):
         end = at + int(length[1])
         key, sign, value = data[length.end() : end - 1].partition(b"=")
         if end <= length.end() or end > len(data) or not sign:
