@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,11 +36,18 @@ class Rewritten:
     marks: list[Mark]
 
 
-def rewritten(data: bytes, name: str, policy: CleanPolicy | None = None, engines: tuple[str, ...] = PATTERNS) -> Rewritten:
+def rewritten(
+    data: bytes,
+    name: str,
+    policy: CleanPolicy | None = None,
+    engines: tuple[str, ...] = PATTERNS,
+    clock: Callable[[], float] = time.monotonic,
+    limits: dict[str, Any] | None = None,
+) -> Rewritten:
     """Scan and clean a file of that name and content. Engines with a model only run their patterns."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / name).write_bytes(data)
-        settings = Settings(sources=[folder], engines=list(engines), pii={"free_text": False})
+        settings = Settings(sources=[folder], engines=list(engines), pii={"free_text": False}, limits=limits or {})
         starts = tuple(roots(settings.sources, {}))
         cleaning = Cleaning(policy or CleanPolicy(), OutputStore(f"{folder}/unused"), KEY)
         context = Context(settings, starts, engines, KEY, f"clean-{engines}", cleaning=cleaning)
@@ -47,7 +56,8 @@ def rewritten(data: bytes, name: str, policy: CleanPolicy | None = None, engines
             outcome.settle()
             row = entry.rows[0]
             artifact = OpenArtifact(row, starts[0], {})
-            draft: Draft = ArtifactCleaner(cleaning, _categories(engines), settings.limits).clean(row, outcome, artifact.file(), None)
+            cleaner = ArtifactCleaner(cleaning, _categories(engines), settings.limits, clock=clock)
+            draft: Draft = cleaner.clean(row, outcome, artifact.file(), None)
             artifact.close()
             content = None
             if draft.content is not None:

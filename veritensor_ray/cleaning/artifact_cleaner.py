@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from veritensor_ray.core.media_types import MARKDOWN
 from veritensor_ray.core.wording import counted
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.outcome import Outcome
-from veritensor_ray.formats.common.file_ranges import Holes, pieces
+from veritensor_ray.formats.common.file_ranges import Holes, length, pieces
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
@@ -45,11 +46,34 @@ class Draft:
     content: BinaryIO | None = None
 
 
+class _Allowance:
+    """The time for rewriting an artifact of `size` bytes, however often its rewriter says that it makes progress.
+
+    Calling it is such a sign, and raises CannotRewriteError when the time is over.
+    """
+
+    def __init__(self, limits: Limits, size: int, pulse: Pulse, clock: Callable[[], float]) -> None:
+        self._pulse, self._clock, self._limit = pulse, clock, limits.artifact_seconds
+        self._until = clock() + limits.artifact_seconds * (1 + size // limits.split_bytes)
+
+    def __call__(self) -> None:
+        if self._clock() > self._until:
+            raise CannotRewriteError(f"rewriting it takes too long (limits.artifact_seconds: {self._limit:g})")
+        self._pulse()
+
+
 class ArtifactCleaner:
     """Carries a policy to single artifacts. `categories` maps the rules of this run to their categories."""
 
-    def __init__(self, cleaning: Cleaning, categories: Mapping[str, str], limits: Limits, pulse: Pulse = lambda: None) -> None:
-        self._cleaning, self._categories, self._limits, self._pulse = cleaning, categories, limits, pulse
+    def __init__(
+        self,
+        cleaning: Cleaning,
+        categories: Mapping[str, str],
+        limits: Limits,
+        pulse: Pulse = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cleaning, self._categories, self._limits, self._pulse, self._clock = cleaning, categories, limits, pulse, clock
 
     def clean(self, row: PlanRow, outcome: Outcome, file: BinaryIO, kind: Kind | None, held: str | None = None) -> Draft:
         """Decide about an artifact that was scanned, and rewrite it. `file` is open at its beginning.
@@ -76,7 +100,8 @@ class ArtifactCleaner:
         problem = held
         if problem is None:
             account = Account()
-            carried = Orders(orders, strip, self._cleaning.replace, account, None, self._pulse)
+            allowance = _Allowance(self._limits, length(file), self._pulse, self._clock)
+            carried = Orders(orders, strip, self._cleaning.replace, account, None, allowance)
             try:
                 content = self._rewritten(row, outcome, file, kind, carried)
             except (CannotRewriteError, ReadError) as error:
@@ -127,6 +152,7 @@ class ArtifactCleaner:
         return Draft(result)
 
     def _rewritten(self, row: PlanRow, outcome: Outcome, file: BinaryIO, kind: Kind | None, orders: Orders) -> BinaryIO:
+        file.seek(0)
         source: Source = opened(file, row.artifact, self._limits, kind=kind)
         groups = (row.start or 0, row.end or 0) if row.kind == "rowgroups" else None
         source = replace(source, row_groups=groups, first_part=row.part == 0)
@@ -143,7 +169,7 @@ class ArtifactCleaner:
     def _check(self, copy: BinaryIO, outcome: Outcome, orders: Orders) -> None:
         """Raise CannotRewriteError if a value that was removed is still somewhere in the copy."""
         values = removed_values(outcome.recorded.marks, orders, self._categories, self._cleaning.replace)
-        if left := still_there(copy, values, self._limits, self._pulse):
+        if left := still_there(copy, values, self._limits, orders.pulse):
             raise CannotRewriteError(left)
 
     def _changed(self, result: Cleaned, content: BinaryIO, account: Account, outcome: Outcome) -> Draft:

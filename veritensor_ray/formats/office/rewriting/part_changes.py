@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 from urllib.parse import quote
 
 from veritensor_ray.formats.editing.actions import Action, Strippable
@@ -14,13 +15,16 @@ from veritensor_ray.formats.office.rewriting.part import Change, Part
 from veritensor_ray.formats.office.rewriting.tracing import Collected, Found, SheetCell, XmlElement, spot_of
 from veritensor_ray.formats.office.shared.traced import Spot, TextRun, Traced
 
+_T = TypeVar("_T")
 _IDENTIFIERS = frozenset({("definedName", "name"), ("sheet", "name"), ("bookmarkStart", "name")})  # other parts refer to them
 _TARGET = ("Relationship", "Target")
 _FORMULAS = ("formula", "formula1", "formula2")  # columns of conditional formats and of rules for input
 _NOWHERE = "about:blank"  # a relationship needs a target, and its part needs the relationship
 _SHORTEST = 3  # characters of a changed text whose repeats are changed too
 _ELEMENTS = " \t\n-\u00ad"  # characters that stand in Word's XML as elements
+_BEGINS, _LETTER = re.compile(r"(?<!\w)(?=.)", re.DOTALL), re.compile(r"\w")
 Make = Callable[[Part], Change]
+_ByRow = defaultdict[tuple[str | None, int | None], list[_T]]
 
 
 class Changes:
@@ -100,6 +104,7 @@ class Changes:
     def _edit(self, text: str, edits: Iterable[Edit], found: Found | None = None) -> None:
         """Change a text across the runs that it consists of: the first run that is affected takes the new characters."""
         for edit in edits:
+            self._orders.pulse()
             new = edit.text.replace('"', '""') if found and found.in_formula else edit.text
             for run in text.between(edit.start, edit.end) if isinstance(text, Traced) else ():
                 if run.spot is not None:
@@ -113,19 +118,20 @@ class Changes:
         for part, texts in self._reading.repeats.items():
             if not (new := self._repeated.get(part)):
                 continue
-            pattern = re.compile("|".join(rf"(?<!\w){re.escape(old)}(?!\w)" for old in sorted(new, key=len, reverse=True)))
+            words = _Words(new)
             for text in texts:
-                self._edit(text, [Edit(match.start(), match.end(), new[match[0]]) for match in pattern.finditer(text)])
+                self._edit(text, [*words.edits(text)])
 
     # Cells
 
     def _rows(self) -> None:
         """Empty the rows that are to be dropped: the rows below them stay where formulas expect them."""
+        cells_of, unwanted_of, units_of = self._by_row()
         for (part, row), orders in self._reading.plan.rows.items():
-            cells = [cell for cell in self._reading.in_rows if cell.row == row and self._reading.titles.get(cell.part, "") == part]
+            cells = cells_of[part, row]
             if not cells or any(cell.formula is not None and cell.formula.shared for cell in cells):
                 continue
-            here = [found for found in self._reading.unwanted if (found.read.part, found.read.row) == (part, row)]
+            here = unwanted_of[part, row]
             texts = {(found.cell.part, found.cell.at): found.read.text for found in here if found.cell and not found.in_formula}
             for cell in cells:
                 self._empty(cell, texts.get((cell.part, cell.at), ""))
@@ -135,9 +141,19 @@ class Changes:
             for order in orders:
                 self._orders.tick(order)
                 self._orders.account.rows.append(DroppedRow(self._orders.member, row, order.mark.rule, stays=True))
-            for unit in self._orders.units:
-                if (unit.part, unit.row) == (part, row):
-                    self._orders.account.done.update(order.number for order in self._orders.units[unit])
+            for unit in units_of[part, row]:
+                self._orders.account.done.update(order.number for order in self._orders.units[unit])
+
+    def _by_row(self) -> tuple[_ByRow[SheetCell], _ByRow[Found], _ByRow[Unit]]:
+        """Return the cells of rows to empty, the texts that go as a whole, and the units with orders, all by sheet and row."""
+        cells, unwanted, units = _ByRow[SheetCell](list), _ByRow[Found](list), _ByRow[Unit](list)
+        for cell in self._reading.in_rows:
+            cells[self._reading.titles.get(cell.part, ""), cell.row].append(cell)
+        for found in self._reading.unwanted:
+            unwanted[found.read.part, found.read.row].append(found)
+        for unit in self._orders.units if self._reading.plan.rows else ():
+            units[unit.part, unit.row].append(unit)
+        return cells, unwanted, units
 
     def _empty(self, cell: SheetCell, text: str) -> bool:
         """Empty a cell. A shared text goes when no other cell shows it."""
@@ -162,6 +178,29 @@ class Changes:
         self.without_formulas = True
         self.by_part[cell.part].append(partial(_removed, cell.formula))
         return True
+
+
+class _Words:
+    """Words and what takes the place of each: found in time that does not depend on how many there are."""
+
+    def __init__(self, new: Mapping[str, str]) -> None:
+        self._new = new
+        sizes = defaultdict[str, set[int]](set)
+        for old in new:
+            sizes[old[:_SHORTEST]].add(len(old))
+        self._sizes = {head: sorted(some, reverse=True) for head, some in sizes.items()}
+
+    def edits(self, text: str) -> Iterator[Edit]:
+        """Yield the changes to a text, in which the longest of the words that begin at a place counts."""
+        done = 0
+        for begin in _BEGINS.finditer(text):
+            at = begin.start()
+            for size in self._sizes.get(str(text[at : at + _SHORTEST]), ()) if at >= done else ():
+                old = str(text[at : at + size])
+                if old in self._new and not _LETTER.match(text, at + size):
+                    yield Edit(at, at + size, self._new[old])
+                    done = at + size
+                    break
 
 
 def _ambiguous(found: Iterable[Found]) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -92,13 +92,14 @@ class _Ordered:
         first, last = added.start, added.start + len(added.text)
         if added.origins:
             first, last = added.origins[0].start, max(origin.end for origin in added.origins)
+        starts = [origin.start for origin in added.origins or ()]
         at = bisect_left(self._ranges, (first, first))
         while at < len(self._ranges) and self._ranges[at][0] <= last:
             start, end = self._ranges[at]
             at += 1
             begin, stop = start - added.start, end - added.start
             if added.origins:
-                begin, stop = _forward(start, added.origins), _forward(end - 1, added.origins) + 1
+                begin, stop = _forward(start, added.origins, starts), _forward(end - 1, added.origins, starts) + 1
             if not 0 <= begin <= stop <= len(added.text):
                 continue
             known = self._known[start, end]
@@ -109,9 +110,10 @@ class _Ordered:
                 yield order._replace(mark=mark._replace(start=begin, end=stop, straight=straight, column=column))
 
 
-def _forward(at: int, origins: Sequence[Origin]) -> int:
-    """Return the character of an assembled text that comes from character `at` of the original; negative if none does."""
-    for origin in origins:
-        if origin.start <= at < origin.end:
-            return origin.at + at - origin.start
-    return -2
+def _forward(at: int, origins: Sequence[Origin], starts: Sequence[int]) -> int:
+    """Return the character of an assembled text that comes from character `at` of the original; negative if none does.
+
+    The origins follow each other in the original, where they begin at `starts`.
+    """
+    origin = origins[max(0, bisect_right(starts, at) - 1)]
+    return origin.at + at - origin.start if origin.start <= at < origin.end else -2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -44,13 +45,14 @@ def told(pieces: Pieces, at: int, join: Join = plainly) -> tuple[list[Told], int
 
 
 def _apart(runs: list[tuple[str, str]], at: int, join: Join) -> Iterator[Told]:
-    texts: dict[str, str] = {}
+    texts: dict[str, list[str]] = {}
     origins: dict[str, list[Origin]] = {}
+    sizes = Counter[str]()
     for kind, text in runs:
-        before = texts.get(kind, "")
-        origins.setdefault(kind, []).append(Origin(len(before), at, at + len(text)))
-        texts[kind] = join((before, text)) if before else text
+        origins.setdefault(kind, []).append(Origin(sizes[kind], at, at + len(text)))
+        texts.setdefault(kind, []).append(text)
+        sizes[kind] += len(text)
         at += len(text)
-    for kind, text in texts.items():
-        if not text.isspace():
+    for kind, some in texts.items():
+        if not (text := join(some)).isspace():
             yield Told(kind, text, 0, origins[kind])

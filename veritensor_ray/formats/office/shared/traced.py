@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple, Protocol, SupportsIndex
 
 from veritensor_ray.core.origins import Origin
@@ -33,8 +35,9 @@ class TextRun(NamedTuple):
 class Traced(str):
     """A text with the runs that it consists of, or with the fields of the spot where it stands as one piece: there may be millions of those."""
 
-    __slots__ = ("_runs", "_spot")
+    __slots__ = ("_runs", "_spot", "_starts")
     _runs: tuple[TextRun, ...]
+    _starts: list[int]  # where the runs begin; it exists once somebody has asked for runs of a text that has several
     _spot: tuple[Any, ...] | None
 
     def __new__(cls, text: str, runs: tuple[TextRun, ...], spot: tuple[Any, ...] | None = None) -> Traced:
@@ -70,14 +73,21 @@ class Traced(str):
         return self if len(text) == len(self) else Traced(text, tuple(self.between(first, max(first, last))))
 
     def between(self, first: int, last: int) -> Iterator[TextRun]:
-        """Yield the runs behind some of its characters."""
-        at = 0
-        for run in self.runs:
-            length = run.last - run.first
-            begin, end = max(first, at), min(last, at + length)
+        """Yield the runs behind some of its characters: a paragraph may have very many, of which an edit touches few."""
+        runs = self.runs
+        starts = self._run_starts() if len(runs) > 1 else [0]
+        for number in range(max(0, bisect_right(starts, first) - 1), len(runs)):
+            run, at = runs[number], starts[number]
+            if at >= last:
+                break
+            begin, end = max(first, at), min(last, at + run.last - run.first)
             if begin < end:
                 yield run._replace(first=run.first + begin - at, last=run.first + end - at)
-            at += length
+
+    def _run_starts(self) -> list[int]:
+        if not hasattr(self, "_starts"):
+            self._starts = [0, *accumulate(run.last - run.first for run in self._runs)]
+        return self._starts
 
 
 def joined(pieces: Iterable[str]) -> str:
