@@ -27,7 +27,7 @@ from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
 from veritensor_ray.findings.outgoing_texts import unsealed
 from veritensor_ray.findings.recorded import RANK, Tally, joined, order, places
 from veritensor_ray.findings.rule_texts import write_rules
-from veritensor_ray.findings.schema import FINDINGS, LEDGER, ROLLUP
+from veritensor_ray.findings.schema import BYTES, FINDINGS, LEDGER, ROLLUP
 from veritensor_ray.findings.shard_commit import read_commit
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.findings.table_files import TableWriter
@@ -291,12 +291,18 @@ class Assembled:
             "reason": reason,
             "reason_code": code,
             **sums,
+            **self._bytes(),
             "gaps_total": sums["gaps_total"] + len(unlisted),
             "coverage": _coverage([part["coverage"] for part in self.parts]),
             "gaps": [*unlisted, *(gap for part in self.parts for gap in part["gaps"])][:MAX_GAPS],
             "findings": findings,
             "max_severity": _worst(severities) if severities else None,
         }
+
+    def _bytes(self) -> dict[str, int | None]:
+        """Return what the bytes of all parts are; null if that of one is not known."""
+        columns = {name: [part[name] for part in self.parts] for name in BYTES}
+        return {name: None if None in column or not column else sum(column) for name, column in columns.items()}
 
     def _only_counted(self) -> list[dict[str, Any]]:
         """Return a gap for each rule with places that have no row. Everything was scanned, so these gaps make nothing partial."""

@@ -44,6 +44,11 @@ class Outcome:
     content_id_kind: str | None = None
     same_as: str | None = None  # the artifact of the last complete sweep with this content: nothing was scanned
     bytes_scanned: int = 0
+    bytes_text: int | None = None
+    bytes_structure: int | None = None
+    bytes_members: int | None = None
+    bytes_residue_text: int | None = None
+    bytes_opaque: int | None = None
     segments: int = 0
     members: int = 0
     lines: int = 0

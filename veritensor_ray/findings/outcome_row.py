@@ -7,6 +7,7 @@ from typing import Any
 
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.outgoing_texts import cleaned, sealed
+from veritensor_ray.findings.schema import BYTES
 from veritensor_ray.masking.concealment import conceal
 
 _OF_GAPS = ("member", "location", "engine", "reason", "bound")
@@ -31,6 +32,7 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
         "reason",
         "reason_code",
         "bytes_scanned",
+        *BYTES,
         "segments",
     )
     counters = ("lines", "rows", "chars", "gaps_total", "seconds")

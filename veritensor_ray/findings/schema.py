@@ -71,6 +71,9 @@ GAP = pa.struct(
     ]
 )
 
+# What the bytes of an artifact are: they add up to its size, and are null if the reader of its format keeps no account of them.
+BYTES = ("bytes_text", "bytes_structure", "bytes_members", "bytes_residue_text", "bytes_opaque")
+
 LEDGER = pa.schema(
     [
         ("artifact", pa.string()),
@@ -85,6 +88,7 @@ LEDGER = pa.schema(
         ("reason", pa.string()),
         ("reason_code", pa.string()),
         ("bytes_scanned", pa.int64()),
+        *((name, pa.int64()) for name in BYTES),
         ("segments", pa.int64()),
         ("coverage", pa.list_(COVERAGE)),
         ("gaps", pa.list_(GAP)),
@@ -201,6 +205,7 @@ COMMIT = pa.schema(
         ("reason", pa.string()),
         ("reason_code", pa.string()),
         ("bytes_scanned", pa.int64()),
+        *((name, pa.int64()) for name in BYTES),
         ("segments", pa.int64()),
         ("lines", pa.int64()),
         ("rows", pa.int64()),

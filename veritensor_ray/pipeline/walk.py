@@ -136,8 +136,24 @@ class Walk:
             if self._budget.error is None:
                 raise
         yield from self._spent(about)
+        self._account_for(source, about.size or 0)
         counts = source.counts
         self._outcome.lines, self._outcome.rows, self._outcome.chars = counts.lines, counts.rows, counts.chars
+
+    def _account_for(self, source: Source, size: int) -> None:
+        """Note what the bytes of the artifact are, if its reader keeps account of them."""
+        outcome = self._outcome
+        if source.kind.encoding is not None:
+            outcome.bytes_text, outcome.bytes_structure, outcome.bytes_members = size, 0, 0
+            outcome.bytes_residue_text = outcome.bytes_opaque = 0
+            return
+        if not source.account.kept and reader_for(source.kind) is not None:
+            return
+        known = source.account.bytes
+        outcome.bytes_text, outcome.bytes_structure, outcome.bytes_members = known["text"], known["structure"], known["members"]
+        left = size - outcome.bytes_text - outcome.bytes_structure - outcome.bytes_members
+        outcome.bytes_residue_text = min(left, known["residue"])
+        outcome.bytes_opaque = left - outcome.bytes_residue_text
 
     def _spent(self, about: FileInfo) -> Iterator[Placed]:
         """Record the limit on all files together if a reader mistook it for damage."""
@@ -206,7 +222,8 @@ class Walk:
         """
         if source.kind.media_type in COMPRESSED:
             yield from self._unpacked(source, about, depth)
-        elif source.kind.is_text:
+            source.account.claim(0, about.size or 0, "members")
+        elif source.kind.encoding is not None:  # text, all of which is read
             yield from self._as_its_kind(source, about, depth, opaque)
         else:
             yield from self._with_residue(source, about, depth, opaque)

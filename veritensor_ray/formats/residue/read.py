@@ -16,6 +16,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.format_table import rows
 from veritensor_ray.core.origins import Origin
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.decoders import BROKEN, PIECE, Again, Decoder, Inflate, Zstd, pumped
 from veritensor_ray.formats.common.source import Item, Member, Source
@@ -38,10 +39,10 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 def read_residue(source: Source, size: int) -> Iterator[Item]:
     """Yield the strings, the streams and the files in the ranges of a seekable file of `size` bytes that nobody has claimed."""
     for start, end in source.account.unclaimed(size):
-        yield from _range(source.file, start, end, source.budget)
+        yield from _range(source.file, start, end, source.budget, source.account)
 
 
-def _range(file: BinaryIO, start: int, end: int, budget: Budget) -> Iterator[Item]:
+def _range(file: BinaryIO, start: int, end: int, budget: Budget, account: ByteAccount) -> Iterator[Item]:
     """Yield what stands in one range. Pieces of it overlap, and strings that begin in the overlap come with the next piece."""
     behind = start  # the end of the last stream or file
     while start < end:
@@ -55,7 +56,9 @@ def _range(file: BinaryIO, start: int, end: int, budget: Budget) -> Iterator[Ite
                 if start + at >= behind and (last or at < PIECE):
                     found, behind = _found(file, start + at, end, data[at : at + _PROBE], budget, behind)
                     yield from found
-            yield from _strings(data, start, len(data) if last else PIECE)
+            for block in _strings(data, start, len(data) if last else PIECE):
+                account.bytes["residue"] += sum(map(len, block.texts))
+                yield block
         start += len(data) if last else PIECE
 
 
