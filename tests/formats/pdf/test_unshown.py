@@ -52,6 +52,12 @@ PLACES = {
     "comment in content": pdf(text("Good morning"), stream(b"% " + RAW + b"\n0 0 m 1 1 l S", packed=True)),
     "stream that is no content": pdf(text("Good morning"), stream(b"Write to " + RAW + b" today, and not later")),
     "image that nothing refers to": pdf(text("Good morning"), stream(RAW * 3, b"/Type/XObject/Subtype/Image", packed=True)),
+    "comment in the content of a page": pdf(text("Good morning") + b"% " + RAW + b"\n"),
+    "property of marked content": pdf(b"/Span <</ActualText (" + RAW + b")>> BDC " + text("Good morning") + b"EMC"),
+    "data of an image in the content": pdf(text("Good morning") + b"BI /W 8 /H 1 /BPC 8 /CS /G ID " + RAW + b" EI\n"),
+    "text in a font that the page does not have": pdf(text("Good morning") + b"BT /F9 12 Tf (" + RAW + b") Tj ET"),
+    "behind the data of a stream": PLAIN.replace(b"\nendstream", RAW + b"\nendstream", 1),
+    "attribute of the properties": pdf(text("Good morning"), stream(b'<x:xmpmeta note="' + RAW + b'"/>', b"/Type/Metadata/Subtype/XML")),
     "form that is not drawn": pdf(text("Good morning"), _form(ADDRESS), forms=b"/Fm1 6 0 R"),
     "earlier version of content": _revised(pdf(text(ADDRESS)), 4, stream(text("Good morning"))),
     "earlier version of a page": _revised(
@@ -84,7 +90,7 @@ def test_what_no_page_shows_is_found_outside_of_what_programs_show(place: str) -
         pdf(text("Good morning") + b"/Fm1 Do", _form("Drawn in a form"), forms=b"/Fm1 6 0 R"),
         pdf(text("Good morning"), _form("Good morning"), forms=b"/Fm1 6 0 R"),  # the same words again
         _revised(PLAIN, 4, stream(text("Good morning to everybody and to others"))),
-        pdf(text("Good morning") + b"q 1 0 0 1 0 0 cm BI /W 1 /H 1 /BPC 8 /CS /G ID abcdefghijklmnop EI Q\n"),
+        pdf(text("Good morning") + b"q 1 0 0 1 0 0 cm BI /W 1 /H 1 /BPC 8 /CS /G ID \x80\x01\xfe\xff EI Q\n"),
     ],
 )
 def test_an_ordinary_document_has_nothing_else(document: bytes) -> None:

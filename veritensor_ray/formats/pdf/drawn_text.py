@@ -47,7 +47,6 @@ class Drawn:
     def __init__(self, objects: Objects, file: BinaryIO) -> None:
         self._objects, self._file = objects, file
         self._forms = {number for number, stream in objects.streams.items() if _FORM.search(stream.about)}
-        self._bodies = dict(zip(objects.numbers, objects.starts, strict=True))
         self._costs: dict[int, int] = {}
         self._calls: dict[int, tuple[int, Counter[tuple[int, ...]]]] = {}
         self._known: dict[int, tuple[int, Counter[bytes]] | None] = {}
@@ -117,10 +116,10 @@ class Drawn:
         """The content streams of a page, and the forms among its resources."""
         if number not in self._on_pages:
             contents: list[int] = []
-            for listed, one in _CONTENTS.findall(self._body(number)):  # a duplicate key counts twice
+            for listed, one in _CONTENTS.findall(self._objects.body(number)):  # a duplicate key counts twice
                 contents += map(int, _REFS.findall(listed) if listed else [one])
             streams = self._objects.streams
-            contents = [int(inner) for one in contents for inner in ([one] if one in streams else _REFS.findall(self._body(one)))]
+            contents = [int(inner) for one in contents for inner in ([one] if one in streams else _REFS.findall(self._objects.body(one)))]
             self._on_pages[number] = [one for one in contents if one in streams], self._of_forms(self._inherited(number))
         return self._on_pages[number]
 
@@ -187,7 +186,7 @@ class Drawn:
     def _inherited(self, number: int) -> Iterator[tuple[bytes, int]]:
         """Yield the names among a page's resources, which its ancestors may define."""
         for _ in range(_PARENTS):
-            body = self._body(number)
+            body = self._objects.body(number)
             yield from self._within(body)
             parent = next((int(inner) for name, inner in _NAMED.findall(body) if name == b"Parent"), None)
             if b"/Resources" in body or parent is None:
@@ -198,7 +197,7 @@ class Drawn:
         for name, inner in _NAMED.findall(body):
             yield name, int(inner)
             if name in _RESOURCES and level < len(_RESOURCES):
-                yield from self._within(self._body(int(inner)), level + 1)
+                yield from self._within(self._objects.body(int(inner)), level + 1)
 
     def _reached(self, page: int) -> set[int]:
         """The objects that a page refers to, except through other pages."""
@@ -209,14 +208,9 @@ class Drawn:
             if number not in seen:
                 seen.add(number)
                 stream = self._objects.streams.get(number)
-                body = _UPWARDS.sub(b"", self._body(number) + (stream.about if stream else b""))
+                body = _UPWARDS.sub(b"", self._objects.body(number) + (stream.about if stream else b""))
                 ahead += map(int, _REFS.findall(body))
         return seen
-
-    def _body(self, number: int) -> bytes:
-        """The dictionary or array in the last version of an object."""
-        start = self._bodies.get(number)
-        return b"" if start is None else self._objects.text[start : self._objects.span(start)[1]]
 
 
 def unpacked(file: BinaryIO, stream: Stream) -> bytes | None:

@@ -18,7 +18,9 @@ from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.pdf.drawn_text import MOST, Drawn
 from veritensor_ray.formats.pdf.named_strings import find_strings, to_text
 from veritensor_ray.formats.pdf.pdf_objects import Objects, opened
+from veritensor_ray.formats.residue.markup_strings import markup_strings
 from veritensor_ray.formats.residue.strings import SHORTEST
+from veritensor_ray.formats.residue.xml_tokens import may_matter
 
 _SPACE = rb"[\x00\t\n\f\r ]"
 _REF = _SPACE + rb"*+(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])"
@@ -52,11 +54,16 @@ _NOTICES = {
 }
 _COMMENTS = frozenset({"Contents", "RC", "T", "Subj", "TU"})
 # Keys whose values programs choose, unless they are long or contain spaces; the first of them have bytes rather than text.
-_BINARY = frozenset({"CheckSum", "Panose", "O", "U", "OE", "UE", "Perms"})
-_NAMES = _BINARY | {"ID", "Lang", "NM", "DA", "D", "Dest", "Limits", "Registry", "Ordering", "CharSet", "FontFamily"}
+_BINARY = frozenset({"ID", "CheckSum", "Panose", "O", "U", "OE", "UE", "Perms"})
+_NAMES = _BINARY | {"Lang", "NM", "DA", "D", "Dest", "Limits", "Registry", "Ordering", "CharSet", "FontFamily"}
 _NAMES |= {"CreationDate", "ModDate", "M", "P", "Names"}
 _LONGEST_NAME = 64
 _DATE = re.compile(r"D:[\d+'Z-]+")
+_PACKET_VALUES = ("http://", "adobe:", "uuid:", "xmp.", "W5M0MpCehi")
+# What packets of properties have besides their values.
+_PACKET = re.compile(
+    r"\?xpacket (?:begin=.{0,3}[\"'].{0,3}[\"'] id=[\"']W5M0MpCehiHzreSzNTczkc9d[\"']|end=[\"'][rw][\"'])\s?\?|[\w ,.():-]{0,60}Adobe XMP Core .{0,60}|[\d:TZ.+-]{19,29}|(?:xmp\.[di]id|uuid|adobe):[\w:/.-]{8,80}"
+)
 # The scripts that form programs put into every number or date field.
 _STANDARD_SCRIPT = re.compile(r"\s*(AF(Number|Date|Time|Percent|Special|Simple|Range|Merge)\w{0,40}\s*\([^()]{0,500}\)\s*;?\s*)+", re.ASCII)
 _SNIPPET = 2000
@@ -150,10 +157,10 @@ def _strings(objects: Objects, pages: dict[int, int]) -> Iterator[_Text]:
             objects.too_many = True
             return
         page = pages.get(number)
-        if not text.strip() or key == "ID" or (key, text, page) in seen:
+        if not text.strip() or (key, text, page) in seen:
             continue
-        if key in _NAMES and len(text) < _LONGEST_NAME and " " not in text:
-            if len(text) >= SHORTEST and key not in _BINARY and not _DATE.fullmatch(text):
+        if key == "ID" or (key in _NAMES and len(text) < _LONGEST_NAME and " " not in text):
+            if len(text) >= SHORTEST and not _DATE.fullmatch(text) and (key not in _BINARY or (text.isascii() and text.isprintable())):
                 objects.names.add(text)
             continue
         seen.add((key, text, page))
@@ -213,10 +220,15 @@ def _properties(objects: Objects, file: BinaryIO, budget: Budget, maybe: bool) -
                 yield _Text("", f"object {number}.Metadata", None, "gap")
             continue
         text = packet.decode("utf-16" if packet[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-8", "replace")
+        said: set[str] = set()
         for name, quoted, plain in re.findall(r'<([\w:.-]{1,80})[^<>]*>([^<]*)|[\s:]([\w.-]{1,80}="[^"<]{3,}")', text):
             value = html.unescape(quoted or plain.partition("=")[2].strip('"')).strip()
-            if re.search(r"[^\W\d_]{3}", value) and not value.startswith(("http://", "adobe:", "uuid:", "xmp.", "W5M0MpCehi")):
+            said.add(value)
+            if re.search(r"[^\W\d_]{3}", value) and not value.startswith(_PACKET_VALUES):
                 yield _Text(value, f"object {number}.{name or plain.partition('=')[0]}", None, "metadata")
+        others = dict.fromkeys(html.unescape(one) for one in markup_strings(text))
+        if left := [one for one in others if may_matter(one) and one not in said and not _PACKET.fullmatch(one)]:
+            yield _Text("\n".join(left), f"object {number}.Metadata", None, "metadata")
 
 
 def _blocks(texts: list[_Text]) -> Iterator[Item]:

@@ -86,11 +86,19 @@ class Objects:
     too_many: bool = False
     starts: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    _bodies: dict[int, int] | None = None
 
     def number(self, position: int) -> int:
         """The number of the object at a position in `text`."""
         at = bisect_right(self.starts, position) - 1
         return self.numbers[at] if at >= 0 else 0
+
+    def body(self, number: int) -> bytes:
+        """The last version of an object."""
+        if self._bodies is None:
+            self._bodies = dict(zip(self.numbers, self.starts, strict=True))
+        start = self._bodies.get(number)
+        return b"" if start is None else self.text[start : self.span(start)[1]]
 
     def span(self, position: int) -> tuple[int, int]:
         """The start of the object at a position, and of the next one."""
@@ -261,7 +269,7 @@ def _plain(body: bytes) -> bytes:
 
 def _unescaped(code: bytes) -> bytes:
     character = bytes([int(code, 16)])
-    return character if character.isalnum() or character in b"@.+-:=!$&*,;?~" else b"_"
+    return character if character.isalnum() or character in b"@.+-_:=!$&*,;?~" else b"\xa0"
 
 
 class StreamFile(io.RawIOBase):

@@ -85,7 +85,13 @@ def read_pdf(source: Source) -> Iterator[Item]:
         if count > _MOST_PAGES:
             yield Gap(f"{count - _MOST_PAGES} pages were not read", bound="pdf_pages", count=count - _MOST_PAGES)
         yield from unshown.read(budget, where is file)
-        claim(original, unshown.packed if where is file else (), source.account)
+        if where is file:
+            claim(original, unshown.packed, source.account)
+        else:  # what is not encrypted stands in the strings and streams as it is
+            plain = Unshown(original, original, file, set())
+            yield from plain.read(budget, encrypted=True)
+            original.syntax.clear()
+            claim(original, (), source.account)
     finally:
         with pdfium.LOCK:
             document.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import BinaryIO
 
 from veritensor_ray.core import bounds
@@ -18,13 +19,12 @@ from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.pdf.drawn_text import MOST, unpacked
 from veritensor_ray.formats.pdf.named_strings import decode
 from veritensor_ray.formats.pdf.pdf_objects import OBJECT_STREAM, STRING, Objects, Stream, matching
-from veritensor_ray.formats.residue.read import VIEW
-from veritensor_ray.formats.residue.strings import SHORTEST, strings
+from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, strings
 
 _SPACE = rb"[\x00\t\n\f\r ]"
 _REF = _SPACE + rb"*+(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])"
-# Streams of numbers, by what refers to them and by what they say of themselves. Nothing draws their characters.
-_TO_VALUES = re.compile(rb"/(?:FontFile[23]?|ToUnicode|CIDToGIDMap|CIDSet|ICCBased|DestOutputProfile|Thumb)" + _REF)
+# Streams that are read elsewhere, and streams of numbers, by what refers to them and by what they say of themselves.
+_KNOWN = re.compile(rb"/(?:FontFile[23]?|ToUnicode|CIDToGIDMap|CIDSet|ICCBased|DestOutputProfile|Thumb|JS|EF|UF|F|XFA)" + _REF)
 _LOOKUP = re.compile(rb"/Indexed[^\[\]]{0,80}?[\[\]]?[^\[\]]{0,80}?" + _SPACE + rb"\d{1,3}" + _REF)
 _VALUES = re.compile(
     rb"/(?:Subtype" + _SPACE + rb"*+/(?:Image|Type1C|CIDFontType0C|OpenType)|FunctionType|ShadingType|HalftoneType|CMapName|Length1)"
@@ -32,20 +32,26 @@ _VALUES = re.compile(
 )
 _REFS = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])")
 _READ = re.compile(rb"/Type" + _SPACE + rb"*+/(?:Metadata|EmbeddedFile|XRef)(?![A-Za-z])")  # by the reader of the document
-_TO_READ = re.compile(rb"/(?:JS|EF|UF|F|XFA)" + _REF)
+_LENGTH = re.compile(rb"/Length(?:" + _REF + rb"|" + _SPACE + rb"+(\d{1,10}))")
+_INTEGER = re.compile(_SPACE + rb"*(\d{1,10})")
 _FORM_FILES = re.compile(rb"/XFA" + _SPACE + rb"*+\[([^\[\]]*+)\]")
 _NAME = re.compile(rb"(?<!/DocChecksum )/([^\x00-\x20()<>\[\]{}/%]{8,2000})")
 _ORDINARY_NAME = re.compile(rb"[A-Za-z+,_.:-]{1,60}\d{0,6}[A-Za-z]?|ASCII85Decode|(?:/[A-Za-z.]{1,24}\d{0,4})+")
 _PLACE = re.compile(rb"(?:/D|[R\[)])" + _SPACE + rb"*+\(((?=[._:*-]*+[A-Za-z]++[A-Za-z._:*-]*+\d)[A-Za-z0-9._:*-]{16,62})\)")
 # What content consists of, except for strings and comments.
 _OPERATORS = re.compile(
-    rb"(?:[\x00\t\n\f\r \[\]{}]++|[+-]*+(?:\d{1,11}+(?:\.\d*+)?|\.\d++)(?![\w@])|/[^\x00-\x20()<>\[\]{}/%]*+|<<|>>"
+    rb"(?:[\x00\t\n\f\r \[\]{}0-9.+-]++|/[^\x00-\x20()<>\[\]{}/%]*+|<<|>>"
     rb"|(?:[A-Za-z]{1,2}[*0-9]?|BDC|BMC|EMC|SCN|scn|true|false|null|['\"*])(?![\w@.:-])|" + STRING + rb")*+",
     re.DOTALL,
 )
 _LINE = re.compile(rb"[\r\n]")
 _IMAGE_DATA = re.compile(rb"\bID" + _SPACE + rb".*?" + _SPACE + rb"EI(?![A-Za-z])", re.DOTALL)
 _WRITTEN = re.compile(STRING + rb"|(?<![\w.])[+-]?\d*\.?\d++|(?<![\w/])(?:T[jJdDm*]|ET)(?!\w)|['\"\[]", re.DOTALL)
+# A string in a dictionary.
+_PROPERTY = re.compile(rb"<<[^<>()]{0,200}(" + STRING + rb")", re.DOTALL)
+_BARE = re.compile(rb"\(([!-\[\]-~ ]{8,2000})\)")
+_ODD = re.compile(rb"\w@\w|[A-Za-z0-9_-]{20}")  # an address or a key
+_ASCII_IMAGE = re.compile(rb"A85|AHx|ASCII")
 _MOSTLY = 0.2
 _KERNED = -200  # thousandths of the font's size, from which a distance between letters is a space
 _BLANK = re.compile(r"\s+")
@@ -59,8 +65,9 @@ class Unshown:
     """
 
     def __init__(self, objects: Objects, held: Objects, file: BinaryIO, drawn: set[int]) -> None:
-        self._file = file
+        self._file, self._held = file, held
         self._streams = _unread(objects, held, drawn)
+        self._shown = [stream for number, stream in held.streams.items() if number in drawn]
         self._names = _odd_names(objects)
         self._given: list[str] = []
         self._size = 0
@@ -68,13 +75,16 @@ class Unshown:
 
     def given(self, texts: Iterable[str]) -> None:
         """Keep texts of pages, up to a limit, if there is anything to compare them with."""
-        for text in texts if self._streams else ():
+        for text in texts:
             if self._size < _MOST_GIVEN:
                 self._given.append(_BLANK.sub("", text))
                 self._size += len(self._given[-1])
 
-    def read(self, budget: Budget, in_file: bool = True) -> Iterator[Item]:
-        """Yield the texts that pages have not given, and files. `in_file` says that the streams have their places in the PDF itself."""
+    def read(self, budget: Budget, in_file: bool = True, encrypted: bool = False) -> Iterator[Item]:
+        """Yield the texts that pages have not given, and files. `in_file` says that the streams have their places in the PDF itself.
+
+        Of streams that may be `encrypted`, only those are read that are ASCII.
+        """
         if self._names:
             yield Block(["\n".join(self._names)], column="names", view="metadata")
         known = "\n".join(self._given)
@@ -83,16 +93,33 @@ class Unshown:
             if data is None or len(data) > MOST:
                 self.packed.append(stream)
                 continue
+            if encrypted and not data.isascii():
+                continue
             budget.add(len(data) if stream.filters else 0)
             yield from _stream(stream, data, known, in_file)
+        for stream in self._shown:
+            data = unpacked(self._file, stream)
+            if data is not None and len(data) <= MOST:
+                yield from _lines(stream, _besides(data, known), known, in_file)
 
 
 def claim(held: Objects, left: Sequence[Stream], account: ByteAccount) -> None:
     """Claim the syntax of a document, and its streams except for those that are left."""
     packed = {one.offset for one in left}
-    ranges = [(one.offset, one.offset + one.length) for _, one in held.versions if one.offset not in packed]
+    ranges = [(one.offset, one.offset + _declared(one, held)) for _, one in held.versions if one.offset not in packed]
     for start, end in sorted(held.syntax + ranges):
         account.claim(start, end, "structure")
+
+
+def _declared(stream: Stream, held: Objects) -> int:
+    """Return the length of a stream as its dictionary says it, since bytes may follow its data."""
+    found = _LENGTH.findall(stream.about)
+    if not found:
+        return stream.length
+    reference, direct = found[-1]
+    said = _INTEGER.search(held.body(int(reference))) if reference else None
+    declared = int(direct or (said[1] if said else stream.length))
+    return declared if 0 < declared < stream.length else stream.length
 
 
 def _unread(objects: Objects, held: Objects, drawn: set[int]) -> list[Stream]:
@@ -101,7 +128,8 @@ def _unread(objects: Objects, held: Objects, drawn: set[int]) -> list[Stream]:
         return []
     whole = [objects.text, *(stream.about for _, stream in held.versions)]
     used = {int(number) for part in whole for number in _REFS.findall(part)}
-    known = drawn | {int(number) for part in whole for key in (_TO_VALUES, _LOOKUP, _TO_READ) for number in key.findall(part)}
+    known = drawn | {int(number) for part in whole for number in _KNOWN.findall(part)}
+    known |= {int(number) for part in whole if b"/Indexed" in part for number in _LOOKUP.findall(part)}
     known |= {int(number) for listed in _FORM_FILES.findall(objects.text) for number in _REFS.findall(listed)}
     return [
         stream
@@ -119,12 +147,30 @@ def _stream(stream: Stream, data: bytes, known: str, in_file: bool) -> Iterator[
     if sum(map(len, rest)) > _MOSTLY * len(content):
         yield Member(name, io.BytesIO(data), opaque=True, guessed=True)
         return
-    lines = dict.fromkeys([*_written(content), *(one.text for run in rest for one in strings(run))])
-    new = "\n".join(line for line in lines if len(bare := _BLANK.sub("", line)) >= SHORTEST and bare not in known)
+    yield from _lines(stream, [*_written(content), *(one.text for run in rest for one in strings(run))], known, in_file)
+
+
+def _lines(stream: Stream, lines: Iterable[str], known: str, in_file: bool) -> Iterator[Block]:
+    """Yield those lines of a stream that are not known, as one text."""
+    new = "\n".join(line for line in dict.fromkeys(lines) if len(bare := _BLANK.sub("", line)) >= SHORTEST and bare not in known)
     if new and in_file:
         yield Block([new], origins=[[Origin(0, stream.offset, stream.offset + stream.length)]], view=VIEW, decoded_via="content")
     elif new:
-        yield Block([new], column=name, view="hidden")
+        yield Block([new], column=f"stream at byte {stream.offset}", view="hidden")
+
+
+def _besides(data: bytes, known: str) -> Iterator[str]:
+    """Yield what the content of a page says besides the text that it shows: comments, properties, data of images, unused strings."""
+    content = _IMAGE_DATA.sub(b"", data) if b"ID" in data else data
+    for run in chain(_other(content), _images(data) if len(content) < len(data) else ()):
+        yield from (one.text for one in strings(run))
+    yield from (decode(found[1]) or "" for found in _PROPERTY.finditer(content))
+    # The others may stand for other characters in the fonts of the page, so that none of its text seems to be shown.
+    yield from (found.decode() for found in _BARE.findall(content) if _ODD.search(found))
+
+
+def _images(data: bytes) -> Iterator[bytes]:
+    return (found[0] for found in _IMAGE_DATA.finditer(data) if not _ASCII_IMAGE.search(data, max(0, found.start() - 300), found.start()))
 
 
 def _other(content: bytes) -> Iterator[bytes]:

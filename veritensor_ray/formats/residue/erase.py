@@ -10,12 +10,13 @@ from typing import Any, BinaryIO, cast
 
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.edits import Orders
+from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.formats.residue.strings import VIEW
 
 
 def erased(source: Source, orders: Orders) -> Source:
     """Return the file without the residue that has orders, which are accounted for."""
-    found = [order for order in orders if order.mark.view == VIEW and order.mark.member == orders.member]
+    found = [order for order in orders if order.mark.view == VIEW and order.mark.member == orders.member and not _unit(order.mark)]
     if not found:
         return source
     for order in found:
@@ -23,6 +24,11 @@ def erased(source: Source, orders: Orders) -> Source:
     ranges = _merged(sorted((order.mark.start, order.mark.end) for order in found))
     file = io.BufferedReader(_Erased(source.file, ranges))
     return replace(source, file=cast("BinaryIO", file), directory=None)
+
+
+def _unit(mark: Mark) -> str | int | None:
+    """Return what the place of a finding counts from, if that is not the first byte of the file. Such bytes are elsewhere."""
+    return mark.part or mark.column or mark.page
 
 
 def _merged(ascending: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -66,7 +66,7 @@ class Tokens:
         texts = dict.fromkeys(html.unescape(text).strip() if "&" in text else text.strip() for text in bare)
         for text in self.given:
             texts.pop(text, None)
-        if left := "\n".join(self._unsaid([text for text in texts if _may_matter(text)])):
+        if left := "\n".join(self._unsaid([text for text in texts if may_matter(text)])):
             yield Block([left], part=part, view=VIEW)
 
     def _unsaid(self, texts: list[str]) -> Iterator[str]:
@@ -85,6 +85,6 @@ class Tokens:
                 at = found
 
 
-def _may_matter(text: str) -> bool:
+def may_matter(text: str) -> bool:
     """Return whether a token is more than a word or a number of the format."""
     return len(text) >= SHORTEST and not _FORM.fullmatch(text)
