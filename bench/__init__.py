@@ -1,1 +1,1 @@
-"""Measurements and their figures: `python -m bench`, `python -m bench.NAME`. Nothing is checked here."""
+"""Measurements and their figures: `python -m bench`, `python -m bench.NAME`. Only `bench.account` can also check them."""

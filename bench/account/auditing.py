@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from bench.account.canary import EMAIL, TOKEN
+from bench.account.canary import EMAIL, NUMBER, TOKEN
 from veritensor_ray.core.config import load_settings
 from veritensor_ray.core.segments import SEGMENTS, Gap
 from veritensor_ray.corpus.listing import roots
@@ -144,6 +144,6 @@ def _audited(context: Callable[[Path], Context], files: Sequence[tuple[str, byte
 def _verdict(outcome: Outcome) -> Verdict:
     """Return what a reader of the ledger knows about the canary."""
     outcome.settle()
-    if any(EMAIL in value or TOKEN in value for value in outcome.recorded.values.kinds):
+    if any(canary in value for value in outcome.recorded.values.kinds for canary in (EMAIL, TOKEN, str(NUMBER))):
         return Verdict(REPORTED, outcome.media_type)
     return Verdict(SAID if outcome.unchecked else ESCAPED, outcome.media_type, outcome.unchecked)

@@ -17,6 +17,7 @@ from bench.account.markup import is_markup, markup_places
 from bench.account.pdfs import pdf_places
 from bench.account.raw import byte_places
 from bench.account.records import is_pickle, pickle_places, proto_places
+from bench.account.rtfs import rtf_places
 from bench.account.streams import codec_of, stream_places
 from bench.account.tars import tar_places
 from bench.account.texts import encoding_of, text_places
@@ -40,11 +41,22 @@ def places(name: str, data: bytes, depth: int = _DEPTH) -> Iterator[Place]:
 def _in_text(name: str, data: bytes, encoding: str, depth: int) -> Iterator[Place]:
     yield from text_places(data, encoding)
     if encoding != "utf-8":
-        return
+        plain = data.decode(encoding).encode()
+        yield from (
+            one.within("", lambda new: new.decode("utf-8", "replace").encode(encoding)) for one in _in_structure(name, plain, depth)
+        )
+    else:
+        yield from _in_structure(name, data, depth)
+
+
+def _in_structure(name: str, data: bytes, depth: int) -> Iterator[Place]:
+    """Yield the places in the structure of a text in UTF-8."""
     if (value := parsed(data)) is not None:
         yield from json_places(value)
     elif is_markup(data):
         yield from markup_places(data)
+    elif data.startswith(b"{\\rtf"):
+        yield from rtf_places(data)
     elif is_headed(data):
         yield from header_places(data, lambda inner_name, inner: places(inner_name, inner, depth - 1) if depth else iter(()))
     else:

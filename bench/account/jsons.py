@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bench.account.canary import EMAIL, TEXT, TOKEN, Place
+from bench.account.canary import EMAIL, NUMBER, TEXT, TOKEN, Place
 
 _ESCAPED = "".join(f"\\u{ord(letter):04x}" for letter in TEXT)
 _MARK = "@@"  # stands in the value for what only the text of the file can express
@@ -17,6 +17,7 @@ Change = Callable[[Any], Any]
 _OBJECTS: dict[str, tuple[Change, tuple[str, str]]] = {
     "new value": (lambda old: {**old, "note": TEXT}, ("", "")),
     "new value, nested": (lambda old: {**old, "note": {"a": [[{"b": TEXT}]]}}, ("", "")),
+    "new number": (lambda old: {**old, "note": NUMBER}, ("", "")),
     "new key": (lambda old: {**old, TOKEN: 1}, ("", "")),
     "new key, an address": (lambda old: {**old, EMAIL: None}, ("", "")),
     "escaped value": (lambda old: {**old, "note": _MARK}, (_MARK, _ESCAPED)),
@@ -57,6 +58,8 @@ def json_places(value: Any, written: Callable[[str], bytes] = str.encode) -> Ite
             yield place("string" if isinstance(found, str) else "value in place of another type", path, lambda _: TEXT)
             if isinstance(found, str):
                 yield place("string, at its end", path, lambda old: f"{old} {TEXT}")
+            else:
+                yield place("number", path, lambda _: NUMBER)
     for kind, form in _AROUND.items():
         yield _around(kind, form, json.dumps(value, ensure_ascii=False), written)
 

@@ -24,6 +24,10 @@ _INSERTED = {
     "prefix of a new element": f'<{TOKEN}:note xmlns:{TOKEN}="urn:q"/>',
     "namespace of a new element": f'<note xmlns="urn:{TEXT}"/>',
     "attribute of a new element": f'<note value="{TEXT}"/>',
+    "script": f"<script>var note = '{TEXT}';</script>",
+    "style": f"<style>p {{ content: '{TEXT}' }} /* {TEXT} */</style>",
+    "hidden element": f"<template><p hidden>{TEXT}</p></template>",
+    "name of a link": f'<a href="http://a.example/{TOKEN}" title="{TEXT}"/>',
 }
 # What is put behind the name of a tag.
 _ADDED = {

@@ -6,7 +6,7 @@ import pickletools
 import struct
 from collections.abc import Callable, Iterator
 
-from bench.account.canary import EMAIL, RAW, TEXT, TOKEN, Place, in_all_forms, put, put_all
+from bench.account.canary import EMAIL, NUMBER, RAW, TEXT, TOKEN, Place, in_all_forms, put, put_all
 
 _SIZE = len(RAW)
 _TEXT = b"X" + struct.pack("<I", _SIZE) + RAW
@@ -23,6 +23,9 @@ _PUSHED = {
     "byte array": b"\x96" + struct.pack("<Q", _SIZE) + RAW,
     "bytes in UTF-16": b"B" + struct.pack("<I", 2 * _SIZE) + TEXT.encode("utf-16-le"),
     "long number": b"\x8a" + bytes([_SIZE]) + RAW,
+    "number": b"\x8a\x08" + struct.pack("<q", NUMBER),
+    "number of a line": b"I%d\n" % NUMBER,
+    "floating-point number": b"G" + struct.pack(">d", NUMBER),
     "persistent id": b"P" + RAW + b"\n",
     "name of a class": b"c" + TOKEN.encode() + b"\nnote\n",
     "key of the memo": b"Np" + EMAIL.encode() + b"\n",

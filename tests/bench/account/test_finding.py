@@ -111,3 +111,15 @@ def test_few_places_of_each_kind_are_chosen() -> None:
     many = [Place(kind, where, lambda: b"") for kind in "ab" for where in "0123456789" for _ in range(3)]
     assert [(one.kind, one.where) for one in chosen(many, 1, 3)] == [(kind, where) for kind in "ab" for where in "036"]
     assert len(chosen(many, 2, 100)) == 40
+
+
+def test_places_of_markup_in_utf_16() -> None:
+    there = found("a.html", "<p>word</p>".encode("utf-16"))
+    assert there["text", "p"].decode("utf-16") == f"<p>{RAW.decode()}</p>"
+    assert there["line", "2"].startswith(b"\xff\xfe\n\0")
+
+
+def test_places_of_rtf() -> None:
+    there = found("a.rtf", rb"{\rtf1 words{\b bold}}")
+    assert there["rtf: hidden text", "depth 1"] == rb"{\rtf1 words{\b bold}{\v " + RAW + b"}}"
+    assert there["rtf: behind the end", ""] == rb"{\rtf1 words{\b bold}}" + RAW
