@@ -24,7 +24,7 @@ from veritensor_ray.formats.common.budget import Budget, Copies
 from veritensor_ray.formats.common.personal_numbers import number_text
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.common.trailing import behind
-from veritensor_ray.formats.sqlite.structure import free_strings, page_strings
+from veritensor_ray.formats.sqlite.pages import claim_trees
 
 _IN_MEMORY = bounds.HELD
 _SPOOLED = bounds.SQLITE
@@ -46,6 +46,7 @@ _LIMITS = {
 }
 _TABLE = re.compile(r"\s*create\s+table\b", re.IGNORECASE)
 _ODD = re.compile(r"\s*create\s*(/\*|--|temp)", re.IGNORECASE)  # no program writes comments or TEMP there
+_AUTOMATIC = re.compile(r"sqlite_autoindex_\w{1,64}_\d{1,3}")
 _VIRTUAL = re.compile(r"\s*create\s+virtual\s+table\b.*?\busing\s+(\w+)", re.IGNORECASE | re.DOTALL)
 # Internal tables of modules: their binary values are indexes or vectors of what other tables hold as text.
 _INDEXES = {
@@ -58,6 +59,15 @@ _INDEXES = {
 }
 
 
+class _Tree(NamedTuple):
+    """A table or an index, and its first page."""
+
+    kind: str
+    name: str
+    table: str
+    root: int
+
+
 class _SqliteTable(NamedTuple):
     name: str
     columns: tuple[str, ...]
@@ -65,15 +75,17 @@ class _SqliteTable(NamedTuple):
 
 
 def read_sqlite(source: Source) -> Iterator[Item]:
-    """Yield the strings of each table in stored order. Anything that cannot be read as a table is searched for readable strings."""
+    """Yield the strings of each table in stored order. What is not part of a table that was read is left to the residue."""
     database, file, size = _opened(source.file)
     reader = None
     try:
         reader = _Tables(database, size, source.budget)
         yield from _schema(reader.entries)
+        yield from reader.names()
         for _, name, sql in reader.entries:
             yield from reader.read(name, sql)
         source.counts.rows += reader.rows
+        yield from reader.indexes()
         yield from reader.gaps()
     except _BROKEN as error:
         yield Gap(f"the schema cannot be read ({told(error)}); the file was searched for readable strings")
@@ -82,8 +94,7 @@ def read_sqlite(source: Source) -> Iterator[Item]:
     said = _said(file) or size
     if said > size:
         yield Gap(f"the file is {said - size} bytes shorter than its header says")
-    yield from page_strings(file) if reader is None or reader.damaged else free_strings(file)
-    source.account.claim(0, said, "text")
+    claim_trees(file, source.account, reader.trees() if reader else (), _LARGEST_CELL)
     yield from behind(source, said)
 
 
@@ -176,7 +187,9 @@ def _as_text(value: Any) -> str:
 
 def _allowed(action: int, name: str | None, detail: str | None, _database: str | None, _within: str | None) -> int:
     """Allow reading columns and listing a table's columns: no functions, recursion, writes or anything else."""
-    if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ) or (action == sqlite3.SQLITE_PRAGMA and name == "table_xinfo"):
+    if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ) or (
+        action == sqlite3.SQLITE_PRAGMA and name in ("table_xinfo", "index_xinfo")
+    ):
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
 
@@ -196,14 +209,47 @@ class _Tables:
 
     def __init__(self, database: sqlite3.Connection, size: int, budget: Budget) -> None:
         _lock_down(database, size)
-        self.entries = [[_as_text(value) for value in row] for row in database.execute("SELECT type, name, sql FROM sqlite_master")]
+        stored = database.execute("SELECT type, name, sql, tbl_name, rootpage FROM sqlite_master").fetchall()
+        self.entries = [[_as_text(value) for value in row[:3]] for row in stored]
+        self._trees = [_Tree(_as_text(row[0]), _as_text(row[1]), _as_text(row[3]), row[4]) for row in stored if type(row[4]) is int]
+        self._unread: set[str] = set()  # the names of tables, in lower case
         self.blobs, self._index_blobs = Blobs(budget), Blobs(budget)  # unread values of an index are not missed
         self.rows = 0
-        self.damaged = False
         self.too_long = 0
         self._database = database
         self._copies = Copies(budget, size)
         self._indexes = set(_index_tables(self.entries))
+
+    def names(self) -> Iterator[Block]:
+        """Yield names that no definition mentions."""
+        names = dict.fromkeys((*(name for _, name, _ in self.entries), *(tree.table for tree in self._trees)))
+        defined = "\n".join([*(sql for _, _, sql in self.entries)])
+        if odd := [name for name in names if name not in defined and not _AUTOMATIC.fullmatch(name)]:
+            yield Block(odd, column="names", part="schema", view="metadata")
+
+    def trees(self) -> list[int]:
+        """Return the first pages of the schema, and of the tables and indexes that were read."""
+        return [1, *(tree.root for tree in self._trees if not self._unread & {tree.name.lower(), tree.table.lower()})]
+
+    def indexes(self) -> Iterator[Block]:
+        """Yield the values in indexes that their tables do not have. An index of which that is not known counts as unread."""
+        for tree in self._trees:
+            if tree.kind == "index":
+                try:
+                    yield from self._index(tree)
+                except _BROKEN:
+                    self._unread.add(tree.name.lower())
+
+    def _index(self, tree: _Tree) -> Iterator[Block]:
+        columns = [row[2] for row in self._database.execute(f"PRAGMA index_xinfo({_quoted(tree.name)})") if row[5]]
+        if not columns or None in columns:  # an expression
+            raise sqlite3.NotSupportedError
+        called, table = ", ".join(_quoted(_as_text(column)) for column in columns), _quoted(tree.table)
+        query = f"SELECT {called} FROM {table} INDEXED BY {_quoted(tree.name)} EXCEPT SELECT {called} FROM {table} NOT INDEXED"  # noqa: S608  # quoted
+        cursor = self._database.execute(query)
+        while some := cursor.fetchmany(_BATCH_CELLS):
+            if texts := [text for row in some for value in row if isinstance(value, (str, bytes)) and (text := _as_text(value))]:
+                yield Block(texts, column=f"index {tree.name}"[:256], part=tree.table[:256], view="residue")
 
     def gaps(self) -> Iterator[Gap]:
         """Yield gaps for values that were not read. Call it only once."""
@@ -217,6 +263,7 @@ class _Tables:
         """Yield the rows of a table; nothing for entries that are not stored tables."""
         if not _TABLE.match(sql):
             if _ODD.match(sql):
+                self._unread.add(name.lower())
                 yield Gap("a table with an unusual definition was not read", location=f"table {name}"[:200])
             return
         table = None
@@ -224,7 +271,7 @@ class _Tables:
             table = self._table(name)
             yield from self._cells(table)
         except _BROKEN as error:
-            self.damaged = True
+            self._unread.add(name.lower())
             cut = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
             reason = "the limit on the work for one file was reached" if cut else told(error)
             said = f"the table ends early: {reason}; the file was searched for readable strings"
