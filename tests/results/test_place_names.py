@@ -25,6 +25,8 @@ from veritensor_ray.results.place_names import place, within
         ({"part": "header", "line": 1, "column": "email"}, "a.md header line 1 email"),
         ({"line": 5, "column": "script"}, "a.md:5 script"),
         ({"part": "body", "paragraph": 12}, "a.md body paragraph 12"),
+        ({"view": "residue", "start": 0, "byte_offset": 0}, "a.md byte 0 residue"),
+        ({"view": "residue", "part": "word/settings.xml", "start": 7}, "a.md word/settings.xml residue"),
     ],
 )
 def test_place(location: dict[str, Any] | None, expected: str) -> None:

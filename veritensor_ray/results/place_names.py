@@ -41,8 +41,9 @@ def _words(at: Mapping[str, Any], name: str) -> list[str]:
     elif at.get("row") is not None:
         words += [f"row {at['row']}"]
     words += [at["column"]] if at.get("column") else []
-    byte = at.get("start") if at.get("view") == "residue" else at.get("byte_offset")
-    return words or ([f"byte {byte}"] if byte else [])
+    if at.get("view") == "residue":  # text outside of what programs show
+        return [*(words or [f"byte {at.get('start') or 0}"]), "residue"]
+    return words or ([f"byte {at['byte_offset']}"] if at.get("byte_offset") else [])
 
 
 def _cell(at: Mapping[str, Any], name: str) -> str | None:

@@ -91,9 +91,10 @@ def report(results: Results, rules: Mapping[str, RuleText]) -> Report:
 
 
 def totals(results: Results) -> dict[str, int]:
-    """Return the number of findings by severity, in all, and suppressed; of rows; and of artifacts, with and without findings."""
+    """Return the number of findings by severity, in all, suppressed and in the residue; of rows; and of artifacts, with and without findings."""
     found = results.records(
-        f"SELECT {_COUNTS}, count(*)::BIGINT AS rows, count(DISTINCT artifact)::BIGINT AS artifacts_with FROM findings"  # noqa: S608  # constants
+        f"""SELECT {_COUNTS}, count(*)::BIGINT AS rows, count(DISTINCT artifact)::BIGINT AS artifacts_with,
+        coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED} AND location.view = 'residue'), 0)::BIGINT AS residue FROM findings"""  # noqa: S608  # constants
     )[0]
     return found | {"artifacts": results.run["totals"].get("artifacts", 0)}
 
