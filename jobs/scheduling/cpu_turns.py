@@ -115,6 +115,7 @@ class Places:
         self._places: dict[str, int] = dict(places)
         self._free: dict[str, int] = dict(places)
         self._waiting: deque[asyncio.Future[str]] = deque()
+        self._losses: dict[str, asyncio.Future[None]] = {}
         self._waited, self._shares = 0.0, shares
         turns.told.append(self._told)
 
@@ -139,7 +140,16 @@ class Places:
         """Adjust to machines that came or went."""
         self._free = {machine: count - self._places.get(machine, 0) + self._free.get(machine, 0) for machine, count in places.items()}
         self._places = dict(places)
+        for machine in self._losses.keys() - places.keys():
+            self._losses.pop(machine).set_result(None)
         self._wake()
+
+    def loss(self, machine: str) -> asyncio.Future[None]:
+        """Returns a future that is done once the machine is lost. It is shared, so nobody may cancel it."""
+        if machine in self._places:
+            return self._losses.setdefault(machine, asyncio.get_running_loop().create_future())
+        (lost := asyncio.get_running_loop().create_future()).set_result(None)
+        return lost
 
     async def take(self, near: str | None = None) -> str:
         """Take a place and return its machine: `near`, if it has a free CPU."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -180,7 +180,7 @@ async def _extracted(
         stream = _extract_in(work.claim.on(machine)).remote(work.reference, list(rows), work.local, work.models, work.known, work.beat)
         while True:
             payload, described = ray_internals.peek(stream)
-            step = await _step(payload, described)
+            step = await _unless(work.extractions.loss(machine), _step(payload, described))
             progress.reached(step.position)
             if step.beat:  # it does not pause
                 ray_internals.advance(stream)
@@ -218,6 +218,18 @@ async def _step(payload: ray.ObjectRef[Any], described: ray.ObjectRef[Any]) -> S
         await payload  # raises the error of the worker
         raise StageLost(EXTRACT, "the worker's stream ended early") from None
     return step
+
+
+async def _unless(lost: asyncio.Future[None], step: Coroutine[Any, Any, Step]) -> Step:
+    """Returns the step, unless the machine is lost first: Ray never fails a task that waits for a machine when that machine is lost."""
+    task = asyncio.ensure_future(step)
+    try:
+        await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise StageLost(EXTRACT, "the machine was lost", strike=False)
+    finally:
+        task.cancel()
 
 
 async def _few(calls: Calls) -> None:

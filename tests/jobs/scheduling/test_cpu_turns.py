@@ -128,6 +128,16 @@ def test_a_machine_that_is_lost_holds_nobody_up_and_one_that_comes_helps() -> No
     run(work())
 
 
+def test_the_loss_of_a_machine_is_told_to_who_works_there_and_to_who_comes_later() -> None:
+    async def work() -> None:
+        places = Places(CpuTurns({"a": 1, "b": 1}), {"a": 1, "b": 1})
+        first, second, other = places.loss("a"), places.loss("a"), places.loss("b")
+        places.update({"b": 1, "c": 1})
+        assert [one.done() for one in (first, second, places.loss("a"), other, places.loss("c"))] == [True, True, True, False, False]
+
+    run(work())
+
+
 def test_a_place_is_taken_where_cpus_are_free() -> None:
     async def work() -> None:
         turns = CpuTurns({"a": 3, "b": 2})
