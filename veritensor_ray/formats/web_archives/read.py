@@ -110,6 +110,8 @@ def read_warc(source: Source) -> Iterator[Item]:
         yield from reader.rest()
         raise
     yield from reader.rest()
+    if source.file.seekable():  # what belongs to no record is a gap
+        source.account.claim(0, source.file.tell(), "members")
     source.counts.rows += reader.number + 1
 
 
