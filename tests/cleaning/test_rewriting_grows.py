@@ -12,8 +12,8 @@ import pytest
 
 from tests.cleaning.marked import rewritten
 from tests.formats.office.building import docx, pptx, xlsx
-from veritensor_ray.cleaning import artifact_cleaner
 from veritensor_ray.cleaning.cleaning_policy import parse
+from veritensor_ray.formats.format_registry import rewrite
 
 _FEW = 300
 _ROWS = "rules: [{category: pii, action: drop-row}]"
@@ -84,7 +84,7 @@ CASES: dict[str, tuple[Callable[[int], bytes], str, str]] = {
 
 def steps(data: bytes, name: str, policy: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Return how many lines of this package run while a file is rewritten."""
-    count, real = 0, artifact_cleaner.rewrite
+    count = 0
 
     def traced(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal count
@@ -95,12 +95,12 @@ def steps(data: bytes, name: str, policy: str, monkeypatch: pytest.MonkeyPatch) 
         before = sys.gettrace()
         sys.settrace(lambda frame, event, argument: traced if "veritensor_ray" in frame.f_code.co_filename else None)
         try:
-            real(*arguments)
+            rewrite(*arguments)
         finally:
             sys.settrace(before)
 
     with monkeypatch.context() as patch:
-        patch.setattr(artifact_cleaner, "rewrite", counted)
+        patch.setattr("veritensor_ray.cleaning.artifact_cleaner.rewrite", counted)
         found = rewritten(data, name, parse(policy))
     assert found.cleaned.changes, found.cleaned.reason
     return count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
@@ -56,6 +56,11 @@ def seen(data: bytes) -> Iterator[tuple[str, bytes | str]]:
         yield "error", type(error).__name__
 
 
+def _named(items: Iterable[tuple[str, bytes | str]]) -> Iterator[tuple[str, bytes | str]]:
+    """The members that have names."""
+    return ((name, found) for name, found in items if name not in ("", "notice"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "whole"), [*((seed, WHOLE) for seed in range(4)), *((seed, ARS) for seed in range(2))])
 def test_a_damaged_archive_is_held_back_or_otherwise_the_same(seed: int, whole: Sequence[bytes]) -> None:
@@ -73,5 +78,8 @@ def test_a_damaged_archive_is_held_back_or_otherwise_the_same(seed: int, whole: 
             continue
         done += bool(texts)
         expected = [(name, one.replace(EMAIL, MASKED) if isinstance(one, bytes) and name in texts else one) for name, one in before]
-        assert [*seen(new)] == expected
+        if orders.account.counts["clean.residue", "strip"]:  # with the bytes of nobody go what the reader says of them
+            assert [*_named(seen(new))] == [*_named(expected)]
+        else:
+            assert [*seen(new)] == expected
     assert done > 20, "most of them can be rewritten"

@@ -187,6 +187,14 @@ class Orders:
         """Account for content that was removed because of its kind."""
         self.account.counts[f"clean.{kind.value}", Action.STRIP.value] += count
 
+    @property
+    def drop_residue(self) -> Callable[[], None] | None:
+        """What accounts for bytes that no program reads and that are not carried over; None if they stay, because nothing was found."""
+        return self._dropped if self._orders else None
+
+    def _dropped(self) -> None:
+        self.account.counts["clean.residue", Action.STRIP.value] += 1
+
     def edits(self, unit: Unit, value: str) -> list[Edit]:
         """Return the changes to the text of a unit: ascending, not overlapping. Their orders are ticked off.
 

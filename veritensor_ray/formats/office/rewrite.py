@@ -107,7 +107,7 @@ class _Document:
         directory, entries = self._package.archive
         names = [name for name, _ in entries]
         removed = {number for number, name in enumerate(names) if name in gone}
-        writer = ZipRewriter(directory, [entry for _, entry in entries], self._orders.pulse)
+        writer = ZipRewriter(directory, [entry for _, entry in entries], self._orders.pulse, gap=self._orders.drop_residue)
         writer.write(out, lambda number: io.BytesIO(new[names[number]]) if names[number] in new else None, removed)
 
 

@@ -186,6 +186,17 @@ def test_what_follows_the_end_marker_stays() -> None:
     assert (new.endswith(second), orders.undone, len(new) % 512) == (True, [], 0)
 
 
+def test_padding_that_is_not_zeros_becomes_zeros() -> None:
+    data = bytearray(taped(("o.txt", b"other"), ("a.txt", TEXT), ("z.txt", b"last")))
+    expected, _ = carried_out(bytes(data), "a.tar", emails({"a.txt": TEXT}))
+    for name in (b"other", b"last"):
+        at = data.index(name + bytes(99))
+        data[at + 20 : at + 28] = b"nobody's"
+    new, orders = carried_out(bytes(data), "a.tar", emails({"a.txt": TEXT}))
+    assert (new, orders.account.counts["clean.residue", "strip"]) == (expected, 2)
+    assert carried_out(bytes(data), "a.tar", [], list(Strippable))[0] == data
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

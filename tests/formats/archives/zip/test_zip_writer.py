@@ -63,3 +63,40 @@ def test_entries_change_or_go(data: bytes, changed: dict[int, bytes], removed: s
         assert file.comment == b"a comment"
     if not changed and not removed:
         assert out.getvalue() == data
+
+
+def with_gaps(made: io.BytesIO, wide: bool = False) -> bytes:
+    """An archive with bytes of nobody behind each entry."""
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in "abc":
+            with file.open(name, "w", force_zip64=wide) as entry:
+                entry.write(name.encode() * 1000)
+            file.fp.write(b"nobody's")  # type: ignore[union-attr]
+            file.start_dir = file.fp.tell()  # type: ignore[union-attr]
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("made", [io.BytesIO, Unseekable])
+@pytest.mark.parametrize(
+    ("changed", "removed", "expected"),
+    [
+        ({1: b"new"}, set(), {"a": b"a" * 1000, "b": b"new", "c": b"c" * 1000}),
+        ({2: b"new"}, {0}, {"b": b"b" * 1000, "c": b"new"}),
+        ({}, set(), {"a": b"a" * 1000, "b": b"b" * 1000, "c": b"c" * 1000}),
+    ],
+)
+def test_gaps_go_if_somebody_counts_them(
+    made: type[io.BytesIO], wide: bool, changed: dict[int, bytes], removed: set[int], expected: dict[str, bytes]
+) -> None:
+    data, count = with_gaps(made(), wide), []
+    assert data.count(b"nobody's") == 3
+    read = ZipArchive(Source(io.BytesIO(data), Kind(ZIP), Limits()))
+    assert read.directory is not None
+    out = io.BytesIO()
+    writer = ZipRewriter(read.directory, read.entries, lambda: None, gap=lambda: count.append(1))
+    writer.write(out, lambda number: io.BytesIO(changed[number]) if number in changed else None, removed)
+    with zipfile.ZipFile(out) as file:
+        assert file.testzip() is None
+        assert {name: file.read(name) for name in file.namelist()} == expected
+    assert (out.getvalue().count(b"nobody's"), len(count)) == (0, 3)

@@ -1,4 +1,7 @@
-"""Rewrites files inside a tar. Everything else is copied as it is: headers, padding, other entries, and what follows the end marker."""
+"""Rewrites files inside a tar. Everything else is copied as it is: headers, other entries, and what follows the end marker.
+
+Padding that is not made of zeros is replaced by zeros, because no program reads it.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ from veritensor_ray.formats.archives.tar.read import EXTENDED, TarArchive, TarEn
 from veritensor_ray.formats.archives.tar.structure import BLOCK, number
 from veritensor_ray.formats.common.file_ranges import copy_range, length
 from veritensor_ray.formats.common.source import Source
-from veritensor_ray.formats.common.streams import Pieces
+from veritensor_ray.formats.common.streams import Pieces, Window
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
 from veritensor_ray.masking.redaction import name_safe
 
 _SIZE, _CHECKSUM = slice(124, 136), slice(148, 156)
+_LINKS = "123456"  # entries without content, whatever size they have
 _PAX = "xg"  # headers that hold records, for the next entry or for all that follow
 
 
@@ -37,11 +41,12 @@ def rewrite_tar(source: Source, out: BinaryIO, orders: Orders) -> None:
             size = None if new is None else length(new)
             for header in headers:
                 changed = _header(source.file, header, size if header is entry or header.kind == "x" else None, orders)
-                if changed is None:
-                    continue
-                copy_range(source.file, out, at, header.at, orders.pulse)
-                out.write(changed)
-                at = header.start if header is entry else _end(header)
+                if changed is not None:
+                    copy_range(source.file, out, at, header.at, orders.pulse)
+                    out.write(changed)
+                    at = header.start if header is entry else _end(header)
+                if changed is None or (header is entry and new is None):
+                    at = _without_slack(source.file, out, at, header, orders)
             if new is not None and size is not None:
                 copy_range(new, out, 0, size, orders.pulse)
                 out.write(bytes(-size % BLOCK))
@@ -64,6 +69,20 @@ def _groups(archive: TarArchive) -> Iterator[list[TarEntry]]:
 
 def _end(entry: TarEntry) -> int:
     return entry.start + -(-entry.size // BLOCK) * BLOCK
+
+
+def _without_slack(file: BinaryIO, out: BinaryIO, at: int, entry: TarEntry, orders: Orders) -> int:
+    """Write zeros in place of what stands between the content of an entry and the next block, if anything does.
+
+    Returns up to where the archive has been dealt with.
+    """
+    start, end = entry.start + entry.size, _end(entry)
+    if orders.drop_residue is None or entry.kind in _LINKS or not Window(file, start, end - start).read(end - start).strip(b"\0"):
+        return at
+    copy_range(file, out, at, start, orders.pulse)
+    out.write(bytes(end - start))
+    orders.drop_residue()
+    return end
 
 
 def _content(archive: TarArchive, entry: TarEntry, counts: Counter[str], source: Source, orders: Orders) -> BinaryIO | None:

@@ -35,7 +35,9 @@ def rewrite_zip(source: Source, out: BinaryIO, orders: Orders) -> None:
     if any(any(orders.member_orders(name)) for name in ghosts):
         raise CannotRewriteError("it holds files that its central directory does not list")
     comment = partial(changed_comment, orders)
-    ZipRewriter(directory, archive.entries, orders.pulse, comment).write(out, _Contents(source, archive, orders).content)
+    ZipRewriter(directory, archive.entries, orders.pulse, comment, orders.drop_residue).write(
+        out, _Contents(source, archive, orders).content
+    )
 
 
 class _Contents:

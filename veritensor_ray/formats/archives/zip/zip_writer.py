@@ -1,4 +1,4 @@
-"""Writes a zip again with new content for some entries, and without others. All else stays: other entries, headers, comments, gaps.
+"""Writes a zip again with new content for some entries, and without others. All else stays: other entries, headers, comments.
 
 References are to APPNOTE.TXT, the specification of the format.
 """
@@ -67,6 +67,7 @@ class ZipRewriter:
     """Writes a zip again, in one pass over its entries in the order of their bytes. `entries` are all of its directory.
 
     `comment` returns what becomes of the comment of an entry, or of the archive (the name is empty then); None leaves it as it is.
+    `gap` is told of each gap behind an entry that is left out; without it, gaps stay.
     """
 
     def __init__(
@@ -75,8 +76,9 @@ class ZipRewriter:
         entries: Sequence[ZipEntry],
         pulse: Callable[[], None],
         comment: Callable[[str, bytes], bytes | None] = lambda name, comment: None,
+        gap: Callable[[], None] | None = None,
     ) -> None:
-        self._directory, self._entries, self._pulse, self._comment = directory, entries, pulse, comment
+        self._directory, self._entries, self._pulse, self._comment, self._gap = directory, entries, pulse, comment, gap
         self._file = directory.file
         self._shift = 0  # by how many bytes everything that follows moves
         self._reach = 0  # where the entries so far end, going by what they say
@@ -94,20 +96,34 @@ class ZipRewriter:
         at = 0
         for number, following in zip_longest(order, order[1:]):
             entry = entries[number]
+            limit = self._directory.start if following is None else min(entries[following].offset, self._directory.start)
             self._places[number] = entry.offset + self._shift
             found = None if number in removed else content(number)
             if found is not None or number in removed:
                 with contextlib.closing(found or scratch()) as new:
-                    limit = self._directory.start if following is None else entries[following].offset
-                    extent = self._extent(entry, self._reach, min(limit, self._directory.start))
+                    extent = self._extent(entry, self._reach, limit)
                     copy_range(self._file, out, at, extent.start, self._pulse)
                     at = extent.packed_end + len(extent.descriptor(entry))
                     self._shift += (0 if number in removed else self._written(number, extent, new, out)) - (at - extent.start)
             if (local := local_header(self._file, entry.offset)) is not None:
                 self._reach = max(self._reach, local.data + entry.packed)
+            at = self._behind_gap(entry, local, out, at, limit)
         copy_range(self._file, out, at, self._directory.start, self._pulse)
         self._ending(out)
         copy_range(self._file, out, self._directory.after, None, self._pulse)
+
+    def _behind_gap(self, entry: ZipEntry, local: Local | None, out: BinaryIO, at: int, limit: int) -> int:
+        """Leave out what stands between an entry and the next one, at `limit`. Returns up to where the archive has been dealt with."""
+        if self._gap is None or local is None:
+            return at
+        forms = self._with_descriptor(entry, local)  # several may fit an empty entry: then the longest counts
+        end = max([at, self._reach, *(form.packed_end + len(form.descriptor(entry)) for form in forms)])
+        if not forms or end >= limit:
+            return at
+        copy_range(self._file, out, at, end, self._pulse)
+        self._shift -= limit - end
+        self._gap()
+        return limit
 
     def _local(self, entry: ZipEntry) -> Local:
         local = local_header(self._file, entry.offset)
@@ -117,19 +133,23 @@ class ZipRewriter:
 
     def _extent(self, entry: ZipEntry, least: int, most: int) -> _Extent:
         """Return where an entry stands, if that is between `least` and `most`."""
-        local = self._local(entry)
-        extent = _Extent(entry.offset, local.data, local.data + entry.packed)
-        if (local.flags | entry.flags) & STREAMED:
-            self._file.seek(extent.packed_end)
-            behind = self._file.read(24)
-            forms = (extent._replace(signed=signed, sizes=sizes) for signed in (True, False) for sizes in (4, 8))
-            found = next((form for form in forms if _fits(entry, form.sizes) and behind.startswith(form.descriptor(entry))), None)
-            if found is None and not local.packed:
-                raise refusal(entry, "its data descriptor is damaged")
-            extent = found or extent
+        extent = next(iter(self._with_descriptor(entry, self._local(entry))), None)
+        if extent is None:
+            raise refusal(entry, "its data descriptor is damaged")
         if extent.start < least or extent.packed_end + len(extent.descriptor(entry)) > most:
             raise refusal(entry, "it shares its bytes with another entry")
         return extent
+
+    def _with_descriptor(self, entry: ZipEntry, local: Local) -> list[_Extent]:
+        """Return where an entry stands, in the forms that its descriptor may have; nothing if it must have one and has none."""
+        extent = _Extent(entry.offset, local.data, local.data + entry.packed)
+        if not (local.flags | entry.flags) & STREAMED:
+            return [extent]
+        self._file.seek(extent.packed_end)
+        behind = self._file.read(24)
+        forms = (extent._replace(signed=signed, sizes=sizes) for signed in (True, False) for sizes in (4, 8))
+        found = [form for form in forms if _fits(entry, form.sizes) and behind.startswith(form.descriptor(entry))]
+        return found or ([extent] if local.packed else [])
 
     def _written(self, number: int, extent: _Extent, content: BinaryIO, out: BinaryIO) -> int:
         """Write an entry with new content. Returns how many bytes it takes."""
