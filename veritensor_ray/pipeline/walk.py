@@ -235,7 +235,7 @@ class Walk:
             yield from self._as_its_kind(source, about, depth, opaque)
         except ReadError as error:
             broken = error
-        whole = source.via is None and source.row_groups is None and source.file.seekable()
+        whole = source.via is None and (source.row_groups is None or source.first_part) and source.file.seekable()
         if whole and not self._ended and (source.account.kept or reader_for(source.kind) is None):
             yield from self._read(partial(read_residue, size=about.size or 0), source, about, depth)
         if broken:

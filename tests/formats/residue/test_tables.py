@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.formats.residue.accounts import PLANTED, both, found
@@ -32,6 +36,47 @@ def indexed(encoding: str = "UTF-8", page: int = 4096, reserve: str = "") -> byt
     )
 
 
+def table(rows: int = 3000) -> pa.Table:
+    words = [WORDS[i % len(WORDS)] for i in range(rows)]
+    return pa.table(
+        {
+            "text": words,
+            "category": pa.array([text[:9] for text in words]).dictionary_encode(),
+            "number": list(range(rows)),
+            "turns": [[{"role": "user", "text": text}, {"role": "assistant", "text": None}] for text in words],
+            "blob": [text.encode() for text in words],
+            "fixed": pa.array([text.encode().ljust(12)[:12] for text in words], pa.binary(12)),
+            "map": pa.array([[(text[:12], text)] for text in words], pa.map_(pa.string(), pa.string())),
+            "long": [f"{text} and " * 40 if i % 9 else None for i, text in enumerate(words)],
+            "empty": pa.nulls(rows, pa.string()),
+        },
+        metadata={"note": "some metadata"},
+    )
+
+
+def parquet(made: pa.Table, **options: Any) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(made, out, **options)
+    return out.getvalue()
+
+
+def unused_category() -> pa.Table:
+    return pa.table({"a": pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), pa.array(["one value", "another one", PLANTED.decode()]))})
+
+
+def between() -> bytes:
+    """A file with bytes between the data and the footer."""
+    data = parquet(table(9))
+    end = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    return data[:end] + PLANTED + data[end:]
+
+
+def as_long(data: bytes, old: bytes = b"0123456789abcdefghijklm") -> bytes:
+    """The file with the address in place of text of the same length, at the first place only."""
+    assert data.count(old) > 1
+    return data.replace(old, PLANTED, 1)
+
+
 WRITTEN: dict[str, Callable[[], bytes]] = {
     "a.sqlite": indexed,
     "utf16.sqlite": lambda: indexed("UTF-16le", 512),
@@ -39,6 +84,20 @@ WRITTEN: dict[str, Callable[[], bytes]] = {
     "vacuum.sqlite": lambda: database(
         "PRAGMA auto_vacuum=1", "CREATE TABLE t (a)", ("INSERT INTO t VALUES (?)", [(" ".join(WORDS[:200]),)] * 9)
     ),
+    **{
+        f"{number}.parquet": (lambda options=options: parquet(table(), **options))  # type: ignore[misc]
+        for number, options in enumerate(
+            (
+                {},
+                {"compression": "zstd", "row_group_size": 700},
+                {"compression": "none", "use_dictionary": False, "write_statistics": False},
+                {"compression": "none", "write_page_index": True, "data_page_size": 2000},
+                {"data_page_version": "2.0", "compression": "gzip", "store_schema": False},
+                {"version": "1.0", "compression": "brotli", "dictionary_pagesize_limit": 2000},
+                {"use_dictionary": False, "column_encoding": {"text": "DELTA_BYTE_ARRAY", "long": "DELTA_LENGTH_BYTE_ARRAY"}},
+            )
+        )
+    },
     "fts.sqlite": lambda: database("CREATE VIRTUAL TABLE t USING fts5(a)", ("INSERT INTO t VALUES (?)", [(text,) for text in WORDS[:500]])),
 }
 
@@ -78,6 +137,13 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
             "CREATE TABLE t (a)", f"INSERT INTO t VALUES ('{'y' * 24}')", "CREATE INDEX i ON t (a)"
         ).rsplit(b"y" * 24, 1)),
     ),
+    "Parquet: a value of a dictionary that no row has": ("a.parquet", lambda: parquet(unused_category())),
+    "Parquet: the same, compressed by zstd": ("a.parquet", lambda: parquet(unused_category(), compression="zstd")),
+    "Parquet: the statistics": ("a.parquet", lambda: parquet(pa.table({"a": ["0123456789abcdefghijklm", "x"]}), compression="none")[::-1].replace(
+        b"0123456789abcdefghijklm"[::-1], PLANTED[::-1], 1)[::-1]),
+    "Parquet: the header of a page": ("a.parquet", lambda: as_long(parquet(pa.table({"a": ["0123456789abcdefghijklm", "x"]}), compression="none",
+        use_dictionary=False, write_page_index=False, data_page_version="1.0"))),
+    "Parquet: between the data and the footer": ("a.parquet", between),
     "SQLite: at the end": ("a.sqlite", lambda: indexed() + PLANTED),
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
 from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, member_name, offsets_of
 from veritensor_ray.formats.columnar.parquet.structure import Shared
+from veritensor_ray.formats.columnar.parquet.unread import Unread
 from veritensor_ray.formats.columnar.text_columns import as_bytes, has_text, is_binary, is_string, is_view, stretches
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.column_paths import shorten
@@ -92,10 +93,18 @@ def read_parquet(source: Source) -> Iterator[Item]:
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
         columns = [name for name in file.schema_arrow.names if is_read(file.schema_arrow.field(name).type)]
         row = sum(file.metadata.row_group(g).num_rows for g in range(groups.start))
-        for batch in _batches(file, Shared(source.file), groups, columns) if columns else ():
-            yield from _read_batch(batch, row, blobs)
-            row += batch.num_rows
-            source.counts.rows += batch.num_rows
+        unread = Unread(source.file, source.account, source.budget)
+        if source.first_part:
+            yield from unread.claim()
+        for group in groups if columns else ():
+            beside = unread.group(group)
+            for batch in _batches(file, Shared(source.file), group, columns):
+                beside.see(batch)
+                yield from _read_batch(batch, row, blobs)
+                row += batch.num_rows
+                source.counts.rows += batch.num_rows
+            unread.leave(beside)
+        yield from unread.rest()
         if not columns:
             source.counts.rows += sum(file.metadata.row_group(g).num_rows for g in groups)
         if source.first_part:
@@ -109,20 +118,19 @@ def read_parquet(source: Source) -> Iterator[Item]:
 _PIECE = 1 << 20
 
 
-def _batches(file: pq.ParquetFile, shared: Shared, groups: range, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _batches(file: pq.ParquetFile, shared: Shared, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Yield batches of a few megabytes; if values may be shared, only a few rows at a time are decoded."""
-    for group in groups:
-        step = shared.rows_at_once(group, set(columns), _BATCH_ROWS)
-        waiting: list[pa.RecordBatch] = []
-        rows = size = 0
-        for batch in file.iter_batches(step, row_groups=[group], columns=columns):
-            waiting.append(batch)
-            rows, size = rows + batch.num_rows, size + batch.nbytes
-            if rows >= _BATCH_ROWS or size >= _PIECE_BYTES:
-                yield _together(waiting)
-                waiting, rows, size = [], 0, 0
-        if waiting:
+    step = shared.rows_at_once(group, set(columns), _BATCH_ROWS)
+    waiting: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in file.iter_batches(step, row_groups=[group], columns=columns):
+        waiting.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= _BATCH_ROWS or size >= _PIECE_BYTES:
             yield _together(waiting)
+            waiting, rows, size = [], 0, 0
+    if waiting:
+        yield _together(waiting)
 
 
 def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:

@@ -98,7 +98,7 @@ class ParquetFile:
                     raise ValueError("a type is not described")
             for pair in self.footer.get(PAIRS, ()):
                 _typed(pair, _OF_PAIR, 1)
-            self.fields = list(_fields(self.footer[SCHEMA]))
+            self.fields = list(top_fields(self.footer[SCHEMA]))
             self._check(magic)
         except _DAMAGE as error:
             raise as_read_error(error, WHAT) from None
@@ -284,7 +284,7 @@ def text_pair(key: bytes, value: bytes) -> Struct:
     return pair
 
 
-def _fields(elements: list[Struct]) -> Iterator[TopField]:
+def top_fields(elements: list[Struct]) -> Iterator[TopField]:
     """Yield the columns at the top of a schema, which lists its tree depth first. Raises ValueError, IndexError."""
     at, leaf = 1, 0
     for _ in range(elements[0].get(CHILDREN, 0)):
@@ -315,4 +315,4 @@ def _leaves(elements: list[Struct], at: int, definition: int, repetition: int, l
 
 def levels(elements: list[Struct]) -> list[tuple[int, int | None, int, int]]:
     """Return the properties that two schemas must share for the pages of one to be readable with the other."""
-    return [leaf[:4] for field in _fields(elements) for leaf in field.leaves]
+    return [leaf[:4] for field in top_fields(elements) for leaf in field.leaves]
