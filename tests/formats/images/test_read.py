@@ -162,7 +162,7 @@ GIF_COMMENTS = saved("GIF")[:-1] + b"\x21\xfe\x09look here\x00\x21\xfe\x0alook t
         (
             "jpeg",
             with_segment(0xED, b"Photoshop 3.0\x00a caption that is long enough to read"),
-            [("a caption that is long enough to read", "APP13")],
+            [("Photoshop 3.0", "APP13"), ("a caption that is long enough to read", "APP13")],
         ),
         ("jpeg", with_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\x00<x:xmpmeta/>"), [("<x:xmpmeta/>", "xmp")]),
         ("gif", GIF_COMMENTS, [("look here", "comment"), ("look there", "comment")]),

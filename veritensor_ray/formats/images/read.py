@@ -13,6 +13,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.source import Item, Source
+from veritensor_ray.formats.images.claims import Claims, by_format
 from veritensor_ray.formats.images.structure import Parts, exif_values, left_over, parts_of
 
 _LARGEST = bounds.IMAGE
@@ -25,7 +26,8 @@ def read_image(source: Source) -> Iterator[Item]:
     if len(data) > _LARGEST:
         raise LimitExceeded("image_bytes", f"the image is larger than {_LARGEST} bytes")
     parts = parts_of(data, source.budget)
-    damaged = False
+    claims, damaged = parts.claims if parts else by_format(data), False
+    _claim(claims, source)  # first of all, since a damaged image is searched too
     if parts and data[:1] == b"\x89":
         texts = _png_texts(data, parts, source)
     else:
@@ -37,6 +39,13 @@ def read_image(source: Source) -> Iterator[Item]:
         yield from left_over(data, parts)
     elif damaged:
         yield Gap("the metadata of the image is damaged or cut off, and not all of it was read")
+    _claim(claims, source)
+
+
+def _claim(claims: Claims, source: Source) -> None:
+    for start, end, reading in claims.ranges:
+        source.account.claim(start, end, reading)
+    claims.ranges.clear()
 
 
 def _png_texts(data: bytes, parts: Parts, source: Source) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.printable import readable
 from veritensor_ray.formats.common.source import Item, Member
+from veritensor_ray.formats.images.claims import Claims, is_clean, tiff
 
 _INFLATED = bounds.IMAGE_TEXT  # bytes of one text; all texts together may have four times as many
 _FEWEST_TRAILING = 16  # bytes that are not zero; fewer are padding or a stray line end
@@ -25,8 +26,21 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _EXIF_FOLDERS = (0x8769, 0x8825, 0xA005)
 _USER_COMMENT, _WINDOWS_TEXTS = 0x9286, range(0x9C9B, 0x9CA0)
 _CHARSETS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", b"JIS\0\0\0\0\0": "iso2022_jp"}
-# Chunks of pixels, colors and times, which contain no text.
-_SILENT = b"IHDR PLTE IDAT IEND tRNS cHRM gAMA iCCP sBIT sRGB cICP bKGD hIST pHYs sPLT tIME acTL fcTL fdAT".split()
+# Chunks of pixels, and chunks of colors and times, which contain no text and at most so many bytes.
+_PIXELS = (b"IDAT", b"fdAT")
+_SILENT = {
+    name.encode(): most
+    for name, most in (
+        *(("IHDR", 13), ("PLTE", 768), ("IEND", 0), ("tRNS", 256), ("cHRM", 32), ("gAMA", 4), ("sBIT", 4), ("sRGB", 1), ("cICP", 4)),
+        *(("bKGD", 6), ("hIST", 512), ("pHYs", 9), ("tIME", 7), ("acTL", 8), ("fcTL", 26), ("iCCP", 0), ("sPLT", 0)),
+    )
+}
+_DATES = "date:create,date:modify,date:timestamp"
+_KEYS = frozenset(
+    f"Title,Author,Description,Copyright,Creation Time,Software,Disclaimer,Warning,Source,Comment,XML:com.adobe.xmp,{_DATES}".encode().split(
+        b","
+    )
+)
 
 
 @dataclass(slots=True)
@@ -34,6 +48,7 @@ class Parts:
     """The texts with their keys, the end of the image (None if it was not found), the omissions, and the error that ended the reading."""
 
     budget: Budget
+    claims: Claims
     texts: list[tuple[str, str]] = field(default_factory=list)
     end: int | None = None
     too_long: int = 0
@@ -45,8 +60,8 @@ class Parts:
         if text.strip("\x00 \r\n\t"):
             self.texts.append((key[:200], text))
 
-    def inflate(self, packed: bytes) -> bytes:
-        """The decompressed text, or its beginning if it is a bomb."""
+    def inflate(self, packed: bytes, at: int) -> bytes:
+        """The decompressed text, or its beginning if it is a bomb. It stands at `at`."""
         packer = zlib.decompressobj()
         room = min(_INFLATED, 4 * _INFLATED - self.inflated)
         try:
@@ -59,6 +74,7 @@ class Parts:
         except LimitExceeded as error:  # the image itself is still read
             self.spent = error
         self.too_long += bool(packer.unconsumed_tail)
+        self.claims.add(at, at + len(packed) - len(packer.unused_data), "text")
         return data
 
 
@@ -66,7 +82,7 @@ def parts_of(data: bytes, budget: Budget) -> Parts | None:
     """The parts of an image; None for other formats."""
     for magic, look in _FORMATS.items():
         if data.startswith(magic):
-            parts = Parts(budget)
+            parts = Parts(budget, Claims(data))
             look(data, parts)
             return parts
     return None
@@ -87,6 +103,7 @@ def left_over(data: bytes, parts: Parts, name: str = "trailing data") -> Iterato
         return
     if not (rest.startswith(b"\xff\xd8\xff") or rest[4:8] == b"ftyp"):  # further images, and the video of a motion photo
         yield Block([f"{len(rest)} bytes after the end of the image"], column=name, view="metadata", notice="trailing-data")
+    parts.claims.add(parts.end or 0, len(data), "members")
     yield Member(name, io.BytesIO(rest))
 
 
@@ -112,47 +129,76 @@ def _decoded(data: bytes) -> str:
 
 def _png(data: bytes, parts: Parts) -> None:
     at = 8
+    parts.claims.add(0, 8)
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
-        body = data[at + 8 : at + 8 + length]
+        body, start = data[at + 8 : at + 8 + length], at + 8
+        parts.claims.add(at, start)
+        parts.claims.add(start + length, start + length + 4)
         at += 12 + length
         if name == b"IEND":
             parts.end = min(at, len(data))
             return
-        if name not in _SILENT:
-            _CHUNKS.get(name, _unknown)(body, parts, name.decode("latin-1"))
+        if name in _PIXELS:
+            parts.claims.values(start, start + length)
+        elif name in _SILENT:
+            parts.claims.add(start, start + (length if length <= _SILENT[name] else 0), "values")
+        else:
+            _CHUNKS.get(name, _unknown)(body, parts, name.decode("latin-1"), start)
 
 
-def _text_chunk(body: bytes, parts: Parts, _: str) -> None:
+def _text_chunk(body: bytes, parts: Parts, _: str, at: int) -> None:
     key, _sep, text = body.partition(b"\x00")
     parts.add(_decoded(key), text)
+    _claim_key(key, parts, at)
+    parts.claims.text(at + len(key) + 1, at + len(body))
 
 
-def _packed_chunk(body: bytes, parts: Parts, _: str) -> None:
+def _packed_chunk(body: bytes, parts: Parts, _: str, at: int) -> None:
     key, _sep, text = body.partition(b"\x00")
-    parts.add(_decoded(key), parts.inflate(text[1:]))
+    parts.add(_decoded(key), parts.inflate(text[1:], at + len(key) + 2))
+    _claim_key(key, parts, at)
 
 
-def _international_chunk(body: bytes, parts: Parts, _: str) -> None:
+def _international_chunk(body: bytes, parts: Parts, _: str, at: int) -> None:
     key, _sep, rest = body.partition(b"\x00")
     is_packed, (_language, _sep, rest) = rest[:1] == b"\x01", rest[2:].partition(b"\x00")
     translated, _sep, text = rest.partition(b"\x00")
-    parts.add(_decoded(key), parts.inflate(text) if is_packed else text)
+    start = at + len(body) - len(text)
+    parts.add(_decoded(key), parts.inflate(text, start) if is_packed else text)
     if translated:
         parts.add(f"{_decoded(key)} (keyword)", translated)
+    _claim_key(key, parts, at)
+    parts.claims.text(start - len(translated) - 1, start if is_packed else at + len(body))
 
 
-def _exif_chunk(body: bytes, parts: Parts, _: str) -> None:
-    for key, value in exif_texts(body):
+def _claim_key(key: bytes, parts: Parts, at: int) -> None:
+    if key in _KEYS:
+        parts.claims.add(at, at + len(key) + 1)
+
+
+def _exif_chunk(body: bytes, parts: Parts, _: str, at: int) -> None:
+    for key, value in (texts := list(exif_texts(body))):
         parts.add(key, value)
+    if texts:
+        head = 6 if body.startswith(b"Exif\x00\x00") else 0
+        parts.claims.add(at, at + head)
+        inner = Claims(body)
+        tiff(inner, head)
+        for start, end, reading in inner.ranges:
+            parts.claims.add(at + start, at + end, reading)
 
 
-def _unknown(body: bytes, parts: Parts, name: str) -> None:
+def _unknown(body: bytes, parts: Parts, name: str, at: int) -> None:
+    known = 0
     for run in readable(body):
         parts.add(name, run)
+        if (found := body.find(run.encode(), known)) >= 0:
+            known = found + len(run.encode())
+            parts.claims.add(at + found, at + known, "text")
 
 
-_CHUNKS: dict[bytes, Callable[[bytes, Parts, str], None]] = {
+_CHUNKS: dict[bytes, Callable[[bytes, Parts, str, int], None]] = {
     b"tEXt": _text_chunk,
     b"zTXt": _packed_chunk,
     b"iTXt": _international_chunk,
@@ -162,47 +208,79 @@ _CHUNKS: dict[bytes, Callable[[bytes, Parts, str], None]] = {
 
 def _jpeg(data: bytes, parts: Parts) -> None:
     at = 2
+    parts.claims.add(0, 2)
     while found := _MARKER.search(data, at):
+        parts.claims.values(at, found.start())
         at, code = found.end(), found[0][1]
+        parts.claims.add(found.start(), at)
         if code == 0xD9:
             parts.end = at
             return
         if code in (0xD8, 0x01):
             continue
         length = int.from_bytes(data[at : at + 2], "big")
-        body = data[at + 2 : at + length]
+        body, start = data[at + 2 : at + length], at + 2
+        parts.claims.add(at, start)
         at += max(2, length)
         if code == 0xFE:
             parts.add("comment", body)
+            parts.claims.text(start, at)
         elif 0xE1 <= code <= 0xEF and code != 0xE2:  # E2 holds color profiles and the list of further images
-            _application(body, parts, f"APP{code & 15}")
+            _application(body, parts, f"APP{code & 15}", start)
+        elif 0xC0 <= code <= 0xDF:
+            parts.claims.add(start, start + min(len(body), _tables(code, body)))
+    parts.claims.values(at, len(data))
 
 
-def _application(body: bytes, parts: Parts, name: str) -> None:
+def _tables(code: int, body: bytes) -> int:
+    """Return how many bytes of a segment are tables or headers."""
+    if code == 0xDB:
+        return len(body) // 65 * 65 if body[:1] < b"\x10" else len(body) // 129 * 129
+    if code != 0xC4:
+        return 6 + 3 * body[5] if 0xC0 <= code <= 0xCF and len(body) > 5 else 4 + 2 * body[0] if code == 0xDA and body else 2
+    at = 0
+    while at + 17 <= len(body):
+        at += 17 + sum(body[at + 1 : at + 17])
+    return at
+
+
+def _application(body: bytes, parts: Parts, name: str, at: int) -> None:
     if body.startswith(b"Exif\x00\x00"):
-        _exif_chunk(body, parts, name)
+        _exif_chunk(body, parts, name, at)
     elif body.startswith(b"http://ns.adobe.com/"):
         parts.add("xmp", body.partition(b"\x00")[2])
+        parts.claims.text(at, at + body.find(b"\x00"))
+        parts.claims.text(at + body.find(b"\x00"), at + len(body))
     else:
-        _unknown(body, parts, name)
+        _unknown(body, parts, name, at)
 
 
 def _gif(data: bytes, parts: Parts) -> None:
     at = 13 + _palette(data, 10)
+    parts.claims.add(0, 13)
+    parts.claims.values(13, at)
     while at < len(data):
-        kind = data[at]
+        kind, start = data[at], at
         if kind == 0x3B:
             parts.end = at + 1
+            parts.claims.add(at, at + 1)
             return
         if kind == 0x21:
             label = data[at + 1 : at + 2]
             body, at = _sub_blocks(data, at + 2)
-            if label == b"\xfe":
+            if (label == b"\xf9" and len(body) == 4) or (len(body) == 14 and body.startswith((b"NETSCAPE2.0", b"ANIMEXTS1.0"))):
+                parts.claims.add(start, at)
+            elif label == b"\xfe":
                 parts.add("comment", body)
+                if is_clean(body):
+                    parts.claims.add(start, at, "text")
             elif label in (b"\x01", b"\xff"):
-                _unknown(body, parts, "text" if label == b"\x01" else "application")
+                _unknown(body, parts, "text" if label == b"\x01" else "application", start + 3 if len(body) < 256 else len(data))
         elif kind == 0x2C:
-            _, at = _sub_blocks(data, at + 11 + _palette(data, at + 9))
+            first = at + 11 + _palette(data, at + 9)
+            _, at = _sub_blocks(data, first)
+            parts.claims.add(start, start + 10)
+            parts.claims.values(start + 10, at)
         else:
             return
 
