@@ -65,6 +65,15 @@ def test_free_text_is_placed_in_its_segment() -> None:
     ]
 
 
+def test_the_model_reads_only_sentences_of_the_residue() -> None:
+    made, names = reading(gate=False)
+    texts = ["Maria Schneider", "glMariaSchneider\nMaria Schneider\nanna@posteo.de", "we met Maria Schneider in the old town last year"]
+    seen, residue = (to_batch(Block(texts, view=view), Identity(0, "a", "x/y"), Limits()) for view in ("visible", "residue"))
+    assert [(hit.row, hit.rule) for hit in made.scan_text(residue)] == [(1, "pii.email"), (2, "pii.person")]
+    assert names.read_texts == texts[2:]
+    assert len(made.scan_text(seen)) == 4
+
+
 def test_an_address_of_mail_beats_the_name_in_it() -> None:
     made, _ = reading(gate=False)
     assert [hit.rule for hit in made.scan_text(text_batch(["write to anna@posteo.de"]))] == ["pii.email"]

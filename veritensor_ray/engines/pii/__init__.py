@@ -19,7 +19,7 @@ from veritensor_ray.engines.pii.free_text.passages_read import FreeText, Reader,
 from veritensor_ray.engines.pii.free_text.prepared import Read, from_table, to_table
 from veritensor_ray.engines.pii.free_text.tagger import FILE, Tagged, Tagger, UnclearPassage
 from veritensor_ray.engines.pii.free_text.ties import cells_of, diagnosis, graded, named_rows
-from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, pieces
+from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, names_alone, pieces
 from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.pii_rules import all_rules
@@ -87,7 +87,8 @@ class Pii(WithModel):
 
     def prepare(self, texts: pa.RecordBatch) -> pa.RecordBatch:
         """Return the findings that need no model and the passages that do, schema PREPARED."""
-        return to_table(read for joined in pieces(texts) for read in self._prepared(joined))
+        aside = names_alone(texts) if self._settings.pii.free_text else frozenset()
+        return to_table(read for joined in pieces(texts) for read in self._prepared(joined, aside))
 
     def scan_prepared(self, texts: pa.RecordBatch, prepared: pa.RecordBatch) -> list[Hit]:
         """Return the hits, ordered by segment and offset, from the result of `prepare` for the same texts."""
@@ -98,9 +99,10 @@ class Pii(WithModel):
             found = graded(found, cells_of(texts, list(found)), set(named_rows(texts)))
         return [self._hit(row, span) for row, spans in found.items() for span in spans]
 
-    def _prepared(self, joined: JoinedBatch) -> Iterator[Read]:
+    def _prepared(self, joined: JoinedBatch, aside: frozenset[int]) -> Iterator[Read]:
+        """Yield what is found in the texts, and what a model has to read. Only patterns read the rows `aside`."""
         found = _by_text(joined, [*self._structured(joined), *self._hidden(joined)])
-        for i, (row, tagged) in enumerate(zip(joined.rows, self._tagged(joined), strict=True)):
+        for i, (row, tagged) in enumerate(zip(joined.rows, self._tagged(joined, aside), strict=True)):
             if found[i] or tagged.settled or tagged.unclear:
                 yield Read(row, [*found[i], *tagged.settled], list(tagged.unclear))
 
@@ -122,12 +124,15 @@ class Pii(WithModel):
                     if text[begin:until] != mapped.text[found.start : found.end]:
                         yield replace(found, start=start + begin, end=start + until, score=round(found.score * _HIDDEN, 3))
 
-    def _tagged(self, joined: JoinedBatch) -> list[Tagged]:
+    def _tagged(self, joined: JoinedBatch, aside: frozenset[int]) -> list[Tagged]:
         """Return the tagger's verdict on each text. Without the gate, the model reads everything; without free text, nothing."""
         if not self._settings.pii.free_text:
             return [Tagged()] * len(joined.rows)
         fields = [column.name.lower() if column and column.header else "" for column in joined.columns]
-        texts = ["" if field and field not in WRITTEN else text for field, (_, text) in zip(fields, joined.texts(), strict=True)]
+        texts = [
+            "" if row in aside or (field and field not in WRITTEN) else text
+            for row, field, (_, text) in zip(joined.rows, fields, joined.texts(), strict=True)
+        ]
         words = window_words_of(self._described().settings)
         if not self._settings.pii.gate:
             tagged = [Tagged((), tuple(UnclearPassage(a, b, ((a, b),)) for a, b in chunks(text, words))) for text in texts]

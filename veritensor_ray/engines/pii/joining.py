@@ -19,6 +19,8 @@ from veritensor_ray.engines.pii.clusters import Codes, Positions, codes_of, digi
 BUFFER = 1 << 20  # characters: a single one outside the BMP makes all of them take four bytes
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_RESIDUE = "residue"  # the view of text outside of what programs show
+_SENTENCE = re.compile(r"\b[^\W\d_]{1,20},? (?:[^\W\d_]{1,20}[,;:]? ){3,}[^\W\d_]{2,20}\b")  # five words in a row
 _MAIL = frozenset((MESSAGE, MAILBOX, OUTLOOK))
 _MAIL_TEXT = frozenset(("body", "subject", "preamble", "epilogue", "comments", "keywords"))
 
@@ -108,6 +110,16 @@ def pieces(batch: pa.RecordBatch) -> Iterator[JoinedBatch]:
         some = batch.slice(start, end - start)
         text = str(buffer_of(some.column("text")), "utf-8")
         yield JoinedBatch(text, lengths[start:end], rows[start:end].tolist(), _columns(some))
+
+
+def names_alone(batch: pa.RecordBatch) -> frozenset[int]:
+    """Return the rows of the residue that hold no sentence: most strings in dead bytes are names in programs, which look like other names."""
+    views = batch.column("view")
+    if _RESIDUE not in views.dictionary.to_pylist():
+        return frozenset()
+    texts = batch.column("text")
+    rows = (row for row, view in enumerate(views.to_pylist()) if view == _RESIDUE)
+    return frozenset(row for row in rows if not _SENTENCE.search(texts[row].as_py() or ""))
 
 
 def _columns(batch: pa.RecordBatch) -> Sequence[Column | None]:
