@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.common.xml_encoding import xml_codec
 from veritensor_ray.formats.residue.strings import SHORTEST, VIEW
 
 _KEPT = 1 << 16  # characters of a piece that come again with the next one if no tag begins in them
@@ -42,8 +43,7 @@ class Tokens:
         decoder, rest = None, ""
         for chunk in chunks:
             if decoder is None:
-                wide = chunk[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-                decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8")("replace")
+                decoder = codecs.getincrementaldecoder(xml_codec(chunk) or "utf-8")("replace")
             rest = self._collected(rest + decoder.decode(chunk))
             yield chunk
         self._collected(rest + "<")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from veritensor_ray.formats.common.xml_encoding import xml_codec
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.office.shared.traced import TextRun
 from veritensor_ray.masking.redaction import name_safe
 
-_DECLARED = re.compile(rb"<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
 _TAG = re.compile(r"<(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _REFERENCE = re.compile(r"&[^;<&]{1,20};|\r\n|.", re.DOTALL)
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -32,7 +31,10 @@ class Part:
 
     def __init__(self, name: str, data: bytes) -> None:
         self.name, self.data = name, data
-        self._codec = _codec_of(data)
+        codec = xml_codec(data)
+        if codec is None:
+            raise CannotRewriteError("the encoding of its XML is unknown")
+        self._codec = codec
 
     def encode(self, text: str) -> bytes:
         """Encode markup. Characters that the encoding does not have become character references."""
@@ -128,19 +130,6 @@ class Part:
             pieces += [self.data[at : change.start], change.data]
             at = change.end
         return b"".join([*pieces, self.data[at:]])
-
-
-def _codec_of(data: bytes) -> str:
-    if data.startswith((codecs.BOM_UTF16_LE, b"<\x00")):
-        return "utf-16-le"
-    if data.startswith((codecs.BOM_UTF16_BE, b"\x00<")):
-        return "utf-16-be"
-    declared = _DECLARED.match(data.removeprefix(codecs.BOM_UTF8))
-    name = declared[1].decode("ascii") if declared else "utf-8"
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
-        raise CannotRewriteError("the encoding of its XML is unknown") from None
 
 
 def _escaped(text: str, *, quoted: bool = False, cdata: bool = False, comment: bool = False) -> str:
