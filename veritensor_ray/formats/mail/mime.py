@@ -19,11 +19,15 @@ _BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A header field as it stands in the message. `line` counts from 1 at the beginning of the message."""
+    """A header field as it stands in the message, with its name in lower case and as it is `written`.
+
+    `line` counts from 1 at the beginning of the message.
+    """
 
     name: str
     value: str
     line: int
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,8 @@ def read_part(data: bytes, begin: int, end: int, line: int) -> MailPart:
         found = _FIELD.match(data, at, end) or _LINE.match(data, at, end)
         if found is None or (found.re is _LINE and not fields):
             break  # no header at all
-        value, name = (found[2], found[1].decode("latin-1").lower()) if found.re is _FIELD else (found[0], "")
-        fields.append(Field(name, _raw_text(value).strip(), line))
+        value, name = (found[2], found[1].decode("latin-1")) if found.re is _FIELD else (found[0], "")
+        fields.append(Field(name.lower(), _raw_text(value).strip(), line, name))
         line += data.count(b"\n", at, found.end())
         at = found.end()
     return MailPart(fields, at, end)

@@ -18,6 +18,8 @@ from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.undecoded import undecoded
 from veritensor_ray.formats.mail.mime import MailPart, decoded, decoded_body, header_text, read_part, split_parts
 from veritensor_ray.formats.mail.recognise import header_begin, is_known_field
+from veritensor_ray.formats.mail.unsaid import beside_base64, unsaid_fields
+from veritensor_ray.formats.residue.strings import VIEW
 
 _LARGEST = bounds.MAIL
 _DEPTH = bounds.MAIL_DEPTH
@@ -57,6 +59,7 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
     begin = header_begin(data)
     if data[:begin].strip():
         yield Block([decoded(data[:begin], "utf-8-sig")[0].strip()], column="envelope", line=1, view="metadata")
+    unsaid: dict[str, None] = {}
     ahead, count = [_MailPlace(begin, len(data), "", 0, 1 + data.count(b"\n", 0, begin))], 0
     while ahead:
         place = ahead.pop()
@@ -68,6 +71,7 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
         if not part.fields and not place.path and _ENCODED.search(data):
             yield Gap("the message does not begin with a header: its parts and encodings are read as plain text")
         yield from _header(part, place.path)
+        unsaid.update(dict.fromkeys(unsaid_fields(part.fields, _STRUCTURAL, _LONG)))
         about = part.about
         kind = _kind(about)
         boundary = _parameter(about, "boundary")
@@ -84,7 +88,11 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
                 if len(places) > 1:
                     ahead += reversed(_inner(data, places, place))
                     continue
+        if "base64" in "".join(part.all("content-transfer-encoding")[:1]).lower():
+            unsaid.update(dict.fromkeys(beside_base64(data[part.begin : part.end])))
         yield from _leaf(data, part, kind, about, place, source)
+    if unsaid:
+        yield Block(["\n".join(unsaid)], column="names and parameters", view=VIEW)
 
 
 def _inner(data: bytes, places: list[tuple[int, int]], place: _MailPlace) -> list[_MailPlace]:
