@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -71,6 +72,70 @@ def between() -> bytes:
     return data[:end] + PLANTED + data[end:]
 
 
+def arrow(made: pa.Table, opener: Any = pa.ipc.new_file, codec: str | None = None) -> bytes:
+    out = io.BytesIO()
+    with opener(out, made.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+        writer.write_table(made, max_chunksize=700)
+    return out.getvalue()
+
+
+def batch_with_metadata() -> bytes:
+    out = io.BytesIO()
+    made = pa.record_batch({"a": ["x"]})
+    with pa.ipc.new_stream(out, made.schema) as writer:
+        writer.write_batch(made, custom_metadata={"by": PLANTED.decode()})
+    return out.getvalue()
+
+
+def odd_types() -> pa.Table:
+    """Views, unions, lists of fixed length and nulls."""
+    texts = [text if i % 5 else None for i, text in enumerate(WORDS)]
+    return pa.table(
+        {
+            "view": pa.array(texts, pa.string_view()),
+            "large": pa.array(texts, pa.large_string()),
+            "pair": pa.array([[text, text] if text else None for text in texts], pa.list_(pa.string(), 2)),
+            "struct": pa.array([{"a": text, "b": i} if text else None for i, text in enumerate(texts)]),
+            "union": pa.UnionArray.from_sparse(pa.array([i % 2 for i in range(len(texts))], pa.int8()), [
+                pa.array(["in the first" if i % 2 == 0 else "" for i in range(len(texts))]), pa.array(range(len(texts)))]),
+            "time": pa.array([i if i % 3 else None for i in range(len(texts))], pa.timestamp("us", "Europe/Berlin")),
+        }
+    )  # fmt: skip
+
+
+def in_null(kind: pa.DataType | None = None) -> pa.Table:
+    """A column whose second value is null, although its bytes are there."""
+    kind = kind or pa.string()
+    whole = pa.array(["one value", PLANTED.decode(), "another"], kind)
+    buffers = [pa.py_buffer(b"\x05"), *whole.buffers()[1:]]
+    return pa.table({"a": pa.Array.from_buffers(kind, 3, buffers)})
+
+
+def in_null_list() -> pa.Table:
+    inner = pa.array(["one value", PLANTED.decode(), "another"])
+    offsets = pa.py_buffer(np.array([0, 1, 2, 3], np.int32))
+    return pa.table({"a": pa.Array.from_buffers(pa.list_(pa.string()), 3, [pa.py_buffer(b"\x05"), offsets], children=[inner])})
+
+
+def in_union() -> pa.Table:
+    codes = pa.array([0, 1, 0], pa.int8())
+    children = [pa.array(["one value", PLANTED.decode(), "another"]), pa.array([1, 2, 3])]
+    return pa.table({"a": pa.UnionArray.from_sparse(codes, children)})
+
+
+def unnamed_batch() -> bytes:
+    """A file whose footer names one batch fewer than it has."""
+    data = arrow(pa.table({"a": [PLANTED.decode(), *["x"] * 1399]}))
+    whole = pa.ipc.open_file(data)
+    assert whole.num_record_batches == 2
+    start = len(data) - 10 - int.from_bytes(data[-10:-6], "little")
+    first = next(
+        at for at in range(start, len(data)) if data[at : at + 4] == b"\x02\0\0\0" and data[at + 28 : at + 32] != bytes(4) and at % 4 == 0
+    )
+    blocks = data[first + 4 : first + 4 + 48]
+    return data[: first + 4] + blocks[24:] + blocks[24:] + data[first + 52 :]
+
+
 def as_long(data: bytes, old: bytes = b"0123456789abcdefghijklm") -> bytes:
     """The file with the address in place of text of the same length, at the first place only."""
     assert data.count(old) > 1
@@ -97,6 +162,11 @@ WRITTEN: dict[str, Callable[[], bytes]] = {
                 {"use_dictionary": False, "column_encoding": {"text": "DELTA_BYTE_ARRAY", "long": "DELTA_LENGTH_BYTE_ARRAY"}},
             )
         )
+    },
+    **{
+        f"{number}{suffix}": (lambda opener=opener, made=made, codec=codec: arrow(made(), opener, codec))  # type: ignore[misc]
+        for suffix, opener in ((".arrow", pa.ipc.new_file), (".arrows", pa.ipc.new_stream))
+        for number, (made, codec) in enumerate(((table, None), (table, "zstd"), (table, "lz4"), (odd_types, None)))
     },
     "fts.sqlite": lambda: database("CREATE VIRTUAL TABLE t USING fts5(a)", ("INSERT INTO t VALUES (?)", [(text,) for text in WORDS[:500]])),
 }
@@ -144,6 +214,24 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "Parquet: the header of a page": ("a.parquet", lambda: as_long(parquet(pa.table({"a": ["0123456789abcdefghijklm", "x"]}), compression="none",
         use_dictionary=False, write_page_index=False, data_page_version="1.0"))),
     "Parquet: between the data and the footer": ("a.parquet", between),
+    **{
+        f"Arrow{suffix}, {codec}: {place}": (f"a{suffix}", lambda opener=opener, made=made, codec=codec: arrow(made(), opener, codec))  # type: ignore[misc]
+        for suffix, opener in ((".arrow", pa.ipc.new_file), (".arrows", pa.ipc.new_stream))
+        for codec in (None, "zstd")
+        for place, made in {
+            "a value of a dictionary that no row has": unused_category,
+            "a null": in_null,
+            "a null of large strings": lambda: in_null(pa.large_string()),
+            "a null of views": lambda: in_null(pa.string_view()),
+            "a null of a fixed size": lambda: pa.table({"a": pa.Array.from_buffers(
+                pa.binary(23), 2, [pa.py_buffer(b"\x01"), pa.py_buffer(b"x" * 23 + PLANTED)])}),
+            "a list that is null": in_null_list,
+            "a union that is something else": in_union,
+        }.items()
+    },
+    "Arrow: the metadata of a batch": ("a.arrows", batch_with_metadata),
+    "Arrow: a batch that is not named": ("a.arrow", unnamed_batch),
+    "Arrow: after the end of a stream": ("a.arrows", lambda: arrow(table(9), pa.ipc.new_stream) + PLANTED),
     "SQLite: at the end": ("a.sqlite", lambda: indexed() + PLANTED),
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, BinaryIO
 
@@ -20,17 +20,21 @@ import pyarrow.parquet as pq
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, as_read_error
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.columnar.arrow.dead import Dead
+from veritensor_ray.formats.columnar.arrow.frames import claim_file, claim_stream
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
 from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, member_name, offsets_of
 from veritensor_ray.formats.columnar.parquet.structure import Shared
 from veritensor_ray.formats.columnar.parquet.unread import Unread
 from veritensor_ray.formats.columnar.text_columns import as_bytes, has_text, is_binary, is_string, is_view, stretches
+from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.column_paths import shorten
 from veritensor_ray.formats.common.personal_numbers import BELOW, LEAST
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.common.utf8 import utf8
 from veritensor_ray.formats.json.value_tree import is_text
+from veritensor_ray.formats.residue.strings import VIEW, strings
 
 _BATCH_ROWS = 1024
 _PIECE_ROWS = 65_536  # of a batch as the file defines it; a batch without columns may claim any number of rows
@@ -139,12 +143,14 @@ def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
 
 def read_arrow_file(source: Source) -> Iterator[Item]:
     """Read the Arrow file format, which is also Feather version 2."""
-    yield from _read_batches(source, _ipc_batches(pa.ipc.open_file, source))
+    yield from _read_batches(source, _ipc_batches(pa.ipc.open_file, source), claim_file)
 
 
 def read_arrow_stream(source: Source) -> Iterator[Item]:
     """Read the Arrow streaming format. Eight bytes mark its end; no program would read anything after them."""
-    yield from _read_batches(source, _ipc_batches(pa.ipc.open_stream, source))
+    yield from _read_batches(source, _ipc_batches(pa.ipc.open_stream, source), claim_stream)
+    if source.file.seekable():
+        return
     rest = 0
     while piece := source.file.read(_PIECE):
         rest += len(piece)
@@ -152,22 +158,45 @@ def read_arrow_stream(source: Source) -> Iterator[Item]:
         yield Gap(f"{rest} bytes after the end of the stream were not read")
 
 
-def _read_batches(source: Source, batches: Iterator[pa.RecordBatch | pa.Schema]) -> Iterator[Item]:
+def _read_batches(
+    source: Source, batches: Iterator[pa.RecordBatch | pa.Schema], claim: Callable[[BinaryIO, ByteAccount], list[bytes]]
+) -> Iterator[Item]:
     """Read batches of rows, and the file's metadata if there is any."""
-    blobs = _Values(source)
+    blobs, dead = _Values(source), Dead()
     row = 0
     try:
         for batch in batches:
             if isinstance(batch, pa.Schema):
                 yield from _metadata(batch)
+                yield from _beside_names(claim(source.file, source.account) if source.file.seekable() else [], batch)
                 continue
+            yield from dead.see(batch)
             yield from _read_batch(batch, row, blobs)
             row += batch.num_rows
             source.counts.rows += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         yield from blobs.gaps()
         raise as_read_error(error, "not a complete Arrow file") from None
+    yield from dead.rest()
     yield from blobs.gaps()
+
+
+def _beside_names(schemas: list[bytes], schema: pa.Schema) -> Iterator[Block]:
+    """Yield strings in descriptions of a schema that are neither names nor metadata."""
+    known = "\n".join(_described(schema, schema.metadata))
+    odd = dict.fromkeys(found.text for data in schemas for found in strings(data) if found.text not in known)
+    if odd:
+        yield Block(list(odd), column="schema", view=VIEW)
+
+
+def _described(fields: Iterable[pa.Field], metadata: Mapping[bytes, bytes] | None) -> Iterator[str]:
+    """Yield the names, the metadata and the time zones of fields, in any depth."""
+    yield from (one.decode("utf-8", "replace") for pair in (metadata or {}).items() for one in pair)
+    for field in fields:
+        yield field.name
+        yield str(getattr(field.type, "tz", ""))
+        inner = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        yield from _described((inner.field(i) for i in range(inner.num_fields)), field.metadata)
 
 
 def _ipc_batches(opener: Any, source: Source) -> Iterator[pa.RecordBatch | pa.Schema]:

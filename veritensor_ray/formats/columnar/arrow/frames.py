@@ -1,0 +1,132 @@
+"""Accounts for the bytes of Arrow files and streams: the buffers of their batches, and the schema. It decodes no values.
+
+What is left are the space between buffers, batches that the footer does not name, metadata of messages, and what follows the end.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from veritensor_ray.core import bounds
+from veritensor_ray.formats.common.account import ByteAccount
+from veritensor_ray.formats.common.file_ranges import length
+
+_MAGIC = b"ARROW1"
+_CONTINUES = b"\xff\xff\xff\xff"
+_SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3  # kinds of messages
+_HEADER_TYPE, _HEADER, _BODY = 1, 2, 3  # fields of a message
+_DATA = 1  # of a dictionary batch: the batch that holds its values
+_BUFFERS = 2  # of a batch
+_DICTIONARIES, _BATCHES = 2, 3  # of the footer
+_BROKEN = (struct.error, ValueError, IndexError, OverflowError)
+
+
+class _Table(NamedTuple):
+    """A table of FlatBuffers at a place in some bytes."""
+
+    data: bytes
+    at: int
+
+    def field(self, number: int) -> int | None:
+        """Return where a field stands."""
+        (back,) = struct.unpack_from("<i", self.data, self.at)
+        place = self.at - back
+        (size,) = struct.unpack_from("<H", self.data, _natural(place))
+        if 4 + 2 * number >= size:
+            return None
+        (offset,) = struct.unpack_from("<H", self.data, place + 4 + 2 * number)
+        return self.at + offset if offset else None
+
+    def number(self, number: int, form: str) -> int:
+        at = self.field(number)
+        return 0 if at is None else int(struct.unpack_from(form, self.data, at)[0])
+
+    def table(self, number: int) -> _Table:
+        return _Table(self.data, _followed(self.data, self.field(number)))
+
+    def structs(self, number: int, form: str) -> Iterator[tuple[int, ...]]:
+        """Yield the structs of a vector."""
+        if (at := self.field(number)) is not None:
+            start = _followed(self.data, at)
+            (count,) = struct.unpack_from("<I", self.data, start)
+            size = struct.calcsize(form)
+            if count * size > len(self.data):
+                raise ValueError("a vector is longer than its message")
+            yield from struct.iter_unpack(form, self.data[start + 4 : start + 4 + count * size])
+
+
+def _natural(value: int) -> int:
+    if value < 0:
+        raise ValueError("a place before the beginning")
+    return value
+
+
+def _followed(data: bytes, at: int | None) -> int:
+    if at is None:
+        raise ValueError("a field is missing")
+    return at + int(struct.unpack_from("<I", data, at)[0])
+
+
+def claim_stream(file: BinaryIO, account: ByteAccount) -> list[bytes]:
+    """Claim the messages of a stream, and return those with a schema, which hold names and metadata."""
+    account.claim(0, len(_CONTINUES), "structure")
+    schemas: list[bytes] = []
+    at, end = 0, length(file)
+    try:
+        while at < end and (following := _claim_message(file, account, at, schemas)) > at:
+            at = following
+    except _BROKEN:
+        pass
+    return schemas
+
+
+def claim_file(file: BinaryIO, account: ByteAccount) -> list[bytes]:
+    """Claim the batches that the footer names, and return the schema and the footer, which hold names and metadata."""
+    end = length(file)
+    account.claim(0, 8, "structure")
+    schemas: list[bytes] = []
+    try:
+        _claim_message(file, account, 8, schemas, only=_SCHEMA)
+        size = int.from_bytes(_read(file, end - 10, 4), "little")
+        start = _natural(end - 10 - size)
+        data = _read(file, start, size)
+        footer = _Table(data, _followed(data, 0))
+        for number in (_DICTIONARIES, _BATCHES):
+            for offset, _, _ in footer.structs(number, "<qi4xq"):
+                _claim_message(file, account, _natural(offset), schemas)
+        account.claim(start, end, "structure")
+        schemas.append(data)
+    except _BROKEN:
+        pass
+    return schemas
+
+
+def _read(file: BinaryIO, at: int, size: int) -> bytes:
+    if size > bounds.HELD:
+        raise ValueError("the metadata of a message is too long")
+    file.seek(_natural(at))
+    return file.read(size)
+
+
+def _claim_message(file: BinaryIO, account: ByteAccount, at: int, schemas: list[bytes], only: int | None = None) -> int:
+    """Claim a message, and return where the next one begins; the same place if this one ends the stream. Raises one of _BROKEN."""
+    head = _read(file, at, 8)
+    start, size = (at + 8, head[4:]) if head.startswith(_CONTINUES) else (at + 4, head[:4])
+    count = int.from_bytes(size, "little", signed=True)
+    if count <= 0:
+        account.claim(at, start, "structure")
+        return at
+    data = _read(file, start, count)
+    message = _Table(data, _followed(data, 0))
+    kind, body = message.number(_HEADER_TYPE, "<B"), start + count
+    if kind == _SCHEMA:
+        account.claim(at, body, "structure")
+        schemas.append(data)
+    elif only is None and kind in (_DICTIONARY, _BATCH):
+        account.claim(at, start, "structure")
+        header = message.table(_HEADER)
+        for offset, much in (header.table(_DATA) if kind == _DICTIONARY else header).structs(_BUFFERS, "<qq"):
+            account.claim(body + _natural(offset), body + offset + _natural(much), "text")
+    return body + _natural(message.number(_BODY, "<q"))
