@@ -24,7 +24,7 @@ from veritensor_ray.core.media_types import BZIP2, GZIP, LZ4, LZMA, XZ, ZLIB, ZS
 from veritensor_ray.formats.common.file_ranges import occurrences
 
 PIECE = 1 << 20
-_ZSTD = b"\x28\xb5\x2f\xfd"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 HELD = bounds.HELD
 _GZIP_HEAD = 10
 _SKIPPED_HEAD = 8
@@ -273,8 +273,8 @@ class Zstd:
     def _resume(self) -> bool:
         """Move to the beginning of the next frame. Returns False if there is none."""
         self._frame, self._last = None, False
-        while (found := self._data.find(_ZSTD, self._at)) < 0:
-            kept = self._data[max(self._at, len(self._data) - len(_ZSTD) + 1) :]
+        while (found := self._data.find(ZSTD_MAGIC, self._at)) < 0:
+            kept = self._data[max(self._at, len(self._data) - len(ZSTD_MAGIC) + 1) :]
             more = self._read(PIECE)
             if not more:
                 return False
@@ -476,6 +476,13 @@ def skippable() -> tuple[bytes, ...]:
     return tuple(bytes([0x50 + i]) + b"\x2a\x4d\x18" for i in range(16))
 
 
+# Makes a decoder for a single stream, by the first bytes of the stream, wherever it stands.
+SINGLE: dict[bytes, Callable[[], Decoder]] = {
+    b"\x1f\x8b\x08": lambda: Inflate(31),
+    b"BZh": bz2.BZ2Decompressor,
+    b"\xfd7zXZ\x00": lambda: _xz(lzma.FORMAT_XZ),
+    **{b"x" + level: lambda: Inflate(15) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")},
+}
 # Maps each media type to the name of its compression and a function that decodes a file.
 COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO, Beside], Iterator[bytes]]]] = {
     GZIP: ("gzip", lambda f, beside: streams(f, Gzip, beside, b"\x1f\x8b\x08")),

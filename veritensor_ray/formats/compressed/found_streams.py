@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
 import contextlib
-import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,23 +13,18 @@ import lz4.frame
 
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.formats.archives.zip.structure import LOCAL, METHODS, STORED, Data, found_entry, local_header
-from veritensor_ray.formats.common.decoders import BROKEN, DICTIONARY, Inflate, Zstd, pumped
+from veritensor_ray.formats.common.decoders import BROKEN, SINGLE, ZSTD_MAGIC, Zstd, pumped
 from veritensor_ray.formats.common.file_ranges import length, occurrences
 from veritensor_ray.formats.common.streams import Window
 from veritensor_ray.formats.compressed.recognise import is_bzip2
 
 _LONGEST = 6  # bytes of a magic
 _TRIED = 64  # bytes of a zlib stream that have to decode, because two bytes are no proof
-_ZLIB = "zlib"
-_KINDS: dict[bytes, tuple[str, Callable[[], Any]]] = {
-    b"\x1f\x8b\x08": ("gzip", lambda: Inflate(31)),
-    b"BZh": ("bzip2", bz2.BZ2Decompressor),
-    b"\xfd7zXZ\x00": ("xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=DICTIONARY)),
-    b"\x04\x22\x4d\x18": ("LZ4", lz4.frame.LZ4FrameDecompressor),
-    b"\x28\xb5\x2f\xfd": ("Zstandard", lambda: None),
-    **{b"x" + level: (_ZLIB, lambda: Inflate(15)) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")},
-}
-_MAGIC = re.compile(b"|".join(map(re.escape, (LOCAL, *_KINDS))))
+_ZLIB, _ZSTD = "zlib", "Zstandard"
+_LZ4 = b"\x04\x22\x4d\x18"
+_KINDS = {b"\x1f\x8b\x08": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _LZ4: "LZ4", ZSTD_MAGIC: _ZSTD}  # all others are zlib
+_MAKERS: dict[bytes, Callable[[], Any]] = {**SINGLE, _LZ4: lz4.frame.LZ4FrameDecompressor, ZSTD_MAGIC: lambda: None}
+_MAGIC = re.compile(b"|".join(map(re.escape, (LOCAL, *_MAKERS))))
 
 
 @dataclass
@@ -69,8 +62,8 @@ def _opened(file: BinaryIO, at: int, size: int) -> FoundStream | None:
     head = file.read(_TRIED)
     if head.startswith(LOCAL):
         return _entry(file, at, size)
-    magic = next(magic for magic in _KINDS if head.startswith(magic))
-    kind, make = _KINDS[magic]
+    magic = next(magic for magic in _MAKERS if head.startswith(magic))
+    kind, make = _KINDS.get(magic, _ZLIB), _MAKERS[magic]
     if (kind == _ZLIB and not _decodes(head)) or (magic == b"BZh" and not is_bzip2(head)):
         return None
     found = FoundStream(at, kind, None, iter(()))
@@ -80,7 +73,7 @@ def _opened(file: BinaryIO, at: int, size: int) -> FoundStream | None:
 
 def _content(found: FoundStream, window: Window, make: Callable[[], Any]) -> Iterator[bytes]:
     with contextlib.suppress(*BROKEN, ReadError):
-        if found.kind == "Zstandard":
+        if found.kind == _ZSTD:
             decoder: Any = Zstd(window.read, single=True)
             yield from decoder
         else:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import bz2
 import contextlib
 import functools
 import io
-import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,7 +16,7 @@ from veritensor_ray.core.origins import Origin
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Budget
-from veritensor_ray.formats.common.decoders import BROKEN, PIECE, Again, Decoder, Inflate, Zstd, pumped
+from veritensor_ray.formats.common.decoders import BROKEN, PIECE, SINGLE, ZSTD_MAGIC, Again, Decoder, Zstd, pumped
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
 from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, strings
@@ -27,13 +25,6 @@ _OVERLAP = 4096  # bytes of a piece that are read again with the next one, so th
 _LEAST = 48  # bytes that a stream without an end must make, because its first bytes alone are often chance
 _PROBE = 256  # bytes of a zlib stream that are tried first: its two first bytes are often chance
 _MAGIC = 4  # bytes without which the beginning of a file is often chance
-_DECODERS: dict[bytes, Callable[[], Decoder]] = {
-    b"\x1f\x8b\x08": lambda: Inflate(31),
-    b"BZh": bz2.BZ2Decompressor,
-    b"\xfd7zXZ\x00": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=bounds.DICTIONARY),
-    **{b"x" + level: lambda: Inflate(15) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")},
-}
-_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 def read_residue(source: Source, size: int) -> Iterator[Item]:
@@ -85,13 +76,13 @@ def _begins() -> re.Pattern[bytes]:
 @functools.cache
 def _pattern(known: frozenset[bytes]) -> re.Pattern[bytes]:
     """Return a pattern of the first bytes of streams, and of files that are recognized by these."""
-    return re.compile(b"|".join(map(re.escape, sorted({*known, *_DECODERS, _ZSTD}, key=len, reverse=True))))
+    return re.compile(b"|".join(map(re.escape, sorted({*known, *SINGLE, ZSTD_MAGIC}, key=len, reverse=True))))
 
 
 def _found(file: BinaryIO, at: int, end: int, head: bytes, budget: Budget, behind: int) -> tuple[list[Item], int]:
     """Return a stream or a file that begins at `at`, if there is one, and where the last one so far ends."""
     window = Window(file, at, end - at)
-    if not head.startswith((*_DECODERS, _ZSTD)):
+    if not head.startswith((*SINGLE, ZSTD_MAGIC)):
         return [Member(f"bytes from {at}", cast("BinaryIO", Pieces(window.pieces())), opaque=True, guessed=True)], end
     content, used = (b"", None) if head.startswith(b"x") and not _inflates(head) else _decoded(window, head, budget)
     if len(content) < (SHORTEST if used else _LEAST):
@@ -111,7 +102,7 @@ def _inflates(head: bytes) -> bool:
 def _decoded(window: Window, head: bytes, budget: Budget) -> tuple[bytes, int | None]:
     """Return what a stream holds, up to a damaged place or a little more than is kept, and how many bytes it takes if it is whole."""
     start, made = window.at, bytearray()
-    make = next((make for magic, make in _DECODERS.items() if head.startswith(magic)), None)
+    make = next((make for magic, make in SINGLE.items() if head.startswith(magic)), None)
     decoder = Zstd(window.read, single=True) if make is None else make()
     pieces = decoder if isinstance(decoder, Zstd) else pumped(decoder, window.read, again=_again(make, window))
     with contextlib.suppress(*BROKEN):
