@@ -75,6 +75,8 @@ def test_a_value_is_found_in_bytes_and_in_streams_of_any_depth(other: bytes, whe
             "x.csv",
             "rules: [{column: mail, action: mask}, {column: other, action: keep}]",
         ),
+        # Somebody was born on the day on which somebody else came.
+        (b"name,date_of_birth,visited\nx,1984-03-12,2020-01-02\ny,1990-01-02,1984-03-12\n", "x.csv", "level: info"),
         # A pseudonym may be anything, even the value of somebody else.
         (f"write to {VALUE} now\n".encode(), "x.txt", "rules: [{category: pii, action: pseudonym}]"),
     ],
@@ -143,6 +145,9 @@ KEY = "\n".join(["-----BEGIN RSA PRIVATE KEY-----", *(f"{number:04d}MIIEowIBAAKC
         (f" {VALUE}\n", [VALUE]),
         ("short 1", []),
         ("000-00-0000", []),
+        ("482133771", []),
+        ("4821337712", ["4821337712"]),
+        ("48-2133-77", ["48-2133-77"]),
         ("Ada Lindqvist", []),
         ("p@ssword", ["p@ssword"]),
         (KEY, KEY.splitlines()[1:17]),

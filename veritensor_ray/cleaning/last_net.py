@@ -29,6 +29,8 @@ from veritensor_ray.masking.redaction import PERSONAL, SECRET, name_safe
 from veritensor_ray.masking.values_in_bytes import OVERLAP, ValuesInBytes
 
 _SHORTEST = 8  # characters of a value that is searched for; shorter ones stand in many places by chance
+_SHORTEST_NUMBER = 10  # digits of a number without any other character: tables are full of shorter ones
+_ANYWHERE = ("pii.date-of-birth",)  # rules whose values are nobody's in another place: other columns have the same dates
 _VARIED = 5  # different characters of such a value: 000-00-0000 is nobody's
 _KEY_LINE = 24  # characters of a line of a value that has several, such as a private key
 _KEY_LINES = 16
@@ -47,7 +49,9 @@ def removed_values(marks: Marks, orders: Iterable[Order], categories: Mapping[st
     for order in orders:
         numbers.append(order.number)
         category = categories.get(order.mark.rule, "")
-        if category in (SECRET, PERSONAL) and order.mark.text is not None and len(values) < bounds.VALUES:
+        if order.mark.text is None or order.mark.rule in _ANYWHERE or len(values) >= bounds.VALUES:
+            continue
+        if category in (SECRET, PERSONAL):
             values |= dict.fromkeys(telling(order.mark.text), category)
             if order.action is Action.PSEUDONYM:
                 new.add(replace(order.mark, order.action, order.keep_length, order.mark.text))
@@ -68,7 +72,8 @@ def telling(text: str) -> Iterator[str]:
     text = text.strip()
     lines = [line for line in text.splitlines() if len(line) >= _KEY_LINE and not line.startswith("--")][:_KEY_LINES]
     for value in lines if "\n" in text else [text]:
-        if len(value) >= _SHORTEST and len(set(value)) >= _VARIED and _TELLING.search(value):
+        least = _SHORTEST_NUMBER if value.isdigit() else _SHORTEST
+        if len(value) >= least and len(set(value)) >= _VARIED and _TELLING.search(value):
             yield value
 
 
