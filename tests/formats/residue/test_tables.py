@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.formats.columnar.avro.test_read import record, written
 from tests.formats.residue.accounts import PLANTED, both, found
 from tests.formats.sqlite.test_read import database
 from veritensor_ray.core.segments import Block
@@ -85,6 +87,31 @@ def batch_with_metadata() -> bytes:
     with pa.ipc.new_stream(out, made.schema) as writer:
         writer.write_batch(made, custom_metadata={"by": PLANTED.decode()})
     return out.getvalue()
+
+
+SCHEMA = record(text="string", kind={"type": "enum", "name": "Kind", "symbols": ["ONE_KIND", "ANOTHER_KIND"]}, number=["null", "long"],
+    many={"type": "array", "items": "string"}, mapped={"type": "map", "values": "bytes"}, price={"type": "bytes", "logicalType": "decimal",
+    "precision": 9})  # fmt: skip
+
+
+def avro(codec: str = "null", **options: Any) -> bytes:
+    rows = [
+        {"text": text, "kind": "ONE_KIND", "number": i, "many": [text] * 3, "mapped": {"a key": text.encode()}, "price": b"\1\2"}
+        for i, text in enumerate(WORDS)
+    ]
+    return written(SCHEMA, rows, codec, **options)
+
+
+def avro_with(packed: bytes, codec: str = "null") -> bytes:
+    """A file with one more block, which claims to have no records."""
+    data = avro(codec)
+    return data + number(0) + number(len(packed)) + packed + data[-16:]
+
+
+def number(value: int) -> bytes:
+    """A number as Avro writes it."""
+    value <<= 1
+    return bytes([value & 0x7F | 0x80, value >> 7]) if value > 0x7F else bytes([value])
 
 
 def odd_types() -> pa.Table:
@@ -168,6 +195,10 @@ WRITTEN: dict[str, Callable[[], bytes]] = {
         for suffix, opener in ((".arrow", pa.ipc.new_file), (".arrows", pa.ipc.new_stream))
         for number, (made, codec) in enumerate(((table, None), (table, "zstd"), (table, "lz4"), (odd_types, None)))
     },
+    **{
+        f"{codec}.avro": (lambda codec=codec: avro(codec))  # type: ignore[misc]
+        for codec in ("null", "deflate", "bzip2", "xz", "zstandard")
+    },
     "fts.sqlite": lambda: database("CREATE VIRTUAL TABLE t USING fts5(a)", ("INSERT INTO t VALUES (?)", [(text,) for text in WORDS[:500]])),
 }
 
@@ -232,6 +263,12 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "Arrow: the metadata of a batch": ("a.arrows", batch_with_metadata),
     "Arrow: a batch that is not named": ("a.arrow", unnamed_batch),
     "Arrow: after the end of a stream": ("a.arrows", lambda: arrow(table(9), pa.ipc.new_stream) + PLANTED),
+    "Avro: behind the records": ("a.avro", lambda: avro_with(PLANTED)),
+    "Avro: behind the compressed data of a block": ("a.avro", lambda: avro_with(zlib.compress(b"")[2:-4] + PLANTED, "deflate")),
+    "Avro: between blocks": ("a.avro", lambda: avro() + bytes(3) + PLANTED),
+    "Avro: a key": ("a.avro", lambda: avro(metadata={PLANTED.decode(): "x"})),
+    "Avro: a decimal": ("a.avro", lambda: written(SCHEMA, [
+        {"text": "", "kind": "ONE_KIND", "number": 1, "many": [], "mapped": {}, "price": PLANTED}])),
     "SQLite: at the end": ("a.sqlite", lambda: indexed() + PLANTED),
 }  # fmt: skip
 

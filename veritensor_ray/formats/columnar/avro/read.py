@@ -6,7 +6,7 @@ import bz2
 import json
 import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -19,6 +19,8 @@ from veritensor_ray.formats.columnar import snappy
 from veritensor_ray.formats.columnar.avro.structure import Compiler, RecordTexts, Step, number, stretch
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
 from veritensor_ray.formats.common.source import Item, Source
+from veritensor_ray.formats.json.value_tree import is_text
+from veritensor_ray.formats.residue.hidden import hidden
 
 _LARGEST = bounds.BLOCK
 _HEADER = bounds.AVRO_HEADER
@@ -34,8 +36,10 @@ def read_avro(source: Source) -> Iterator[Item]:
     A block that does not decode loses only its own records.
     """
     file = _Avro(source.file)
+    source.account.claim(0, 4, "structure")
     header, sync = _header(file)
-    yield from _metadata(header, source.via)
+    source.account.claim(0, file.position, "text")
+    yield from _metadata(file.metadata, source.via)
     codec = header.get("avro.codec", b"null").decode("ascii", "replace")
     if codec not in _UNPACK:
         yield Gap("no reader for the codec of its blocks", coverage="no-reader")
@@ -46,8 +50,9 @@ def read_avro(source: Source) -> Iterator[Item]:
         raise as_read_error(error, "not a complete Avro file: no schema") from None
     records = _AvroRecords(walk, codec, source)
     try:
-        for count, packed in file.blocks(sync):
-            yield from records.read(count, packed)
+        for count, packed, start in file.blocks(sync):
+            if (yield from records.read(count, packed)):
+                source.account.claim(start, file.position, "text")
     except ReadError:
         yield from records.rest()
         raise
@@ -65,6 +70,8 @@ class _Avro:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self.data, self.at = file, b"", 0
+        self._base = 0  # where the data begins in the file
+        self.metadata: list[tuple[str, bytes]] = []  # with every key, however often it is there
         self.lost = 0
         self.ends_early = False
 
@@ -75,12 +82,19 @@ class _Avro:
             pieces.append(more)
             have += len(more)
         if len(pieces) > 1:
+            self._base += self.at
             self.data, self.at = b"".join(pieces), 0
         return have
 
-    def blocks(self, sync: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield the number of records and the packed bytes of each block."""
+    @property
+    def position(self) -> int:
+        """Where the next byte stands in the file."""
+        return self._base + self.at
+
+    def blocks(self, sync: bytes) -> Iterator[tuple[int, bytes, int]]:
+        """Yield the number of records and the packed bytes of each block, and where it begins. The position is then behind its marker."""
         while self.fill(20):
+            first = self.position
             try:
                 count, at = number(self.data, self.at)
                 size, at = number(self.data, at)
@@ -97,10 +111,12 @@ class _Avro:
                 self.ends_early = True
             begin = self.at + head
             packed, mark = self.data[begin : begin + size], self.data[begin + size : begin + size + 16]
-            yield count, packed
             if mark == sync:
                 self.at = begin + size + 16
-            elif self.ends_early or not self._find(sync):
+            yield count, packed, first
+            if mark == sync:
+                continue
+            if self.ends_early or not self._find(sync):
                 return
 
     def _find(self, sync: bytes) -> bool:
@@ -133,7 +149,7 @@ def _header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
 
 def _parsed_header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
     data, at = file.data, file.at + 4
-    found = dict[str, bytes]()
+    found: list[tuple[str, bytes]] = []
     while True:
         count, at = number(data, at)
         if count == 0:
@@ -144,18 +160,19 @@ def _parsed_header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
             begin, at = stretch(data, at)
             key = data[begin:at].decode("utf-8", "replace")
             begin, at = stretch(data, at)
-            found[key] = data[begin:at]
+            found.append((key, data[begin:at]))
     if len(data) - at < 16:
         raise Malformed("its header ends early")
-    file.at = at + 16
-    return found, data[at : at + 16]
+    file.at, file.metadata = at + 16, found
+    return dict(found), data[at : at + 16]
 
 
-def _metadata(header: dict[str, bytes], via: str | None) -> Iterator[Block]:
-    """Yield the metadata, including the schema with its names, descriptions and defaults."""
-    texts = {key: value.decode("utf-8", "replace") for key, value in header.items() if key != "avro.codec"}
+def _metadata(header: list[tuple[str, bytes]], via: str | None) -> Iterator[Block]:
+    """Yield the metadata, including the schema with its names, descriptions and defaults, and keys that may be more than that."""
+    texts = [(key, value.decode("utf-8", "replace")) for key, value in header if value not in _CODECS]
+    texts += [("keys", key) for key, _ in header if is_text(key)]
     if texts:
-        yield Block(list(texts.values()), column=[key[:256] for key in texts], view="metadata", decoded_via=via)
+        yield Block([text for _, text in texts], column=[key[:256] for key, _ in texts], view="metadata", decoded_via=via)
 
 
 class _AvroRecords:
@@ -166,16 +183,18 @@ class _AvroRecords:
         self._damaged = self._bad = self._waiting = 0
         self.row = 0
 
-    def read(self, count: int, packed: bytes) -> Iterator[Item]:
-        """Read the records of a block; their strings are yielded together with those of others."""
-        behind = min(self.row + count, _LAST_ROW)
+    def read(self, count: int, packed: bytes) -> Generator[Item, None, bool]:
+        """Read the records of a block; their strings are yielded together with those of others. Return whether all of it was read."""
+        behind, before = min(self.row + count, _LAST_ROW), self._damaged
         try:
-            data = _UNPACK[self._codec](packed)
+            data, unused = _UNPACK[self._codec](packed)
+            yield from hidden(unused, part="behind a block")
             self._source.budget.add(len(data) if self._codec != "null" else 0)
             yield from self._walked(data, range(self.row, behind))
         except _BROKEN:
             self._damaged += 1
         self.row = behind
+        return self._damaged == before
 
     def _walked(self, data: bytes, rows: range) -> Iterator[Item]:
         self._waiting += len(data)
@@ -192,6 +211,8 @@ class _AvroRecords:
                 yield from self.rest()
             if at == before:  # records of size zero: their number may be anything
                 break
+        if at < len(data):
+            yield from hidden(data[at:], part="behind the records")
 
     def rest(self) -> Iterator[Item]:
         """Yield everything that is still held back."""
@@ -211,29 +232,33 @@ class _AvroRecords:
         yield from self._blobs.gaps()
 
 
-def _limited(made: Callable[[], Any]) -> Callable[[bytes], bytes]:
-    def unpack(packed: bytes) -> bytes:
+_Unpack = Callable[[bytes], tuple[bytes, bytes]]  # returns what is packed, and what stands behind it
+_CODECS = frozenset(name.encode() for name in ("null", "deflate", "bzip2", "xz", "snappy", "zstandard"))
+
+
+def _limited(made: Callable[[], Any]) -> _Unpack:
+    def unpack(packed: bytes) -> tuple[bytes, bytes]:
         packer = made()
         data = packer.decompress(packed, _LARGEST)
         if not packer.eof and len(data) >= _LARGEST:
             raise LimitExceeded("block_bytes", f"an Avro block expands to more than {_LARGEST} bytes")
-        return bytes(data)
+        return bytes(data), bytes(packer.unused_data)
 
     return unpack
 
 
-def _zstandard(packed: bytes) -> bytes:
+def _zstandard(packed: bytes) -> tuple[bytes, bytes]:
     data = zstandard.ZstdDecompressor().stream_reader(packed).read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise LimitExceeded("block_bytes", f"an Avro block expands to more than {_LARGEST} bytes")
-    return bytes(data)
+    return bytes(data), b""
 
 
-_UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    "null": lambda packed: packed,
+_UNPACK: dict[str, _Unpack] = {
+    "null": lambda packed: (packed, b""),
     "deflate": _limited(lambda: zlib.decompressobj(-15)),
     "bzip2": _limited(bz2.BZ2Decompressor),
     "xz": _limited(lzma.LZMADecompressor),
-    "snappy": lambda packed: snappy.unpacked(packed[:-4], _LARGEST, "block_bytes"),  # four bytes of checksum
+    "snappy": lambda packed: (snappy.unpacked(packed[:-4], _LARGEST, "block_bytes"), b""),  # four bytes of checksum
     "zstandard": _zstandard,
 }

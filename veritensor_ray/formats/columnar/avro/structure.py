@@ -11,6 +11,7 @@ from veritensor_ray.formats.records.protobuf import varint
 
 _NODES = 20_000
 _SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
+_NUMBER = 16  # bytes of the longest number
 _NUMBERS = ("decimal", "duration", "uuid")  # logical types of bytes that hold no text
 
 Step = Callable[[bytes, int, "RecordTexts"], int]
@@ -76,7 +77,7 @@ class Compiler:
         if kind in ("record", "error", "enum", "fixed"):
             return self._define(schema, path, namespace)
         if kind == "bytes" and schema.get("logicalType") in _NUMBERS:
-            return lambda data, at, _: stretch(data, at)[1]
+            return _number_bytes(path)
         return self.compile(kind, path, namespace)
 
     def _define(self, schema: dict[str, Any], path: str, namespace: str) -> Step:
@@ -92,7 +93,7 @@ class Compiler:
             size = schema.get("size")
             if not isinstance(size, int) or size < 0:
                 raise Malformed("a fixed type has no size")
-            return _fixed(size, None if schema.get("logicalType") in _NUMBERS else path)
+            return _fixed(size, None if schema.get("logicalType") in _NUMBERS and size <= _NUMBER else path)
         entry: list[Step] = []
         around = self._open.get(name)
         self._open[name] = entry
@@ -150,6 +151,16 @@ def _bytes(path: str) -> Step:
     def step(data: bytes, at: int, found: RecordTexts) -> int:
         begin, end = stretch(data, at)
         found.binary.append((path, data[begin:end]))
+        return end
+
+    return step
+
+
+def _number_bytes(path: str) -> Step:
+    def step(data: bytes, at: int, found: RecordTexts) -> int:
+        begin, end = stretch(data, at)
+        if end - begin > _NUMBER:
+            found.binary.append((path, data[begin:end]))
         return end
 
     return step
