@@ -19,6 +19,7 @@ from veritensor_ray.formats.markup.css.selectors import Element
 from veritensor_ray.formats.markup.css.styles import NONE, Declarations, Value, declarations, hint
 from veritensor_ray.formats.markup.css.visibility import State, hiding
 from veritensor_ray.formats.markup.elements import ADDRESSES, FLAGS, LAYOUT, STYLED
+from veritensor_ray.formats.markup.odd_names import LONG, OddNames, is_odd
 
 _WORD = r"[^\W\d_]{2,}+"
 _SENTENCE = re.compile(rf"(?<![^\W\d_]){_WORD}(?:[\s,.:;]++{_WORD}){{3}}")
@@ -29,6 +30,7 @@ _REMEMBERED = 50_000
 _NAMELESS = 3  # this many attributes without a value in one tag may be a sentence
 _MOST = 10_000  # attributes of one tag that are read separately; if there are more, the whole tag is read as well
 _PAGE = ("html", "body")
+_NAMING = frozenset({"class", "id", "for", "name", "rel", "target", "role", "property", "itemprop", "itemtype", "xmlns", "as", "type"})
 _HINTING = frozenset({"hidden", "popover", "bgcolor", "background", "color", "text"})  # attributes that are styles
 
 
@@ -38,6 +40,7 @@ class Attributes:
     def __init__(self, writer: Writer, cascade: Cascade) -> None:
         self._writer, self._cascade, self._styled = writer, cascade, cascade.rules
         self._known: set[int] = set()
+        self.odd = OddNames(writer)
 
     def read(
         self, raw: str, start: int, line: int, name: str, state: State, around: Element | None, svg: bool
@@ -59,6 +62,8 @@ class Attributes:
         said: list[tuple[str, int, str]] = []
         nameless = count = 0
         for attribute, at, value in t.attributes(raw, name):
+            if is_odd(attribute):
+                self.odd.take(attribute, start + raw.find(attribute), line)
             attribute = attribute.lower()
             if value is None:
                 nameless += attribute not in FLAGS
@@ -70,6 +75,8 @@ class Attributes:
                     layout = attribute in LAYOUT or (attribute == "name" and name == "meta")
                     if not layout or (len(value) >= 4 and _says_something(attribute, value)):
                         said.append((attribute, at, value))
+                    elif len(value) >= LONG and attribute in _NAMING:
+                        self._silent(value, start + at, line)
             if count + nameless > _MOST:
                 break
         if nameless >= _NAMELESS or count > _MOST:
@@ -81,6 +88,12 @@ class Attributes:
                 seen = at
             self._value(attribute, value, start + at, line, name, values)
         return values, not said and nameless < _NAMELESS
+
+    def _silent(self, value: str, start: int, line: int) -> None:
+        """Give the words of a value for programs that are too long for names."""
+        for word in value.split():
+            if len(word) >= LONG:
+                self.odd.take(word, start + value.find(word), line)
 
     def _value(self, attribute: str, raw: str, start: int, line: int, name: str, values: Mapping[str, str]) -> None:
         if attribute in ADDRESSES or (len(raw) <= _SHORT and " " not in raw):

@@ -19,6 +19,7 @@ from veritensor_ray.formats.markup.css.visibility import State, hiding, keeping,
 from veritensor_ray.formats.markup.declared_encoding import read_declaration
 from veritensor_ray.formats.markup.elements import ELEMENTS, UNKNOWN, ElementKind
 from veritensor_ray.formats.markup.html_document import Open
+from veritensor_ray.formats.markup.odd_names import is_odd
 from veritensor_ray.formats.markup.reading import walked
 from veritensor_ray.formats.text.read import via_of
 
@@ -91,6 +92,7 @@ class _Page:
         if kind == t.COMMENT:
             if raw.strip("<!->\n\t "):
                 self._writer.source("comment", raw, start, line)
+                self._attributes.odd.comment(raw, start, line)
         elif kind == t.RAW:
             self._raw(raw, start, line, name)
         elif kind == t.CDATA:
@@ -205,6 +207,8 @@ class _Page:
         """
         if not (self._xml or self._svg or "-" in name or ":" in name):
             self._into(start, line).keep_all(raw, start, line)
+        elif is_odd(name):
+            self._attributes.odd.take(raw[1 : 1 + len(name)], start + 1, line)
 
     def _shown(self, raw: str, start: int, line: int, name: str, about: ElementKind) -> tuple[State, Element | None]:
         """The state of an element that begins. Its attributes are read on the way; tags that contain no text are cached."""

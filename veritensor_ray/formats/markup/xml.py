@@ -18,6 +18,7 @@ from veritensor_ray.formats.markup import html_tokens as t
 from veritensor_ray.formats.markup.character_references import Characters
 from veritensor_ray.formats.markup.declared_encoding import read_declaration
 from veritensor_ray.formats.markup.elements import BLOCKS
+from veritensor_ray.formats.markup.odd_names import OddNames, is_odd
 from veritensor_ray.formats.markup.reading import walked
 from veritensor_ray.formats.office.shared.formulas import formula_notice
 from veritensor_ray.formats.text.read import via_of
@@ -61,6 +62,7 @@ class _Tree:
         self._column = ""
         self._paragraph = Paragraph(self._give)
         self._known: set[int] = set()
+        self._odd = OddNames(writer)
 
     def _give(self, text: str, origins: list[Origin], owned: int) -> None:
         self._writer.add("visible", text, origins, self._column or None, owned)
@@ -72,6 +74,7 @@ class _Tree:
             self._paragraph.keep_all(raw[9:-3], start + 9, line)
         elif kind == t.COMMENT:
             self._writer.source("comment", raw, start, line, self._path())
+            self._odd.comment(raw, start, line)
         elif kind == t.DECLARATION:
             read_declaration(self._writer, raw, start, line)
         else:
@@ -108,6 +111,8 @@ class _Tree:
             role = _role(name[-_LONGEST:])
             if role is not _INLINE and (self._root > self._depth or role is _PARAGRAPHS):
                 self._paragraph.end()
+        if is_odd(name):
+            self._odd.take(name, start + 1, line)
         if len(raw) > len(name) + 3:
             self._attributes(raw, start, line, name)
         if raw[-2] != "/":
@@ -124,7 +129,12 @@ class _Tree:
             if breaks:
                 line += raw.count("\n", seen, at)
                 seen = at
-            if not value or value.isspace() or attribute.startswith("xmlns"):
+            if is_odd(attribute):
+                self._odd.take(attribute, start + raw.find(attribute), line)
+            if not value or value.isspace():
+                continue
+            if attribute.startswith("xmlns"):
+                self._odd.take(value, start + at, line)
                 continue
             if len(value) <= _SHORT:
                 key = hash((name, attribute, value))
