@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.orc
 import pyarrow.parquet as pq
 import pytest
 
@@ -114,6 +115,12 @@ def number(value: int) -> bytes:
     return bytes([value & 0x7F | 0x80, value >> 7]) if value > 0x7F else bytes([value])
 
 
+def orc(made: pa.Table, **options: Any) -> bytes:
+    out = io.BytesIO()
+    pa.orc.write_table(made, out, **options)
+    return out.getvalue()
+
+
 def odd_types() -> pa.Table:
     """Views, unions, lists of fixed length and nulls."""
     texts = [text if i % 5 else None for i, text in enumerate(WORDS)]
@@ -163,6 +170,11 @@ def unnamed_batch() -> bytes:
     return data[: first + 4] + blocks[24:] + blocks[24:] + data[first + 52 :]
 
 
+def as_last(data: bytes, old: bytes = b"0123456789abcdefghijklm") -> bytes:
+    assert data.count(old) > 1
+    return PLANTED.join(data.rsplit(old, 1))
+
+
 def as_long(data: bytes, old: bytes = b"0123456789abcdefghijklm") -> bytes:
     """The file with the address in place of text of the same length, at the first place only."""
     assert data.count(old) > 1
@@ -198,6 +210,10 @@ WRITTEN: dict[str, Callable[[], bytes]] = {
     **{
         f"{codec}.avro": (lambda codec=codec: avro(codec))  # type: ignore[misc]
         for codec in ("null", "deflate", "bzip2", "xz", "zstandard")
+    },
+    **{
+        f"{number}.orc": (lambda options=options: orc(table().drop_columns(["category", "fixed"]), **options))  # type: ignore[misc]
+        for number, options in enumerate(({}, {"compression": "zstd"}, {"dictionary_key_size_threshold": 1.0}, {"stripe_size": 1 << 16}))
     },
     "fts.sqlite": lambda: database("CREATE VIRTUAL TABLE t USING fts5(a)", ("INSERT INTO t VALUES (?)", [(text,) for text in WORDS[:500]])),
 }
@@ -269,6 +285,8 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "Avro: a key": ("a.avro", lambda: avro(metadata={PLANTED.decode(): "x"})),
     "Avro: a decimal": ("a.avro", lambda: written(SCHEMA, [
         {"text": "", "kind": "ONE_KIND", "number": 1, "many": [], "mapped": {}, "price": PLANTED}])),
+    "ORC: the statistics": ("a.orc", lambda: as_last(orc(pa.table({"a": ["0123456789abcdefghijklm", "x"]})))),
+    "ORC: a name": ("a.orc", lambda: orc(pa.table({PLANTED.decode(): [1, 2]}))),
     "SQLite: at the end": ("a.sqlite", lambda: indexed() + PLANTED),
 }  # fmt: skip
 

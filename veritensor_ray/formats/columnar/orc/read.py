@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import lz4.block
 import numpy as np
@@ -20,16 +22,22 @@ from veritensor_ray.formats.columnar import snappy
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
 from veritensor_ray.formats.columnar.leaf_paths import member_name
 from veritensor_ray.formats.columnar.orc import structure as orc_runs
+from veritensor_ray.formats.columnar.orc.statistics import Limits
 from veritensor_ray.formats.columnar.text_columns import stretches
-from veritensor_ray.formats.common.budget import Budget, Copies
+from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.common.utf8 import utf8
+from veritensor_ray.formats.json.value_tree import is_text
 from veritensor_ray.formats.records import protobuf
+from veritensor_ray.formats.residue.hidden import hidden
 
 _STRING, _BINARY, _LIST, _MAP, _STRUCT, _UNION, _VARCHAR, _CHAR = 7, 8, 10, 11, 12, 13, 16, 17
 _TEXT = (_STRING, _VARCHAR, _CHAR)
 _PRESENT, _DATA, _LENGTH, _DICTIONARY = range(4)
 _NONE, _ZLIB, _SNAPPY, _LZ4, _ZSTD = 0, 1, 2, 4, 5
+_ROW_INDEX = 6
+_VERSION, _MAGIC = 4, 8000  # of the postscript
+_ZONE = re.compile(rb"[A-Za-z0-9_+/-]{1,40}")
 _HELD = bounds.STRIPE  # bytes: of a stream that is held whole, of one value, and of an expanded chunk
 _VALUES = bounds.STRIPE_ROWS  # values in a column of a stripe
 _TYPES, _DEPTH = 20_000, 50
@@ -52,6 +60,7 @@ class _Type:
     kind: int = 0
     children: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -68,35 +77,68 @@ class _Stripe:
 def read_orc(source: Source) -> Iterator[Item]:
     """Read a file. A column of a stripe that cannot be decoded does not affect the others."""
     try:
-        file = _Orc(source.file, source.budget)
+        file = _Orc(source)
     except _BROKEN as error:
         raise as_read_error(error, "not a complete ORC file") from None
     reader = _StripeReader(file, source)
     for stripe in file.stripes:
         yield from reader.read(stripe)
     if file.metadata:
-        yield Block(list(file.metadata.values()), column=list(file.metadata), view="metadata")
+        yield Block([text for _, text in file.metadata], column=[key for key, _ in file.metadata], view="metadata")
+    if names := [name for name in dict.fromkeys(file.names()) if is_text(name)]:
+        yield Block(names, column="schema", view="metadata")
+    yield from file.hidden("footer")
+    yield from reader.limits.rest()
     yield from reader.blobs.gaps()
 
 
 class _Orc:
     """The tail of the file: types, stripes and metadata."""
 
-    def __init__(self, file: BinaryIO, budget: Budget) -> None:
-        self.file, self.budget = file, budget
-        self.size = file.seek(0, io.SEEK_END)
-        self._copies = Copies(budget, self.size)
+    def __init__(self, source: Source) -> None:
+        self.file, self.budget, self.account = source.file, source.budget, source.account
+        self.size = self.file.seek(0, io.SEEK_END)
+        self._copies = Copies(self.budget, self.size)
+        self.account.claim(0, 3, "structure")
+        self.unread: list[bytes] = []  # parts of the footer that say nothing about the columns
+        self.limits, self._columns = Limits(), 0
         self.types: list[_Type] = []
         self.stripes: list[_Stripe] = []
-        self.metadata: dict[str, str] = {}
+        self.metadata: list[tuple[str, str]] = []
         tail = self._piece(self.size - 1, 1)
-        about = dict(protobuf.fields(self._piece(self.size - 1 - tail[0], tail[0])))
+        listed = list(protobuf.fields(self._piece(self.size - 1 - tail[0], tail[0])))
+        about = dict(listed)
+        self.unread += [value for number, value in listed if isinstance(value, bytes) and number not in (_VERSION, _MAGIC)]
         self.codec, length = _as_number(about.get(2, 0)), _as_number(about.get(1, 0))
         self.most = min(_HELD, _as_number(about.get(3, 1 << 18)))
         if self.codec not in (_NONE, _ZLIB, _SNAPPY, _LZ4, _ZSTD):
             raise Malformed(f"no reader for compression {self.codec}")
-        for number, value in protobuf.fields(self.whole(self.size - 1 - tail[0] - length, length)):
+        end = self.size - 1 - tail[0] - length
+        for number, value in protobuf.fields(self.whole(end, length)):
             self._field(number, value)
+        self.account.claim(end, self.size, "structure")
+        with contextlib.suppress(*_BROKEN, LimitExceeded):  # what has a fault here is left to the residue
+            self._stripe_statistics(end, _as_number(about.get(5, 0)))
+
+    def _stripe_statistics(self, end: int, length: int) -> None:
+        for number, value in protobuf.fields(self.whole(end - length, length)):
+            if number == 1 and isinstance(value, bytes):
+                for column, (_, one) in enumerate(protobuf.fields(value)):
+                    self.limits.add(column, one if isinstance(one, bytes) else b"")
+            elif isinstance(value, bytes):
+                self.unread.append(value)
+        self.account.claim(end - length, end, "structure")
+
+    def hidden(self, column: str) -> Iterator[Block]:
+        """Yield the strings in what was not read so far."""
+        for data in self.unread:
+            yield from hidden(data, column)
+        self.unread.clear()
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of fields, and the keys and values of what is said about them."""
+        for made in self.types:
+            yield from (*made.names, *made.said)
 
     def _field(self, number: int, value: bytes | int) -> None:
         if isinstance(value, int):
@@ -107,7 +149,13 @@ class _Orc:
             self.types.append(_type(value))
         elif number == 5:
             item = dict(protobuf.fields(value))
-            self.metadata[_as_text(item.get(1, b""))[:256]] = _as_text(item.get(2, b""))
+            self.metadata.append((_as_text(item.get(1, b""))[:256], _as_text(item.get(2, b""))))
+            self.metadata += [("keys", key)] if is_text(key := _as_text(item.get(1, b""))) else []
+        elif number == 7:
+            self.limits.add(self._columns, value)
+            self._columns += 1
+        else:
+            self.unread.append(value)
         if len(self.types) > _TYPES:
             raise Malformed(f"it has more than {_TYPES} types")
 
@@ -146,6 +194,8 @@ def _type(value: bytes) -> _Type:
             made.children += protobuf.varints(content) if isinstance(content, bytes) else [content]
         elif number == 3:
             made.names.append(_as_text(content))
+        elif isinstance(content, bytes):
+            made.said += [_as_text(one) for _, one in protobuf.fields(content)]
     return made
 
 
@@ -199,10 +249,16 @@ class _ColumnStream:
         self._rest = data[size:]
         return data[:size]
 
+    def rest(self) -> bytes:
+        """Return what is left, up to a limit."""
+        with contextlib.suppress(LimitExceeded):
+            return self.read(_HELD + 1, whole=True)
+        return self._rest
+
 
 class _StripeReader:
     def __init__(self, file: _Orc, source: Source) -> None:
-        self.blobs = Blobs(source.budget, pictures=True)
+        self.blobs, self.limits = Blobs(source.budget, pictures=True), file.limits
         self._file, self._source = file, source
         self._row = 0
         self._stripe = _Stripe({})
@@ -224,8 +280,8 @@ class _StripeReader:
         try:
             if rows > _VALUES:
                 raise LimitExceeded("stripe_rows", f"a stripe claims to have {rows} rows")
+            self._footer(stripe)
             if 0 in self._wanted:
-                self._footer(stripe)
                 yield from self._column(0, "", np.arange(self._row, self._row + rows, dtype=np.int64), 0)
         except _BROKEN as error:
             yield Gap.of(as_read_error(error, "a stripe cannot be decoded"), f"rows from {self._row}")
@@ -234,16 +290,31 @@ class _StripeReader:
 
     def _footer(self, stripe: _Stripe) -> None:
         at, index, data, footer = (stripe.numbers.get(i, 0) for i in (1, 2, 3, 4))
-        for number, value in protobuf.fields(self._file.whole(at + index + data, footer)):
+        account, foot = self._file.account, at + index + data
+        for number, value in protobuf.fields(self._file.whole(foot, footer)):
             if number not in (1, 2) or isinstance(value, int):
+                self._file.unread += [value] if isinstance(value, bytes) and not (number == 3 and _ZONE.fullmatch(value)) else []
                 continue
             about = {key: content for key, content in protobuf.fields(value) if isinstance(content, int)}
             if number == 1:
                 length = about.get(3, 0)
-                stripe.streams[about.get(2, 0), about.get(1, 0)] = at, length
+                column, kind = about.get(2, 0), about.get(1, 0)
+                stripe.streams[column, kind] = at, length
+                with contextlib.suppress(*_BROKEN, LimitExceeded):  # what has a fault here is left to the residue
+                    if kind == _ROW_INDEX:
+                        self._row_index(column, at, length)
+                    account.claim(at, min(at + length, foot), "text" if column in self._wanted else "values")
                 at += length
             else:
                 stripe.encodings.append((about.get(1, 0), about.get(2, 0)))
+        account.claim(foot, foot + footer, "structure")
+
+    def _row_index(self, column: int, at: int, length: int) -> None:
+        """Take note of the statistics in an index of rows."""
+        for _, entry in protobuf.fields(self._file.whole(at, length)):
+            for number, value in protobuf.fields(entry) if isinstance(entry, bytes) else ():
+                if number == 2 and isinstance(value, bytes):
+                    self.limits.add(column, value)
 
     def _column(self, number: int, path: str, rows: Any, depth: int) -> Iterator[Item]:
         """Yield the strings of a column and those below it. `rows` has the row of each of its values."""
@@ -253,6 +324,7 @@ class _StripeReader:
             if (_PRESENT in self._kinds(number)) and len(rows):
                 rows = rows[orc_runs.bits(self._all(number, _PRESENT), len(rows))]
             yield from self._values(number, path, rows, depth)
+            yield from self._file.hidden(path)
         except _BROKEN as error:
             yield Gap.of(as_read_error(error, "a column cannot be decoded"), f"column {path}, rows from {self._row}"[:200])
 
@@ -275,6 +347,7 @@ class _StripeReader:
         elif made.kind in (*_TEXT, _BINARY) and len(rows):
             pieces = self._dictionary(number, rows) if self._encoding(number)[0] & 1 else self._direct(number, rows)
             for values, some in pieces:
+                self.limits.see(number, values)
                 yield from self._given(values, some, path, made.kind == _BINARY)
 
     def _given(self, values: Any, rows: Any, path: str, is_binary: bool) -> Iterator[Item]:
@@ -295,6 +368,7 @@ class _StripeReader:
             offsets = np.concatenate(([0], np.cumsum(lengths[first:last])))
             self._file.budget.add(offsets.nbytes)  # a run of lengths may stand for any number of empty values
             yield _array(stream.read(int(offsets[-1])), offsets), rows[first:last]
+        self._file.unread.append(stream.rest())
 
     def _dictionary(self, number: int, rows: Any) -> Iterator[tuple[Any, Any]]:
         kind, size = self._encoding(number)
@@ -308,6 +382,8 @@ class _StripeReader:
         chosen = orc_runs.numbers(self._all(number, _DATA), len(rows), kind >= 2)
         if np.any((chosen < 0) | (chosen >= size)):
             raise Malformed("a value is not in its dictionary")
+        unused = np.setdiff1d(np.arange(size), chosen)
+        self._file.unread += [*entries.take(pa.array(unused)).to_pylist(), data[int(offsets[-1]) :]]
         for first, last in stretches(np.cumsum(lengths[chosen]), _BATCH_BYTES, _BATCH_VALUES):
             values = entries.take(pa.array(chosen[first:last]))
             self._file.budget.add(values.nbytes)  # copied from the dictionary, however often it is repeated
