@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.account.auditing import DIED, ESCAPED, SAID
 from bench.account.canary import Place
 from bench.prose import wrapped
 
@@ -21,12 +22,14 @@ class Tally:
 
     places: Counter[str] = field(default_factory=Counter)
     escapes: Counter[str] = field(default_factory=Counter)
+    said: int = 0  # places where the audit reports nothing, and the ledger that not all was checked
     examples: dict[str, str] = field(default_factory=dict)
 
-    def add(self, place: Place, escaped: bool, name: str) -> None:
+    def add(self, place: Place, result: str, name: str) -> None:
         """Count a place in the file of this name."""
         self.places[place.kind] += 1
-        if escaped:
+        self.said += result in (SAID, DIED)
+        if result == ESCAPED:
             self.escapes[place.kind] += 1
             self.examples.setdefault(place.kind, f"{name}: {place.where}" if place.where else name)
 
@@ -34,11 +37,17 @@ class Tally:
         """Add what became of the places in another file."""
         self.places += other.places
         self.escapes += other.escapes
+        self.said += other.said
         self.examples = other.examples | self.examples
 
     def stored(self) -> dict[str, Any]:
         """Return what is kept of it."""
-        return {"places": self.places.total(), "escapes": self.escapes.total(), "kinds": dict(self.escapes.most_common())}
+        return {
+            "places": self.places.total(),
+            "said": self.said,
+            "escapes": self.escapes.total(),
+            "kinds": dict(self.escapes.most_common()),
+        }
 
 
 def compact(results: Mapping[str, Stored]) -> str:
@@ -55,7 +64,7 @@ def printed(tallies: Mapping[str, Tally], seconds: float) -> str:
     tried, escaped = sum(one.places.total() for one in tallies.values()), sum(one.escapes.total() for one in tallies.values())
     lines = [f"{len(tallies)} formats, {escaped:,} of {tried:,} places escape ({tried / max(seconds, 1):.0f} places per second)", ""]
     worst = sorted(tallies.items(), key=lambda item: -item[1].escapes.total())
-    lines += [f"{one.escapes.total():6,} of {one.places.total():6,}  {title}" for title, one in worst]
+    lines += [f"{one.escapes.total():6,} of {one.places.total():6,} escape, {one.said:6,} are said  {title}" for title, one in worst]
     lines += ["", "Kinds of places in all formats:", *_kinds(tallies), "", "Kinds of places in each format:"]
     for title, one in worst:
         lines += [
@@ -95,7 +104,8 @@ def page(results: Mapping[str, Stored]) -> str:
             "small files of each format and finds every place in their structure: attributes, keys, chunks, headers, streams, gaps between "
             "them, the bytes before and behind the file, and the same in files inside the file. It writes an email address and a token into "
             "one place at a time and audits the file with all engines that need no model. The value has *escaped* if neither the address nor "
-            "the token is a finding and the ledger still says that everything was checked."
+            "the token is a finding and the ledger still says that everything was checked. Where they are no finding and the ledger says that "
+            "something was not checked, the place counts as *said*; in the other places, one of them is a finding."
         ),
         "",
         wrapped(
@@ -106,8 +116,8 @@ def page(results: Mapping[str, Stored]) -> str:
         "",
         f"**{escaped:,} of {tried:,} places escape**, in {len(formats)} formats.",
         "",
-        f"| format | places | escapes | where, {_SHOWN} most frequent kinds |",
-        "| --- | --- | --- | --- |",
+        f"| format | places | said | escapes | where, {_SHOWN} most frequent kinds |",
+        "| --- | --- | --- | --- | --- |",
     ]
     rows = sorted(formats.items(), key=lambda item: (-item[1]["escapes"], item[0]))
     return "\n".join(head + [_row(title, one) for title, one in rows]) + "\n"
@@ -115,4 +125,4 @@ def page(results: Mapping[str, Stored]) -> str:
 
 def _row(title: str, one: Mapping[str, Any]) -> str:
     kinds = sorted(one["kinds"].items(), key=lambda item: -item[1])[:_SHOWN]
-    return f"| {title} | {one['places']:,} | {one['escapes']:,} | {'; '.join(f'{kind} ({count:,})' for kind, count in kinds)} |"
+    return f"| {title} | {one['places']:,} | {one['said']:,} | {one['escapes']:,} | {'; '.join(f'{kind} ({count:,})' for kind, count in kinds)} |"

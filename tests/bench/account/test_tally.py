@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from bench.account.auditing import ESCAPED, REPORTED, SAID
 from bench.account.canary import Place
 from bench.account.tally import Tally, compact, page, printed, worse
 
@@ -12,13 +13,13 @@ def tally(**escapes: int) -> Tally:
     one = Tally()
     for kind, count in escapes.items():
         for number in range(10):
-            one.add(Place(kind, "here", bytes), number < count, "a.xml")
+            one.add(Place(kind, "here", bytes), ESCAPED if number < count else SAID if number == 9 else REPORTED, "a.xml")
     return one
 
 
 def test_a_run_is_compared_with_what_is_stored() -> None:
     stored = {"XML": tally(comment=3, text=0).stored()}
-    assert stored == {"XML": {"places": 20, "escapes": 3, "kinds": {"comment": 3}}}
+    assert stored == {"XML": {"places": 20, "said": 2, "escapes": 3, "kinds": {"comment": 3}}}
     assert worse({"XML": tally(comment=3)}, stored) == []
     assert worse({"XML": tally(comment=2)}, stored) == []
     [said] = worse({"XML": tally(comment=2, text=2)}, stored)
@@ -37,4 +38,4 @@ def test_the_tables_name_formats_kinds_and_examples() -> None:
     assert said.startswith("2 formats, 4 of 30 places escape (15 places per second)")
     assert "4 of     20  comment  (in 2 formats)" in said
     assert "3 of     10  comment  (a.xml: here)" in said
-    assert "| XML | 10 | 3 | comment (3) |" in page({"full": {"XML": tally(comment=3).stored()}})
+    assert "| XML | 10 | 1 | 3 | comment (3) |" in page({"full": {"XML": tally(comment=3).stored()}})
