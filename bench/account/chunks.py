@@ -27,6 +27,9 @@ _GIF = (
 _TAGS = (269, 270, 271, 272, 285, 305, 306, 315, 316, 333, 337, 700, 33432, 33723, 34377, 34675, 37510, 40091, 40092, 50000, 65000)
 
 
+_NO_TAGS = b"II*\0\x08\0\0\0" + bytes(6)  # the smallest TIFF, as metadata of other pictures
+
+
 def _new_chunks(chunks: Chunks, kinds: tuple[bytes, ...], joined: Joined) -> Iterator[Place]:
     """Yield a new chunk of each kind behind each chunk, and more content at the end of each."""
     for at in range(1, len(chunks) + 1):
@@ -56,6 +59,7 @@ def png_places(data: bytes) -> Iterator[Place]:
     yield Place("keyword of a text chunk", "", lambda: png([first, (b"tEXt", RAW + b"\0note"), *rest]))
     yield Place("keyword of a profile", "", lambda: png([first, (b"iCCP", RAW + b"\0\0" + zlib.compress(b"note")), *rest]))
     yield from in_all_forms("language of a text chunk", "", lambda raw: png([first, (b"iTXt", b"Note\0\0\0" + raw + b"\0\0note"), *rest]))
+    yield from (one.within("eXIf", lambda new: png([first, (b"eXIf", new), *rest])) for one in tiff_places(_NO_TAGS))
     yield from in_all_forms("behind the pixels, in their stream", "", lambda raw: png(_pixels(chunks, raw)))
 
 
@@ -94,7 +98,8 @@ def riff_places(data: bytes) -> Iterator[Place]:
         body = b"".join(kind + struct.pack("<I", len(part)) + part + bytes(len(part) % 2) for kind, part in chunks)
         return b"RIFF" + struct.pack("<I", len(body) + 4) + form + body
 
-    return _new_chunks(chunks, _RIFF, joined)
+    yield from _new_chunks(chunks, _RIFF, joined)
+    yield from (one.within("EXIF", lambda new: joined([*chunks, (b"EXIF", new)])) for one in tiff_places(_NO_TAGS))
 
 
 def jpeg_places(data: bytes) -> Iterator[Place]:
@@ -106,6 +111,9 @@ def jpeg_places(data: bytes) -> Iterator[Place]:
         at += size
     for number in range(len(segments) + 1):
         yield from _jpeg_places(segments, number, data[at:])
+    head = b"\xff\xd8"
+    tags = tiff_places(_NO_TAGS)
+    yield from (one.within("Exif", lambda new: head + _segment(0xE1, b"Exif\0\0" + new) + data[2:]) for one in tags)
     yield from put_all("before the end of the picture", "", data, len(data) - 2)
 
 

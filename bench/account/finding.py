@@ -14,11 +14,13 @@ from bench.account.chunks import chunked
 from bench.account.headers import header_places, is_headed
 from bench.account.jsons import json_places, parsed
 from bench.account.markup import is_markup, markup_places
+from bench.account.oles import is_ole, ole_places
 from bench.account.pdfs import pdf_places
 from bench.account.raw import byte_places
 from bench.account.records import is_pickle, pickle_places, proto_places
 from bench.account.rtfs import rtf_places
 from bench.account.streams import codec_of, stream_places
+from bench.account.tables import table_places
 from bench.account.tars import tar_places
 from bench.account.texts import encoding_of, text_places
 from bench.account.zips import Inner, zip_places
@@ -59,6 +61,8 @@ def _in_structure(name: str, data: bytes, depth: int) -> Iterator[Place]:
         yield from rtf_places(data)
     elif is_headed(data):
         yield from header_places(data, lambda inner_name, inner: places(inner_name, inner, depth - 1) if depth else iter(()))
+    elif name.endswith((".csv", ".tsv")):
+        yield from table_places(data, b"\t" if name.endswith(".tsv") else b",")
     else:
         yield from _in_lines(data)
 
@@ -80,6 +84,8 @@ def _in_bytes(name: str, data: bytes, inner: Inner) -> Iterator[Place]:
         yield from zip_places(data, inner)
     elif data[257:262] == b"ustar":
         yield from tar_places(data, inner)
+    elif is_ole(data):
+        yield from ole_places(data)
     elif data.startswith(b"%PDF-"):
         yield from pdf_places(data, inner)
     elif is_pickle(data):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.account.auditing import DIED, ESCAPED, SAID
-from bench.account.canary import Place
+from bench.account.canary import FORMS, Place
 from bench.prose import wrapped
 
 _SHOWN = 4  # kinds of places in a row of the page
+_FORM = re.compile("|".join(re.escape(form) for form in FORMS if form))
 Stored = dict[str, dict[str, Any]]  # by format: places, escapes, and the escapes of each kind
 
 
@@ -124,5 +126,8 @@ def page(results: Mapping[str, Stored]) -> str:
 
 
 def _row(title: str, one: Mapping[str, Any]) -> str:
-    kinds = sorted(one["kinds"].items(), key=lambda item: -item[1])[:_SHOWN]
-    return f"| {title} | {one['places']:,} | {one['said']:,} | {one['escapes']:,} | {'; '.join(f'{kind} ({count:,})' for kind, count in kinds)} |"
+    kinds = Counter[str]()
+    for kind, count in one["kinds"].items():
+        kinds[_FORM.sub("", kind)] += count
+    shown = "; ".join(f"{kind} ({count:,})" for kind, count in kinds.most_common(_SHOWN))
+    return f"| {title} | {one['places']:,} | {one['said']:,} | {one['escapes']:,} | {shown} |"

@@ -13,7 +13,7 @@ import pytest
 from bench.account.canary import EMAIL, FORMS, RAW, TOKEN, Place
 from bench.account.chunks import png, png_chunks
 from bench.account.finding import chosen, places
-from tests.formats.office.building import package
+from tests.formats.office.building import ole, package
 from tests.formats.pdf.building import pdf
 from tests.formats.real_files import RealFiles
 
@@ -123,3 +123,16 @@ def test_places_of_rtf() -> None:
     there = found("a.rtf", rb"{\rtf1 words{\b bold}}")
     assert there["rtf: hidden text", "depth 1"] == rb"{\rtf1 words{\b bold}{\v " + RAW + b"}}"
     assert there["rtf: behind the end", ""] == rb"{\rtf1 words{\b bold}}" + RAW
+
+
+def test_places_of_ole() -> None:
+    there = found("a.doc", ole({"WordDocument": b"words" * 1000, "Storage/Note": b"note"}))
+    assert RAW in there["ole: within a stream", "Storage/Note"]
+    assert b"words" * 1000 + RAW in there["ole: behind the content of a stream", "WordDocument"]
+    assert TOKEN.encode("utf-16-le") in there["ole: name of a storage", ""]
+
+
+def test_places_of_tables() -> None:
+    there = found("a.csv", b"a,b\n1,2\n3,4\n")
+    assert there["table: cell", "header, column 1"] == b"a," + RAW + b"\n1,2\n3,4\n"
+    assert there["table: cell without a column", "row"] == b"a,b\n1,2\n3,4," + RAW + b"\n"
