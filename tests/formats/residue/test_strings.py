@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from veritensor_ray.formats.residue.strings import Found, strings
+from veritensor_ray.formats.residue.strings import FoundString, strings
 
 NOISE = bytes(range(128, 192)) + bytes(8)
 
@@ -10,20 +10,20 @@ NOISE = bytes(range(128, 192)) + bytes(8)
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        (b"eight ch", [Found(0, 8, "eight ch")]),
+        (b"eight ch", [FoundString(0, 8, "eight ch")]),
         (b"seven c", []),
-        (NOISE + b"an address\tand\r\na line" + NOISE, [Found(72, 22, "an address\tand\r\na line")]),
-        (b"\x01first one\x02second one\x00", [Found(1, 9, "first one"), Found(11, 10, "second one")]),
-        ("\x01Größe überall 日本語".encode(), [Found(1, 26, "Größe überall 日本語")]),
+        (NOISE + b"an address\tand\r\na line" + NOISE, [FoundString(72, 22, "an address\tand\r\na line")]),
+        (b"\x01first one\x02second one\x00", [FoundString(1, 9, "first one"), FoundString(11, 10, "second one")]),
+        ("\x01Größe überall 日本語".encode(), [FoundString(1, 26, "Größe überall 日本語")]),
         (b"\xc3broken \xe6\x97letters", []),
         (b" " * 20, []),
-        (b"\x07" + "wide text".encode("utf-16-le"), [Found(1, 18, "wide text", "utf-16-le")]),
-        (b"\x07\x07" + "wide text".encode("utf-16-be"), [Found(2, 18, "wide text", "utf-16-be")]),
+        (b"\x07" + "wide text".encode("utf-16-le"), [FoundString(1, 18, "wide text", "utf-16-le")]),
+        (b"\x07\x07" + "wide text".encode("utf-16-be"), [FoundString(2, 18, "wide text", "utf-16-be")]),
         (b"", []),
     ],
     ids=["short", "too short", "in noise", "two", "UTF-8", "broken UTF-8", "blanks", "UTF-16, odd place", "UTF-16, big-endian", "empty"],
 )
-def test_what_is_readable(data: bytes, found: list[Found]) -> None:
+def test_what_is_readable(data: bytes, found: list[FoundString]) -> None:
     assert list(strings(data)) == found
 
 

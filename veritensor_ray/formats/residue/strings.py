@@ -23,7 +23,7 @@ _CLASSES = bytes(
 )  # fmt: skip
 
 
-class Found(NamedTuple):
+class FoundString(NamedTuple):
     """A string of `size` bytes, the offset of the first of them, and their encoding if it is not UTF-8."""
 
     at: int
@@ -32,14 +32,14 @@ class Found(NamedTuple):
     via: str | None = None
 
 
-def strings(data: bytes) -> Iterator[Found]:
+def strings(data: bytes) -> Iterator[FoundString]:
     """Yield runs of at least 8 characters: first those in ASCII or UTF-8, then those in UTF-16, each kind in ascending order."""
     classes = np.frombuffer(data.translate(_CLASSES), np.uint8)
     plain = classes == _PLAIN
     for start, end in _runs(plain | _of_several_bytes(classes)):
         text = data[start:end].decode("utf-8", "replace")
         if len(text) >= SHORTEST and not text.isspace():
-            yield Found(start, end - start, text)
+            yield FoundString(start, end - start, text)
     if data.count(0) >= SHORTEST:
         yield from _wide(data, plain, np.frombuffer(data, np.uint8) == 0)
 
@@ -57,7 +57,7 @@ def _is_gradient(run: bytes) -> bool:
     return len(np.unique(values)) < _VARIED or max(near) > 0.5
 
 
-def _wide(data: bytes, plain: Flags, zero: Flags) -> Iterator[Found]:
+def _wide(data: bytes, plain: Flags, zero: Flags) -> Iterator[FoundString]:
     """Yield runs of ASCII characters that are followed by zeros. In big-endian text, the zero of the next one follows."""
     followed = plain & np.append(zero[1:], True)
     for first in (0, 1):
@@ -65,7 +65,7 @@ def _wide(data: bytes, plain: Flags, zero: Flags) -> Iterator[Found]:
             begin = first + 2 * start
             big = begin > 0 and data[begin - 1] == 0
             text = data[begin : first + 2 * end : 2].decode("ascii")
-            yield Found(begin - big, 2 * len(text), text, "utf-16-be" if big else "utf-16-le")
+            yield FoundString(begin - big, 2 * len(text), text, "utf-16-be" if big else "utf-16-le")
 
 
 def _of_several_bytes(classes: Bytes) -> Flags:

@@ -9,7 +9,7 @@ import bz2
 import lzma
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import BinaryIO, NamedTuple
@@ -47,6 +47,8 @@ class ZipEntry(NamedTuple):
     offset: int
     mode: int = 0
     comment: bytes = b""
+    record: int = 0  # where the entry begins and ends in the directory
+    record_end: int = 0
 
     @property
     def place(self) -> str:
@@ -151,7 +153,7 @@ def _entries(directory: Directory) -> Iterator[ZipEntry]:
     data = directory.file.read(min(directory.end - directory.start, _DIRECTORY))
     at = 0
     while len(data) - at >= _CENTRAL.size and data.startswith(CENTRAL, at):
-        fields = _CENTRAL.unpack_from(data, at)
+        begin, fields = at, _CENTRAL.unpack_from(data, at)
         system, flags, method, crc, packed, size = fields[2], fields[5], fields[6], fields[9], fields[10], fields[11]
         name, extra, comment = fields[12:15]
         external, offset = fields[17], fields[18]
@@ -172,25 +174,21 @@ def _entries(directory: Directory) -> Iterator[ZipEntry]:
             offset=offset + directory.shift,
             mode=mode,
             comment=data[at : at + comment],
+            record=directory.start + begin,
+            record_end=directory.start + at + comment,
         )
         at += comment
 
 
-def fixed_fields(directory: Directory) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of the directory and of the records behind it that have a fixed meaning, and those of comments that are text.
+def fixed_fields(directory: Directory, entries: Iterable[ZipEntry]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of the directory and of the record behind it that have a fixed meaning, and those of comments that are text.
 
     Names, extra fields and other comments are left.
     """
-    directory.file.seek(directory.start)
-    data = directory.file.read(min(directory.end - directory.start, _DIRECTORY))
-    at = 0
-    while len(data) - at >= _CENTRAL.size and data.startswith(CENTRAL, at):
-        name, extra, comment = _CENTRAL.unpack_from(data, at)[12:15]
-        yield directory.start + at, directory.start + at + _CENTRAL.size
-        at += _CENTRAL.size + name + extra
-        if is_text(data[at : at + comment]):
-            yield directory.start + at, directory.start + at + comment
-        at += comment
+    for entry in entries:
+        yield entry.record, entry.record + _CENTRAL.size
+        if is_text(entry.comment):
+            yield entry.record_end - len(entry.comment), entry.record_end
     yield directory.end, directory.end + _END.size
     if is_text(directory.comment):
         yield directory.end, directory.after

@@ -177,7 +177,7 @@ class ZipArchive:
                 self._account.claim(entry.offset, entry.offset + LOCAL_SIZE + name, "structure")
                 if id(entry) in self._judged:  # all others, such as the type of a document, have not been read to their ends
                     self._account.claim(local.data, local.data + entry.packed, "members")
-        for begin, end in fixed_fields(self.directory) if self.directory else ():
+        for begin, end in fixed_fields(self.directory, self.entries) if self.directory else ():
             self._account.claim(begin, end, "structure")
         at = 0
         for begin, end in [*sorted(taken), (start, after)]:
