@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from veritensor_ray.masking.values_in_bytes import OVERLAP, Found, ValuesInBytes
+from veritensor_ray.masking.values_in_bytes import OVERLAP, FoundValue, ValuesInBytes
 
 VALUE = "ada.lindqvist@kaldor-mail.com"
 RAW = VALUE.encode()
@@ -79,7 +79,7 @@ def test_letters_beyond_ascii(data: bytes) -> None:
 
 @pytest.mark.parametrize(("data", "at"), [(b"x" + RAW, 1), (b"&amp;&amp;" + RAW.replace(b"@", b"%40"), 10), (b"a\nb %0A" + RAW, 7)])
 def test_the_place_is_that_of_the_data_as_it_is(data: bytes, at: int) -> None:
-    assert ValuesInBytes([VALUE]).first(data) == Found(at, VALUE)
+    assert ValuesInBytes([VALUE]).first(data) == FoundValue(at, VALUE)
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def test_ten_thousand_values_with_a_common_beginning() -> None:
     values = [f"https://ada:{number:05d}@kaldor.com/" for number in range(10_000)]
     search = ValuesInBytes(values)
     assert search.first(b"see https://ada:12345x@kaldor.com/ " * 500) is None
-    assert search.first(b"see https://ada:09876@kaldor.com/") == Found(4, values[9876])
+    assert search.first(b"see https://ada:09876@kaldor.com/") == FoundValue(4, values[9876])

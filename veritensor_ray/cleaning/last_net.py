@@ -77,7 +77,7 @@ def telling(text: str) -> Iterator[str]:
             yield value
 
 
-class _Place(NamedTuple):
+class _StillThere(NamedTuple):
     """Where a value still stands: a byte of the copy, or of a stream inside it."""
 
     at: int
@@ -102,11 +102,11 @@ class _Net:
     def __init__(self, values: ValuesInBytes, budget: Budget, depth: int, pulse: Pulse) -> None:
         self._values, self._budget, self._depth, self._pulse = values, budget, depth, pulse
 
-    def search(self, file: BinaryIO, within: tuple[str, ...]) -> _Place | None:
+    def search(self, file: BinaryIO, within: tuple[str, ...]) -> _StillThere | None:
         """Search a file and, as far as files may be nested, the streams in it."""
         at = self._first(file)
         if at is not None:
-            return _Place(at, within)
+            return _StillThere(at, within)
         for stream in found_streams(file, self._pulse) if len(within) < self._depth else ():
             content, error = spooled(cast("BinaryIO", Pieces(self._budget.pieces(stream.content))), self._pulse)
             with contextlib.closing(content):

@@ -38,7 +38,7 @@ _SHORT = 12  # bytes; what shorter escapes stand for is remembered
 OVERLAP = 1 << 13  # bytes that two pieces share: more than the longest form takes behind escapes
 
 
-class Found(NamedTuple):
+class FoundValue(NamedTuple):
     """Where a value stands: the first byte of it, and the value."""
 
     at: int
@@ -58,12 +58,12 @@ class ValuesInBytes:
                 if value in words:
                     self._words.setdefault(form, width)
             coded |= dict.fromkeys(_coded_forms(value), value)
-        self._every, self._coded = _Table(coded | plain), _Table(coded)
+        self._every, self._coded = _TableOfForms(coded | plain), _TableOfForms(coded)
 
     def __bool__(self) -> bool:
         return bool(self._every)
 
-    def first(self, data: bytes, begins: bool = True, ends: bool = True) -> Found | None:
+    def first(self, data: bytes, begins: bool = True, ends: bool = True) -> FoundValue | None:
         """Return a value that stands in a piece of data; `begins` and `ends` say whether nothing precedes or follows the piece.
 
         A value at an edge of a piece that has neighbours is left to the piece that shows what is around it.
@@ -72,7 +72,7 @@ class ValuesInBytes:
             table = self._coded if view.joined else self._every
             for at, form in table.found(view.data):
                 if (at or begins) and (at + len(form) < len(view.data) or ends) and self._stands_alone(view.data, at, form):
-                    return Found(view.behind(at), table.forms[form])
+                    return FoundValue(view.behind(at), table.forms[form])
         return None
 
     def _stands_alone(self, data: bytes, at: int, form: bytes) -> bool:
@@ -88,7 +88,7 @@ def _is_letter(character: bytes) -> bool:
     return character.strip(b"\0").isalnum()
 
 
-class _Table:
+class _TableOfForms:
     """Forms of values by their first bytes."""
 
     def __init__(self, forms: dict[bytes, str]) -> None:
@@ -128,7 +128,7 @@ class _Table:
                 yield offset + place * _ANCHOR, int(numbers[place])
 
 
-class _View(NamedTuple):
+class _Reading(NamedTuple):
     """A reading of a piece of data. `behind` maps a byte of it to a byte of the piece."""
 
     data: bytes
@@ -136,9 +136,9 @@ class _View(NamedTuple):
     joined: bool = False  # what stands between the digits of a long code was removed, so that only codes count
 
 
-def _views(data: bytes) -> Iterator[_View]:
+def _views(data: bytes) -> Iterator[_Reading]:
     """Yield the readings of a piece of data: as it is, without NULs between letters, without escapes, and with the lines of codes joined."""
-    plain = _View(data, lambda at: at)
+    plain = _Reading(data, lambda at: at)
     readings = [plain]
     if data.count(0) * 3 > len(data):  # ASCII in two bytes, or in four
         readings.append(_without(plain, b"\0"))
@@ -151,15 +151,15 @@ def _views(data: bytes) -> Iterator[_View]:
         yield _without(last, _BETWEEN)._replace(joined=True)
 
 
-def _without(view: _View, unwanted: bytes) -> _View:
+def _without(view: _Reading, unwanted: bytes) -> _Reading:
     def behind(at: int) -> int:
         kept = ~np.isin(np.frombuffer(view.data, np.uint8), np.frombuffer(unwanted, np.uint8))
         return view.behind(int(np.flatnonzero(kept)[at]))
 
-    return _View(view.data.translate(None, unwanted), behind)
+    return _Reading(view.data.translate(None, unwanted), behind)
 
 
-def _unescaped(view: _View) -> _View:
+def _unescaped(view: _Reading) -> _Reading:
     pieces, here, there, size, last = list[bytes](), [0], [0], 0, 0  # `here` and `there` are bytes of the new and of the old reading
     for found in _ESCAPE.finditer(view.data):
         start, end = found.span()
@@ -175,7 +175,7 @@ def _unescaped(view: _View) -> _View:
         number = bisect_right(here, at) - 1
         return view.behind(there[number] + at - here[number])
 
-    return _View(b"".join(pieces), behind)
+    return _Reading(b"".join(pieces), behind)
 
 
 def _decoded(escape: bytes) -> bytes:
@@ -221,4 +221,4 @@ def _coded_forms(value: str) -> Iterator[bytes]:
             yield whole.translate(bytes.maketrans(b"+/", b"-_"))
 
 
-__all__ = ["OVERLAP", "Found", "ValuesInBytes"]
+__all__ = ["OVERLAP", "FoundValue", "ValuesInBytes"]

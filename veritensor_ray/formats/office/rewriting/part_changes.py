@@ -118,7 +118,7 @@ class Changes:
         for part, texts in self._reading.repeats.items():
             if not (new := self._repeated.get(part)):
                 continue
-            words = _Words(new)
+            words = _NewWords(new)
             for text in texts:
                 self._edit(text, [*words.edits(text)])
 
@@ -180,7 +180,7 @@ class Changes:
         return True
 
 
-class _Words:
+class _NewWords:
     """Words and what takes the place of each: found in time that does not depend on how many there are."""
 
     def __init__(self, new: Mapping[str, str]) -> None:
