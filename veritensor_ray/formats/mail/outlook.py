@@ -14,7 +14,8 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.mail.mime import decoded
-from veritensor_ray.formats.office.ole.compound import Compound
+from veritensor_ray.formats.office.ole.compound import Compound, shown
+from veritensor_ray.formats.office.ole.unsaid import Words, odd_names
 
 _PROPERTY = re.compile(r"__substg1\.0_([0-9A-Fa-f]{4})([0-9A-Fa-f]{4})(?:-[0-9A-Fa-f]{8})?")
 _ATTACHMENT = re.compile(r"__attach_version1\.0_#[0-9A-Fa-f]+")
@@ -36,6 +37,7 @@ _COLUMNS = {
     _BODY: "body",
 }
 _SHOWN = frozenset({_SUBJECT, "0C1A", "0E04", "0E03", _BODY})
+_FILES = re.compile(r"__substg1\.0_(?:3701|1009|1013)[0-9A-Fa-f]{4}\Z")  # attachments and formatted bodies, which are given as files
 _DEPTH = 20
 _MOST_RTF = bounds.HELD
 _CODE_PAGES = (0x3FDE, 0x3FFD)  # the properties with the code pages of the internet body and of strings
@@ -54,9 +56,14 @@ class _Storage(NamedTuple):
 
 
 def read_outlook(source: Source) -> Iterator[Item]:
-    """Read the message and those attached to it. `part` is the attachment, `column` the property."""
-    ole = Compound(source)
-    yield from _message(ole, _storage("", ole.paths), "", 0)
+    """Read the message and those attached to it, and then the strings that nobody gave. `part` is the attachment, `column` the property."""
+    ole, words = Compound(source), Words()
+    for item in _message(ole, _storage("", ole.paths), "", 0):
+        if isinstance(item, Block):
+            words.add(item.texts)
+        yield item
+    yield from words.unsaid((path for path in ole.paths if not _FILES.search(path)), ole.open, shown)
+    yield from odd_names(ole.paths, shown)
 
 
 def _storage(path: str, streams: list[str]) -> _Storage:

@@ -12,6 +12,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.office.ole.sectors import claim_sectors
 
 _STREAM = bounds.OLE_STREAM
 _STREAMS = bounds.OLE_STREAMS
@@ -39,6 +40,7 @@ class Compound:
                 warnings.simplefilter("ignore")
                 self._ole: Any = olefile.OleFileIO(file)
                 self.paths: list[str] = ["/".join(path) for path in self._ole.listdir(streams=True, storages=False)]
+                claim_sectors(self._ole, source.account)
         except Exception as error:  # noqa: BLE001  # the library raises arbitrary exceptions for hostile files
             raise as_read_error(error, "not a complete OLE file") from None
         if not self.paths:

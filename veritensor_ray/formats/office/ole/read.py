@@ -19,6 +19,7 @@ from veritensor_ray.formats.office.ole.compound import Compound, shown
 from veritensor_ray.formats.office.ole.default_password import unlocked
 from veritensor_ray.formats.office.ole.ole_packages import native
 from veritensor_ray.formats.office.ole.ole_properties import SUMMARIES, property_texts
+from veritensor_ray.formats.office.ole.unsaid import Words, odd_names
 from veritensor_ray.formats.office.shared.link_targets import is_remote
 from veritensor_ray.formats.office.shared.text_blocks import Texts
 from veritensor_ray.formats.recognition import by_magic
@@ -29,6 +30,7 @@ _SERVICE = frozenset(
 )
 _LOCKABLE = frozenset({"encryptedpackage", "workbook", "book"})
 _OWN = frozenset({"worddocument", "0table", "1table", "data", "workbook", "book", "powerpoint document", "pictures"})
+_STRINGS = (_SERVICE | _OWN) - {"data", "pictures"}  # which no reader gives as files; pictures have no strings
 _Read = Callable[[dict[str, str], Callable[[str], bytes], str], Iterator[Item]]
 _BODIES = frozenset(
     {"worddocument", "workbook", "book", "\x01ole10native", "package"}
@@ -70,7 +72,21 @@ def _properties(compound: Compound) -> Iterator[Block | Gap]:
 
 
 def read_ole(source: Source) -> Iterator[Item]:
-    """Read every storage according to its streams. An embedded document is a nested storage."""
+    """Read every storage according to its streams, and then the strings in them that nobody gave. An embedded document is a nested storage."""
+    words = Words()
+    opened: list[Compound] = []
+    for item in _read(source, opened):
+        if isinstance(item, Block):
+            words.add(item.texts)
+        yield item
+    for compound in opened:
+        paths = (path for path in compound.paths if path.rpartition("/")[2].lower() in _STRINGS)
+        yield from words.unsaid(paths, compound.open, shown)
+        yield from odd_names(compound.paths, shown)
+
+
+def _read(source: Source, opened: list[Compound]) -> Iterator[Item]:
+    """Yield what the document says. The file is appended to `opened` unless it is encrypted."""
     try:
         compound = Compound(source)
     except ReadError as error:
@@ -84,15 +100,16 @@ def read_ole(source: Source) -> Iterator[Item]:
         storage, _, name = path.rpartition("/")
         storages.setdefault(storage, {})[name.lower()] = path
     root = storages.get("", {})
-    if not root.keys().isdisjoint(_LOCKABLE) and (opened := _unlocked(compound, root)) is not None:
+    if not root.keys().isdisjoint(_LOCKABLE) and (decrypted := _unlocked(compound, root)) is not None:
         yield Block(["encrypted with the default password, which Office tries automatically"], view="metadata", notice="default-password")
-        yield Member("decrypted", opened)
+        yield Member("decrypted", decrypted)
         return
     if "encryptedpackage" in root:
         reason = "the document is encrypted: its text cannot be read"
         yield Block([reason], view="metadata", notice="encrypted-document")
         yield Gap(reason, code=ReasonCode.ENCRYPTED)
         return
+    opened.append(compound)
     projects = {storage.rpartition("/")[0] for storage in storages if storage.lower().rpartition("/")[2] == "vba"}
     unknown = 0
     for storage, streams in storages.items():

@@ -1,0 +1,82 @@
+"""Says which bytes of an OLE file belong to its tables and streams. Free sectors, and what stands behind the end of a stream, do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from veritensor_ray.formats.common.account import ByteAccount
+
+_HEADER, _LISTED = 76, 109  # bytes before the list of sectors of the table, and how many of them are listed there
+_ENTRY, _STREAM, _ROOT = 128, 2, 5
+_LAST = 0xFFFFFFFA  # sectors from here on are marks
+
+
+def claim_sectors(ole: Any, account: ByteAccount) -> None:
+    """Claim what belongs to an OLE file that the library has opened."""
+    fat, size = ole.fat, ole.sectorsize
+    account.claim(0, _HEADER, "structure")
+    for sector in _tables(ole):
+        account.claim((sector + 1) * size, (sector + 2) * size, "structure")
+    for first in (ole.first_dir_sector, ole.first_mini_fat_sector):
+        is_directory = first == ole.first_dir_sector
+        for number, at in enumerate(_offsets(fat, first, size)):
+            if not is_directory:
+                account.claim(at, at + size, "structure")
+                continue
+            for place in range(0, size, _ENTRY):
+                entry = number * (size // _ENTRY) + place // _ENTRY
+                if entry < len(ole.direntries) and ole.direntries[entry] is not None:
+                    account.claim(at + place, at + place + _ENTRY, "structure")
+    mini = list(_offsets(fat, ole.root.isectStart, size))
+    ole.loadminifat()
+    for entry in ole.direntries:
+        if entry is not None and entry.entry_type == _STREAM:
+            for start, end in _ranges(ole, entry, mini):
+                account.claim(start, end, "text")
+
+
+def _tables(ole: Any) -> Iterator[int]:
+    """Yield the sectors of the table of sectors, and those that list further ones of these."""
+    ole.fp.seek(_HEADER)
+    listed = _numbers(ole.fp.read(4 * _LISTED))
+    yield from (one for one in listed[: ole.num_fat_sectors] if one < _LAST)
+    following, left = ole.first_difat_sector, min(ole.num_difat_sectors, len(ole.fat))
+    while following < _LAST and left > 0:
+        yield following
+        ole.fp.seek((following + 1) * ole.sectorsize)
+        numbers = _numbers(ole.fp.read(ole.sectorsize))
+        yield from (one for one in numbers[:-1] if one < _LAST)
+        following, left = numbers[-1] if numbers else _LAST, left - 1
+
+
+def _numbers(data: bytes) -> list[int]:
+    return [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data) - 3, 4)]
+
+
+def _chain(table: Sequence[int], first: int) -> Iterator[int]:
+    """Yield the sectors that follow each other, without a loop."""
+    seen: set[int] = set()
+    while first < len(table) and first not in seen:
+        seen.add(first)
+        yield first
+        first = table[first]
+
+
+def _offsets(fat: Sequence[int], first: int, size: int) -> Iterator[int]:
+    return ((sector + 1) * size for sector in _chain(fat, first))
+
+
+def _ranges(ole: Any, entry: Any, mini: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of a stream, of which a small one is stored in pieces of larger sectors."""
+    left = entry.size
+    small = left < ole.minisectorcutoff
+    size = ole.minisectorsize if small else ole.sectorsize
+    for sector in _chain(ole.minifat if small else ole.fat, entry.isectStart):
+        if left <= 0:
+            return
+        at = sector * size
+        place = (mini[at // ole.sectorsize] + at % ole.sectorsize if at // ole.sectorsize < len(mini) else None) if small else at + size
+        if place is not None:
+            yield place, place + min(size, left)
+        left -= size
