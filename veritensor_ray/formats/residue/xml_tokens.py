@@ -23,7 +23,6 @@ _FORM = re.compile(
     rf"|-?\d\.\d+(?:E-?\d+)?|(?:[a-z]{{3,11}}:)?/{{0,2}}(?:\.\.)?{_STEP}(?:[-/.:#+_=]{{1,2}}{_STEP}){{0,12}}[/#]?"
     r"""|xml version=["']1\.0["'](?: encoding=["'][\w-]{1,12}["'])?(?: standalone=["']\w{2,3}["'])?\s?\?"""
 )
-_DECLARED = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]{1,40}encoding=["']([\w-]{1,20})""")
 _SPACE = re.compile(r"\s+")
 _NEAR = 1 << 16  # characters in which a text that was given should be, since both come in the order of the part
 _SEARCHED = 1 << 28  # characters that are searched for texts that are not there; after that, a part may say some of them twice

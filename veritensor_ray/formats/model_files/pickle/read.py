@@ -48,9 +48,10 @@ def read_pickles(source: Source, base: int = 0) -> Iterator[Item]:
             account.claim(base + event.offset, base + event.offset + event.size, "values" if not text_dtype(event.wrapper) else "text")
             yield from _array(event.size, text_dtype(event.wrapper), pickles, gathered)
         elif isinstance(event, Ended):
-            problem = event.reason if event.sure or not number else ""
+            counts = event.sure or not number  # the others only look like opcodes
+            problem = event.reason if counts else ""
             number += 1
-            if problem != event.reason:  # only looks like opcodes
+            if event.reason and not counts:
                 begin = event.start
                 continue
             unread = ((base + start, base + end) for start, end in pickles.aside.ranges)
