@@ -41,6 +41,9 @@ def places(name: str, data: bytes, depth: int = _DEPTH) -> Iterator[Place]:
 
 
 def _in_text(name: str, data: bytes, encoding: str, depth: int) -> Iterator[Place]:
+    if data.startswith(b"{\\rtf"):
+        yield from rtf_places(data)
+        return
     yield from text_places(data, encoding)
     if encoding != "utf-8":
         plain = data.decode(encoding).encode()
@@ -57,8 +60,6 @@ def _in_structure(name: str, data: bytes, depth: int) -> Iterator[Place]:
         yield from json_places(value)
     elif is_markup(data):
         yield from markup_places(data)
-    elif data.startswith(b"{\\rtf"):
-        yield from rtf_places(data)
     elif is_headed(data):
         yield from header_places(data, lambda inner_name, inner: places(inner_name, inner, depth - 1) if depth else iter(()))
     elif name.endswith((".csv", ".tsv")):

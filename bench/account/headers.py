@@ -38,7 +38,7 @@ _LINES = {
     "line without a colon": TEXT,
     "new known header": f"Received: from a by b with SMTP id {TEXT}; Mon, 1 Jan 2024 10:00:00 +0000",
     **{f"new {name}": f"{name}: {TEXT}" for name in ("Content-Description", "Subject", "Bcc", "List-Unsubscribe", "DKIM-Signature")},
-    **{f"new {name}": f"{name}: <{EMAIL}>" for name in ("Content-ID", "Message-ID", "In-Reply-To", "Content-Location")},
+    **{f"new {name}": f"{name}: <{EMAIL}> ({TOKEN})" for name in ("Content-ID", "Message-ID", "In-Reply-To", "Content-Location")},
 }
 _ENCODINGS = ("base64", "quoted-printable", "7bit", "binary", "x-uuencode", "unknown")
 _TYPES = ("text/plain", "application/octet-stream", "message/rfc822", "text/x-note", "image/png")

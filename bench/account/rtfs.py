@@ -47,6 +47,8 @@ def rtf_places(data: bytes) -> Iterator[Place]:
     depth = 0
     for match in _BRACE.finditer(data):
         depth += 1 if match.group() == b"{" else -1
+        if not match.start():
+            continue  # what stands there would hide what the file is
         for kind, piece in _INSERTED.items():
             yield put(f"rtf: {kind}", f"depth {depth}", data, match.end(), piece)
     yield from put_all("rtf: behind the end", "", data, len(data))

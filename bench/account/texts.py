@@ -48,7 +48,7 @@ def text_places(data: bytes, encoding: str = "utf-8") -> Iterator[Place]:
     breaks = _breaks(data, encoding)
     for at in sorted({breaks[len(breaks) * step // _STEPS] for step in range(_STEPS)} | {breaks[-1]}):
         for name, line in _LINES.items():
-            raw = _coded(f"\n{line}\n", encoding)
+            raw = _coded(f"\n{line}\n", encoding, data)
             kind = "line" if name == "as it is" else f"line, {name}"
             yield put(kind, str(at), data, at, raw)
     for at, kind in ((0, "bytes before a text"), (breaks[len(breaks) // 2], "bytes between lines"), (len(data), "bytes behind a text")):

@@ -117,6 +117,7 @@ def test_places_of_markup_in_utf_16() -> None:
     there = found("a.html", "<p>word</p>".encode("utf-16"))
     assert there["text", "p"].decode("utf-16") == f"<p>{RAW.decode()}</p>"
     assert there["line", "2"].startswith(b"\xff\xfe\n\0")
+    assert found("a.txt", b"\xfe\xff" + "word".encode("utf-16-be"))["line", "2"].decode("utf-16") == f"\n{RAW.decode()}\nword"
 
 
 def test_places_of_rtf() -> None:
