@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import h5py
 import joblib
 import numpy as np
 import onnx
@@ -91,6 +92,43 @@ def feature(name: bytes, *values: bytes) -> bytes:
     return field(1, field(1, name) + b"".join(field(2, field(1, field(1, value))) for value in values))
 
 
+def hdf5(libver: str = "earliest", plant: Callable[[Any], None] = lambda root: None) -> bytes:
+    out = io.BytesIO()
+    with h5py.File(out, "w", libver=libver) as root:
+        root.attrs["model_config"] = '{"class_name": "Sequential", "config": ["some words", "and more of them"]}'
+        root.attrs["a long name of an attribute"] = ["first text", "another text"]
+        root.attrs["of a fixed length"] = np.array([b"twelve bytes", b"twelve again"])
+        root["texts"] = np.array([f"text number {i} of many" for i in range(160)], dtype=h5py.string_dtype())
+        root["a group of its own/of a fixed length"] = np.array([b"one of the values", b"and another value"])
+        root.create_dataset("in chunks", data=RNG.standard_normal((100, 30)), chunks=(16, 16))
+        root.create_dataset("compressed", data=NUMBERS, chunks=(16, 16), compression="gzip")
+        root["records"] = np.array([(1, b"text in a record")], dtype=[("a numeric field", "i4"), ("a field of text", "S20")])
+        root["a soft link"] = h5py.SoftLink("/a group of its own")
+        plant(root)
+    return out.getvalue()
+
+
+def fill_value(root: Any) -> None:
+    root.create_dataset("filled", shape=(4,), dtype="S23", fillvalue=PLANTED)
+
+
+def comment(root: Any) -> None:
+    h5py.h5o.set_comment(root["texts"].id, PLANTED)
+
+
+def deleted(root: Any) -> None:
+    root["x"] = np.array([PLANTED.decode()] * 3, dtype=h5py.string_dtype())
+    del root["x"]
+
+
+def outside(root: Any) -> None:
+    made = root.create_dataset("cut", data=np.array([b"one value", PLANTED]), chunks=(2,), maxshape=(None,))
+    root.flush()
+    raw = made.id.read_direct_chunk((0,))[1]
+    made.resize((1,))
+    made.id.write_direct_chunk((0,), raw)
+
+
 VALUE = {"text": "some words", "long": 1 << 40, "floats": [1.5, 2.5] * 20, "bytes": b"bytes that are text", "numbers": NUMBERS}
 WRITTEN: dict[str, Callable[[], bytes]] = {
     "a.safetensors": lambda: safe({"format": "pt", "note": "some words"}),
@@ -107,6 +145,8 @@ WRITTEN: dict[str, Callable[[], bytes]] = {
     "a.pt": old_torch,
     "a.tfrecord": lambda: example(feature(b"text", b"some words")) * 3,
     "a.faiss": faiss,
+    "a.h5": hdf5,
+    "latest.h5": lambda: hdf5("latest"),
 }
 
 
@@ -164,6 +204,13 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "ONNX: an unknown field of the graph": ("a.onnx", lambda: onnx_model() + field(7, field(90, PLANTED))),
     "ONNX: a key": ("a.onnx", lambda: onnx_model() + field(14, field(1, PLANTED) + field(2, b"value"))),
     "ONNX: a second key": ("a.onnx", lambda: onnx_model() + field(14, field(1, PLANTED) + field(1, b"key"))),
+    "HDF5: a fill value": ("a.h5", lambda: hdf5(plant=fill_value)),
+    "HDF5: a comment": ("a.h5", lambda: hdf5(plant=comment)),
+    "HDF5: a value that nothing refers to": ("a.h5", lambda: hdf5(plant=deleted)),
+    "HDF5: outside of a dataset": ("a.h5", lambda: hdf5(plant=outside)),
+    "HDF5: a name of an attribute": ("a.h5", lambda: hdf5(plant=lambda root: root.attrs.update({PLANTED.decode(): 1}))),
+    "HDF5: a name of a field": ("a.h5", lambda: hdf5(plant=lambda root: root.update(x=np.zeros(2, [(PLANTED.decode(), "f4")])))),
+    "HDF5: at the end": ("a.h5", lambda: hdf5() + PLANTED),
     "pickle: a long number": ("a.pkl", lambda: dumped(["x" * 9, int.from_bytes(PLANTED, "little")])),
     "pickle: in bytes of all kinds": ("a.pkl", lambda: dumped(bytes(range(256)) + PLANTED + bytes(range(256)))),
     "pickle: in place of a number": ("0.pkl", lambda: b"(lp0\nI" + PLANTED + b"\naVsome words\np1\na."),

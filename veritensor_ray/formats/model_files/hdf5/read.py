@@ -17,8 +17,10 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.first_bytes import KNOWN
+from veritensor_ray.formats.json.value_tree import is_text
 from veritensor_ray.formats.model_files.collecting import Gathered, Names, in_blocks
 from veritensor_ray.formats.model_files.hdf5 import structure as hdf5
+from veritensor_ray.formats.model_files.hdf5.known import Known
 from veritensor_ray.formats.model_files.numpy.numpy_texts import as_texts, text_fields
 from veritensor_ray.formats.recognition import by_magic
 
@@ -36,7 +38,8 @@ def read_hdf5(source: Source) -> Iterator[Item]:
 
     Keras' configuration is visible text, other attributes are metadata.
     """
-    file = source.file
+    file, known = source.file, Known(source)
+    source.account.claim(0, 8, "structure")
     if source.via:
         data = file.read(_HELD + 1)
         if len(data) > _HELD:
@@ -45,9 +48,11 @@ def read_hdf5(source: Source) -> Iterator[Item]:
     guarded = hdf5.Guarded(file)
     try:
         with hdf5.opened(guarded) as root:
-            yield from _Hdf5Walk(Copies(source.budget, file.seek(0, io.SEEK_END))).items(root)
+            yield from _Hdf5Walk(Copies(source.budget, file.seek(0, io.SEEK_END)), known).items(root)
     except Malformed as error:
         raise ReadError(str(error)) from None
+    if not source.via:
+        known.claim(file.seek(0, io.SEEK_END))
     if guarded.too_long:
         yield Gap("values of variable length claim to be longer than the file; they were not read", count=guarded.too_long)
 
@@ -55,8 +60,8 @@ def read_hdf5(source: Source) -> Iterator[Item]:
 class _Hdf5Walk:
     """Walks through all groups and visits each object once."""
 
-    def __init__(self, copies: Copies) -> None:
-        self._copies = copies
+    def __init__(self, copies: Copies, known: Known) -> None:
+        self._copies, self._known = copies, known
         self._visible, self._metadata, self._names = Gathered(), Gathered("metadata"), Names("names")
         self._failures = self._no_text = 0
         self._no_text_at = ""
@@ -73,6 +78,10 @@ class _Hdf5Walk:
                 yield Gap(f"the object cannot be read: {found.reason}", location=found.path)
                 continue
             yield from self._names.add(found.path)
+            for name in found.names:  # those of links that are not followed too
+                self._known.text(name)
+                if is_text(name):
+                    yield from self._names.add(name)
             yield from self._attributes(found)
             if found.is_dataset:
                 yield from self._guarded(found)
@@ -84,6 +93,9 @@ class _Hdf5Walk:
     def _attributes(self, found: hdf5.Hdf5Item) -> Iterator[Item]:
         for name, value in hdf5.attributes(found.item):
             column = f"{found.path}@{name}"
+            if is_text(name):
+                yield from self._names.add(name)
+            self._known.text(name)
             if isinstance(value, Exception):
                 self._failures += 1
                 if self._failures >= _FAILURES:
@@ -91,7 +103,12 @@ class _Hdf5Walk:
                 yield Gap(f"an attribute cannot be read: {told(value)}", location=column)
                 continue
             target = self._visible if name in _CONFIGS else self._metadata
+            if isinstance(value, (np.ndarray, np.void)) and not value.dtype.hasobject:  # strings of a fixed length stand side by side
+                for field in self._known.type(value.dtype):
+                    yield from self._names.add(field)
+                self._known.text(value.tobytes())
             for number, one in enumerate(_flat(value)):
+                self._known.text(one)
                 yield from self._value(one, column, number if number else None, target)
 
     def _guarded(self, found: hdf5.Hdf5Item) -> Iterator[Item]:
@@ -108,7 +125,12 @@ class _Hdf5Walk:
         if place:
             yield Gap("the dataset's data in other files was not read", location=path, code=ReasonCode.ELSEWHERE)
             return
-        if not _holds_text(item.dtype) or not item.size or not item.id.get_storage_size():
+        for name in self._known.type(item.dtype):
+            yield from self._names.add(name)
+        if not item.size or not item.id.get_storage_size():
+            return
+        if not _holds_text(item.dtype):
+            yield from self._known.data(item, is_text=False)
             return
         if item.size > _ITEMS:
             yield Gap(f"the dataset has {item.size} items; only the first {_ITEMS} were read", location=path, bound="hdf5_items")
@@ -124,13 +146,19 @@ class _Hdf5Walk:
         for first, part in _parts(item, step):
             self._copies.add(_bytes(part))  # chunks may be compressed, and many items may share one value
             if (texts := _only_texts(part)) is not None:
+                if part.dtype.kind == "O":
+                    for value in part.reshape(-1):
+                        self._known.value(value)
                 yield from self._visible.take()
                 index = np.flatnonzero(pc.binary_length(texts).to_numpy())
                 yield from in_blocks(texts.take(pa.array(index)), first + index // (part.size // len(part)), path)
                 continue
             for number, value in enumerate(part):
                 for one in _flat(value):
+                    self._known.value(one)
                     yield from self._value(one, path, first + number, self._visible)
+        if item.size <= _ITEMS:
+            yield from self._known.data(item, is_text=True)
 
     def _value(self, value: str | bytes, column: str, row: int | None, target: Gathered) -> Iterator[Block | Member]:
         """Yield a string, or bytes that are text or a file: PyTables keeps pickles in attributes and arrays."""

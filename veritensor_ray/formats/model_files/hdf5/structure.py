@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -131,11 +131,12 @@ def keras_config(root: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Hdf5Item:
-    """A group or dataset and its path."""
+    """A group or dataset, its path, and the names in the group."""
 
     path: str
     item: Any
     is_dataset: bool
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def objects(root: Any) -> Iterator[Hdf5Item | Elsewhere | Damaged]:
         except Exception as error:  # noqa: BLE001  # h5py raises arbitrary exceptions for damaged data
             yield Damaged(path, told(error))
             continue
-        yield Hdf5Item(path, item, isinstance(item, h5py.Dataset))
+        yield Hdf5Item(path, item, isinstance(item, h5py.Dataset), names)
         inner: list[tuple[str, Any]] = []
         for name in names:
             yield from _follow(path, item, name, inner)
