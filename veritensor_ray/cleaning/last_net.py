@@ -1,6 +1,6 @@
 """The last net below a rewritten file: no value that was removed from it may still stand in it, in whatever place and spelling.
 
-Rewriters change what readers have shown. This search knows nothing of formats: it looks at all bytes of the copy, and at those of every
+Rewriters change what readers have shown. This search does not depend on formats: it looks at all bytes of the copy, and at those of every
 compressed stream in it, to any depth.
 """
 

@@ -76,7 +76,7 @@ class ValuesInBytes:
         return None
 
     def _stands_alone(self, data: bytes, at: int, form: bytes) -> bool:
-        """Return whether a word stands between other characters; values that are no words may stand anywhere."""
+        """Return whether a word stands between other characters; other values may stand anywhere."""
         width = self._words.get(form)
         if width is None:
             return True
