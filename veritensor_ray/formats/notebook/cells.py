@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from veritensor_ray.core.media_types import SVG
+from veritensor_ray.formats.residue.xml_tokens import may_matter
+
+_UNREAD = ("cell_type", "execution_count", "output_type")  # whose values are no texts
+_LONG = 10**11  # shorter numbers identify nobody
 
 
 class CellText(NamedTuple):
@@ -98,3 +102,18 @@ def _metadata(value: Any, path: str, part: str | None) -> Iterator[CellText]:
             yield from _metadata(item, f"{path}[{number}]", part)
     elif isinstance(value, str):
         yield CellText(part, path, value, "metadata")
+
+
+def unsaid(notebook: dict[str, Any]) -> Iterator[str]:
+    """Yield what is no text of a notebook, but may say something: keys, long numbers, and strings in the place of a type or a count."""
+    ahead: list[Any] = [notebook]
+    while ahead:
+        value = ahead.pop()
+        if isinstance(value, dict):
+            yield from filter(may_matter, value)
+            yield from (item for key in _UNREAD if isinstance(item := value.get(key), str) and may_matter(item))
+            ahead += value.values()
+        elif isinstance(value, list):
+            ahead += value
+        elif isinstance(value, int) and abs(value) >= _LONG:
+            yield str(value)

@@ -15,7 +15,8 @@ from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.json.read import read_json
-from veritensor_ray.formats.notebook.cells import notebook_of, texts_of
+from veritensor_ray.formats.notebook.cells import notebook_of, texts_of, unsaid
+from veritensor_ray.formats.residue.strings import VIEW
 
 _LARGEST = bounds.NOTEBOOK
 
@@ -34,6 +35,8 @@ def read_notebook(source: Source) -> Iterator[Block | Gap]:
             yield _image(part, column, value)
         elif text := json.dumps(value) if kind == "json" else _joined(value):
             yield Block([text], part=part, column=column, line=1, view="metadata" if kind == "metadata" else "visible")
+    if left := "\n".join(dict.fromkeys(unsaid(notebook))):
+        yield Block([left], column="keys and numbers", view=VIEW)
 
 
 def _image(part: str | None, column: str, value: Any) -> Block | Gap:
