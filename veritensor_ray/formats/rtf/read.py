@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from veritensor_ray.formats.common.block_writer import Writer
 from veritensor_ray.formats.common.colors import BLACK, WHITE, Color, same
 from veritensor_ray.formats.common.joined_text import Paragraph
 from veritensor_ray.formats.common.source import Item, Member, Source
+from veritensor_ray.formats.residue.strings import SHORTEST, VIEW
 from veritensor_ray.formats.rtf import codepages, control_words, rtf_objects
 from veritensor_ray.formats.rtf.text_sink import Sink
 
@@ -242,6 +244,8 @@ class _Rtf:
         if self._skip:
             skipped = min(self._skip, len(text))
             self._skip -= skipped
+            if skipped >= SHORTEST:  # one letter is usual, in place of the one that old programs do not know
+                self._writer.source(VIEW, text[:skipped], start, line, "alternative")
             text, start = text[skipped:], start + skipped
         if self._lead and text:
             self._bytes(text[0].encode("latin-1"), start, start + 1, line)
@@ -300,6 +304,9 @@ class _Rtf:
         data = text[at : at + max(0, count)]
         if self._format.sink.digits is not None:
             self._format.sink.digits.append(data.encode("latin-1").hex())
+        elif len(data) >= SHORTEST:
+            file = io.BytesIO(data.encode("latin-1"))
+            self._writer.ready.append(Member(f"binary data at {at}", file, opaque=True, guessed=True))
         return at + len(data)
 
 
