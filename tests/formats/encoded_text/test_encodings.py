@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import gzip
 import random
 from collections.abc import Callable
@@ -47,6 +48,11 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def _uuencoded(text: str) -> str:
+    lines = [binascii.b2a_uu(text.encode()[at : at + 45]).decode() for at in range(0, len(text), 45)]
+    return f"begin 644 note.txt\n{''.join(lines)}`\nend\n"
+
+
 @pytest.mark.parametrize(
     ("via", "encode", "expected"),
     [
@@ -64,6 +70,12 @@ def _base64(text: str) -> str:
         ("escapes", lambda t: "".join(f"\\x{ord(c):02x}" for c in t), EVIL),
         ("quoted-printable", lambda t: "".join(f"={b:02X}" for b in t.encode()), EVIL),
         ("utf-7", lambda t: f"+{base64.b64encode(t.encode('utf-16-be')).decode().rstrip('=')}-", EVIL),
+        ("uuencode", _uuencoded, EVIL),
+        (
+            "iso-2022-jp+unicode",
+            lambda t: "".join(chr(ord(c) + 0xFEE0) if c != " " else "\u3000" for c in t).encode("iso-2022-jp").decode("ascii"),
+            EVIL.replace(" ", "\u3000"),
+        ),
         ("right-to-left", lambda t: f"\u202e{t[::-1]}\u202c", EVIL),
         ("utf-16-swapped", lambda t: t.encode("utf-16-le").decode("utf-16-be"), EVIL),
         ("tag-characters", lambda t: "".join(chr(0xE0000 + ord(c)) for c in t), EVIL),

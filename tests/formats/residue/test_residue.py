@@ -31,6 +31,13 @@ def zipped(*extra: bytes) -> bytes:
     return out.getvalue()
 
 
+def yenc(data: bytes) -> bytes:
+    """As newsgroups get it, with a line end where none belongs."""
+    shifted = (bytes([(byte + 42) % 256]) for byte in data)
+    written = b"".join(b"=" + bytes([(one[0] + 64) % 256]) if one in b"\x00\n\r=" else one for one in shifted)
+    return b"=ybegin line=128 size=%d name=a.txt\r\n%s\r\n%s\r\n=yend size=%d\r\n" % (len(data), written[:20], written[20:], len(data))
+
+
 PLACES = {
     "as it is": ADDRESS,
     "in UTF-16": ADDRESS.decode().encode("utf-16-le"),
@@ -40,6 +47,7 @@ PLACES = {
     "xz": lzma.compress(LINES * 2),
     "zstd": zstandard.compress(LINES * 2),
     "a gzip that is cut off": gzip.compress(LINES * 2)[:-5],
+    "yEnc": yenc(LINES * 2),
     "behind another stream": zlib.compress(b"nothing here" * 9) + zlib.compress(LINES * 2),
 }
 

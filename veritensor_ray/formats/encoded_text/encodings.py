@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import contextlib
 import functools
 import html
 import re
@@ -40,18 +41,24 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _ESCAPE = re.compile(r"(?:\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|U[0-9A-Fa-f]{8}))+")
 _ONE_ESCAPE = re.compile(r"\\[uxU]\{?([0-9A-Fa-f]+)\}?")
 _QUOTED = re.compile(r"=\r?\n|(?:=[0-9A-F]{2})+")
+_JAPANESE = re.compile(r"\x1b\$[@B][!-~]{2,}(?:\x1b\([BJ]|$)")  # two bytes each, from one change of the character set to the next
+_UUENCODED = re.compile(r"begin [0-7]{3,4} \S.*\r?\n((?:[ -`]{1,62}\r?\n)+)")
 _UTF7 = re.compile(r"\+([A-Za-z0-9+/]{8,})-?")
-# Each encoding is tried if its mark occurs twice within a few characters (that of UTF-7 is long enough alone), and counts if enough of the hidden characters are letters.
+# Each encoding is tried if its mark occurs twice within a few characters (those of UTF-7 and ISO-2022-JP are long enough alone), and counts if
+# enough of the hidden characters are letters.
 _MARKS = (
     (re.compile(rb"%[2-7][0-9A-Fa-f][^%\s]{0,12}%[2-7][0-9A-Fa-f]"), "url"),
     (re.compile(rb"&#[xX]?[0-9A-Fa-f]{2,6};[^&\n]{0,12}&#"), "html-entities"),
     (re.compile(rb"\\[uxU]\{?[0-9A-Fa-f]{2,8}\}?[^\\\n]{0,12}\\[uxU]"), "escapes"),
     (re.compile(rb"=[2-7][0-9A-F][^=\n]{0,12}=[2-7][0-9A-F]"), "quoted-printable"),
     (re.compile(rb"\+A[C-H][A-Za-z0-9+/]{9}"), "utf-7"),  # four characters of ASCII or more
+    (re.compile(rb"\x1b\$[@B][!-~]{8}"), "iso-2022-jp"),
 )
+_UUENCODE = re.compile(rb"begin [0-7]{3,4} \S")
 TOKENS = "tokens"  # base64 and hexadecimal
+UUENCODE = "uuencode"
 MARKUP = "markup"
-ALL = (TOKENS, MARKUP, *(via for _, via in _MARKS))
+ALL = (TOKENS, MARKUP, UUENCODE, *(via for _, via in _MARKS))
 # What may stand inside a token: an escaped character, a tag without effect on the text, a command for a font.
 _TAG = r"</?(?:b|code|em|font|i|kbd|mark|small|span|strong|tt|u|wbr)(?:\s[^<>\n]{0,80})?/?>"
 _CUTS = (
@@ -76,7 +83,7 @@ def suspects(joined: JoinedRows) -> Iterator[tuple[int, str]]:
             yield row, TOKENS
             end = joined.span(row)[1]
         at = classes.find(_LONG, end)
-    for pattern, via in (*_MARKS, *((cut, MARKUP) for cut in _CUTS)):
+    for pattern, via in (*_MARKS, (_UUENCODE, UUENCODE), *((cut, MARKUP) for cut in _CUTS)):
         found = pattern.search(data)
         while found:
             row = joined.row(found.start())
@@ -102,9 +109,25 @@ def look(text: str, among: Collection[str]) -> Iterator[Layer]:
         yield from _tokens(text)
     if MARKUP in among:
         yield from _put_together(text)
+    if UUENCODE in among:
+        yield from _uuencoded(text)
     for (_, via), (pattern, decode) in zip(_MARKS, _IN_PLACE, strict=True):
         if via in among:
             yield from _in_place(text, via, pattern, decode)
+
+
+def _uuencoded(text: str) -> Iterator[Layer]:
+    """Yield the texts and files between the lines `begin` and `end`."""
+    for match in _UUENCODED.finditer(text):
+        data = bytearray()
+        for line in match[1].splitlines():
+            with contextlib.suppress(binascii.Error):
+                data += binascii.a2b_uu(line)
+        plain = _decoded_text(bytes(data))
+        if plain is not None:
+            yield Layer(_spread(plain, match.span(1)), UUENCODE)
+        elif _is_file(bytes(data)):
+            yield Layer(Mapped("", np.array([match.start()]), np.array([match.end()])), UUENCODE, bytes(data))
 
 
 def _put_together(text: str) -> Iterator[Layer]:
@@ -222,6 +245,14 @@ def _quoted(text: str) -> str | None:
     return "" if text.startswith(("=\n", "=\r")) else _printable(bytes.fromhex(text.replace("=", "")))
 
 
+def _japanese(text: str) -> str | None:
+    """Decode a run of ISO-2022-JP (RFC 1468)."""
+    try:
+        return text.encode("ascii").decode("iso2022_jp")
+    except UnicodeError:
+        return None
+
+
 def _utf7(text: str) -> str | None:
     """Decode a run of UTF-7 (RFC 2152): base64 of UTF-16, of which the last bits may be padding."""
     run = text.strip("+-")
@@ -259,4 +290,5 @@ _IN_PLACE: tuple[tuple[re.Pattern[str], _Decode], ...] = (
     (_ESCAPE, _escaped),
     (_QUOTED, _quoted),
     (_UTF7, _utf7),
+    (_JAPANESE, _japanese),
 )
