@@ -17,7 +17,7 @@ _MOST_LINES = 1000
 
 
 def unsaid_fields(fields: Iterable[Field], structural: frozenset[str], short: int) -> Iterator[str]:
-    """Yield names that are no words, what `structural` fields of at most `short` characters say, and parameters in pieces or codes."""
+    """Yield names that are not words, what `structural` fields of at most `short` characters say, and parameters in pieces or codes."""
     for field in fields:
         if may_matter(field.written):
             yield field.written

@@ -105,7 +105,7 @@ def _metadata(value: Any, path: str, part: str | None) -> Iterator[CellText]:
 
 
 def unsaid(notebook: dict[str, Any]) -> Iterator[str]:
-    """Yield what is no text of a notebook, but may say something: keys, long numbers, and strings in the place of a type or a count."""
+    """Yield what is not among the texts of a notebook, but may say something: keys, long numbers, and strings in the place of a type or a count."""
     ahead: list[Any] = [notebook]
     while ahead:
         value = ahead.pop()

@@ -141,7 +141,7 @@ def _unread(objects: Objects, held: Objects, drawn: set[int]) -> list[Stream]:
 
 
 def _stream(stream: Stream, data: bytes, known: str, in_file: bool) -> Iterator[Item]:
-    """Yield the lines of a stream that are not `known`; the whole stream, if it is no content of a page."""
+    """Yield the lines of a stream that are not `known`; the whole stream, if it is not the content of a page."""
     name, content = f"stream at byte {stream.offset}", _IMAGE_DATA.sub(b"", data)
     rest = list(_other(content))
     if sum(map(len, rest)) > _MOSTLY * len(content):

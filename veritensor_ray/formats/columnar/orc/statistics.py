@@ -44,6 +44,6 @@ class Limits:
             left -= set(some.filter(pc.is_in(some, value_set=values)).to_pylist())
 
     def rest(self) -> Iterator[Block]:
-        """Yield the strings that are no values."""
+        """Yield the strings that are not values."""
         for column, left in self._left.items():
             yield from hidden(b"\0".join(sorted(left)), f"statistics of column {column}")

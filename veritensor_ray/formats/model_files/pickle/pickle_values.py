@@ -226,7 +226,7 @@ _STORED = {
 
 
 def storage_of(value: Any) -> tuple[str, int] | None:
-    """The key and the size in bytes of the storage of torch that a persistent id names; None if it is no storage of known size."""
+    """The key and the size in bytes of the storage of torch that a persistent id names; None unless it is a storage of known size."""
     items = value.items if isinstance(value, Many) else []
     if len(items) < 5 or items[0] != "storage" or type(items[4]) is not int or items[4] < 0 or str(items[1]) not in _STORED:
         return None
