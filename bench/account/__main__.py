@@ -50,7 +50,8 @@ def main() -> None:
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     scope = "quick" if given.quick else "full"
     if given.check:
-        found = worse(tallies, results.get(scope, {}))
+        stored = {title: line for title, line in results.get(scope, {}).items() if _asked(title, given.formats)}
+        found = worse(tallies, stored)
         print(*found, sep="\n", file=sys.stderr)
         sys.exit(bool(found))
     if not given.formats:
@@ -65,13 +66,17 @@ def searched(quick: bool, wanted: Sequence[str], jobs: int) -> dict[str, Tally]:
     verdicts = _auditor().verdicts([(one.name, one.data) for one in files])
     # of a file that is not fully checked as it is, the ledger says so whatever is written into it
     titles = {number: _title(one) for number, one in enumerate(verdicts) if one.result == ESCAPED}
-    asked = [number for number, title in titles.items() if not wanted or any(one.lower() in title.lower() for one in wanted)]
+    asked = [number for number, title in titles.items() if _asked(title, wanted)]
     tallies = defaultdict[str, Tally](Tally)
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
         for done, (number, tally) in enumerate(zip(asked, pool.map(partial(_of_sample, quick), asked), strict=True), 1):
             tallies[titles[number]].merge(tally)
             print(f"{done} of {len(asked)} files", end="\r", file=sys.stderr)
     return dict(tallies)
+
+
+def _asked(title: str, wanted: Sequence[str]) -> bool:
+    return not wanted or any(one.lower() in title.lower() for one in wanted)
 
 
 @cache

@@ -15,6 +15,7 @@ from bench.prose import wrapped
 
 _SHOWN = 4  # kinds of places in a row of the page
 _FORM = re.compile("|".join(re.escape(form) for form in FORMS if form))
+_QUICK = " This is the count of `make account-ci`, which tries one or two places of each kind in a file, and no real files."
 Stored = dict[str, dict[str, Any]]  # by format: places, escapes, and the escapes of each kind
 
 
@@ -84,8 +85,10 @@ def _kinds(tallies: Mapping[str, Tally]) -> Iterable[str]:
 
 
 def worse(tallies: Mapping[str, Tally], stored: Stored) -> list[str]:
-    """Return a sentence for each format with more escapes than are stored."""
-    found = []
+    """Return a sentence for each format with more escapes than are stored, or without places, because its files are not fully checked."""
+    found = [
+        f"{title}: the ledger no longer says of any file as it is that everything was checked" for title in stored.keys() - tallies.keys()
+    ]
     for title, one in tallies.items():
         before = stored.get(title, {"escapes": 0, "kinds": {}})
         if (now := one.escapes.total()) > before["escapes"]:
@@ -116,7 +119,7 @@ def page(results: Mapping[str, Stored]) -> str:
             "as showing the value."
         ),
         "",
-        f"**{escaped:,} of {tried:,} places escape**, in {len(formats)} formats.",
+        wrapped(f"**{escaped:,} of {tried:,} places escape**, in {len(formats)} formats.{'' if results.get('full') else _QUICK}"),
         "",
         f"| format | places | said | escapes | where, {_SHOWN} most frequent kinds |",
         "| --- | --- | --- | --- | --- |",
