@@ -42,7 +42,7 @@ def read_pdf(source: Source) -> Iterator[Item]:
     try:
         document = pdfium.open_document(file, size)
     except Encrypted as error:
-        claim(find_objects(file, budget), (), source.account)
+        claim(find_objects(file, budget), (), file, source.account)
         yield Block([str(error)], view="metadata", column="encryption", notice="encrypted-document")
         yield Gap.of(error)
         return
@@ -51,7 +51,7 @@ def read_pdf(source: Source) -> Iterator[Item]:
         yield from read_document(objects, file, budget)
         unshown = Unshown(objects, objects, file, set())
         yield from unshown.read(budget)
-        claim(objects, unshown.packed, source.account)
+        claim(objects, unshown.packed, file, source.account)
         raise
     try:
         handle = pdfium.address(document.raw)
@@ -86,12 +86,12 @@ def read_pdf(source: Source) -> Iterator[Item]:
             yield Gap(f"{count - _MOST_PAGES} pages were not read", bound="pdf_pages", count=count - _MOST_PAGES)
         yield from unshown.read(budget, where is file)
         if where is file:
-            claim(original, unshown.packed, source.account)
+            claim(original, unshown.packed, file, source.account)
         else:  # what is not encrypted stands in the strings and streams as it is
             plain = Unshown(original, original, file, set())
             yield from plain.read(budget, encrypted=True)
             original.syntax.clear()
-            claim(original, (), source.account)
+            claim(original, (), file, source.account)
     finally:
         with pdfium.LOCK:
             document.close()

@@ -15,11 +15,12 @@ from veritensor_ray.core.origins import Origin
 from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.decoders import PIECE
 from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.pdf.drawn_text import MOST, unpacked
 from veritensor_ray.formats.pdf.named_strings import decode
 from veritensor_ray.formats.pdf.pdf_objects import OBJECT_STREAM, STRING, Objects, Stream, matching
-from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, strings
+from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, long_runs, strings
 
 _SPACE = rb"[\x00\t\n\f\r ]"
 _REF = _SPACE + rb"*+(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])"
@@ -30,6 +31,8 @@ _VALUES = re.compile(
     rb"/(?:Subtype" + _SPACE + rb"*+/(?:Image|Type1C|CIDFontType0C|OpenType)|FunctionType|ShadingType|HalftoneType|CMapName|Length1)"
     rb"(?![A-Za-z0-9])"
 )
+_IMAGE = re.compile(rb"/Subtype" + _SPACE + rb"*+/Image(?![A-Za-z0-9])")
+_ASCII = re.compile(rb"/(?:ASCII85Decode|ASCIIHexDecode|A85|AHx)(?![A-Za-z0-9])")
 _REFS = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])")
 _READ = re.compile(rb"/Type" + _SPACE + rb"*+/(?:Metadata|EmbeddedFile|XRef)(?![A-Za-z])")  # by the reader of the document
 _LENGTH = re.compile(rb"/Length(?:" + _REF + rb"|" + _SPACE + rb"+(\d{1,10}))")
@@ -51,10 +54,11 @@ _WRITTEN = re.compile(STRING + rb"|(?<![\w.])[+-]?\d*\.?\d++|(?<![\w/])(?:T[jJdD
 _PROPERTY = re.compile(rb"<<[^<>()]{0,200}(" + STRING + rb")", re.DOTALL)
 _BARE = re.compile(rb"\(([!-\[\]-~ ]{8,2000})\)")
 _ODD = re.compile(rb"\w@\w|[A-Za-z0-9_-]{20}")  # an address or a key
-_ASCII_IMAGE = re.compile(rb"A85|AHx|ASCII")
+_ASCII_IMAGE = re.compile(rb"A85|AHx|ASCII")  # in the dictionary of one within content
 _MOSTLY = 0.2
 _KERNED = -200  # thousandths of the font's size, from which a distance between letters is a space
 _BLANK = re.compile(r"\s+")
+_SEARCHED = 1 << 31  # characters
 _MOST_GIVEN = bounds.HELD  # characters of pages against which texts are compared
 
 
@@ -87,7 +91,7 @@ class Unshown:
         """
         if self._names:
             yield Block(["\n".join(self._names)], column="names", view="metadata")
-        known = "\n".join(self._given)
+        known = _Known("\n".join(self._given))
         for stream in self._streams:
             data = unpacked(self._file, stream)
             if data is None or len(data) > MOST:
@@ -100,15 +104,39 @@ class Unshown:
         for stream in self._shown:
             data = unpacked(self._file, stream)
             if data is not None and len(data) <= MOST:
-                yield from _lines(stream, _besides(data, known), known, in_file)
+                yield from _lines(stream, _besides(data), known, in_file)
 
 
-def claim(held: Objects, left: Sequence[Stream], account: ByteAccount) -> None:
-    """Claim the syntax of a document, and its streams except for those that are left."""
+class _Known:
+    """Text that has been given, without spaces. After many searches in it, everything counts as new."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._left = text, _SEARCHED
+
+    def lacks(self, line: str) -> bool:
+        """Return whether a line, without spaces, is new."""
+        self._left -= len(self._text)
+        return self._left < 0 or line not in self._text
+
+
+def claim(held: Objects, left: Sequence[Stream], file: BinaryIO, account: ByteAccount) -> None:
+    """Claim the syntax of a document, and its streams except for those that are `left` and for long runs of characters in images."""
     packed = {one.offset for one in left}
-    ranges = [(one.offset, one.offset + _declared(one, held)) for _, one in held.versions if one.offset not in packed]
-    for start, end in sorted(held.syntax + ranges):
+    for start, end in held.syntax:
         account.claim(start, end, "structure")
+    for _, stream in held.versions:
+        if stream.offset not in packed:
+            end = stream.offset + _declared(stream, held)
+            spared = _runs(file, stream.offset, end) if _IMAGE.search(stream.about) and not _ASCII.search(stream.about) else ()
+            account.claim_around(stream.offset, end, "values" if _VALUES.search(stream.about) else "text", spared)
+
+
+def _runs(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where characters stand in the data of an image, which has hardly any by chance."""
+    file.seek(start)
+    while start < end and (data := file.read(min(PIECE, end - start))):
+        yield from ((start + first, start + last) for first, last in long_runs(data))
+        start += len(data)
 
 
 def _declared(stream: Stream, held: Objects) -> int:
@@ -140,7 +168,7 @@ def _unread(objects: Objects, held: Objects, drawn: set[int]) -> list[Stream]:
     ]
 
 
-def _stream(stream: Stream, data: bytes, known: str, in_file: bool) -> Iterator[Item]:
+def _stream(stream: Stream, data: bytes, known: _Known, in_file: bool) -> Iterator[Item]:
     """Yield the lines of a stream that are not `known`; the whole stream, if it is not the content of a page."""
     name, content = f"stream at byte {stream.offset}", _IMAGE_DATA.sub(b"", data)
     rest = list(_other(content))
@@ -150,16 +178,16 @@ def _stream(stream: Stream, data: bytes, known: str, in_file: bool) -> Iterator[
     yield from _lines(stream, [*_written(content), *(one.text for run in rest for one in strings(run))], known, in_file)
 
 
-def _lines(stream: Stream, lines: Iterable[str], known: str, in_file: bool) -> Iterator[Block]:
+def _lines(stream: Stream, lines: Iterable[str], known: _Known, in_file: bool) -> Iterator[Block]:
     """Yield those lines of a stream that are not known, as one text."""
-    new = "\n".join(line for line in dict.fromkeys(lines) if len(bare := _BLANK.sub("", line)) >= SHORTEST and bare not in known)
+    new = "\n".join(line for line in dict.fromkeys(lines) if len(bare := _BLANK.sub("", line)) >= SHORTEST and known.lacks(bare))
     if new and in_file:
         yield Block([new], origins=[[Origin(0, stream.offset, stream.offset + stream.length)]], view=VIEW, decoded_via="content")
     elif new:
         yield Block([new], column=f"stream at byte {stream.offset}", view="hidden")
 
 
-def _besides(data: bytes, known: str) -> Iterator[str]:
+def _besides(data: bytes) -> Iterator[str]:
     """Yield what the content of a page says besides the text that it shows: comments, properties, data of images, unused strings."""
     content = _IMAGE_DATA.sub(b"", data) if b"ID" in data else data
     for run in chain(_other(content), _images(data) if len(content) < len(data) else ()):
