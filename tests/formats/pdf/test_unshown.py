@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 import zlib
 
 import pytest
@@ -34,6 +35,13 @@ def _form(words: str) -> bytes:
     return stream(text(words), b"/Type/XObject/Subtype/Form/BBox[0 0 300 300]/Resources<</Font<</F1 5 0 R>>>>", packed=True)
 
 
+def _zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.txt", "Good evening")
+    return out.getvalue()
+
+
 HEX = b"BT /F1 12 Tf <" + RAW.hex().encode() + b"> Tj ET"
 KERNED = b"BT /F1 12 Tf [(jane.d) -20 (oe@vault-m) 15 (ail.org)] TJ ET"
 PLACES = {
@@ -41,6 +49,7 @@ PLACES = {
     "after the end, compressed": PLAIN + zlib.compress(RAW * 3),
     "before the table": PLAIN.replace(b"xref\n0 ", RAW + b"\nxref\n0 ", 1),
     "comment between objects": PLAIN.replace(b"endobj\n", b"endobj\n% " + RAW + b"\n", 1),
+    "comment before a zip": PLAIN.replace(b"endobj\n", b"endobj\n% " + RAW + b"\n", 1) + _zipped(),
     "comment in an object": PLAIN.replace(b"<</Type/Catalog", b"<< %" + RAW + b"\n/Type/Catalog", 1),
     "word in an object": PLAIN.replace(b"\nendobj", b"\n" + RAW + b"\nendobj", 1),
     "name": pdf(text("Good morning"), catalog=b"/" + RAW + b" 1"),

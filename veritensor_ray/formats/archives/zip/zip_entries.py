@@ -182,12 +182,18 @@ class ZipArchive:
         at = 0
         for begin, end in [*sorted(taken), (start, after)]:
             if begin > at:
-                self._account.claim(at, begin, "members")
+                if at or not self._is_read_elsewhere():
+                    self._account.claim(at, begin, "members")
                 yield from self._between(at, begin, ghosts=True)
             at = max(at, min(end, start) if begin < start else end)
         if at < self.size:
             self._account.claim(at, self.size, "members")
             yield from self._between(at, self.size, ghosts=True)
+
+    def _is_read_elsewhere(self) -> bool:
+        """Return whether another format stands in front of the archive, whose reader claims what it has read."""
+        self._file.seek(0)
+        return self._front_read and self._file.read(2) != b"PK"
 
     def _between(self, at: int, end: int, ghosts: bool) -> Iterator[Item]:
         """Yield entries that only local headers list, and loose bytes around them."""
