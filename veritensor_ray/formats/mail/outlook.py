@@ -15,7 +15,7 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.mail.mime import decoded
 from veritensor_ray.formats.office.ole.compound import Compound, shown
-from veritensor_ray.formats.office.ole.unsaid import Words, odd_names
+from veritensor_ray.formats.office.ole.unsaid_strings import Words, odd_names
 
 _PROPERTY = re.compile(r"__substg1\.0_([0-9A-Fa-f]{4})([0-9A-Fa-f]{4})(?:-[0-9A-Fa-f]{8})?")
 _ATTACHMENT = re.compile(r"__attach_version1\.0_#[0-9A-Fa-f]+")

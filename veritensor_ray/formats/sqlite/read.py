@@ -24,7 +24,7 @@ from veritensor_ray.formats.common.budget import Budget, Copies
 from veritensor_ray.formats.common.personal_numbers import number_text
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.common.trailing import behind
-from veritensor_ray.formats.sqlite.pages import claim_trees
+from veritensor_ray.formats.sqlite.page_claims import claim_trees
 
 _IN_MEMORY = bounds.HELD
 _SPOOLED = bounds.SQLITE
@@ -59,7 +59,7 @@ _INDEXES = {
 }
 
 
-class _Tree(NamedTuple):
+class _StoredTree(NamedTuple):
     """A table or an index, and its first page."""
 
     kind: str
@@ -211,7 +211,7 @@ class _Tables:
         _lock_down(database, size)
         stored = database.execute("SELECT type, name, sql, tbl_name, rootpage FROM sqlite_master").fetchall()
         self.entries = [[_as_text(value) for value in row[:3]] for row in stored]
-        self._trees = [_Tree(_as_text(row[0]), _as_text(row[1]), _as_text(row[3]), row[4]) for row in stored if type(row[4]) is int]
+        self._trees = [_StoredTree(_as_text(row[0]), _as_text(row[1]), _as_text(row[3]), row[4]) for row in stored if type(row[4]) is int]
         self._unread: set[str] = set()  # the names of tables, in lower case
         self.blobs, self._index_blobs = Blobs(budget), Blobs(budget)  # unread values of an index are not missed
         self.rows = 0
@@ -240,7 +240,7 @@ class _Tables:
                 except _BROKEN:
                     self._unread.add(tree.name.lower())
 
-    def _index(self, tree: _Tree) -> Iterator[Block]:
+    def _index(self, tree: _StoredTree) -> Iterator[Block]:
         columns = [row[2] for row in self._database.execute(f"PRAGMA index_xinfo({_quoted(tree.name)})") if row[5]]
         if not columns or None in columns:  # an expression
             raise sqlite3.NotSupportedError

@@ -19,7 +19,7 @@ from veritensor_ray.formats.office.ole.compound import Compound, shown
 from veritensor_ray.formats.office.ole.default_password import unlocked
 from veritensor_ray.formats.office.ole.ole_packages import native
 from veritensor_ray.formats.office.ole.ole_properties import SUMMARIES, property_texts
-from veritensor_ray.formats.office.ole.unsaid import Words, odd_names
+from veritensor_ray.formats.office.ole.unsaid_strings import GivenWords, odd_names
 from veritensor_ray.formats.office.shared.link_targets import is_remote
 from veritensor_ray.formats.office.shared.text_blocks import Texts
 from veritensor_ray.formats.recognition import by_magic
@@ -73,7 +73,7 @@ def _properties(compound: Compound) -> Iterator[Block | Gap]:
 
 def read_ole(source: Source) -> Iterator[Item]:
     """Read every storage according to its streams, and then the strings in them that nobody gave. An embedded document is a nested storage."""
-    words = Words()
+    words = GivenWords()
     opened: list[Compound] = []
     for item in _read(source, opened):
         if isinstance(item, Block):

@@ -23,7 +23,7 @@ def _words(text: str) -> list[str]:
     return [word.strip(_AROUND).lower().removeprefix("smtp:") for word in _WORD.findall(text)]
 
 
-class Words:
+class GivenWords:
     """The words that have been given, without which a string says something new."""
 
     def __init__(self) -> None:
