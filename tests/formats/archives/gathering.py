@@ -69,6 +69,8 @@ def _read(item: Member, found: Found, most: int) -> None:
 
 def _texts(block: Block, found: Found) -> None:
     assert block.view == "metadata"
+    if block.column == "names":
+        return
     if block.notice is None:
         assert not isinstance(block.column, str)
         found.comments += list(zip(block.column or (), block.texts, strict=True))

@@ -211,6 +211,8 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "HDF5: a name of an attribute": ("a.h5", lambda: hdf5(plant=lambda root: root.attrs.update({PLANTED.decode(): 1}))),
     "HDF5: a name of a field": ("a.h5", lambda: hdf5(plant=lambda root: root.update(x=np.zeros(2, [(PLANTED.decode(), "f4")])))),
     "HDF5: at the end": ("a.h5", lambda: hdf5() + PLANTED),
+    "ONNX: at the end": ("a.onnx", lambda: onnx_model() + PLANTED),
+    "pickle: bytes in UTF-16": ("a.pkl", lambda: dumped(PLANTED.decode().encode("utf-16-le"))),
     "pickle: a long number": ("a.pkl", lambda: dumped(["x" * 9, int.from_bytes(PLANTED, "little")])),
     "pickle: in bytes of all kinds": ("a.pkl", lambda: dumped(bytes(range(256)) + PLANTED + bytes(range(256)))),
     "pickle: in place of a number": ("0.pkl", lambda: b"(lp0\nI" + PLANTED + b"\naVsome words\np1\na."),

@@ -279,6 +279,11 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "Arrow: the metadata of a batch": ("a.arrows", batch_with_metadata),
     "Arrow: a batch that is not named": ("a.arrow", unnamed_batch),
     "Arrow: after the end of a stream": ("a.arrows", lambda: arrow(table(9), pa.ipc.new_stream) + PLANTED),
+    "Parquet: the name of the items of a list": (
+        "a.parquet",
+        lambda: parquet(pa.table({"a": pa.array([["x"]], pa.list_(pa.field(PLANTED.decode(), pa.string())))})),
+    ),
+    "Arrow: a time zone": ("a.arrow", lambda: arrow(pa.table({"a": pa.array([1], pa.timestamp("s", PLANTED.decode()))}))),
     "Avro: behind the records": ("a.avro", lambda: avro_with(PLANTED)),
     "Avro: behind the compressed data of a block": ("a.avro", lambda: avro_with(zlib.compress(b"")[2:-4] + PLANTED, "deflate")),
     "Avro: between blocks": ("a.avro", lambda: avro() + bytes(3) + PLANTED),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.archives.entry_names import hazards
+from veritensor_ray.formats.json.value_tree import may_be_value
 
 _EACH = 50  # this many of a kind are reported one by one
 _SUMMED_UP = frozenset({"encrypted-member"})  # one password, one notice
@@ -24,6 +25,7 @@ class ArchiveReport:
     def __init__(self) -> None:
         self._notices: list[tuple[str, str]] = []
         self._gaps: list[Gap] = []
+        self._names: list[str] = []
         self._told: Counter[str] = Counter()
         self._summed: dict[str, str] = {}
         self._first: dict[str, Gap] = {}
@@ -37,9 +39,11 @@ class ArchiveReport:
             self._notices.append((kind, text[:_LONGEST]))
 
     def name(self, name: str) -> None:
-        """Add the notices for a name."""
+        """Add the notices for a name, and the name itself if it may be a value, such as an email address."""
         for kind in hazards(name):
             self.notice(kind, name)
+        if may_be_value(name):
+            self._names.append(name)
 
     def gap(self, reason: str, member: str | None = None, bound: str | None = None, code: ReasonCode | None = None) -> None:
         """Add a gap for a member that was not read. Many gaps with the same reason become one."""
@@ -49,7 +53,9 @@ class ArchiveReport:
             self._gaps.append(replace(gap, member=member))
 
     def take(self) -> Iterator[Block | Gap]:
-        """Yield what was collected since the last call."""
+        """Yield what was collected since the last call, and names once there are many."""
+        if len(self._names) >= _BATCH:
+            yield from self._take_names()
         if self._notices:
             yield Block([text for _, text in self._notices], view="metadata", notice=[kind for kind, _ in self._notices])
         yield from self._gaps
@@ -65,8 +71,13 @@ class ArchiveReport:
                 self._notices.append((kind, f"{self._summed[kind]}{more}"))
             elif count > _EACH:
                 self._notices.append((kind, f"{kind}: {count - _EACH} more"))
-        yield from self.take()
+        yield from (*self.take(), *self._take_names())
         self._told.clear()
+
+    def _take_names(self) -> Iterator[Block]:
+        if self._names:
+            yield Block(self._names, column="names", view="metadata")
+            self._names = []
 
 
 class Comments:

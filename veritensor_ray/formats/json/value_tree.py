@@ -24,11 +24,12 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a surrogate pair, which
 
 def is_text(key: str) -> bool:
     """Return whether a key is read as text, as values are: it is long, or may be a value itself, such as an email address."""
-    return len(key) > LONG_KEY or _may_be_value(key)
+    return len(key) > LONG_KEY or may_be_value(key)
 
 
 @lru_cache(1 << 12)  # most keys occur in every row
-def _may_be_value(key: str) -> bool:
+def may_be_value(key: str) -> bool:
+    """Return whether a name may be a value itself: an address, a number or a token."""
     return _VALUE.search(key) is not None
 
 

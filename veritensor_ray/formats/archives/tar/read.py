@@ -18,6 +18,7 @@ from veritensor_ray.formats.common.decoders import PIECE
 from veritensor_ray.formats.common.file_ranges import occurrences
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
+from veritensor_ray.formats.json.value_tree import may_be_value
 
 _EXTENDED = bounds.TAR_HEADER  # a path has at most 4096 bytes
 _ZEROS = bytes(PIECE)
@@ -201,6 +202,8 @@ class TarArchive:
     def _shown(self, entry: TarEntry) -> Iterator[Item]:
         """Yield the entry if it is a file; report what is odd about its name, and links and devices."""
         self._report.name(entry.name)
+        if may_be_value(entry.link):
+            self._report.name(entry.link)
         if entry.kind in _LINKS:
             if notice := link_hazard(entry.name, entry.link, _LINKS[entry.kind]):
                 self._report.notice(notice, f"{entry.name} -> {entry.link}")

@@ -6,6 +6,7 @@ megabytes if each row has its own copy, and the total of all values is limited r
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -112,7 +113,7 @@ def read_parquet(source: Source) -> Iterator[Item]:
         if not columns:
             source.counts.rows += sum(file.metadata.row_group(g).num_rows for g in groups)
         if source.first_part:
-            yield from _metadata(file.schema_arrow)
+            yield from _metadata(file.schema_arrow, [*unread.names(), *_of_stored((file.metadata.metadata or {}).get(_STORED, b""))])
     except (pa.ArrowException, OSError, ValueError) as error:
         yield from blobs.gaps()
         raise as_read_error(error, "not a complete Parquet file") from None
@@ -120,6 +121,7 @@ def read_parquet(source: Source) -> Iterator[Item]:
 
 
 _PIECE = 1 << 20
+_STORED = b"ARROW:schema"  # the key of the schema itself, encoded
 
 
 def _batches(file: pq.ParquetFile, shared: Shared, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -238,13 +240,22 @@ def _is_number(kind: pa.DataType) -> bool:
 _WHOLE = (pa.int64(), pa.uint64(), pa.int32(), pa.uint32())
 
 
-def _metadata(schema: pa.Schema) -> Iterator[Block]:
+def _metadata(schema: pa.Schema, more: Iterable[str] = ()) -> Iterator[Block]:
+    """Yield the metadata of a schema and its fields, and of their names those that may be more than names; some of them are given as `more`."""
     texts = {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in (schema.metadata or {}).items()}
-    texts.pop("ARROW:schema", None)  # the schema itself, encoded
+    texts.pop(_STORED.decode(), None)
     if texts:
         yield Block(list(texts.values()), column=list(texts), view="metadata")
-    if names := list(dict.fromkeys([*filter(is_text, texts), *_of_fields(schema)])):
+    if names := list(dict.fromkeys([*filter(is_text, texts), *_of_fields(schema), *filter(is_text, more)])):
         yield Block(names, column="schema", view="metadata")
+
+
+def _of_stored(encoded: bytes) -> Iterator[str]:
+    """Yield what `_of_fields` does for the schema that was written, which Parquet does not keep in full. What is no schema is text."""
+    try:
+        yield from _of_fields(pa.ipc.read_schema(pa.py_buffer(base64.b64decode(encoded))))
+    except (pa.ArrowException, OSError, ValueError):
+        yield from (encoded.decode("utf-8", "replace"),) if encoded else ()
 
 
 def _of_fields(fields: Iterable[pa.Field]) -> Iterator[str]:
@@ -257,6 +268,8 @@ def _of_fields(fields: Iterable[pa.Field]) -> Iterator[str]:
                 name, text = key.decode("utf-8", "replace"), value.decode("utf-8", "replace")
                 yield from (one for one in (name if is_text(name) else "", text) if one)
         kind = field.type
+        if is_text(zone := getattr(kind, "tz", None) or ""):
+            yield zone
         yield from _of_fields(kind.field(i) for i in range(kind.num_fields))
 
 

@@ -60,6 +60,11 @@ class Unread:
         except _BROKEN:
             self._groups = []
 
+    def names(self) -> list[str]:
+        """Return the names in the schema."""
+        elements = self._footer[parts.SCHEMA] if self._groups else []
+        return [element[parts.NAME].decode("utf-8", "replace") for element in elements if isinstance(element.get(parts.NAME), bytes)]
+
     def claim(self) -> Iterator[Block]:
         """Claim the chunks of all row groups and the footer, and yield the strings of the footer that are nowhere else."""
         if not self._groups:

@@ -22,9 +22,11 @@ def read_onnx(source: Source) -> Iterator[Item]:
     """Yield every string. Names of nodes and tensors become the lines of a few strings."""
     metadata, values, names = Gathered("metadata"), Gathered(), Names("names")
     at, account = 0, source.account
+    last: OnnxText | Pair | Unread | None = None
     account.claim(0, 1, "structure")
     try:
         for number, found in enumerate(texts(source.file)):
+            last = found
             if isinstance(found, Unread):
                 account.claim(at, found.start, "text")
                 if found.numbers:
@@ -45,10 +47,18 @@ def read_onnx(source: Source) -> Iterator[Item]:
                 yield from metadata.add(found.text, _column(found))
     except Malformed as error:
         yield from (*metadata.take(), *values.take(), *names.take())
+        account.claim(at, _end(last), "text")
         raise ReadError(f"ONNX: {error}") from None
     yield from (*metadata.take(), *values.take(), *names.take())
     if source.file.seekable():
         account.claim(at, length(source.file), "text")
+
+
+def _end(last: OnnxText | Pair | Unread | None) -> int:
+    """Return where the last field that was read ends."""
+    if last is None or isinstance(last, Unread):
+        return last.start if last else 0
+    return last.offset + len((last.value if isinstance(last, Pair) else last.text).encode("utf-8"))
 
 
 def _column(found: OnnxText) -> str:

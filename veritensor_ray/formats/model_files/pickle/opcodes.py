@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from veritensor_ray.core import bounds
+from veritensor_ray.formats.common.personal_numbers import number_text
 from veritensor_ray.formats.model_files.forward import ForwardView
 from veritensor_ray.formats.model_files.pickle.events import (
     PIECE,
@@ -170,7 +171,7 @@ class PickleWalk:
         return value
 
     def _int(self, form: str, size: int) -> None:
-        self._push(self._number(form, size))
+        self._integral(self._number(form, size))
 
     def _float(self) -> None:
         self._number("<q", 8)
@@ -190,7 +191,7 @@ class PickleWalk:
             data = self._window.take(length)
             if len(data) < length:
                 raise BrokenOff("it ends inside a value")
-            self._push(int.from_bytes(data, "little", signed=True))
+            self._integral(int.from_bytes(data, "little", signed=True))
         else:
             self._skip(length)
             self._push(DULL)
@@ -215,7 +216,13 @@ class PickleWalk:
         return b""
 
     def _decimal(self) -> None:
-        self._push(self._integer())
+        self._integral(self._integer())
+
+    def _integral(self, value: int) -> None:
+        """Push a number, which is also a text if it may be about a person."""
+        if self._texts and (text := number_text(value)):
+            self._events.append(PickleText(text, None))
+        self._push(value)
 
     def _integer(self) -> int:
         return int(self._number_line(_INTEGER).rstrip(b"L") or b"0")

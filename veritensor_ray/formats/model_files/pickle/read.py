@@ -9,6 +9,7 @@ import numpy as np
 
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.columnar.blobs import as_text
 from veritensor_ray.formats.common.file_ranges import length
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
@@ -131,6 +132,8 @@ def _decoded(data: bytes) -> str:
             return "\n".join(text for text in data.decode("utf-32-le").split("\0") if text)
         except UnicodeDecodeError:
             return ""
+    if 3 * data.count(0) > len(data):
+        return as_text(data) or ""
     try:
         text = data.decode("utf-8").replace("\0", "\n")
     except UnicodeDecodeError:
