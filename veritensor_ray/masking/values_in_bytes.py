@@ -128,7 +128,7 @@ class _TableOfForms:
                 yield offset + place * _ANCHOR, int(numbers[place])
 
 
-class _View(NamedTuple):
+class _ByteView(NamedTuple):
     """A reading of a piece of data. `behind` maps a byte of it to a byte of the piece."""
 
     data: bytes
@@ -136,9 +136,9 @@ class _View(NamedTuple):
     joined: bool = False  # what stands between the digits of a long code was removed, so that only codes count
 
 
-def _views(data: bytes) -> Iterator[_View]:
+def _views(data: bytes) -> Iterator[_ByteView]:
     """Yield the readings of a piece of data: as it is, without NULs between letters, without escapes, and with the lines of codes joined."""
-    plain = _View(data, lambda at: at)
+    plain = _ByteView(data, lambda at: at)
     readings = [plain]
     if data.count(0) * 3 > len(data):  # ASCII in two bytes, or in four
         readings.append(_without(plain, b"\0"))
@@ -151,15 +151,15 @@ def _views(data: bytes) -> Iterator[_View]:
         yield _without(last, _BETWEEN)._replace(joined=True)
 
 
-def _without(view: _View, unwanted: bytes) -> _View:
+def _without(view: _ByteView, unwanted: bytes) -> _ByteView:
     def behind(at: int) -> int:
         kept = ~np.isin(np.frombuffer(view.data, np.uint8), np.frombuffer(unwanted, np.uint8))
         return view.behind(int(np.flatnonzero(kept)[at]))
 
-    return _View(view.data.translate(None, unwanted), behind)
+    return _ByteView(view.data.translate(None, unwanted), behind)
 
 
-def _unescaped(view: _View) -> _View:
+def _unescaped(view: _ByteView) -> _ByteView:
     pieces, here, there, size, last = list[bytes](), [0], [0], 0, 0  # `here` and `there` are bytes of the new and of the old reading
     for found in _ESCAPE.finditer(view.data):
         start, end = found.span()
@@ -175,7 +175,7 @@ def _unescaped(view: _View) -> _View:
         number = bisect_right(here, at) - 1
         return view.behind(there[number] + at - here[number])
 
-    return _View(b"".join(pieces), behind)
+    return _ByteView(b"".join(pieces), behind)
 
 
 def _decoded(escape: bytes) -> bytes:

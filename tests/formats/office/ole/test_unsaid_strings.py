@@ -19,7 +19,7 @@ from veritensor_ray.formats.residue.read import read_residue
 ADDRESS = b"written to jane.doe@vault-mail.org"
 MESSAGE: Mapping[str, bytes] = {
     "__substg1.0_0037001F": "Good morning".encode("utf-16-le"),
-    "__substg1.0_1000001F": ("Words for everybody, and more of them. " * 200).encode("utf-16-le"),
+    "__substg1.0_1000001F": ("GivenWords for everybody, and more of them. " * 200).encode("utf-16-le"),
     "__substg1.0_5D01001F": "mary.major@company.org".encode("utf-16-le"),
     "__properties_version1.0": bytes(32),
 }
