@@ -15,7 +15,7 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.mail.mime import decoded
 from veritensor_ray.formats.office.ole.compound import Compound, shown
-from veritensor_ray.formats.office.ole.unsaid_strings import Words, odd_names
+from veritensor_ray.formats.office.ole.unsaid_strings import GivenWords, odd_names
 
 _PROPERTY = re.compile(r"__substg1\.0_([0-9A-Fa-f]{4})([0-9A-Fa-f]{4})(?:-[0-9A-Fa-f]{8})?")
 _ATTACHMENT = re.compile(r"__attach_version1\.0_#[0-9A-Fa-f]+")
@@ -57,7 +57,7 @@ class _Storage(NamedTuple):
 
 def read_outlook(source: Source) -> Iterator[Item]:
     """Read the message and those attached to it, and then the strings that nobody gave. `part` is the attachment, `column` the property."""
-    ole, words = Compound(source), Words()
+    ole, words = Compound(source), GivenWords()
     for item in _message(ole, _storage("", ole.paths), "", 0):
         if isinstance(item, Block):
             words.add(item.texts)
