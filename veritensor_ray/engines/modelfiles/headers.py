@@ -77,7 +77,7 @@ def scan_onnx(file: BinaryIO) -> Iterator[Hit | Gap]:
                         evidence=found.value[:300],
                     )
                 continue
-            if isinstance(found, onnx.Unread):
+            if isinstance(found, onnx.UnreadField):
                 continue
             skipped += bool(found.too_long)
             if (found.message, found.name) in (("Opset", "domain"), ("Node", "domain")) and len(domains) < 1000:

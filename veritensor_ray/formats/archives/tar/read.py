@@ -12,7 +12,7 @@ from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.archives.entry_names import link_hazard
 from veritensor_ray.formats.archives.entry_report import ArchiveReport, Comments
 from veritensor_ray.formats.archives.tar.structure import BLOCK, TarError, TarHeader, header, old_sparse, pax_records, sparse_map, text
-from veritensor_ray.formats.archives.tar.unread import in_header, in_name, in_numbers, in_records
+from veritensor_ray.formats.archives.tar.tar_slack import in_header, in_name, in_numbers, in_records
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.decoders import PIECE
 from veritensor_ray.formats.common.file_ranges import occurrences

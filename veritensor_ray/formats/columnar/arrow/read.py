@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, as_read_error
 from veritensor_ray.core.segments import Block, Gap
-from veritensor_ray.formats.columnar.arrow.dead import Dead
-from veritensor_ray.formats.columnar.arrow.frames import claim_file, claim_stream
+from veritensor_ray.formats.columnar.arrow.arrow_frames import claim_file, claim_stream
+from veritensor_ray.formats.columnar.arrow.arrow_residue import ArrowResidue
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
 from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, member_name, offsets_of
+from veritensor_ray.formats.columnar.parquet.parquet_residue import ParquetResidue
 from veritensor_ray.formats.columnar.parquet.structure import Shared
-from veritensor_ray.formats.columnar.parquet.unread import Unread
 from veritensor_ray.formats.columnar.text_columns import as_bytes, has_text, is_binary, is_string, is_view, stretches
 from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Copies
@@ -98,7 +98,7 @@ def read_parquet(source: Source) -> Iterator[Item]:
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
         columns = [name for name in file.schema_arrow.names if is_read(file.schema_arrow.field(name).type)]
         row = sum(file.metadata.row_group(g).num_rows for g in range(groups.start))
-        unread = Unread(source.file, source.account, source.budget)
+        unread = ParquetResidue(source.file, source.account, source.budget)
         if source.first_part:
             yield from unread.claim()
         for group in groups if columns else ():
@@ -164,7 +164,7 @@ def _read_batches(
     source: Source, batches: Iterator[pa.RecordBatch | pa.Schema], claim: Callable[[BinaryIO, ByteAccount], list[bytes]]
 ) -> Iterator[Item]:
     """Read batches of rows, and the file's metadata if there is any."""
-    blobs, dead = _Values(source), Dead()
+    blobs, dead = _Values(source), ArrowResidue()
     row = 0
     try:
         for batch in batches:

@@ -22,7 +22,7 @@ from veritensor_ray.formats.columnar import snappy
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
 from veritensor_ray.formats.columnar.leaf_paths import member_name
 from veritensor_ray.formats.columnar.orc import structure as orc_runs
-from veritensor_ray.formats.columnar.orc.statistics import Limits
+from veritensor_ray.formats.columnar.orc.orc_statistics import OrcStatistics
 from veritensor_ray.formats.columnar.text_columns import stretches
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.source import Item, Source
@@ -101,7 +101,7 @@ class _Orc:
         self._copies = Copies(self.budget, self.size)
         self.account.claim(0, 3, "structure")
         self.unread: list[bytes] = []  # parts of the footer that say nothing about the columns
-        self.limits, self._columns = Limits(), 0
+        self.limits, self._columns = OrcStatistics(), 0
         self.types: list[_Type] = []
         self.stripes: list[_Stripe] = []
         self.metadata: list[tuple[str, str]] = []

@@ -20,7 +20,7 @@ from veritensor_ray.formats.first_bytes import KNOWN
 from veritensor_ray.formats.json.value_tree import is_text
 from veritensor_ray.formats.model_files.collecting import Gathered, Names, in_blocks
 from veritensor_ray.formats.model_files.hdf5 import structure as hdf5
-from veritensor_ray.formats.model_files.hdf5.known import Known
+from veritensor_ray.formats.model_files.hdf5.hdf5_strings import Hdf5Strings
 from veritensor_ray.formats.model_files.numpy.numpy_texts import as_texts, text_fields
 from veritensor_ray.formats.recognition import by_magic
 
@@ -38,7 +38,7 @@ def read_hdf5(source: Source) -> Iterator[Item]:
 
     Keras' configuration is visible text, other attributes are metadata.
     """
-    file, known = source.file, Known(source)
+    file, known = source.file, Hdf5Strings(source)
     source.account.claim(0, 8, "structure")
     if source.via:
         data = file.read(_HELD + 1)
@@ -60,7 +60,7 @@ def read_hdf5(source: Source) -> Iterator[Item]:
 class _Hdf5Walk:
     """Walks through all groups and visits each object once."""
 
-    def __init__(self, copies: Copies, known: Known) -> None:
+    def __init__(self, copies: Copies, known: Hdf5Strings) -> None:
         self._copies, self._known = copies, known
         self._visible, self._metadata, self._names = Gathered(), Gathered("metadata"), Names("names")
         self._failures = self._no_text = 0

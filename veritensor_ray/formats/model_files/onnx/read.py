@@ -10,7 +10,7 @@ from veritensor_ray.formats.common.file_ranges import length
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.json.value_tree import is_text
 from veritensor_ray.formats.model_files.collecting import Gathered, Names
-from veritensor_ray.formats.model_files.onnx.structure import LONGEST, OnnxText, Pair, Unread, texts
+from veritensor_ray.formats.model_files.onnx.structure import LONGEST, OnnxText, Pair, UnreadField, texts
 
 _NAMES = frozenset(
     {"name", "input", "output", "op_type", "attribute", "overload", "ref_attr_name", "tensor_name", "dim_param", "denotation"}
@@ -22,12 +22,12 @@ def read_onnx(source: Source) -> Iterator[Item]:
     """Yield every string. Names of nodes and tensors become the lines of a few strings."""
     metadata, values, names = Gathered("metadata"), Gathered(), Names("names")
     at, account = 0, source.account
-    last: OnnxText | Pair | Unread | None = None
+    last: OnnxText | Pair | UnreadField | None = None
     account.claim(0, 1, "structure")
     try:
         for number, found in enumerate(texts(source.file)):
             last = found
-            if isinstance(found, Unread):
+            if isinstance(found, UnreadField):
                 account.claim(at, found.start, "text")
                 if found.numbers:
                     account.claim(found.start, found.end, "values")
@@ -54,9 +54,9 @@ def read_onnx(source: Source) -> Iterator[Item]:
         account.claim(at, length(source.file), "text")
 
 
-def _end(last: OnnxText | Pair | Unread | None) -> int:
+def _end(last: OnnxText | Pair | UnreadField | None) -> int:
     """Return where the last field that was read ends."""
-    if last is None or isinstance(last, Unread):
+    if last is None or isinstance(last, UnreadField):
         return last.start if last else 0
     return last.offset + len((last.value if isinstance(last, Pair) else last.text).encode("utf-8"))
 

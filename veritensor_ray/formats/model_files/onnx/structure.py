@@ -88,7 +88,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadField:
     """Numbers, or a field of unknown meaning, which may hold anything."""
 
     start: int
@@ -107,7 +107,7 @@ class _Open:
     texts: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
-def texts(file: BinaryIO) -> Iterator[OnnxText | Pair | Unread]:
+def texts(file: BinaryIO) -> Iterator[OnnxText | Pair | UnreadField]:
     """Yield every string of a model, and what is not read of it, in order. Raises Malformed."""
     window = ForwardView(file)
     stack = [_Open("Model", window.size)]
@@ -130,7 +130,7 @@ def texts(file: BinaryIO) -> Iterator[OnnxText | Pair | Unread]:
             yield found
 
 
-def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | Unread | None:
+def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | UnreadField | None:
     tag = varint(window)
     number, wire = tag >> 3, tag & 7
     if number == 0 or wire not in (0, 1, 2, 5):
@@ -145,7 +145,7 @@ def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | U
     name, kind = SCHEMA[here.message].get(number, ("", ""))
     if wire != 2 or not kind or kind == NUMBERS:
         _skip(window, length)
-        return Unread(end - length, end, bool(kind)) if wire == 2 else None
+        return UnreadField(end - length, end, bool(kind)) if wire == 2 else None
     if kind not in (TEXT, DATA):
         if len(stack) >= _DEPTH:
             raise Malformed(f"messages are nested deeper than {_DEPTH} levels")

@@ -18,7 +18,7 @@ class WalkBudget:
     left: int = bounds.PICKLE_STEPS
 
 
-class Aside:
+class PickleAside:
     """What a walk passes over: `ranges` of the file, in ascending order, and the sizes of the `storages` of torch that persistent ids name.
 
     `storages` is None if the size of one is unknown.

@@ -17,12 +17,12 @@ from veritensor_ray.formats.common.personal_numbers import number_text
 from veritensor_ray.formats.model_files.forward import ForwardView
 from veritensor_ray.formats.model_files.pickle.events import (
     PIECE,
-    Aside,
     Broken,
     BrokenOff,
     Call,
     Doubtful,
     Event,
+    PickleAside,
     PickleText,
     Raw,
     WalkBudget,
@@ -69,13 +69,13 @@ class PickleWalk:
         texts: bool = False,
         budget: WalkBudget | None = None,
         memo: Memo | None = None,
-        aside: Aside | None = None,
+        aside: PickleAside | None = None,
     ) -> None:
         self._window, self._texts, self._budget = window, texts, budget
         self._stack = Stack()
         self._push, self._pop, self._since_mark = self._stack.push, self._stack.pop, self._stack.since_mark
         self._memo = memo or Memo()
-        self._aside = aside or Aside()
+        self._aside = aside or PickleAside()
         self._events: list[Event] = []
         self._rest: tuple[int, int] | None = None  # of a long string: its beginning and the number of bytes left
         self._blob = 0  # bytes of the payload that comes next

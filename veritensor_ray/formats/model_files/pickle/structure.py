@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from veritensor_ray.formats.model_files.forward import ForwardView
-from veritensor_ray.formats.model_files.pickle.events import Aside, Broken, Event, WalkBudget
+from veritensor_ray.formats.model_files.pickle.events import Broken, Event, PickleAside, WalkBudget
 from veritensor_ray.formats.model_files.pickle.opcodes import PickleWalk
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # the first of five pickles, before the raw tensors, in files of torch before 1.6
@@ -39,7 +39,7 @@ class Pickles:
     def __init__(self, file: BinaryIO, texts: bool = False) -> None:
         self.window = ForwardView(file)
         self._texts = texts
-        self.aside = Aside()
+        self.aside = PickleAside()
         self._budget = None if texts else WalkBudget()
 
     def events(self) -> Iterator[Event | Ended | Rest]:

@@ -41,7 +41,7 @@ _WAITING = 4 << 20  # bytes of values that are compared at once
 _MARKS = (4, 8)  # bytes of the mark at the beginning, and of the length and the mark at the end
 
 
-class Unread:
+class ParquetResidue:
     """What a file holds beside its rows. Without a footer that makes sense, nothing is claimed, and nothing is known."""
 
     def __init__(self, file: BinaryIO, account: ByteAccount, budget: Budget) -> None:
@@ -105,16 +105,16 @@ class Unread:
         except _BROKEN:
             return
 
-    def group(self, number: int) -> Group:
+    def group(self, number: int) -> GroupResidue:
         """Return what a row group holds, to be compared with its rows."""
         found: dict[int, tuple[set[bytes], set[bytes]]] = {}
         if number < len(self._groups):
             for leaf, chunk in enumerate(self._groups[number][: len(self._leaves)]):
                 if self._leaves[leaf].type in (parts.BYTES, parts.FIXED):
                     found[leaf] = self._beside(chunk, self._leaves[leaf])
-        return Group(self._fields, found)
+        return GroupResidue(self._fields, found)
 
-    def leave(self, group: Group) -> None:
+    def leave(self, group: GroupResidue) -> None:
         """Take note of what the rows of a group do not have. It may be in another group: dictionaries are written to each as a whole."""
         left = group.left()
         for leaf, values in group.all.items():
@@ -185,7 +185,7 @@ class Unread:
         return values
 
 
-class Group:
+class GroupResidue:
     """The values and bounds in one row group, without those that its rows have been seen to have."""
 
     def __init__(self, fields: dict[str, parts.TopField], found: dict[int, tuple[set[bytes], set[bytes]]]) -> None:

@@ -18,7 +18,7 @@ _ALIGNED = 64  # bytes of which the size of a buffer may be a multiple
 _INLINE = 12  # bytes of a value that stands in its view
 
 
-class Dead:
+class ArrowResidue:
     """Looks at the columns of consecutive batches. Values of dictionaries count as used if a row of any batch refers to them."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Dead:
     def _unused(self, path: str) -> Iterator[bytes]:
         """Yield the bytes of shared values that nobody used, and forget them."""
         values, flags = self._values.pop(path)
-        inner = Dead()
+        inner = ArrowResidue()
         yield from (*inner._below(values, flags, path), *inner._left())
 
     def _left(self) -> Iterator[bytes]:

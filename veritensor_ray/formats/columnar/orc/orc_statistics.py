@@ -19,7 +19,7 @@ _CUT = 1000  # bytes from which on a bound may be the beginning of a value
 _DECIMAL = re.compile(rb"[0-9.eE+-]*")
 
 
-class Limits:
+class OrcStatistics:
     """The strings in the statistics of a file, by column. Those that are values of the column are forgotten."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ _BEFORE, _BEHIND = 2, 4  # bytes beside a string that may look like part of it, 
 _SURE = 5  # characters that prove that a string is known
 
 
-class Known:
+class Hdf5Strings:
     """What has been read of a file."""
 
     def __init__(self, source: Source) -> None:

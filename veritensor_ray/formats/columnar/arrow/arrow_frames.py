@@ -23,7 +23,7 @@ _DICTIONARIES, _BATCHES = 2, 3  # of the footer
 _BROKEN = (struct.error, ValueError, IndexError, OverflowError)
 
 
-class _Table(NamedTuple):
+class _FlatTable(NamedTuple):
     """A table of FlatBuffers at a place in some bytes."""
 
     data: bytes
@@ -43,8 +43,8 @@ class _Table(NamedTuple):
         at = self.field(number)
         return 0 if at is None else int(struct.unpack_from(form, self.data, at)[0])
 
-    def table(self, number: int) -> _Table:
-        return _Table(self.data, _followed(self.data, self.field(number)))
+    def table(self, number: int) -> _FlatTable:
+        return _FlatTable(self.data, _followed(self.data, self.field(number)))
 
     def structs(self, number: int, form: str) -> Iterator[tuple[int, ...]]:
         """Yield the structs of a vector."""
@@ -92,7 +92,7 @@ def claim_file(file: BinaryIO, account: ByteAccount) -> list[bytes]:
         size = int.from_bytes(_read(file, end - 10, 4), "little")
         start = _natural(end - 10 - size)
         data = _read(file, start, size)
-        footer = _Table(data, _followed(data, 0))
+        footer = _FlatTable(data, _followed(data, 0))
         for number in (_DICTIONARIES, _BATCHES):
             for offset, _, _ in footer.structs(number, "<qi4xq"):
                 _claim_message(file, account, _natural(offset), schemas)
@@ -119,7 +119,7 @@ def _claim_message(file: BinaryIO, account: ByteAccount, at: int, schemas: list[
         account.claim(at, start, "structure")
         return at
     data = _read(file, start, count)
-    message = _Table(data, _followed(data, 0))
+    message = _FlatTable(data, _followed(data, 0))
     kind, body = message.number(_HEADER_TYPE, "<B"), start + count
     if kind == _SCHEMA:
         account.claim(at, body, "structure")
