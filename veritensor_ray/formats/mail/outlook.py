@@ -62,7 +62,7 @@ def read_outlook(source: Source) -> Iterator[Item]:
         if isinstance(item, Block):
             words.add(item.texts)
         yield item
-    yield from words.unsaid((path for path in ole.paths if not _FILES.search(path)), ole.open, shown)
+    yield from words.unsaid((path for path in ole.paths if not _FILES.search(path)), ole.open, shown, ole.budget)
     yield from odd_names(ole.paths, shown)
 
 

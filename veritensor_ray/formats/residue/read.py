@@ -8,6 +8,7 @@ import io
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import BinaryIO, cast
 
 from veritensor_ray.core import bounds
@@ -24,6 +25,7 @@ from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, strings
 _OVERLAP = 4096  # bytes of a piece that are read again with the next one, so that few strings are cut
 _LEAST = 48  # bytes that a stream without an end must make, because its first bytes alone are often chance
 _PROBE = 256  # bytes of a zlib stream that are tried first: its two first bytes are often chance
+_STREAMS = (*SINGLE, ZSTD_MAGIC)
 _MAGIC = 4  # bytes without which the beginning of a file is often chance
 
 
@@ -53,6 +55,15 @@ def _range(file: BinaryIO, start: int, end: int, budget: Budget, account: ByteAc
         start += len(data) if last else PIECE
 
 
+def streams_in(data: bytes, name: str, budget: Budget) -> Iterator[Item]:
+    """Yield the compressed streams in bytes whose strings have been read. `name` says where the bytes stand."""
+    behind = 0
+    for at in _beginnings(data):
+        if at >= behind and data.startswith(_STREAMS, at):
+            found, behind = _found(io.BytesIO(data), at, len(data), data[at : at + _PROBE], budget, behind)
+            yield from (replace(item, name=f"{name}: {item.name}") if isinstance(item, Member) else item for item in found)
+
+
 def _strings(data: bytes, start: int, until: int) -> Iterator[Block]:
     """Yield the strings of a piece whose first byte is at `start`. Their `start` and `end` are bytes of the file."""
     some = [one for one in strings(data) if one.at < until]
@@ -76,13 +87,13 @@ def _begins() -> re.Pattern[bytes]:
 @functools.cache
 def _pattern(known: frozenset[bytes]) -> re.Pattern[bytes]:
     """Return a pattern of the first bytes of streams, and of files that are recognized by these."""
-    return re.compile(b"|".join(map(re.escape, sorted({*known, *SINGLE, ZSTD_MAGIC}, key=len, reverse=True))))
+    return re.compile(b"|".join(map(re.escape, sorted({*known, *_STREAMS}, key=len, reverse=True))))
 
 
 def _found(file: BinaryIO, at: int, end: int, head: bytes, budget: Budget, behind: int) -> tuple[list[Item], int]:
     """Return a stream or a file that begins at `at`, if there is one, and where the last one so far ends."""
     window = Window(file, at, end - at)
-    if not head.startswith((*SINGLE, ZSTD_MAGIC)):
+    if not head.startswith(_STREAMS):
         return [Member(f"bytes from {at}", cast("BinaryIO", Pieces(window.pieces())), opaque=True, guessed=True)], end
     content, used = (b"", None) if head.startswith(b"x") and not _inflates(head) else _decoded(window, head, budget)
     if len(content) < (SHORTEST if used else _LEAST):

@@ -34,6 +34,7 @@ def read_rtf(source: Source) -> Iterator[Item]:
     document = _Rtf(writer)
     yield from document.read(text[:LARGEST])
     yield from writer.rest()
+    source.account.claim(0, text.rfind("}") + 1, "text")
     if len(text) > LARGEST:
         raise LimitExceeded("rtf_bytes", f"only the first {LARGEST} bytes of the RTF file were read")
 

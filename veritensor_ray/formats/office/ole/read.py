@@ -81,7 +81,7 @@ def read_ole(source: Source) -> Iterator[Item]:
         yield item
     for compound in opened:
         paths = (path for path in compound.paths if path.rpartition("/")[2].lower() in _STRINGS)
-        yield from words.unsaid(paths, compound.open, shown)
+        yield from words.unsaid(paths, compound.open, shown, compound.budget)
         yield from odd_names(compound.paths, shown)
 
 

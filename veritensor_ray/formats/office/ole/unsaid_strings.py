@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.source import Item
+from veritensor_ray.formats.residue.read import streams_in
 from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, strings
 from veritensor_ray.formats.residue.xml_tokens import may_matter
 
@@ -37,8 +40,8 @@ class GivenWords:
                 if not text.isascii():  # in bytes, such words may be cut at their other letters
                     self._known.update(piece for word in words if not word.isascii() for piece in _OTHERS.split(word))
 
-    def unsaid(self, paths: Iterable[str], opened: Callable[[str], bytes], shown: Callable[[str], str]) -> Iterator[Block]:
-        """Yield, for each stream, the strings of which a word has not been given, as one text."""
+    def unsaid(self, paths: Iterable[str], opened: Callable[[str], bytes], shown: Callable[[str], str], budget: Budget) -> Iterator[Item]:
+        """Yield, for each stream, the strings of which a word has not been given, as one text, and what is compressed in it."""
         for path in paths:
             try:
                 data = opened(path)
@@ -48,6 +51,7 @@ class GivenWords:
             new = [text for text in found if len(text) >= SHORTEST and may_matter(text) and not self._known.issuperset(_words(text))]
             if new:
                 yield Block(["\n".join(new)[:_CHARS]], column=shown(path), view=VIEW)
+            yield from streams_in(data, shown(path), budget)
 
 
 def odd_names(paths: Iterable[str], shown: Callable[[str], str]) -> Iterator[Block]:
