@@ -147,7 +147,7 @@ class Walk:
             outcome.bytes_text, outcome.bytes_structure, outcome.bytes_members = size, 0, 0
             outcome.bytes_residue_text = outcome.bytes_opaque = 0
             return
-        if not source.account.kept and reader_for(source.kind) is not None:
+        if source.row_groups is not None or (not source.account.kept and reader_for(source.kind) is not None):
             return
         known = source.account.bytes
         outcome.bytes_text, outcome.bytes_structure, outcome.bytes_members = known["text"], known["structure"], known["members"]
