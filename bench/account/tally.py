@@ -109,7 +109,7 @@ def page(results: Mapping[str, Stored]) -> str:
             "small files of each format and finds every place in their structure: attributes, keys, chunks, headers, streams, gaps between "
             "them, the bytes before and behind the file, and the same in files inside the file. It writes an email address and a token into "
             "one place at a time and audits the file with all engines that need no model. The value has *escaped* if neither the address nor "
-            "the token is a finding and the ledger still says that everything was checked. Where they are no finding and the ledger says that "
+            "the token is a finding and the ledger still says that everything was checked. If neither is a finding and the ledger says that "
             "something was not checked, the place counts as *said*; in the other places, one of them is a finding."
         ),
         "",

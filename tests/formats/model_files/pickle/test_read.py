@@ -87,7 +87,8 @@ def test_long_strings_keep_their_place() -> None:
     assert "".join(text for text, _, _ in pieces) == long
     assert all(long[start : start + len(text)] == text for text, start, _ in pieces)
     [first] = [block for block in blocks if block.byte_offset is not None]
-    assert data[first.byte_offset or 0 :].startswith(b"sentence 0.")
+    assert isinstance(first.byte_offset, int)
+    assert data[first.byte_offset :].startswith(b"sentence 0.")
 
 
 @pytest.mark.parametrize("inner", [pickle.dumps({"a": "inner"}), archive(), gzip.compress(b"x" * 100, mtime=0)])

@@ -251,7 +251,7 @@ def _metadata(schema: pa.Schema, more: Iterable[str] = ()) -> Iterator[Block]:
 
 
 def _of_stored(encoded: bytes) -> Iterator[str]:
-    """Yield what `_of_fields` does for the schema that was written, which Parquet does not keep in full. What is no schema is text."""
+    """Yield what `_of_fields` does for the schema that was written, which Parquet does not keep in full. Anything but a schema is text."""
     try:
         yield from _of_fields(pa.ipc.read_schema(pa.py_buffer(base64.b64decode(encoded))))
     except (pa.ArrowException, OSError, ValueError):
