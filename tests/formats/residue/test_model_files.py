@@ -221,6 +221,7 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "torch: after the tensors": ("a.pt", lambda: old_torch() + PLANTED),
     "joblib: after STOP": ("a.joblib", lambda: by_joblib(VALUE) + PLANTED),
     "TFRecord: a feature with two values": ("a.tfrecord", lambda: example(feature(b"name", PLANTED, b"another"))),
+    "TFRecord: the name of a list of numbers": ("a.tfrecord", lambda: example(field(1, field(1, PLANTED) + field(2, field(3, b"\x01"))))),
     "TFRecord: after the last record": ("a.tfrecord", lambda: example(feature(b"name", b"value")) + bytes(20) + PLANTED),
     "FAISS: at the end": ("a.faiss", lambda: faiss() + PLANTED),
 }

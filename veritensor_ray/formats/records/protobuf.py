@@ -89,13 +89,15 @@ def _entries(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _feature(name: str, data: bytes) -> list[tuple[str, bytes]]:
-    """The values of a list of bytes; empty for lists of numbers."""
+    """The values of a list of bytes; for other lists, an empty one under their name."""
     values: list[bytes] = []
     for kind, content in fields(data):
         if kind not in (1, 2, 3):
             raise Malformed("a feature has an unknown kind")
         if kind == 1:
             values += [_bytes(value) for _, value in fields(_bytes(content))]
+    if not values:
+        return [(name, b"")]
     return [(name if len(values) == 1 else f"{name}[{i}]", value) for i, value in enumerate(values)]
 
 

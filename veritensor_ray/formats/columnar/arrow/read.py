@@ -32,7 +32,7 @@ from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.column_paths import shorten
 from veritensor_ray.formats.common.personal_numbers import BELOW, LEAST
-from veritensor_ray.formats.common.source import Item, Source
+from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.utf8 import utf8
 from veritensor_ray.formats.json.value_tree import is_text
 from veritensor_ray.formats.residue.strings import VIEW, strings
@@ -240,12 +240,15 @@ def _is_number(kind: pa.DataType) -> bool:
 _WHOLE = (pa.int64(), pa.uint64(), pa.int32(), pa.uint32())
 
 
-def _metadata(schema: pa.Schema, more: Iterable[str] = ()) -> Iterator[Block]:
+def _metadata(schema: pa.Schema, more: Iterable[str] = ()) -> Iterator[Item]:
     """Yield the metadata of a schema and its fields, and of their names those that may be more than names; some of them are given as `more`."""
     texts = {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in (schema.metadata or {}).items()}
     texts.pop(_STORED.decode(), None)
     if texts:
         yield Block(list(texts.values()), column=list(texts), view="metadata")
+    for key, value in (schema.metadata or {}).items():
+        if "\ufffd" in texts.get(key.decode("utf-8", "replace"), ""):  # it may hold a file or a compressed stream
+            yield Member(f"metadata/{key.decode('utf-8', 'replace')}", io.BytesIO(value), opaque=True)
     if names := list(dict.fromkeys([*filter(is_text, texts), *_of_fields(schema), *filter(is_text, more)])):
         yield Block(names, column="schema", view="metadata")
 

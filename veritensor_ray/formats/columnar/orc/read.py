@@ -108,6 +108,8 @@ class _Orc:
         tail = self._piece(self.size - 1, 1)
         listed = list(protobuf.fields(self._piece(self.size - 1 - tail[0], tail[0])))
         about = dict(listed)
+        if about.get(_MAGIC) != b"ORC":
+            raise Malformed("there is no postscript at its end")
         self.unread += [value for number, value in listed if isinstance(value, bytes) and number not in (_VERSION, _MAGIC)]
         self.codec, length = _as_number(about.get(2, 0)), _as_number(about.get(1, 0))
         self.most = min(_HELD, _as_number(about.get(3, 1 << 18)))

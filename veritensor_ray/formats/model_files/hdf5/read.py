@@ -14,6 +14,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, Malformed, ReadError, as_read_error, told
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.columnar.blobs import as_text
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.first_bytes import KNOWN
@@ -167,7 +168,8 @@ class _Hdf5Walk:
                 yield from target.take()
                 yield Member(f"{column.strip('/')}@{row or 0}", cast(Any, io.BytesIO(value)))
                 return
-            value = value.decode("utf-8", "replace")
+            text = as_text(value) if 3 * value.count(0) > len(value) else None  # it may be UTF-16
+            value = text or value.decode("utf-8", "replace")
             if value.count("\ufffd") > 0.1 * len(value):
                 self._no_text, self._no_text_at = self._no_text + 1, self._no_text_at or column
                 return

@@ -11,6 +11,7 @@ from veritensor_ray.core.errors import Malformed
 from veritensor_ray.formats.model_files.forward import ForwardView
 
 LONGEST = bounds.ONNX_TEXT
+_FLOAT = ("Attribute", 2)  # the only field of a fixed size
 _DEPTH = 64  # nesting depth of messages, such as graphs in attributes of nodes of graphs
 TEXT, DATA, NUMBERS = "text", "data", "numbers"
 _PAIR = "Pair"
@@ -131,7 +132,7 @@ def texts(file: BinaryIO) -> Iterator[OnnxText | Pair | UnreadField]:
 
 
 def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | UnreadField | None:
-    tag = varint(window)
+    begin, tag = window.position, varint(window)
     number, wire = tag >> 3, tag & 7
     if number == 0 or wire not in (0, 1, 2, 5):
         raise Malformed(f"there is no valid field at byte {window.position}")
@@ -145,7 +146,9 @@ def _field(window: ForwardView, here: _Open, stack: list[_Open]) -> OnnxText | U
     name, kind = SCHEMA[here.message].get(number, ("", ""))
     if wire != 2 or not kind or kind == NUMBERS:
         _skip(window, length)
-        return UnreadField(end - length, end, bool(kind)) if wire == 2 else None
+        if wire == 5 and (here.message, number) == _FLOAT:
+            return None
+        return UnreadField(begin, end, numbers=wire == 2 and bool(kind))
     if kind not in (TEXT, DATA):
         if len(stack) >= _DEPTH:
             raise Malformed(f"messages are nested deeper than {_DEPTH} levels")
