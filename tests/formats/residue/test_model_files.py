@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -130,6 +131,7 @@ def outside(root: Any) -> None:
 
 
 VALUE = {"text": "some words", "long": 1 << 40, "floats": [1.5, 2.5] * 20, "bytes": b"bytes that are text", "numbers": NUMBERS}
+LINES = b"written to " + PLANTED + b"\n"
 WRITTEN: dict[str, Callable[[], bytes]] = {
     "a.safetensors": lambda: safe({"format": "pt", "note": "some words"}),
     "b.safetensors": safe,
@@ -222,6 +224,10 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "joblib: after STOP": ("a.joblib", lambda: by_joblib(VALUE) + PLANTED),
     "TFRecord: a feature with two values": ("a.tfrecord", lambda: example(feature(b"name", PLANTED, b"another"))),
     "TFRecord: the name of a list of numbers": ("a.tfrecord", lambda: example(field(1, field(1, PLANTED) + field(2, field(3, b"\x01"))))),
+    "TFRecord: a stream in an odd record": (
+        "a.tfrecord",
+        lambda: record(bytes(range(200, 250)) + zlib.compress(LINES * 2) + bytes(range(200, 250))),
+    ),
     "TFRecord: after the last record": ("a.tfrecord", lambda: example(feature(b"name", b"value")) + bytes(20) + PLANTED),
     "FAISS: at the end": ("a.faiss", lambda: faiss() + PLANTED),
 }

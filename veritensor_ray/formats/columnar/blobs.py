@@ -17,6 +17,7 @@ from veritensor_ray.formats.common.printable import readable
 from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.images.structure import described
 from veritensor_ray.formats.recognition import by_beginning, by_magic
+from veritensor_ray.formats.residue.read import streams_in
 
 _CHARS = 4 << 20
 _TEXTS = 4096
@@ -109,6 +110,7 @@ class Blobs:
             else:
                 self._unread[re.sub(r"\[\d+\]", "[]", value.column)] += 1
                 strings += [(run, value) for run in readable(data)]
+                yield from streams_in(data, value.name, self._budget)
             size += len(data)
             if size > _CHARS or len(texts) > _TEXTS:
                 yield from _blocks(texts, strings, images, via, part)
