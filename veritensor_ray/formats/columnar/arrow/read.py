@@ -177,6 +177,7 @@ def _read_batches(
             row += batch.num_rows
             source.counts.rows += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
+        source.account.claim(0, 4, "structure")  # the rest is searched, since nobody knows how much of it was read
         yield from blobs.gaps()
         raise as_read_error(error, "not a complete Arrow file") from None
     yield from dead.rest()
