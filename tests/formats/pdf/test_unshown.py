@@ -9,6 +9,7 @@ import zlib
 import pytest
 
 from tests.cleaning.marked import rewritten
+from tests.clock import AtMost
 from tests.formats.pdf.building import FONT, pdf, stream, text, write
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.media_types import PDF
@@ -106,3 +107,17 @@ def test_an_ordinary_document_has_nothing_else(document: bytes) -> None:
     source = Source(io.BytesIO(document), Kind(PDF), Limits())
     items = [*read_pdf(source), *read_residue(source, len(document))]
     assert [item for item in items if isinstance(item, Member) or (isinstance(item, Block) and item.view == "residue")] == []
+
+
+def test_lines_of_a_comment_are_one_text() -> None:
+    document = PLAIN.replace(b"endobj\n", b"endobj\n" + b"% one of the lines\n" * 3, 1)
+    source = Source(io.BytesIO(document), Kind(PDF), Limits())
+    list(read_pdf(source))
+    assert [document[start:end] for start, end in source.account.unclaimed(len(document))] == [(b"% one of the lines\n" * 3).rstrip()]
+
+
+@pytest.mark.parametrize("piece", [b"ID ", b"BI ID a ", b"[(", b"<</a ", b"(\\", b"(a) 1 "])
+def test_content_of_any_kind_is_searched_in_linear_time(piece: bytes, at_most: AtMost) -> None:
+    for document in (pdf(piece * 100_000), pdf(text("Good morning"), stream(piece * 100_000))):
+        with at_most(2):
+            list(read_pdf(Source(io.BytesIO(document), Kind(PDF), Limits())))

@@ -30,6 +30,7 @@ _REMEMBERED = 50_000
 _NAMELESS = 3  # this many attributes without a value in one tag may be a sentence
 _MOST = 10_000  # attributes of one tag that are read separately; if there are more, the whole tag is read as well
 _PAGE = ("html", "body")
+_LONG_WORD = re.compile(rf"\S{{{LONG},}}")
 _NAMING = frozenset({"class", "id", "for", "name", "rel", "target", "role", "property", "itemprop", "itemtype", "xmlns", "as", "type"})
 _HINTING = frozenset({"hidden", "popover", "bgcolor", "background", "color", "text"})  # attributes that are styles
 
@@ -91,9 +92,8 @@ class Attributes:
 
     def _silent(self, value: str, start: int, line: int) -> None:
         """Give the words of a value for programs that are too long for names."""
-        for word in value.split():
-            if len(word) >= LONG:
-                self.odd.take(word, start + value.find(word), line)
+        for word in _LONG_WORD.finditer(value):
+            self.odd.take(word[0], start + word.start(), line)
 
     def _value(self, attribute: str, raw: str, start: int, line: int, name: str, values: Mapping[str, str]) -> None:
         if attribute in ADDRESSES or (len(raw) <= _SHORT and " " not in raw):

@@ -234,7 +234,7 @@ def matching(body: bytes, syntax: re.Pattern[bytes], again: re.Pattern[bytes]) -
     while at < len(body):
         found = syntax.match(body, at)
         end = found.end() if found else at
-        if end > at:
+        if end > at and not body[at:end].isspace():  # lines of a comment stay together
             yield at, end
         following = (_LINE_END if body[end : end + 1] == b"%" else again).search(body, end + 1)
         at = following.start() if following else len(body)

@@ -48,11 +48,12 @@ _OPERATORS = re.compile(
     re.DOTALL,
 )
 _LINE = re.compile(rb"[\r\n]")
-_IMAGE_DATA = re.compile(rb"\bID" + _SPACE + rb".*?" + _SPACE + rb"EI(?![A-Za-z])", re.DOTALL)
+_IMAGE_BEGINS = re.compile(rb"\bID[\x00\t\n\f\r ]")
+_IMAGE_ENDS = re.compile(rb"[\x00\t\n\f\r ]EI(?![A-Za-z])")
 _WRITTEN = re.compile(STRING + rb"|(?<![\w.])[+-]?\d*\.?\d++|(?<![\w/])(?:T[jJdDm*]|ET)(?!\w)|['\"\[]", re.DOTALL)
 # A string in a dictionary.
 _PROPERTY = re.compile(rb"<<[^<>()]{0,200}(" + STRING + rb")", re.DOTALL)
-_BARE = re.compile(rb"\(([!-\[\]-~ ]{8,2000})\)")
+_BARE = re.compile(rb"\(([!-'*-\[\]-~ ]{8,2000})\)")
 _ODD = re.compile(rb"\w@\w|[A-Za-z0-9_-]{20}")  # an address or a key
 _ASCII_IMAGE = re.compile(rb"A85|AHx|ASCII")  # in the dictionary of one within content
 _MOSTLY = 0.2
@@ -170,7 +171,7 @@ def _unread(objects: Objects, held: Objects, drawn: set[int]) -> list[Stream]:
 
 def _stream(stream: Stream, data: bytes, known: _Known, in_file: bool) -> Iterator[Item]:
     """Yield the lines of a stream that are not `known`; the whole stream, if it is not the content of a page."""
-    name, content = f"stream at byte {stream.offset}", _IMAGE_DATA.sub(b"", data)
+    name, content = f"stream at byte {stream.offset}", _without_images(data)[0]
     rest = list(_other(content))
     if sum(map(len, rest)) > _MOSTLY * len(content):
         yield Member(name, io.BytesIO(data), opaque=True, guessed=True)
@@ -189,16 +190,23 @@ def _lines(stream: Stream, lines: Iterable[str], known: _Known, in_file: bool) -
 
 def _besides(data: bytes) -> Iterator[str]:
     """Yield what the content of a page says besides the text that it shows: comments, properties, data of images, unused strings."""
-    content = _IMAGE_DATA.sub(b"", data) if b"ID" in data else data
-    for run in chain(_other(content), _images(data) if len(content) < len(data) else ()):
+    content, images = _without_images(data)
+    for run in chain(_other(content), images):
         yield from (one.text for one in strings(run))
     yield from (decode(found[1]) or "" for found in _PROPERTY.finditer(content))
     # The others may stand for other characters in the fonts of the page, so that none of its text seems to be shown.
     yield from (found.decode() for found in _BARE.findall(content) if _ODD.search(found))
 
 
-def _images(data: bytes) -> Iterator[bytes]:
-    return (found[0] for found in _IMAGE_DATA.finditer(data) if not _ASCII_IMAGE.search(data, max(0, found.start() - 300), found.start()))
+def _without_images(data: bytes) -> tuple[bytes, list[bytes]]:
+    """Return content without the data of its images, and that data unless it is encoded as text."""
+    kept, images, at = [], [], 0
+    while (begin := _IMAGE_BEGINS.search(data, at)) and (end := _IMAGE_ENDS.search(data, begin.end() - 1)):
+        kept.append(data[at : begin.start()])
+        if not _ASCII_IMAGE.search(data, max(at, begin.start() - 300), begin.start()):
+            images.append(data[begin.start() : end.end()])
+        at = end.end()
+    return b"".join([*kept, data[at:]]), images
 
 
 def _other(content: bytes) -> Iterator[bytes]:
