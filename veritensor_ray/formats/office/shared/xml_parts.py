@@ -13,7 +13,8 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.office.shared.package import Package
 from veritensor_ray.formats.office.shared.text_blocks import Texts
 from veritensor_ray.formats.office.shared.traced import Join, Tracer, joined, plainly
-from veritensor_ray.formats.residue.xml_tokens import Tokens
+from veritensor_ray.formats.residue.strings import VIEW
+from veritensor_ray.formats.residue.xml_tokens import Tokens, may_matter
 
 _DEPTH = bounds.XML_DEPTH
 _NAMES = bounds.XML_NAMES
@@ -169,6 +170,7 @@ class _Parse:
             return  # old OpenDocument parts refer to a DTD; nothing is loaded
         self._texts.add(f"DOCTYPE {name} with its own declarations", "metadata", notice="xml-dtd")
         self.parser.EntityDeclHandler = self._entity
+        self.parser.AttlistDeclHandler = self._attribute
         self.parser.DefaultHandler = lambda data: None  # this handler prevents the expansion of entity references
 
     def _entity(self, name: str, parameter: bool, value: str | None, *where: str | None) -> None:
@@ -176,6 +178,10 @@ class _Parse:
         if self._entities > 1000:
             raise ReadError("the XML declares more than 1000 entities")
         self._texts.add(value or " ".join(filter(None, where)), "hidden", column=f"entity {name[:80]}")
+
+    def _attribute(self, element: str, name: str, kind: str, default: str | None, required: bool) -> None:
+        if default and may_matter(default):
+            self._texts.add(default, VIEW, column=f"default of {element[:80]}@{name[:80]}")
 
     def _comment(self, data: str) -> None:
         if data.strip():
