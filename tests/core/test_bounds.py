@@ -19,7 +19,7 @@ PIECES = {
     "CHUNK", "PIECE", "PIECES", "CHARS", "BATCH_TEXTS", "BATCH_CHARS", "BATCH_BYTES", "BATCH_VALUES", "BATCH_CELLS", "BATCH_PIXELS",
     "TEXTS", "WINDOW", "BUFFER", "FIRST", "OVERFLOW", "PAIRS_AT_ONCE", "CHUNK_CHARS", "PIECE_BYTES", "AT_ONCE", "POINTERS",  # read or given off at once
     "LENGTH", "LONGEST", "GROUP", "BIG", "SOURCE",  # longer ones are read in another way
-    "REMEMBERED", "KNOWN", "STEPS",  # of what is not done twice, and how often a clock is looked at
+    "REMEMBERED", "KNOWN", "STEPS", "SEARCHED",  # of what is not done twice, and how often a clock is looked at
     "EARNED",  # before it is worth while to make an automaton
     "PORTION", "DICTIONARIES", "BEAT",  # of what is rewritten at once
     "MEMORY", "HEADER",  # what a format may take or say of itself before it is recognized

@@ -12,6 +12,7 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.archives.entry_names import hazards
 from veritensor_ray.formats.json.value_tree import may_be_value
+from veritensor_ray.formats.residue.xml_tokens import may_matter
 
 _EACH = 50  # this many of a kind are reported one by one
 _SUMMED_UP = frozenset({"encrypted-member"})  # one password, one notice
@@ -42,7 +43,7 @@ class ArchiveReport:
         """Add the notices for a name, and the name itself if it may be a value, such as an email address."""
         for kind in hazards(name):
             self.notice(kind, name)
-        if may_be_value(name):
+        if any(may_be_value(part) and may_matter(part) for part in name.split("/")):
             self._names.append(name)
 
     def gap(self, reason: str, member: str | None = None, bound: str | None = None, code: ReasonCode | None = None) -> None:

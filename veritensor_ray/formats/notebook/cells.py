@@ -10,7 +10,7 @@ from veritensor_ray.core.media_types import SVG
 from veritensor_ray.formats.residue.xml_tokens import may_matter
 
 _UNREAD = ("cell_type", "execution_count", "output_type")  # whose values are no texts
-_LONG = 10**11  # shorter numbers identify nobody
+_LEAST = 10**11  # shorter numbers identify nobody
 
 
 class CellText(NamedTuple):
@@ -115,5 +115,5 @@ def unsaid(notebook: dict[str, Any]) -> Iterator[str]:
             ahead += value.values()
         elif isinstance(value, list):
             ahead += value
-        elif isinstance(value, int) and abs(value) >= _LONG:
+        elif isinstance(value, int) and abs(value) >= _LEAST:
             yield str(value)

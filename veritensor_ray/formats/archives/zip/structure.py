@@ -183,10 +183,10 @@ def _entries(directory: Directory) -> Iterator[ZipEntry]:
 def fixed_fields(directory: Directory, entries: Iterable[ZipEntry]) -> Iterator[tuple[int, int]]:
     """Yield the ranges of the directory and of the record behind it that have a fixed meaning, and those of comments that are text.
 
-    Names, extra fields and other comments are left.
+    Extra fields and other comments are left.
     """
     for entry in entries:
-        yield entry.record, entry.record + _CENTRAL.size
+        yield entry.record, entry.record + _CENTRAL.size + len(entry.raw)
         if is_text(entry.comment):
             yield entry.record_end - len(entry.comment), entry.record_end
     yield directory.end, directory.end + _END.size

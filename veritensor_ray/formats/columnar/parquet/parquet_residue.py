@@ -37,7 +37,7 @@ _CUT = range(60, 65)  # bytes of a bound that may be the beginning of a value: m
 _CREATED_BY = 6  # of the footer
 _PROGRAM = re.compile(rb"[A-Za-z -]{1,30}( version)? v?[0-9.]{1,16}(-SNAPSHOT)?( \(build [0-9a-f]{0,40}\))?")
 _NUMBER = 16  # bytes of the longest number
-_WAITING = 4 << 20  # bytes of values that are compared at once
+_AT_ONCE = 4 << 20  # bytes of values that are compared at once
 _MARKS = (4, 8)  # bytes of the mark at the beginning, and of the length and the mark at the end
 
 
@@ -205,7 +205,7 @@ class GroupResidue:
             for leaf, values in enumerate(_leaves(column), self._fields[name].first):
                 if leaf in self._values and values is not None:
                     self._seen[leaf].append(values)
-                    if sum(map(len, self._seen[leaf])) >= len(self._values[leaf]) or sum(one.nbytes for one in self._seen[leaf]) > _WAITING:
+                    if sum(map(len, self._seen[leaf])) >= len(self._values[leaf]) or sum(one.nbytes for one in self._seen[leaf]) > _AT_ONCE:
                         self._compare(leaf)
 
     def _compare(self, leaf: int) -> None:

@@ -22,7 +22,7 @@ from veritensor_ray.formats.residue.strings import SHORTEST, strings
 _HEAP = b"GCOL\x01\0\0\0"  # the beginning of a collection of values of variable length
 _HEAP_HEAD = 16
 _VALUES = bounds.HDF5_ITEMS  # values of variable length that are remembered
-_CHUNKS = 100_000  # of a dataset
+_REMEMBERED = 100_000  # of a dataset
 _BEFORE, _BEHIND = 2, 4  # bytes beside a string that may look like part of it, such as a checksum
 _SURE = 5  # characters that prove that a string is known
 
@@ -66,7 +66,7 @@ class Hdf5Strings:
         if not dataset.chunks:
             return
         is_plain = not dataset.id.get_create_plist().get_nfilters() and not dataset.dtype.hasobject
-        for number in range(min(dataset.id.get_num_chunks(), _CHUNKS)):
+        for number in range(min(dataset.id.get_num_chunks(), _REMEMBERED)):
             about = dataset.id.get_chunk_info(number)
             self._account.claim(about.byte_offset, about.byte_offset + about.size, reading)
             inside = tuple(slice(0, max(0, end - first)) for first, end in zip(about.chunk_offset, dataset.shape, strict=True))

@@ -17,7 +17,7 @@ _WORD = re.compile(r"\w[^\s]*")
 _OTHERS = re.compile(r"[^\x00-\x7f]+")
 _OF_OUTLOOK = ("__substg1.0_", "__attach_version1.0_#", "__recip_version1.0_#", "__nameid_version1.0", "__properties_version1.0")
 _AROUND = ".,;:!?<>()[]{}\"'"
-_WORDS = 1_000_000  # that are remembered
+_REMEMBERED = 1_000_000  # that are remembered
 _CHARS = 1 << 20  # of one text
 
 
@@ -35,7 +35,7 @@ class GivenWords:
     def add(self, texts: Iterable[str]) -> None:
         """Remember the words of texts, up to a limit."""
         for text in texts:
-            if len(self._known) < _WORDS:
+            if len(self._known) < _REMEMBERED:
                 self._known.update(words := _words(text))
                 if not text.isascii():  # in bytes, such words may be cut at their other letters
                     self._known.update(piece for word in words if not word.isascii() for piece in _OTHERS.split(word))
