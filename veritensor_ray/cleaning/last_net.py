@@ -55,7 +55,8 @@ def removed_values(marks: Marks, orders: Iterable[Order], categories: Mapping[st
             values |= dict.fromkeys(telling(order.mark.text), category)
             if order.action is Action.PSEUDONYM:
                 new.add(replace(order.mark, order.action, order.keep_length, order.mark.text))
-    kept = {mark.text for mark in _others(marks, numbers)} | new if values else new
+    others = (mark.text for mark in _others(marks, numbers) if mark.text is not None) if values else ()
+    kept = {value for text in others for value in telling(text)} | new
     left = [value for value in values if value not in kept]
     return ValuesInBytes(left, frozenset(value for value in left if values[value] == PERSONAL))
 

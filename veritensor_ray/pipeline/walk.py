@@ -89,7 +89,7 @@ class Walk:
         self._tools, self._outcome = tools, outcome
         self._budget = Budget(tools.limits, size)
         self._ended = self._noticed = False
-        self._guessed: tuple[str, ...] = ()
+        self._guessed = set[str]()
         self._images = 0
         self.reached = ReadingProgress()
 
@@ -121,6 +121,7 @@ class Walk:
             directory=found.directory,
             budget=self._budget,
         )
+        source.account.size = found.size
         return source, about
 
     def artifact(self, source: Source, about: FileInfo) -> Iterator[Placed]:
@@ -313,7 +314,7 @@ class Walk:
         """Yield the contents of a file inside the file. A failure does not end the walk over the others."""
         name = _inside(about, member.name)
         if member.guessed:
-            self._guessed += (name,)
+            self._guessed.add(name)
         else:
             self._outcome.members += 1
         inner = replace(about, member=name, offset=0, sha256=None)
@@ -341,7 +342,8 @@ class Walk:
 
     def _is_guessed(self, member: str | None) -> bool:
         """Return whether a member only looks like a file, or stands in one that does."""
-        return bool(self._guessed) and f"{member}!/".startswith(tuple(f"{name}!/" for name in self._guessed))
+        parts = (member or "").split("!/")
+        return any("!/".join(parts[:count]) in self._guessed for count in range(1, len(parts) + 1))
 
     def _guarded(self, batches: Iterator[Placed], about: FileInfo, name: str | None) -> Iterator[Placed]:
         """Yield the same blocks. An error raised while making them becomes a gap of the member `name`."""

@@ -35,3 +35,10 @@ def test_each_byte_counts_once_for_the_first_claim() -> None:
             first.setdefault(byte, reading)
     assert account.bytes == {reading: list(first.values()).count(reading) for reading in ("text", "members")}
     assert {byte for start, end in account.unclaimed(1100) for byte in range(start, end)} == set(range(1100)) - set(first)
+
+
+def test_claims_end_with_the_file() -> None:
+    account = ByteAccount()
+    account.size = 10
+    account.claim(5, 1 << 70, "members")
+    assert (account.bytes["members"], list(account.unclaimed(10))) == (5, [(0, 5)])

@@ -75,3 +75,8 @@ def test_a_file_without_a_rewriter_loses_its_residue_too() -> None:
 def test_damage_in_what_only_looks_like_a_file_is_not_a_gap() -> None:
     data = b"\x00\x01" + NOISE + b"\x89PNG\r\n\x1a\nnot really" + b"SQLite format 3\x00" + NOISE
     assert rewritten(data, "a.bin", CleanPolicy(unchecked="copy")).cleaned.result == "copied"
+
+
+def test_many_places_are_erased() -> None:
+    data = b"\x00\x01" + NOISE + (ADDRESS + bytes(70_000)) * 20 + NOISE
+    assert cleaned(data, "a.bin", policy=CleanPolicy(unchecked="copy")) == data.replace(ADDRESS, bytes(len(ADDRESS)))

@@ -20,7 +20,7 @@ BUFFER = 1 << 20  # characters: a single one outside the BMP makes all of them t
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _RESIDUE = "residue"  # the view of text outside of what programs show
-_SENTENCE = re.compile(r"\b[^\W\d_]{1,20},? (?:[^\W\d_]{1,20}[,;:]? ){3,}[^\W\d_]{2,20}\b")  # five words in a row
+_SENTENCE = re.compile(r"\b[^\W\d_]{1,20},? (?:[^\W\d_]{1,20}[,;:]? ){3}[^\W\d_]{2,20}\b")  # five words in a row
 _MAIL = frozenset((MESSAGE, MAILBOX, OUTLOOK))
 _MAIL_TEXT = frozenset(("body", "subject", "preamble", "epilogue", "comments", "keywords"))
 

@@ -20,6 +20,7 @@ class ByteAccount:
     """
 
     kept = False
+    size: int | None = None  # of the file in bytes, if it is known: a damaged file names places behind its end
 
     @cached_property
     def bytes(self) -> Counter[Reading]:
@@ -34,6 +35,7 @@ class ByteAccount:
     def claim(self, start: int, end: int, reading: Reading) -> None:
         """Note that the bytes from `start` to `end` have been interpreted."""
         self.kept = True
+        end = end if self.size is None else min(end, self.size)
         if end <= start:
             return
         starts, ends = self._ranges

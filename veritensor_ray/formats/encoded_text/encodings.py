@@ -42,7 +42,7 @@ _ESCAPE = re.compile(r"(?:\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f
 _ONE_ESCAPE = re.compile(r"\\[uxU]\{?([0-9A-Fa-f]+)\}?")
 _QUOTED = re.compile(r"=\r?\n|(?:=[0-9A-F]{2})+")
 _JAPANESE = re.compile(r"\x1b\$[@B][!-~]{2,}(?:\x1b\([BJ]|$)")  # two bytes each, from one change of the character set to the next
-_UUENCODED = re.compile(r"begin [0-7]{3,4} \S.*\r?\n((?:[ -`]{1,62}\r?\n)+)")
+_UUENCODED = re.compile(r"begin [0-7]{3,4} \S[^\r\n]{0,255}\r?\n((?:[ -`]{1,62}\r?\n)+)")
 _UTF7 = re.compile(r"\+([A-Za-z0-9+/]{8,})-?")
 # Each encoding is tried if its mark occurs twice within a few characters (those of UTF-7 and ISO-2022-JP are long enough alone), and counts if
 # enough of the hidden characters are letters.

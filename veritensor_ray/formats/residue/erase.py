@@ -66,7 +66,8 @@ class _Erased(io.RawIOBase):
         data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         end = self._at + len(data)
-        for start, stop in self._ranges[max(0, bisect_right(self._ranges, (self._at, self._at)) - 1) :]:
+        for number in range(max(0, bisect_right(self._ranges, (self._at, self._at)) - 1), len(self._ranges)):
+            start, stop = self._ranges[number]
             if start >= end:
                 break
             first, last = max(start, self._at) - self._at, min(stop, end) - self._at

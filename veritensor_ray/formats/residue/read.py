@@ -49,9 +49,7 @@ def _range(file: BinaryIO, start: int, end: int, budget: Budget, account: ByteAc
                 if start + at >= behind and (last or at < PIECE):
                     found, behind = _found(file, start + at, end, data[at : at + _PROBE], budget, behind)
                     yield from found
-            for block in _strings(data, start, len(data) if last else PIECE):
-                account.bytes["residue"] += sum(map(len, block.texts))
-                yield block
+            yield from _strings(data, start, len(data) if last else PIECE, account)
         start += len(data) if last else PIECE
 
 
@@ -64,9 +62,10 @@ def streams_in(data: bytes, name: str, budget: Budget) -> Iterator[Item]:
             yield from (replace(item, name=f"{name}: {item.name}") if isinstance(item, Member) else item for item in found)
 
 
-def _strings(data: bytes, start: int, until: int) -> Iterator[Block]:
+def _strings(data: bytes, start: int, until: int, account: ByteAccount) -> Iterator[Block]:
     """Yield the strings of a piece whose first byte is at `start`. Their `start` and `end` are bytes of the file."""
     some = [one for one in strings(data) if one.at < until]
+    account.bytes["residue"] += sum(min(one.at + one.size, until) - one.at for one in some)
     if plain := [one for one in some if one.size == len(one.text)]:
         places = [start + one.at for one in plain]
         yield Block([one.text for one in plain], byte_offset=places, start=places, view=VIEW)

@@ -7,13 +7,14 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 
-from veritensor_ray.core.segments import Block
+from veritensor_ray.core import bounds
+from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.xml_encoding import xml_codec
 from veritensor_ray.formats.residue.strings import SHORTEST, VIEW
 
 _KEPT = 1 << 16  # characters of a piece that come again with the next one if no tag begins in them
 # A value in quotes, a text or an instruction, with the characters around it.
-_TOKEN = re.compile(r"""="[^"<]{8,}"|='[^'<]{8,}'|>[^<>]{8,}|<\?[^>]{8,}|<!\[CDATA\[[^]]{8,}""")
+_TOKEN = re.compile(r"""=\s*"[^"<]{8,}"|=\s*'[^'<]{8,}'|>[^<>]{8,}|<\?[^>]{8,}|<!\[CDATA\[(?:[^]]|\](?!\]>)){8,}""")
 _LONG_NAME = 20  # characters: a name of a tag or an attribute that is as long as the shortest keys
 # Values in which nothing can be found: short words of a format, numbers, GUIDs, the properties of fonts (PANOSE), paths, and the addresses of
 # namespaces and types, of which no part is long or mixes letters and digits as keys do.
@@ -24,6 +25,7 @@ _FORM = re.compile(
     r"""|xml version=["']1\.0["'](?: encoding=["'][\w-]{1,12}["'])?(?: standalone=["']\w{2,3}["'])?\s?\?"""
 )
 _SPACE = re.compile(r"\s+")
+_REMEMBERED = 100_000  # tokens that do not matter
 _NEAR = 1 << 16  # characters in which a text that was given should be, since both come in the order of the part
 _SEARCHED = 1 << 28  # characters that are searched for texts that are not there; after that, a part may say some of them twice
 
@@ -31,12 +33,13 @@ _SEARCHED = 1 << 28  # characters that are searched for texts that are not there
 class Tokens:
     """Collects the tokens of one part of a file. `known` holds those of its other parts, and gets those of this one.
 
-    `given` are the texts that the reader gave.
+    At most 64 MB of tokens are kept, and as much of what the reader gave.
     """
 
-    def __init__(self, known: set[str]) -> None:
-        self._known, self._found = known, dict[str, None]()
-        self.given: list[str] = []
+    def __init__(self, known: set[int]) -> None:
+        self._known, self._found, self._dull = known, dict[str, None](), set[str]()
+        self._given: list[str] = []
+        self._room = self._room_for_given = bounds.HELD  # in characters
 
     def watched(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass the chunks of the part through, and collect their tokens."""
@@ -51,27 +54,49 @@ class Tokens:
     def _collected(self, text: str) -> str:
         """Collect the tokens before the last tag, and return what follows them."""
         end = max(text.rfind("<"), len(text) - _KEPT)
-        self._found.update(dict.fromkeys(_TOKEN.findall(text, 0, end)))
+        for token in dict.fromkeys(_TOKEN.findall(text, 0, end)):
+            self._add(token)
         return text[end:]
+
+    def _add(self, token: str) -> None:
+        """Keep a token that may matter."""
+        if token in self._found or token in self._dull:
+            return
+        if self._room > 0 and may_matter(_bare(token)):
+            self._found[token] = None
+            self._room -= len(token)
+        elif len(self._dull) < _REMEMBERED:
+            self._dull.add(token)
+
+    def give(self, texts: Iterable[str]) -> None:
+        """Note texts that the reader has given."""
+        if self._room_for_given > 0:
+            first = len(self._given)
+            self._given += texts
+            self._room_for_given -= sum(map(len, self._given[first:]))
 
     def names(self, names: Iterable[str]) -> None:
         """Collect the long ones of the names of tags and attributes."""
-        self._found.update(dict.fromkeys(f" {name}" for name in names if name and len(name) >= _LONG_NAME))
+        for name in names:
+            if name and len(name) >= _LONG_NAME:
+                self._add(f" {name}")
 
-    def residue(self, part: str | None = None) -> Iterator[Block]:
-        """Yield the tokens that nobody gave as one text, each in a line."""
-        new = [token for token in self._found if token not in self._known]
-        self._known.update(new)
-        bare = (token[2:-1] if token[0] == "=" else token.removeprefix("<![CDATA[").lstrip(" ><?") for token in new)
-        texts = dict.fromkeys(html.unescape(text).strip() if "&" in text else text.strip() for text in bare)
-        for text in self.given:
+    def residue(self, part: str | None = None) -> Iterator[Block | Gap]:
+        """Yield the tokens that nobody gave as one text, each in a line. In a part with too much text, only values of attributes are compared."""
+        full = self._room <= 0 or self._room_for_given <= 0
+        new = [token for token in self._found if hash(token) not in self._known and not (full and token[0] == ">")]
+        self._known.update(map(hash, new))
+        texts = dict.fromkeys(map(_bare, new))
+        for text in self._given:
             texts.pop(text, None)
-        if left := "\n".join(self._unsaid([text for text in texts if may_matter(text)])):
+        if left := "\n".join(self._unsaid(list(texts))):
             yield Block([left], part=part, view=VIEW)
+        if full:
+            yield Gap("the part is too large for a comparison of all it says with what was read", location=part, coverage="no-reader")
 
     def _unsaid(self, texts: list[str]) -> Iterator[str]:
         """Yield those of the texts, in order, that are not part of what was given: a paragraph is written in pieces, and given whole."""
-        everything, at, searched = _SPACE.sub("", "".join(self.given)), 0, 0
+        everything, at, searched = _SPACE.sub("", "".join(self._given)), 0, 0
         for text in texts:
             sought = _SPACE.sub("", text)
             found = everything.find(sought, at, at + _NEAR)
@@ -83,6 +108,12 @@ class Tokens:
                 yield text
             else:
                 at = found
+
+
+def _bare(token: str) -> str:
+    """Return what a token says, without the characters around it."""
+    text = token[1:].lstrip()[1:-1] if token[0] == "=" else token.removeprefix("<![CDATA[").lstrip(" ><?")
+    return html.unescape(text).strip() if "&" in text else text.strip()
 
 
 def may_matter(text: str) -> bool:

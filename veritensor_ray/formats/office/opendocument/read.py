@@ -151,7 +151,7 @@ def read_flat(source: Source) -> Iterator[Item]:
     body, tokens = OdfBody(Texts("body"), OdfStyles()), Tokens(set())
     try:
         for block in walk(iter(lambda: source.file.read(_CHUNK), b""), lambda root, attrs: body, body.texts, tokens=tokens):
-            tokens.given += block.texts
+            tokens.give(block.texts)
             yield block
     except ReadError as error:
         yield Gap.of(error)

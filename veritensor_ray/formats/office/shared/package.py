@@ -32,7 +32,7 @@ class Package:
 
     def __init__(self, source: Source, trace: Trace | None = None) -> None:
         self.trace = trace
-        self.known: set[str] = set()  # what its parts have said so far, for `Tokens`
+        self.known: set[int] = set()  # hashes of what its parts have said so far, for `Tokens`
         self._spent = 0
         archive = ZipArchive(source, None if source.file.seekable() else _in_memory(source.file))
         if archive.directory is None:

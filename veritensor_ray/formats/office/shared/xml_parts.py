@@ -256,11 +256,11 @@ def read_xml(package: Package, name: str, reading: PartReading, ahead: bool = Fa
         tracer = package.trace(name) if package.trace else None
         for block in walk(package.chunks(name), reading.choose, reading.texts, tracer, tokens if plain else None):
             package.spend(sum(map(len, block.texts)))
-            tokens.given += block.texts
+            tokens.give(block.texts)
             yield block
     except ReadError as error:
         if isinstance(error, LimitExceeded) and error.bound == "document_bytes":
             raise
         yield Gap.of(error, name)
-    tokens.given += kept
+    tokens.give(kept)
     yield from tokens.residue(name)
