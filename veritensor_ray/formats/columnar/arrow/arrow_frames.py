@@ -88,14 +88,14 @@ def claim_file(file: BinaryIO, account: ByteAccount) -> list[bytes]:
     account.claim(0, 8, "structure")
     schemas: list[bytes] = []
     try:
-        _claim_message(file, account, 8, schemas, only=_SCHEMA)
+        at = _claim_message(file, account, 8, schemas, only=_SCHEMA)
         size = int.from_bytes(_read(file, end - 10, 4), "little")
         start = _natural(end - 10 - size)
         data = _read(file, start, size)
         footer = _FlatTable(data, _followed(data, 0))
-        for number in (_DICTIONARIES, _BATCHES):
-            for offset, _, _ in footer.structs(number, "<qi4xq"):
-                _claim_message(file, account, _natural(offset), schemas)
+        for offset in sorted({offset for number in (_DICTIONARIES, _BATCHES) for offset, _, _ in footer.structs(number, "<qi4xq")}):
+            if offset >= at:  # a byte belongs to one message
+                at = _claim_message(file, account, offset, schemas)
         account.claim(start, end, "structure")
         schemas.append(data)
     except _BROKEN:
@@ -121,12 +121,13 @@ def _claim_message(file: BinaryIO, account: ByteAccount, at: int, schemas: list[
     data = _read(file, start, count)
     message = _FlatTable(data, _followed(data, 0))
     kind, body = message.number(_HEADER_TYPE, "<B"), start + count
-    if kind == _SCHEMA:
+    end = body + _natural(message.number(_BODY, "<q"))
+    if kind == _SCHEMA and not schemas:
         account.claim(at, body, "structure")
         schemas.append(data)
     elif only is None and kind in (_DICTIONARY, _BATCH):
         account.claim(at, start, "structure")
         header = message.table(_HEADER)
         for offset, much in (header.table(_DATA) if kind == _DICTIONARY else header).structs(_BUFFERS, "<qq"):
-            account.claim(body + _natural(offset), body + offset + _natural(much), "text")
-    return body + _natural(message.number(_BODY, "<q"))
+            account.claim(body + _natural(offset), min(end, body + offset + _natural(much)), "text")
+    return end

@@ -146,7 +146,7 @@ class ParquetResidue:
                 )
                 if header[_PAGE_TYPE] == _DICTIONARY_PAGE:
                     values.update(self._dictionary(at + taken, header, meta[parts.CODEC], leaf))
-                at += taken + header[_PACKED]
+                at += taken + max(0, header[_PACKED])
             if parts.COLUMN_INDEX in chunk:
                 self._file.seek(chunk[parts.COLUMN_INDEX])
                 index = Thrift(self._file.read(chunk[parts.COLUMN_INDEX_SIZE])).struct()
@@ -157,7 +157,7 @@ class ParquetResidue:
 
     def _header(self, at: int) -> tuple[Struct, int]:
         """Return the header of a page and its size."""
-        for size in (_HEADER, bounds.HELD):
+        for size in (_HEADER, 16 * _HEADER, 256 * _HEADER, bounds.HELD):  # little is read again for headers of any length
             self._file.seek(at)
             reader = Thrift(self._file.read(size))
             try:
@@ -168,7 +168,7 @@ class ParquetResidue:
         raise IndexError
 
     def _dictionary(self, at: int, header: Struct, codec: int, leaf: parts.Leaf) -> list[bytes]:
-        if header[_FULL] > bounds.HELD:
+        if not (0 <= header[_FULL] <= bounds.HELD and 0 <= header[_PACKED] <= bounds.HELD):
             raise ValueError("the dictionary is too large")
         self._file.seek(at)
         data = self._file.read(header[_PACKED])

@@ -14,7 +14,7 @@ from veritensor_ray.formats.common.utf8 import utf8
 
 _CHUNK = 4 << 20
 _DEEPEST = 100  # fields in fields
-_ARRAYED = 1000  # items of an array within an item
+_FIELDS = 4096  # of an item, in any depth, that are told from what is between them
 
 
 def holds_text(dtype: np.dtype[Any]) -> bool:
@@ -34,22 +34,22 @@ def text_fields(dtype: np.dtype[Any], path: tuple[str, ...] = ()) -> Iterator[tu
 
 def unnamed_bytes(dtype: np.dtype[Any]) -> list[tuple[int, int]]:
     """Return the ranges of an item that are neither strings nor numbers: space between fields, and fields of bytes without a meaning."""
-    named = sorted(_named(dtype, 0))
+    named = sorted(_named(dtype, 0, iter(range(_FIELDS))))
     ends = [0, *accumulate((end for _, end in named), max)]
     return [(before, start) for before, (start, _) in zip(ends, [*named, (dtype.itemsize, 0)], strict=True) if before < start]
 
 
-def _named(dtype: np.dtype[Any], at: int) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of the fields that have a meaning."""
+def _named(dtype: np.dtype[Any], at: int, left: Iterator[int]) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of the fields that have a meaning, as long as something is `left`: arrays of arrays may have any number of them."""
     base = dtype.base
-    for number in range(min(_ARRAYED, dtype.itemsize // max(1, base.itemsize))):
-        begin = at + number * base.itemsize
-        if base.names is None and base.kind != "V":
+    if not base.names:
+        if base.kind != "V" and dtype.itemsize:
             yield at, at + dtype.itemsize
-            return
-        for name in base.names or ():
-            kind, offset, *_ = base.fields[name]  # type: ignore[index]  # a type with names has fields
-            yield from _named(kind, begin + offset)
+        return
+    places = ((begin, name) for begin in range(at, at + dtype.itemsize, max(1, base.itemsize)) for name in base.names)
+    for (begin, name), _ in zip(places, left, strict=False):
+        kind, offset, *_ = base.fields[name]  # type: ignore[index]  # a type with names has fields
+        yield from _named(kind, begin + offset, left)
 
 
 def array_texts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tuple[int, str]]:
