@@ -15,6 +15,7 @@ from tests.formats.images.test_read import behind_the_pixels, chunk, saved, with
 from tests.formats.reading import reader_source
 from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.images import claims
 from veritensor_ray.formats.images.read import read_image
 from veritensor_ray.formats.residue.read import read_residue
 from veritensor_ray.formats.residue.strings import long_runs
@@ -102,3 +103,18 @@ def test_only_long_runs_that_are_no_gradient_are_readable() -> None:
     gradient = bytes(range(40, 100)) + bytes(value // 3 + 40 for value in range(150))
     assert [gradient[start:end] for start, end in long_runs(gradient)] == []
     assert long_runs(b"\xff" + ADDRESS + b"\xff" + b"too short") == [(1, 1 + len(ADDRESS))]
+
+
+@pytest.mark.parametrize(("tag", "kind", "size"), [(65000, 4, 4), (65000, 2, 1), (273, 4, 4)])
+def test_entries_that_name_the_same_bytes_are_looked_at_a_few_times(
+    tag: int, kind: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr(claims, "long_runs", lambda body: looked.append(len(body)) or [])
+    monkeypatch.setattr(claims, "is_clean", lambda body: looked.append(len(body)) or True)
+    entries, much = 4000, 1 << 21
+    directory = struct.pack("<H", entries) + struct.pack("<HHII", tag, kind, much // size, 8) * entries + bytes(4)
+    data = b"II*\0" + struct.pack("<I", 8 + much) + bytes(much) + directory
+    found = claims.by_format(data)
+    assert 0 < sum(looked) < 5 * len(data)
+    assert len(found.ranges) < 10 * entries

@@ -11,6 +11,8 @@ from veritensor_ray.formats.common.account import Reading
 from veritensor_ray.formats.residue.strings import long_runs
 
 _MOST_DIRECTORIES, _MOST_ENTRIES = 200, 4096
+_LOOKS, _LOOK = 4, 256  # how often each byte may be looked at, and how many bytes a look counts for besides those that it looks at
+_MOST_PIECES = 1 << 16  # strips or tiles
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1f]")
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}  # of the types of TIFF
 _TEXT_TYPES = (1, 2, 6, 7)  # those that may be text
@@ -26,6 +28,7 @@ class Claims:
 
     data: bytes
     ranges: list[tuple[int, int, Reading]] = field(default_factory=list)
+    looked: int = 0
 
     def add(self, start: int, end: int, reading: Reading = "structure") -> None:
         """Claim a range."""
@@ -33,16 +36,24 @@ class Claims:
 
     def text(self, start: int, end: int) -> None:
         """Claim a text that has been given, unless it has bytes that no text has."""
-        if is_clean(self.data[start:end]):
+        if self.may_look(start, end) and is_clean(self.data[start:end]):
             self.add(start, end, "text")
 
     def values(self, start: int, end: int) -> None:
         """Claim pixels, except for long runs of readable characters, which pixels do not make."""
         at, end = start, min(end, len(self.data))
+        if not self.may_look(start, end):
+            return
         for first, last in long_runs(self.data[start:end]):
             self.add(at, start + first, "values")
             at = start + last
         self.add(at, end, "values")
+
+    def may_look(self, start: int, end: int) -> bool:
+        """Count the bytes of a range, since many entries may name the same ones. What must not be looked at stays unclaimed."""
+        size = min(end, len(self.data)) - start
+        self.looked += _LOOK + size if size > 0 else 0
+        return size > 0 and self.looked <= _LOOKS * len(self.data) + _LOOK * _MOST_ENTRIES
 
 
 def is_clean(body: bytes) -> bool:
@@ -79,7 +90,7 @@ def _directory(claims: Claims, order: str, base: int, at: int, is_read: bool) ->
         if tag in _FOLDERS:
             yield _integer(data, order, place + 8), is_read
         elif tag in (*_OFFSETS, *_COUNTS) and kind in (3, 4):
-            pixels[tag in _OFFSETS] = _integers(data, order, value, kind, length)
+            pixels[tag in _OFFSETS] = _integers(claims, order, value, kind, length)
         if size <= 4:
             continue
         if kind not in _TEXT_TYPES:
@@ -94,9 +105,11 @@ def _integer(data: bytes, order: str, at: int) -> int:
     return int.from_bytes(data[at : at + 4], "little" if order == "<" else "big") if at + 4 <= len(data) else 0
 
 
-def _integers(data: bytes, order: str, at: int, kind: int, count: int) -> list[int]:
-    count = max(0, min(count, (len(data) - at) // _SIZES[kind]))
-    return list(struct.unpack_from(f"{order}{count}{'H' if kind == 3 else 'I'}", data, at))
+def _integers(claims: Claims, order: str, at: int, kind: int, count: int) -> list[int]:
+    count = min(count, _MOST_PIECES, (len(claims.data) - at) // _SIZES[kind])
+    if not claims.may_look(at, at + count * _SIZES[kind]):
+        return []
+    return list(struct.unpack_from(f"{order}{count}{'H' if kind == 3 else 'I'}", claims.data, at))
 
 
 def webp(claims: Claims) -> None:
