@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from veritensor_ray.formats.common.account import ByteAccount
 
@@ -12,15 +12,22 @@ _ENTRY, _STREAM, _ROOT = 128, 2, 5
 _LAST = 0xFFFFFFFA  # sectors from here on are marks
 
 
+class _Seen(NamedTuple):
+    """What is known to belong to something: sectors, and pieces of sectors."""
+
+    sectors: set[int]
+    pieces: set[int]
+
+
 def claim_sectors(ole: Any, account: ByteAccount) -> None:
     """Claim what belongs to an OLE file that the library has opened."""
-    fat, size = ole.fat, ole.sectorsize
+    fat, size, seen = ole.fat, ole.sectorsize, _Seen(set(), set())
     account.claim(0, _HEADER, "structure")
     for sector in _tables(ole):
         account.claim((sector + 1) * size, (sector + 2) * size, "structure")
     for first in (ole.first_dir_sector, ole.first_mini_fat_sector):
         is_directory = first == ole.first_dir_sector
-        for number, at in enumerate(_offsets(fat, first, size)):
+        for number, at in enumerate(_offsets(fat, first, size, seen)):
             if not is_directory:
                 account.claim(at, at + size, "structure")
                 continue
@@ -28,11 +35,11 @@ def claim_sectors(ole: Any, account: ByteAccount) -> None:
                 entry = number * (size // _ENTRY) + place // _ENTRY
                 if entry < len(ole.direntries) and ole.direntries[entry] is not None:
                     account.claim(at + place, at + place + _ENTRY, "structure")
-    mini = list(_offsets(fat, ole.root.isectStart, size))
+    mini = list(_offsets(fat, ole.root.isectStart, size, seen))
     ole.loadminifat()
     for entry in ole.direntries:
         if entry is not None and entry.entry_type == _STREAM:
-            for start, end in _ranges(ole, entry, mini):
+            for start, end in _ranges(ole, entry, mini, seen):
                 account.claim(start, end, "text")
 
 
@@ -54,29 +61,25 @@ def _numbers(data: bytes) -> list[int]:
     return [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data) - 3, 4)]
 
 
-def _chain(table: Sequence[int], first: int) -> Iterator[int]:
-    """Yield the sectors that follow each other, without a loop."""
-    seen: set[int] = set()
+def _chain(table: Sequence[int], first: int, seen: set[int]) -> Iterator[int]:
+    """Yield the sectors that follow each other, up to one that was seen before: a sector belongs to one chain."""
     while first < len(table) and first not in seen:
         seen.add(first)
         yield first
         first = table[first]
 
 
-def _offsets(fat: Sequence[int], first: int, size: int) -> Iterator[int]:
-    return ((sector + 1) * size for sector in _chain(fat, first))
+def _offsets(fat: Sequence[int], first: int, size: int, seen: _Seen) -> Iterator[int]:
+    return ((sector + 1) * size for sector in _chain(fat, first, seen.sectors))
 
 
-def _ranges(ole: Any, entry: Any, mini: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _ranges(ole: Any, entry: Any, mini: Sequence[int], seen: _Seen) -> Iterator[tuple[int, int]]:
     """Yield the ranges of a stream, of which a small one is stored in pieces of larger sectors."""
-    left = entry.size
-    small = left < ole.minisectorcutoff
+    small = entry.size < ole.minisectorcutoff
     size = ole.minisectorsize if small else ole.sectorsize
-    for sector in _chain(ole.minifat if small else ole.fat, entry.isectStart):
-        if left <= 0:
-            return
+    chain = _chain(ole.minifat if small else ole.fat, entry.isectStart, seen.pieces if small else seen.sectors)
+    for done, sector in zip(range(0, entry.size, size), chain, strict=False):  # an empty stream begins at any sector, and takes none
         at = sector * size
         place = (mini[at // ole.sectorsize] + at % ole.sectorsize if at // ole.sectorsize < len(mini) else None) if small else at + size
         if place is not None:
-            yield place, place + min(size, left)
-        left -= size
+            yield place, place + min(size, entry.size - done)

@@ -17,7 +17,7 @@ _WORD = re.compile(r"\w[^\s]*")
 _OTHERS = re.compile(r"[^\x00-\x7f]+")
 _OF_OUTLOOK = ("__substg1.0_", "__attach_version1.0_#", "__recip_version1.0_#", "__nameid_version1.0", "__properties_version1.0")
 _AROUND = ".,;:!?<>()[]{}\"'"
-_REMEMBERED = 1_000_000  # that are remembered
+_REMEMBERED = 1_000_000  # words
 _CHARS = 1 << 20  # of one text
 
 
