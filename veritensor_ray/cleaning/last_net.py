@@ -108,8 +108,8 @@ class _Net:
         at = self._first(file)
         if at is not None:
             return _StillThere(at, within)
-        for stream in found_streams(file, self._pulse) if len(within) < self._depth else ():
-            content, error = spooled(cast("BinaryIO", Pieces(self._budget.pieces(stream.content))), self._pulse)
+        for stream in found_streams(file, self._budget, self._pulse) if len(within) < self._depth else ():
+            content, error = spooled(cast("BinaryIO", Pieces(stream.content)), self._pulse)
             with contextlib.closing(content):
                 found = self.search(content, (*within, _named(stream)))
             if found is not None:

@@ -18,9 +18,10 @@ from veritensor_ray.formats.archives.tar.recognise import is_tar
 from veritensor_ray.formats.archives.zip.structure import Data, Directory, ZipEntry, find_directory, local_header
 from veritensor_ray.formats.columnar.arrow.recognise import is_arrow_stream
 from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
+from veritensor_ray.formats.common.single_streams import is_bzip2
 from veritensor_ray.formats.common.spool import edges
 from veritensor_ray.formats.common.streams import Pieces, Window
-from veritensor_ray.formats.compressed.recognise import behind_skipped, is_bzip2, packed_type
+from veritensor_ray.formats.compressed.recognise import behind_skipped, packed_type
 from veritensor_ray.formats.csv.recognise import is_table
 from veritensor_ray.formats.first_bytes import KNOWN, UNLIKE_TEXT
 from veritensor_ray.formats.json.recognise import begins_json, is_json_lines

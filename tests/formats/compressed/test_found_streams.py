@@ -14,6 +14,8 @@ import lz4.frame
 import pytest
 import zstandard
 
+from veritensor_ray.core.config import Limits
+from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.compressed.found_streams import found_streams
 
 TEXT = b"".join(b"%d. the quick brown fox\n" % number for number in range(3000))
@@ -34,12 +36,13 @@ MADE = {
     "zlib": zlib.compress(TEXT),
     "LZ4": lz4.frame.compress(TEXT),
     "Zstandard": zstandard.compress(TEXT),
+    "yEnc": b"=ybegin line=128 size=%d name=a\r\n%s\r\n" % (len(TEXT), bytes((byte + 42) % 256 for byte in TEXT)),
 }
 
 
 def contents(data: bytes) -> list[tuple[int, str, str | None, bytes, int | None]]:
     found = []
-    for one in found_streams(io.BytesIO(data), lambda: None):
+    for one in found_streams(io.BytesIO(data), Budget(Limits(), len(data)), lambda: None):
         content = b"".join(one.content)
         found.append((one.start, one.kind, one.name, content, one.end))
     return found
@@ -47,7 +50,7 @@ def contents(data: bytes) -> list[tuple[int, str, str | None, bytes, int | None]
 
 @pytest.mark.parametrize("kind", sorted(MADE))
 def test_a_stream_behind_other_bytes(kind: str) -> None:
-    data = NOISE + MADE[kind] + NOISE
+    data = NOISE + MADE[kind] + (b"=yend" if kind == "yEnc" else b"") + NOISE
     assert (len(NOISE), kind, None, TEXT, len(NOISE) + len(MADE[kind])) in contents(data)
 
 

@@ -10,6 +10,7 @@ import random
 import zipfile
 import zlib
 
+import lz4.frame
 import pytest
 import zstandard
 
@@ -46,9 +47,11 @@ PLACES = {
     "bzip2": bz2.compress(LINES * 2),
     "xz": lzma.compress(LINES * 2),
     "zstd": zstandard.compress(LINES * 2),
+    "LZ4": lz4.frame.compress(b"jane.doe, e@vault-, t-mail.org, and then\n" + LINES * 2),  # no run of literals has all of it
     "a gzip that is cut off": gzip.compress(LINES * 2)[:-5],
     "yEnc": yenc(LINES * 2),
     "behind another stream": zlib.compress(b"nothing here" * 9) + zlib.compress(LINES * 2),
+    "behind LZ4": lz4.frame.compress(b"nothing here" * 9) + zlib.compress(LINES * 2),
 }
 
 

@@ -101,34 +101,6 @@ class Inflate64:
         return b"".join(pieces)
 
 
-class YEnc:
-    """Decodes yEnc, as posted in newsgroups: every byte plus 42, with `=` before those that would be a line end. It ends before `=yend`."""
-
-    needs_input = True
-    _ESCAPED = re.compile(rb"=(.)", re.DOTALL)
-    _PART = re.compile(rb"=ypart[^\n]*\n")
-    _SHIFTED = bytes((code - 42) % 256 for code in range(256))
-
-    def __init__(self) -> None:
-        self.eof, self._begun, self._data = False, False, b""
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._data if self.eof else b""
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        self._data += data
-        if not self._begun and b"\n" in self._data:
-            self._begun, self._data = True, self._data.partition(b"\n")[2]
-        end = self._data.find(b"=yend")
-        self.eof = end >= 0
-        ready = self._data[: end if self.eof else max(0, len(self._data) - PIECE // 16)] if self._begun else b""
-        ready = ready[: len(ready) - ready.endswith(b"=")]
-        self._data = self._data[len(ready) :]
-        plain = self._PART.sub(b"", ready).translate(None, b"\r\n")
-        return self._ESCAPED.sub(lambda found: bytes([(found[1][0] - 64) % 256]), plain).translate(self._SHIFTED)
-
-
 class GzipHead(NamedTuple):
     """The optional fields of a gzip member's header, without terminators. `length` is that of the whole header in bytes."""
 
@@ -478,7 +450,8 @@ def _next_stream(file: BinaryIO, at: int, magics: tuple[bytes, ...]) -> bytes:
     return file.read(PIECE)
 
 
-def _xz(kind: int) -> Decoder:
+def limited_lzma(kind: int) -> Decoder:
+    """A decoder for LZMA data with a header, of the format `kind`, in bounded memory."""
     return lzma.LZMADecompressor(kind, memlimit=DICTIONARY)
 
 
@@ -504,20 +477,12 @@ def skippable() -> tuple[bytes, ...]:
     return tuple(bytes([0x50 + i]) + b"\x2a\x4d\x18" for i in range(16))
 
 
-# Makes a decoder for a single stream, by the first bytes of the stream, wherever it stands.
-SINGLE: dict[bytes, Callable[[], Decoder]] = {
-    b"\x1f\x8b\x08": lambda: Inflate(31),
-    b"BZh": bz2.BZ2Decompressor,
-    b"\xfd7zXZ\x00": lambda: _xz(lzma.FORMAT_XZ),
-    b"=ybegin ": YEnc,
-    **{b"x" + level: lambda: Inflate(15) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")},
-}
 # Maps each media type to the name of its compression and a function that decodes a file.
 COMPRESSIONS: dict[str, tuple[str, Callable[[BinaryIO, Beside], Iterator[bytes]]]] = {
     GZIP: ("gzip", lambda f, beside: streams(f, Gzip, beside, b"\x1f\x8b\x08")),
     BZIP2: ("bzip2", lambda f, beside: streams(f, lambda _: bz2.BZ2Decompressor(), beside, b"BZh")),
-    XZ: ("xz", lambda f, beside: streams(f, lambda _: _xz(lzma.FORMAT_XZ), beside, b"\xfd7zXZ\x00")),
-    LZMA: ("lzma", lambda f, beside: streams(f, lambda _: _xz(lzma.FORMAT_ALONE), beside)),
+    XZ: ("xz", lambda f, beside: streams(f, lambda _: limited_lzma(lzma.FORMAT_XZ), beside, b"\xfd7zXZ\x00")),
+    LZMA: ("lzma", lambda f, beside: streams(f, lambda _: limited_lzma(lzma.FORMAT_ALONE), beside)),
     ZSTD: ("zstd", lambda f, beside: iter(Zstd(f.read, beside))),
     LZ4: ("lz4", lambda f, beside: streams(f, Lz4, beside, b"\x04\x22\x4d\x18", *skippable())),
     ZLIB: ("zlib", lambda f, beside: streams(f, lambda _: Inflate(15), beside)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import lzma
-import re
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -14,15 +13,9 @@ from veritensor_ray.core.media_types import LZ4, LZMA, ZLIB, ZSTD
 from veritensor_ray.formats.text.recognise import controls
 
 _FRAMES = tuple((magic, one.media_type) for one in FORMATS if one.media_type in (ZSTD, LZ4) for _, magic in one.magics)
-_BZIP2 = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")
 _SAMPLE = 512
 _DECODED = 4096  # bytes of output that are enough
 _MEMORY = 1 << 28
-
-
-def is_bzip2(head: bytes) -> bool:
-    """Whether a block or the end of a stream follows the magic, which consists of letters."""
-    return _BZIP2.match(head) is not None
 
 
 def packed_type(head: bytes) -> str | None:

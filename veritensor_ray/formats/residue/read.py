@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import re
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO, cast
 
@@ -17,15 +15,13 @@ from veritensor_ray.core.origins import Origin
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Budget
-from veritensor_ray.formats.common.decoders import BROKEN, PIECE, SINGLE, ZSTD_MAGIC, Again, Decoder, Zstd, pumped
+from veritensor_ray.formats.common.decoders import PIECE
+from veritensor_ray.formats.common.single_streams import LEAST, MAGICS, PROBE, SingleStream, single_stream
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
 from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, strings
 
 _OVERLAP = 4096  # bytes of a piece that are read again with the next one, so that few strings are cut
-_LEAST = 48  # bytes that a stream without an end must make, because its first bytes alone are often chance
-_PROBE = 256  # bytes of a zlib stream that are tried first: its two first bytes are often chance
-_STREAMS = (*SINGLE, ZSTD_MAGIC)
 _MAGIC = 4  # bytes without which the beginning of a file is often chance
 
 
@@ -47,7 +43,7 @@ def _range(file: BinaryIO, start: int, end: int, budget: Budget, account: ByteAc
         if data.count(0) < len(data):
             for at in _beginnings(data):
                 if start + at >= behind and (last or at < PIECE):
-                    found, behind = _found(file, start + at, end, data[at : at + _PROBE], budget, behind)
+                    found, behind = _found(file, start + at, end, data[at : at + PROBE], budget, behind)
                     yield from found
             yield from _strings(data, start, len(data) if last else PIECE, account)
         start += len(data) if last else PIECE
@@ -57,8 +53,8 @@ def streams_in(data: bytes, name: str, budget: Budget) -> Iterator[Item]:
     """Yield the compressed streams in bytes whose strings have been read. `name` says where the bytes stand."""
     behind = 0
     for at in _beginnings(data):
-        if at >= behind and data.startswith(_STREAMS, at):
-            found, behind = _found(io.BytesIO(data), at, len(data), data[at : at + _PROBE], budget, behind)
+        if at >= behind and data.startswith(MAGICS, at):
+            found, behind = _found(io.BytesIO(data), at, len(data), data[at : at + PROBE], budget, behind)
             yield from (replace(item, name=f"{name}: {item.name}") if isinstance(item, Member) else item for item in found)
 
 
@@ -86,43 +82,31 @@ def _begins() -> re.Pattern[bytes]:
 @functools.cache
 def _pattern(known: frozenset[bytes]) -> re.Pattern[bytes]:
     """Return a pattern of the first bytes of streams, and of files that are recognized by these."""
-    return re.compile(b"|".join(map(re.escape, sorted({*known, *_STREAMS}, key=len, reverse=True))))
+    return re.compile(b"|".join(map(re.escape, sorted({*known, *MAGICS}, key=len, reverse=True))))
 
 
 def _found(file: BinaryIO, at: int, end: int, head: bytes, budget: Budget, behind: int) -> tuple[list[Item], int]:
     """Return a stream or a file that begins at `at`, if there is one, and where the last one so far ends."""
     window = Window(file, at, end - at)
-    if not head.startswith(_STREAMS):
+    if not head.startswith(MAGICS):
         return [Member(f"bytes from {at}", cast("BinaryIO", Pieces(window.pieces())), opaque=True, guessed=True)], end
-    content, used = (b"", None) if head.startswith(b"x") and not _inflates(head) else _decoded(window, head, budget)
-    if len(content) < (SHORTEST if used else _LEAST):
+    stream = single_stream(head, window)
+    if stream is None:
+        return [], behind
+    content = _content(stream, budget)
+    is_known = stream.is_whole or len(content) > bounds.HELD  # whether it is known how far the stream goes
+    if len(content) < (SHORTEST if is_known else LEAST):
         return [], behind
     cut = [Gap(f"a stream at byte {at} holds more than {bounds.HELD} bytes; the rest was not read", bound="held_bytes")]
     found = Member(f"bytes from {at}", io.BytesIO(content[: bounds.HELD]), opaque=True, guessed=True)
-    return [found, *(cut if len(content) > bounds.HELD else [])], at + (used or 1)
+    return [found, *(cut if len(content) > bounds.HELD else [])], stream.at if is_known else at + 1
 
 
-def _inflates(head: bytes) -> bool:
-    try:
-        return bool(zlib.decompressobj().decompress(head, SHORTEST))
-    except zlib.error:
-        return False
-
-
-def _decoded(window: Window, head: bytes, budget: Budget) -> tuple[bytes, int | None]:
-    """Return what a stream holds, up to a damaged place or a little more than is kept, and how many bytes it takes if it is whole."""
-    start, made = window.at, bytearray()
-    make = next((make for magic, make in SINGLE.items() if head.startswith(magic)), None)
-    decoder = Zstd(window.read, single=True) if make is None else make()
-    pieces = decoder if isinstance(decoder, Zstd) else pumped(decoder, window.read, again=_again(make, window))
-    with contextlib.suppress(*BROKEN):
-        for piece in budget.pieces(iter(pieces)):
-            made += piece
-            if len(made) > bounds.HELD:
-                break
-        return bytes(made), window.at - start - len(decoder.unused_data or b"")
-    return bytes(made), None
-
-
-def _again(make: Callable[[], Decoder] | None, window: Window) -> Again | None:
-    return None if make is None else lambda: (make(), window.again().read)
+def _content(stream: SingleStream, budget: Budget) -> bytearray:
+    """Return what a stream holds, up to a damaged place or a little more than is kept."""
+    made = bytearray()
+    for piece in stream.pieces(budget):
+        made += piece
+        if len(made) > bounds.HELD:
+            break
+    return made
