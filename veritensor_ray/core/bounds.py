@@ -58,6 +58,10 @@ MANIFEST = _fixed("manifest_bytes", HELD, "bytes", "a dependency manifest")
 CONFIG = _fixed("config_bytes", 16 << 20, "bytes", "a model's configuration")
 # Archives and layers of encoding.
 DAMAGED_STREAMS = _fixed("damaged_streams", 100, "streams", "damaged streams in one compressed file, after each of which reading continues")
+# A block of LZ4 has up to 4 MB.
+SILENT_STREAM = _fixed(
+    "silent_stream_bytes", 5 << 20, "bytes", "what begins like a compressed stream and decodes to nothing; it counts as no stream"
+)
 ARCHIVE_HEADER = _fixed("archive_header", HELD, "bytes", "the header of a 7z archive, or the central directory of a zip")
 SHARED_DATA = _fixed(
     "shared_data", HELD, "bytes", "data of a zip that is read twice: entries that share their data, and damaged entries without a size"

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import pytest
 
+from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.core.media_types import UNKNOWN
@@ -65,8 +66,8 @@ def test_many_streams_that_make_nothing_cost_a_multiple_of_the_file(head: bytes,
 
 
 def test_a_stream_that_makes_nothing_is_left_early() -> None:
-    data = b"\x1f\x8b\x08\x08" + b"name" * (1 << 20)
+    data = b"\x1f\x8b\x08\x08" + b"name" * bounds.SILENT_STREAM
     window = Window(io.BytesIO(data), 0, len(data))
     stream = single_stream(data[:PROBE], window)
     assert stream is not None
-    assert (list(stream.pieces(Budget(Limits(), len(data)))), window.at) == ([], 1 << 20)
+    assert (list(stream.pieces(Budget(Limits(), len(data)))), window.at) == ([], bounds.SILENT_STREAM)

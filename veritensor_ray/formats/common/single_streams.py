@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import lz4.frame
 
+from veritensor_ray.core import bounds
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.decoders import BROKEN, PIECE, ZSTD_MAGIC, Decoder, Inflate, Zstd, limited_lzma, pumped
 from veritensor_ray.formats.common.streams import Window
@@ -67,22 +68,18 @@ class YEnc:
 
 
 class _Kind(NamedTuple):
-    """A compression: a decoder for one stream (Zstandard's reads by itself), and a test of the first bytes if the magic is often chance.
-
-    A stream that makes nothing of its first `silent` bytes counts as damaged. A block of bzip2 has at most 900 KB.
-    """
+    """A compression: a decoder for one stream (Zstandard's reads by itself), and a test of the first bytes if the magic is often chance."""
 
     name: str
     make: Callable[[], Decoder] | None
     is_likely: Callable[[bytes], bool] | None = None
-    silent: int = 1 << 20
 
 
 _KINDS = {
     b"\x1f\x8b\x08": _Kind("gzip", lambda: Inflate(31)),
     b"BZh": _Kind("bzip2", bz2.BZ2Decompressor, is_bzip2),
     b"\xfd7zXZ\x00": _Kind("xz", lambda: limited_lzma(lzma.FORMAT_XZ)),
-    b"\x04\x22\x4d\x18": _Kind("LZ4", lz4.frame.LZ4FrameDecompressor, silent=5 << 20),  # a block has up to 4 MB
+    b"\x04\x22\x4d\x18": _Kind("LZ4", lz4.frame.LZ4FrameDecompressor),
     b"=ybegin ": _Kind("yEnc", YEnc),
     ZSTD_MAGIC: _Kind("Zstandard", None),
     **{b"x" + level: _Kind("zlib", lambda: Inflate(15), _is_zlib) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")},
@@ -119,9 +116,9 @@ class SingleStream:
         return iter(self._decoder) if make is None else pumped(self._decoder, self._read, again=lambda: (make(), self._window.again().read))
 
     def _read(self, size: int) -> bytes:
-        """Read as many bytes as all reads before, so that a stream that ends or breaks early costs little."""
+        """Read as many bytes as all reads before, so that a stream that ends or breaks early costs little. One that makes nothing is damaged."""
         taken = self._window.at - self._start
-        if not self._made and taken >= self._kind.silent:
+        if not self._made and taken >= bounds.SILENT_STREAM:
             raise EOFError("nothing comes out of the first bytes of the stream")
         return self._window.read(min(size, max(PROBE, taken)))
 
