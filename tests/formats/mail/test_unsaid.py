@@ -37,7 +37,7 @@ PLACES = {
     "parameter in pieces": mail(f'X-Note: a; note*0="{ADDRESS[:6]}"; note*1="{ADDRESS[6:]}"\r\n'),
     "charset": mail().replace(b"iso-8859-1", ADDRESS.encode()),
     "boundary": mail(boundary=ADDRESS),
-    "line within base64": mail(body=FILE + b"written to " + ADDRESS.encode() + b"\r\n"),
+    "line within base64": mail(body=b"written to " + ADDRESS.encode() + b"\r\n" + FILE),
 }
 
 
@@ -53,6 +53,7 @@ def test_what_nobody_shows_is_found(place: str) -> None:
         mail('Content-Disposition: attachment; filename="picture.png"\r\nContent-ID: <part1.0305@mail>\r\n'),
         mail("X-Mailer: Microsoft Outlook Express 6.00.2600.0000\r\nX-MS-TNEF-Correlator: 1\r\nX-OriginalArrivalTime: 1\r\n"),
         mail(boundary="Apple-Mail=_0A1B2C3D-4E5F-6789-ABCD-EF0123456789"),
+        mail("X: *" + "a" * 200_000 + "\r\n"),  # a word is tried once, not from each of its letters
     ],
 )
 def test_an_ordinary_mail_says_nothing_else(document: bytes) -> None:

@@ -10,9 +10,9 @@ from veritensor_ray.formats.mail.mime import Field, header_text
 from veritensor_ray.formats.residue.xml_tokens import may_matter
 
 # A parameter with its name, which may count a piece of it (RFC 2231), and its value.
-_PARAMETER = re.compile(r"""([^\s;="*]+)(\*\d{0,3}\*?)?\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))""")
+_PARAMETER = re.compile(r"""(?<![^\s;="*])([^\s;="*]++)(\*\d{0,3}\*?)?\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))""")
 _BOUNDARY = re.compile(r"[\w'()+,./:=? -]{1,70}")
-_NOT_BASE64 = re.compile(rb"^[^\r\n]*[^A-Za-z0-9+/=\s][^\r\n]*$", re.MULTILINE)
+_NOT_BASE64 = re.compile(rb"^[^\r\n]*[^A-Za-z0-9+/=\s][^\r\n]*", re.MULTILINE)
 _MOST_LINES = 1000
 
 
