@@ -36,6 +36,18 @@ def test_a_key_in_a_name_is_found_once(place: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("a.html", PAGE % f"<p class='x{TOKEN}' {TOKEN}='{TOKEN}'>x</p>"),
+        ("a.html", PAGE % f"<p class='x{TOKEN}' {TOKEN}>x</p>"),
+        ("a.xml", TREE % f"<c d='x{TOKEN}' {TOKEN} = '1'/>"),
+    ],
+)
+def test_the_place_of_a_name_is_not_that_of_a_value_before_it(name: str, page: str) -> None:
+    assert page.index(f" {TOKEN}") + 1 in {mark.start for mark in rewritten(page.encode(), name).marks if mark.view == "residue"}
+
+
+@pytest.mark.parametrize(
     "tag",
     [
         "<div class='navbar-collapse-content-wrapper col-md-12 col-lg-offset-2' id='main-navigation-container'>",

@@ -64,7 +64,7 @@ class Attributes:
         nameless = count = 0
         for attribute, at, value in t.attributes(raw, name):
             if is_odd(attribute):
-                self.odd.take(attribute, start + raw.find(attribute), line)
+                self.odd.take(attribute, start + (at if value is None else raw.rfind(attribute, 0, at)), line)
             attribute = attribute.lower()
             if value is None:
                 nameless += attribute not in FLAGS

@@ -130,7 +130,7 @@ class _Tree:
                 line += raw.count("\n", seen, at)
                 seen = at
             if is_odd(attribute):
-                self._odd.take(attribute, start + raw.find(attribute), line)
+                self._odd.take(attribute, start + (at if value is None else raw.rfind(attribute, 0, at)), line)
             if not value or value.isspace():
                 continue
             if attribute.startswith("xmlns"):
