@@ -47,11 +47,7 @@ def read_pdf(source: Source) -> Iterator[Item]:
         yield Gap.of(error)
         return
     except ReadError:  # other viewers may open it
-        objects = find_objects(file, budget)
-        yield from read_document(objects, file, budget)
-        unshown = Unshown(objects, objects, file, set())
-        yield from unshown.read(budget)
-        claim(objects, unshown.packed, file, source.account)
+        yield from _unopened(file, budget, source.account)
         raise
     try:
         handle = pdfium.address(document.raw)
@@ -95,6 +91,15 @@ def read_pdf(source: Source) -> Iterator[Item]:
     finally:
         with pdfium.LOCK:
             document.close()
+
+
+def _unopened(file: BinaryIO, budget: Budget, account: ByteAccount) -> Iterator[Item]:
+    """Read the objects of a document that PDFium cannot open."""
+    objects = find_objects(file, budget)
+    yield from read_document(objects, file, budget)
+    unshown = Unshown(objects, objects, file, set())
+    yield from unshown.read(budget)
+    claim(objects, unshown.packed, file, account)
 
 
 def _before(file: BinaryIO, account: ByteAccount) -> Iterator[Member]:
