@@ -119,15 +119,15 @@ def test_the_name_of_an_index_hides_no_file() -> None:
 def test_binary_values() -> None:
     point = pickle.dumps({"payload": "x"})
     vector = struct.pack("<64f", *(i / 7 for i in range(64)))
-    junk = bytes(range(128, 250)) + LONG.encode() + bytes(range(128, 250))
+    junk, blank = (bytes(range(128, 250)) + said.encode() + bytes(range(128, 250)) for said in (LONG, " " * 9))
     data = database(
         "CREATE TABLE points (id, point BLOB)",
-        ("INSERT INTO points VALUES (?, ?)", [(i, v) for i, v in enumerate([point, vector, PNG, junk, bytes(64)])]),
+        ("INSERT INTO points VALUES (?, ?)", [(i, v) for i, v in enumerate([point, vector, PNG, junk, bytes(64), blank])]),
     )
     assert members(data, SQLITE) == {"points/1/point": point, "points/3/point": PNG}
     blocks, gaps = read(data, SQLITE)
     assert [(text, row, via) for text, row, via in flat(blocks, "row", "decoded_via") if via] == [(LONG, 3, "strings")]
-    assert [(gap.location, gap.count, gap.coverage) for gap in gaps] == [("column points.point", 1, "no-reader")]
+    assert [(gap.location, gap.count, gap.coverage) for gap in gaps] == [("column points.point", 2, "no-reader")]
 
 
 def test_a_chroma_collection() -> None:

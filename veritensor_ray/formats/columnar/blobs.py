@@ -13,11 +13,11 @@ import numpy as np
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.kind import HEAD_BYTES
-from veritensor_ray.formats.common.printable import readable
 from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.images.structure import described
 from veritensor_ray.formats.recognition import by_beginning, by_magic
 from veritensor_ray.formats.residue.read import streams_in
+from veritensor_ray.formats.residue.strings import strings
 
 _CHARS = 4 << 20
 _TEXTS = 4096
@@ -90,7 +90,7 @@ class Blobs:
     def read(self, values: Iterable[BlobValue], via: str | None = None, part: str | None = None) -> Iterator[Item]:
         """Yield the blocks and members made from the values."""
         texts: list[tuple[str, BlobValue]] = []
-        strings: list[tuple[str, BlobValue]] = []
+        runs: list[tuple[str, BlobValue]] = []
         images: list[BlobValue] = []
         size = 0
         for value in values:
@@ -109,13 +109,13 @@ class Blobs:
                 yield Member(value.name, io.BytesIO(data))
             else:
                 self._unread[re.sub(r"\[\d+\]", "[]", value.column)] += 1
-                strings += [(run, value) for run in readable(data)]
+                runs += [(found.text, value) for found in strings(data)]
                 yield from streams_in(data, value.name, self._budget)
             size += len(data)
             if size > _CHARS or len(texts) > _TEXTS:
-                yield from _blocks(texts, strings, images, via, part)
-                texts, strings, images, size = [], [], [], 0
-        yield from _blocks(texts, strings, images, via, part)
+                yield from _blocks(texts, runs, images, via, part)
+                texts, runs, images, size = [], [], [], 0
+        yield from _blocks(texts, runs, images, via, part)
 
     def gaps(self) -> Iterator[Gap]:
         """Yield a gap for each column whose values had no reader. Call it only once."""
@@ -133,9 +133,9 @@ class Blobs:
 
 
 def _blocks(
-    texts: list[tuple[str, BlobValue]], strings: list[tuple[str, BlobValue]], images: list[BlobValue], via: str | None, part: str | None
+    texts: list[tuple[str, BlobValue]], runs: list[tuple[str, BlobValue]], images: list[BlobValue], via: str | None, part: str | None
 ) -> Iterator[Block]:
-    for found, how in ((texts, via), (strings, f"{via}+strings" if via else "strings")):
+    for found, how in ((texts, via), (runs, f"{via}+strings" if via else "strings")):
         if found:
             yield Block([text for text, _ in found], **_places([value for _, value in found]), part=part, decoded_via=how)
     if images:
