@@ -13,10 +13,13 @@ from PIL import Image
 from tests.cleaning.marked import rewritten
 from tests.formats.images.test_read import behind_the_pixels, chunk, saved, with_segment
 from tests.formats.reading import reader_source
+from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.images import claims
 from veritensor_ray.formats.images.read import read_image
+from veritensor_ray.formats.images.structure import parts_of
 from veritensor_ray.formats.residue.read import read_residue
 from veritensor_ray.formats.residue.strings import long_runs
 
@@ -43,6 +46,7 @@ def _with_thumbnail() -> bytes:
 PLACES = {
     "chunk that nobody knows": ("a.png", behind_the_pixels(chunk(b"teSt", b"\1\2" + ADDRESS))),
     "compressed, in a chunk that nobody knows": ("a.png", behind_the_pixels(chunk(b"teSt", zlib.compress(ADDRESS)))),
+    "in UTF-16, in a chunk that nobody knows": ("a.png", behind_the_pixels(chunk(b"teSt", ADDRESS.decode().encode("utf-16-le")))),
     "keyword of a text": ("a.png", behind_the_pixels(chunk(b"tEXt", ADDRESS + b"\0words"))),
     "behind a compressed text": ("a.png", behind_the_pixels(chunk(b"zTXt", b"Title\0\0" + zlib.compress(b"words") + ADDRESS))),
     "color profile": ("a.png", behind_the_pixels(chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(ADDRESS)))),
@@ -103,6 +107,16 @@ def test_only_long_runs_that_are_no_gradient_are_readable() -> None:
     gradient = bytes(range(40, 100)) + bytes(value // 3 + 40 for value in range(150))
     assert [gradient[start:end] for start, end in long_runs(gradient)] == []
     assert long_runs(b"\xff" + ADDRESS + b"\xff" + b"too short") == [(1, 1 + len(ADDRESS))]
+
+
+def test_a_chunk_of_many_texts_is_searched_once() -> None:
+    texts = [f"text {number:06}" for number in range(100_000)]
+    body = b"\1\1".join(text.encode("utf-16-le") for text in texts)
+    data = behind_the_pixels(chunk(b"teSt", body))
+    parts = parts_of(data, Budget(Limits(), len(data)))
+    assert parts is not None
+    assert [text for name, text in parts.texts if name == "teSt"] == texts
+    assert sum(end - start for start, end, reading in parts.claims.ranges if reading == "text") == sum(map(len, texts)) * 2
 
 
 @pytest.mark.parametrize(("tag", "kind", "size"), [(65000, 4, 4), (65000, 2, 1), (273, 4, 4)])

@@ -14,9 +14,13 @@ from tests.formats.pdf.building import FONT, pdf, stream, text, write
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.media_types import PDF
 from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.common.account import ByteAccount
+from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Member, Source
+from veritensor_ray.formats.pdf.pdf_objects import find_objects
 from veritensor_ray.formats.pdf.read import read_pdf
+from veritensor_ray.formats.pdf.unshown import claim
 from veritensor_ray.formats.residue.read import read_residue
 
 PLAIN = pdf(text("Good morning to everybody"))
@@ -114,6 +118,16 @@ def test_lines_of_a_comment_are_one_text() -> None:
     source = Source(io.BytesIO(document), Kind(PDF), Limits())
     list(read_pdf(source))
     assert [document[start:end] for start, end in source.account.unclaimed(len(document))] == [(b"% one of the lines\n" * 3).rstrip()]
+
+
+def test_many_streams_whose_length_is_a_large_object() -> None:
+    number = b"7" + b"x" * (8 << 20)
+    document = write([b"<</Type/Catalog>>", number, *[b"<</Length 2 0 R>>stream\n" + b"a" * 9 + b"\nendstream"] * 3000])
+    file, account = io.BytesIO(document), ByteAccount()
+    held = find_objects(file, Budget(Limits(), len(document)))
+    claim(held, [], file, account)
+    assert len(held.streams) == 3000
+    assert account.bytes["text"] == 3000 * 7
 
 
 @pytest.mark.parametrize("piece", [b"ID ", b"BI ID a ", b"[(", b"<</a ", b"(\\", b"(a) 1 "])

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.orc
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from tests.formats.columnar.avro.test_read import record, written
 from tests.formats.residue.accounts import PLANTED, both, found
@@ -286,6 +287,7 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "Arrow: a time zone": ("a.arrow", lambda: arrow(pa.table({"a": pa.array([1], pa.timestamp("s", PLANTED.decode()))}))),
     "Avro: behind the records": ("a.avro", lambda: avro_with(PLANTED)),
     "Avro: behind the compressed data of a block": ("a.avro", lambda: avro_with(zlib.compress(b"")[2:-4] + PLANTED, "deflate")),
+    "Avro: behind the first frame of a block": ("a.avro", lambda: avro_with(zstandard.compress(b"") + PLANTED, "zstandard")),
     "Avro: between blocks": ("a.avro", lambda: avro() + bytes(3) + PLANTED),
     "Avro: a key": ("a.avro", lambda: avro(metadata={PLANTED.decode(): "x"})),
     "Avro: a decimal": ("a.avro", lambda: written(SCHEMA, [

@@ -46,6 +46,15 @@ def cells(data: bytes, *names: str) -> list[Any]:
     return [row[:-1] for row in flat(read(data, SQLITE)[0], *(names or ("row", "column", "part")), "view") if row[-1] == "visible"]
 
 
+def test_names_that_their_own_definitions_do_not_mention() -> None:
+    data = database(
+        "CREATE TABLE t (a UNIQUE)",
+        """CREATE VIEW "some ""odd"" name" AS SELECT 1""",
+        """CREATE VIEW other AS SELECT 'some "odd" name'""",
+    )
+    assert [row for row in flat(read(data, SQLITE)[0], "column") if row[1] == "names"] == [('some "odd" name', "names")]
+
+
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])
 def test_every_text_with_row_column_and_table(encoding: str) -> None:
     data = database(

@@ -16,9 +16,9 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
-from veritensor_ray.formats.common.printable import readable
 from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.images.claims import Claims, is_clean, tiff
+from veritensor_ray.formats.residue.strings import strings
 
 _INFLATED = bounds.IMAGE_TEXT  # bytes of one text; all texts together may have four times as many
 _FEWEST_TRAILING = 16  # bytes that are not zero; fewer are padding or a stray line end
@@ -190,12 +190,9 @@ def _exif_chunk(body: bytes, parts: Parts, _: str, at: int) -> None:
 
 
 def _unknown(body: bytes, parts: Parts, name: str, at: int) -> None:
-    known = 0
-    for run in readable(body):
-        parts.add(name, run)
-        if (found := body.find(run.encode(), known)) >= 0:
-            known = found + len(run.encode())
-            parts.claims.add(at + found, at + known, "text")
+    for found in strings(body):
+        parts.add(name, found.text)
+        parts.claims.add(at + found.at, at + found.at + found.size, "text")
 
 
 _CHUNKS: dict[bytes, Callable[[bytes, Parts, str, int], None]] = {

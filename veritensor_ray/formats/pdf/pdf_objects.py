@@ -93,12 +93,12 @@ class Objects:
         at = bisect_right(self.starts, position) - 1
         return self.numbers[at] if at >= 0 else 0
 
-    def body(self, number: int) -> bytes:
-        """The last version of an object."""
+    def body(self, number: int, most: int = _MOST_BYTES) -> bytes:
+        """The last version of an object, or so much of it."""
         if self._bodies is None:
             self._bodies = dict(zip(self.numbers, self.starts, strict=True))
         start = self._bodies.get(number)
-        return b"" if start is None else self.text[start : self.span(start)[1]]
+        return b"" if start is None else self.text[start : min(self.span(start)[1], start + most)]
 
     def span(self, position: int) -> tuple[int, int]:
         """The start of the object at a position, and of the next one."""

@@ -20,6 +20,7 @@ from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.pdf.drawn_text import MOST, unpacked
 from veritensor_ray.formats.pdf.named_strings import decode
 from veritensor_ray.formats.pdf.pdf_objects import OBJECT_STREAM, STRING, Objects, Stream, matching
+from veritensor_ray.formats.residue.known_text import KnownText
 from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, long_runs, strings
 
 _SPACE = rb"[\x00\t\n\f\r ]"
@@ -37,6 +38,7 @@ _REFS = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"
 _READ = re.compile(rb"/Type" + _SPACE + rb"*+/(?:Metadata|EmbeddedFile|XRef)(?![A-Za-z])")  # by the reader of the document
 _LENGTH = re.compile(rb"/Length(?:" + _REF + rb"|" + _SPACE + rb"+(\d{1,10}))")
 _INTEGER = re.compile(_SPACE + rb"*(\d{1,10})")
+_LONGEST = 64  # bytes of an object that is a number
 _FORM_FILES = re.compile(rb"/XFA" + _SPACE + rb"*+\[([^\[\]]*+)\]")
 _NAME = re.compile(rb"(?<!/DocChecksum )/([^\x00-\x20()<>\[\]{}/%]{8,2000})")
 _ORDINARY_NAME = re.compile(rb"[A-Za-z+,_.:-]{1,60}\d{0,6}[A-Za-z]?|ASCII85Decode|(?:/[A-Za-z.]{1,24}\d{0,4})+")
@@ -59,7 +61,6 @@ _ASCII_IMAGE = re.compile(rb"A85|AHx|ASCII")  # in the dictionary of one within 
 _MOSTLY = 0.2
 _KERNED = -200  # thousandths of the font's size, from which a distance between letters is a space
 _BLANK = re.compile(r"\s+")
-_SEARCHED = 1 << 31  # characters
 _MOST_GIVEN = bounds.HELD  # characters of pages against which texts are compared
 
 
@@ -92,7 +93,7 @@ class Unshown:
         """
         if self._names:
             yield Block(["\n".join(self._names)], column="names", view="metadata")
-        known = _Known("\n".join(self._given))
+        known = KnownText(self._given)  # without spaces
         for stream in self._streams:
             data = unpacked(self._file, stream)
             if data is None or len(data) > MOST:
@@ -106,18 +107,6 @@ class Unshown:
             data = unpacked(self._file, stream)
             if data is not None and len(data) <= MOST:
                 yield from _lines(stream, _besides(data), known, in_file)
-
-
-class _Known:
-    """Text that has been given, without spaces. After many searches in it, everything counts as new."""
-
-    def __init__(self, text: str) -> None:
-        self._text, self._left = text, _SEARCHED
-
-    def lacks(self, line: str) -> bool:
-        """Return whether a line, without spaces, is new."""
-        self._left -= len(self._text)
-        return self._left < 0 or line not in self._text
 
 
 def claim(held: Objects, left: Sequence[Stream], file: BinaryIO, account: ByteAccount) -> None:
@@ -146,7 +135,7 @@ def _declared(stream: Stream, held: Objects) -> int:
     if not found:
         return stream.length
     reference, direct = found[-1]
-    said = _INTEGER.search(held.body(int(reference))) if reference else None
+    said = _INTEGER.search(held.body(int(reference), _LONGEST)) if reference else None
     declared = int(direct or (said[1] if said else stream.length))
     return declared if 0 < declared < stream.length else stream.length
 
@@ -169,7 +158,7 @@ def _unread(objects: Objects, held: Objects, drawn: set[int]) -> list[Stream]:
     ]
 
 
-def _stream(stream: Stream, data: bytes, known: _Known, in_file: bool) -> Iterator[Item]:
+def _stream(stream: Stream, data: bytes, known: KnownText, in_file: bool) -> Iterator[Item]:
     """Yield the lines of a stream that are not `known`; the whole stream, if it is not the content of a page."""
     name, content = f"stream at byte {stream.offset}", _without_images(data)[0]
     rest = list(_other(content))
@@ -179,7 +168,7 @@ def _stream(stream: Stream, data: bytes, known: _Known, in_file: bool) -> Iterat
     yield from _lines(stream, [*_written(content), *(one.text for run in rest for one in strings(run))], known, in_file)
 
 
-def _lines(stream: Stream, lines: Iterable[str], known: _Known, in_file: bool) -> Iterator[Block]:
+def _lines(stream: Stream, lines: Iterable[str], known: KnownText, in_file: bool) -> Iterator[Block]:
     """Yield those lines of a stream that are not known, as one text."""
     new = "\n".join(line for line in dict.fromkeys(lines) if len(bare := _BLANK.sub("", line)) >= SHORTEST and known.lacks(bare))
     if new and in_file:

@@ -221,9 +221,9 @@ class _Tables:
         self._indexes = set(_index_tables(self.entries))
 
     def names(self) -> Iterator[Block]:
-        """Yield names that no definition mentions."""
+        """Yield names that their own definitions do not mention."""
         names = dict.fromkeys((*(name for _, name, _ in self.entries), *(tree.table for tree in self._trees)))
-        defined = "\n".join([*(sql for _, _, sql in self.entries)])
+        defined = {name for _, name, sql in self.entries if name in sql}
         if odd := [name for name in names if name not in defined and not _AUTOMATIC.fullmatch(name)]:
             yield Block(odd, column="names", part="schema", view="metadata")
 

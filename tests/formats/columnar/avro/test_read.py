@@ -13,6 +13,7 @@ from typing import Any
 import fastavro
 import pyarrow as pa
 import pytest
+import zstandard
 
 from tests.formats.images.test_read import PNG
 from tests.formats.reading import flat, members, read, reader_source, split, until_error
@@ -205,3 +206,8 @@ def test_damage_anywhere() -> None:
             read(data, AVRO)
         except ReadError as error:
             assert "\n" not in str(error)
+
+
+def test_what_follows_the_first_frame_of_a_block_stays_apart() -> None:
+    behind = b"x" * (3 << 20)
+    assert avro._UNPACK["zstandard"](zstandard.compress(b"some words") + behind) == (b"some words", behind)

@@ -19,9 +19,12 @@ from tests.formats.images.test_read import PNG
 from tests.formats.reading import flat, members, read, reader_source, split, until_error
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.columnar.orc import read as orc_reader
 from veritensor_ray.formats.columnar.orc import structure as orc_runs
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.recognition import sniff
+from veritensor_ray.formats.residue.hidden import hidden
 
 ORC = Kind("application/vnd.apache.orc")
 S = pa.string()
@@ -138,6 +141,19 @@ def test_a_column_that_does_not_decode_costs_no_other() -> None:
             assert flat(blocks) and gaps[0].location
             return
     raise AssertionError("nothing was damaged")
+
+
+def test_entries_of_a_dictionary_that_no_row_has_are_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [f"word number {number:04}" for number in range(512)]
+    ascending = b"\xc1\xff\x00\x02"  # the numbers from 0 to 511, and then 512 times 0
+    data = written(pa.table({"c": words}), dictionary_key_size_threshold=1.0, compression="uncompressed")
+    assert data.count(ascending) == 1
+    pieces: list[bytes] = []
+    monkeypatch.setattr(orc_reader, "hidden", lambda data, column: pieces.append(data) or hidden(data, column))  # type: ignore[func-returns-value]
+    reader = orc_reader.read_orc(reader_source(data.replace(ascending, ascending[:3] + b"\0"), ORC))
+    given = flat([item for item in reader if isinstance(item, Block)], "column", "view")
+    assert [text for text, column, view in given if view == "residue" and column == "c"] == words[1:]
+    assert len(pieces) < 10
 
 
 def test_a_dictionary_that_makes_much_of_little_ends() -> None:

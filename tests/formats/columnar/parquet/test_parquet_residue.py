@@ -1,4 +1,4 @@
-"""Pages whose headers say odd things of themselves end, and are read in proportion to their size."""
+"""Hostile pages end and are read in proportion to their size, and any number of bounds is compared with any number of values at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.core.config import Limits
-from veritensor_ray.formats.columnar.parquet.parquet_residue import ParquetResidue
+from veritensor_ray.formats.columnar.parquet.parquet_file import TopField
+from veritensor_ray.formats.columnar.parquet.parquet_residue import GroupResidue, ParquetResidue
 from veritensor_ray.formats.columnar.parquet.thrift import BINARY, I32, Struct, encoded
 from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Budget
@@ -52,3 +53,12 @@ def test_pages_with_odd_headers_end(page: bytes) -> None:
     file = _Counted(data)
     ParquetResidue(file, ByteAccount(), Budget(Limits(), len(data))).group(0)
     assert file.asked < 1 << 22
+
+
+def test_many_bounds_that_are_beginnings_of_values() -> None:
+    values = [f"{number:058} and the rest of the value" for number in range(100_000)]
+    bounds = {value[:size].encode() for value in values[:5000] for size in range(60, 65)}
+    odd = {b"x" * 64, b"y" * 59}
+    group = GroupResidue({"a": TopField("a", [], [], 0)}, {0: (set(), bounds | odd)})
+    group.see(pa.record_batch({"a": values}))
+    assert group.left() == {0: odd}

@@ -35,6 +35,7 @@ from veritensor_ray.formats.common.personal_numbers import BELOW, LEAST
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.utf8 import utf8
 from veritensor_ray.formats.json.value_tree import is_text
+from veritensor_ray.formats.residue.known_text import KnownText
 from veritensor_ray.formats.residue.strings import VIEW, strings
 
 _BATCH_ROWS = 1024
@@ -186,8 +187,8 @@ def _read_batches(
 
 def _beside_names(schemas: list[bytes], schema: pa.Schema) -> Iterator[Block]:
     """Yield strings in descriptions of a schema that are neither names nor metadata."""
-    known = "\n".join(_described(schema, schema.metadata))
-    odd = dict.fromkeys(found.text for data in schemas for found in strings(data) if found.text not in known)
+    known = KnownText(_described(schema, schema.metadata))
+    odd = dict.fromkeys(found.text for data in schemas for found in strings(data) if known.lacks(found.text))
     if odd:
         yield Block(list(odd), column="schema", view=VIEW)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import io
 import json
 import lzma
 import zlib
@@ -18,6 +19,7 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.columnar import snappy
 from veritensor_ray.formats.columnar.avro.structure import Compiler, RecordTexts, Step, number, stretch
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
+from veritensor_ray.formats.common.decoders import Zstd
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.json.value_tree import is_text
 from veritensor_ray.formats.residue.hidden import hidden
@@ -248,10 +250,14 @@ def _limited(made: Callable[[], Any]) -> _Unpack:
 
 
 def _zstandard(packed: bytes) -> tuple[bytes, bytes]:
-    data = zstandard.ZstdDecompressor().stream_reader(packed).read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise LimitExceeded("block_bytes", f"an Avro block expands to more than {_LARGEST} bytes")
-    return bytes(data), b""
+    file, pieces, size = io.BytesIO(packed), [], 0
+    frame = Zstd(file.read, single=True)
+    for piece in frame:
+        pieces.append(piece)
+        size += len(piece)
+        if size > _LARGEST:
+            raise LimitExceeded("block_bytes", f"an Avro block expands to more than {_LARGEST} bytes")
+    return b"".join(pieces), frame.unused_data + file.read()
 
 
 _UNPACK: dict[str, _Unpack] = {

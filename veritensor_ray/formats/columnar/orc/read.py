@@ -385,7 +385,8 @@ class _StripeReader:
         if np.any((chosen < 0) | (chosen >= size)):
             raise Malformed("a value is not in its dictionary")
         unused = np.setdiff1d(np.arange(size), chosen)
-        self._file.unread += [*entries.take(pa.array(unused)).to_pylist(), data[int(offsets[-1]) :]]
+        # two zeros, because single characters with one zero each would look like UTF-16
+        self._file.unread += [b"\0\0".join(entries.take(pa.array(unused)).to_pylist()), data[int(offsets[-1]) :]]
         for first, last in stretches(np.cumsum(lengths[chosen]), _BATCH_BYTES, _BATCH_VALUES):
             values = entries.take(pa.array(chosen[first:last]))
             self._file.budget.add(values.nbytes)  # copied from the dictionary, however often it is repeated

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import compress
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -220,11 +221,8 @@ class GroupResidue:
         """Drop bounds that are beginnings of values, the last byte of which may be greater by one."""
         if len(left) > 2 * len(self._limits[leaf]):
             return left  # most of it is a dictionary, of which more will be seen
-        beginnings = {
-            value
-            for value in left.to_pylist()
-            if len(value) in _CUT and value in self._limits[leaf] and pc.any(pc.starts_with(values, value[:-4])).as_py()
-        }
+        cut = [value for value in left.to_pylist() if len(value) in _CUT and value in self._limits[leaf]]
+        beginnings = {value for size in _CUT for value in _beginning([one for one in cut if len(one) == size], size - 4, values)}
         return pa.array([value for value in left.to_pylist() if value not in beginnings], pa.binary()) if beginnings else left
 
     def left(self) -> dict[int, set[bytes]]:
@@ -232,6 +230,13 @@ class GroupResidue:
         for leaf in list(self._seen):
             self._compare(leaf)
         return {leaf: set(values.to_pylist()) for leaf, values in self._values.items()}
+
+
+def _beginning(cut: list[bytes], size: int, values: pa.ChunkedArray) -> Iterator[bytes]:
+    """Yield what begins, for `size` bytes, like one of the values."""
+    if cut:
+        heads = pa.array([one[:size] for one in cut], pa.binary())
+        yield from compress(cut, pc.is_in(heads, value_set=pc.binary_slice(values, 0, size)).to_pylist())
 
 
 def _leaves(column: pa.Array) -> Iterator[pa.Array | None]:

@@ -17,6 +17,7 @@ from veritensor_ray.formats.common.account import Reading
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.json.value_tree import is_text
 from veritensor_ray.formats.residue.hidden import hidden
+from veritensor_ray.formats.residue.known_text import KnownText
 from veritensor_ray.formats.residue.strings import SHORTEST, strings
 
 _HEAP = b"GCOL\x01\0\0\0"  # the beginning of a collection of values of variable length
@@ -66,30 +67,29 @@ class Hdf5Strings:
         if not dataset.chunks:
             return
         is_plain = not dataset.id.get_create_plist().get_nfilters() and not dataset.dtype.hasobject
-        for number in range(min(dataset.id.get_num_chunks(), _REMEMBERED)):
-            about = dataset.id.get_chunk_info(number)
+        for about in _chunks(dataset):
             self._account.claim(about.byte_offset, about.byte_offset + about.size, reading)
             inside = tuple(slice(0, max(0, end - first)) for first, end in zip(about.chunk_offset, dataset.shape, strict=True))
-            if is_plain and any(one.stop < size for one, size in zip(inside, dataset.chunks, strict=True)):
+            if is_plain and any(one.stop < most for one, most in zip(inside, dataset.chunks, strict=True)):
                 chunk = np.frombuffer(dataset.id.read_direct_chunk(about.chunk_offset)[1], dataset.dtype).reshape(dataset.chunks).copy()
                 chunk[inside] = np.zeros((), dataset.dtype)
                 yield from hidden(chunk.tobytes(), "outside of the dataset")
 
     def claim(self, size: int) -> None:
         """Claim the strings between the data that are known. A range that is too large to be looked at is left."""
-        texts = "\n".join(self._texts)
+        known = KnownText(self._texts)
         for start, end in list(self._account.unclaimed(size)):
             if end - start <= bounds.HELD:
                 self._file.seek(start)
-                self._claim(bytearray(self._file.read(end - start)), start, texts)
+                self._claim(bytearray(self._file.read(end - start)), start, known)
 
-    def _claim(self, data: bytearray, start: int, texts: str) -> None:
+    def _claim(self, data: bytearray, start: int, known: KnownText) -> None:
         at = data.find(_HEAP)
         while at >= 0:
             at = data.find(_HEAP, self._claim_heap(data, at, start))
         for found in strings(bytes(data)):
             tries = (found.text[first : len(found.text) - last] for first, last in _TRIES)
-            if any(len(text) >= _SURE and text in texts for text in tries):
+            if any(len(text) >= _SURE and not known.lacks(text) for text in tries):
                 self._account.claim(start + found.at, start + found.at + found.size, "text")
 
     def _claim_heap(self, data: bytearray, at: int, start: int) -> int:
@@ -106,6 +106,18 @@ class Hdf5Strings:
                 data[place : first + size] = bytes(first + size - place)
             place = first + size + -size % 8
         return max(place, at + 1)
+
+
+def _chunks(dataset: Any) -> list[Any]:
+    """Return where the chunks of a dataset are, up to a limit. To ask for one by its number would count from the first one each time."""
+    found: list[Any] = []
+
+    def add(about: Any) -> bool | None:
+        found.append(about)
+        return True if len(found) >= _REMEMBERED else None
+
+    dataset.id.chunk_iter(add)
+    return found
 
 
 _TRIES = [(first, last) for first in range(_BEFORE + 1) for last in range(_BEHIND + 1)]
