@@ -121,13 +121,12 @@ def test_lines_of_a_comment_are_one_text() -> None:
 
 
 def test_many_streams_whose_length_is_a_large_object() -> None:
-    number = b"7" + b"x" * (8 << 20)
-    document = write([b"<</Type/Catalog>>", number, *[b"<</Length 2 0 R>>stream\n" + b"a" * 9 + b"\nendstream"] * 3000])
+    large = b"x" * (8 << 20)
+    document = write([b"<</Type/Catalog>>", large, *[b"<</Length 2 0 R>>stream\n" + b"a" * 9 + b"\nendstream"] * 3000])
     file, account = io.BytesIO(document), ByteAccount()
     held = find_objects(file, Budget(Limits(), len(document)))
     claim(held, [], file, account)
-    assert len(held.streams) == 3000
-    assert account.bytes["text"] == 3000 * 7
+    assert account.bytes["text"] == sum(stream.length for stream in held.streams.values()) >= 3000 * 9
 
 
 @pytest.mark.parametrize("piece", [b"ID ", b"BI ID a ", b"[(", b"<</a ", b"(\\", b"(a) 1 "])

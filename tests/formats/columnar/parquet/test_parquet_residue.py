@@ -57,7 +57,7 @@ def test_pages_with_odd_headers_end(page: bytes) -> None:
 
 def test_many_bounds_that_are_beginnings_of_values() -> None:
     values = [f"{number:058} and the rest of the value" for number in range(100_000)]
-    bounds = {value[:size].encode() for value in values[:5000] for size in range(60, 65)}
+    bounds = {value[:size].encode() for value in values[:20_000] for size in range(60, 65)}
     odd = {b"x" * 64, b"y" * 59}
     group = GroupResidue({"a": TopField("a", [], [], 0)}, {0: (set(), bounds | odd)})
     group.see(pa.record_batch({"a": values}))

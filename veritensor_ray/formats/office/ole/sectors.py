@@ -12,8 +12,8 @@ _ENTRY, _STREAM, _ROOT = 128, 2, 5
 _LAST = 0xFFFFFFFA  # sectors from here on are marks
 
 
-class _Seen(NamedTuple):
-    """What is known to belong to something: sectors, and pieces of sectors."""
+class _TakenSectors(NamedTuple):
+    """What belongs to a chain already: sectors, and pieces of sectors."""
 
     sectors: set[int]
     pieces: set[int]
@@ -21,13 +21,13 @@ class _Seen(NamedTuple):
 
 def claim_sectors(ole: Any, account: ByteAccount) -> None:
     """Claim what belongs to an OLE file that the library has opened."""
-    fat, size, seen = ole.fat, ole.sectorsize, _Seen(set(), set())
+    fat, size, taken = ole.fat, ole.sectorsize, _TakenSectors(set(), set())
     account.claim(0, _HEADER, "structure")
     for sector in _tables(ole):
         account.claim((sector + 1) * size, (sector + 2) * size, "structure")
     for first in (ole.first_dir_sector, ole.first_mini_fat_sector):
         is_directory = first == ole.first_dir_sector
-        for number, at in enumerate(_offsets(fat, first, size, seen)):
+        for number, at in enumerate(_offsets(fat, first, size, taken)):
             if not is_directory:
                 account.claim(at, at + size, "structure")
                 continue
@@ -35,11 +35,11 @@ def claim_sectors(ole: Any, account: ByteAccount) -> None:
                 entry = number * (size // _ENTRY) + place // _ENTRY
                 if entry < len(ole.direntries) and ole.direntries[entry] is not None:
                     account.claim(at + place, at + place + _ENTRY, "structure")
-    mini = list(_offsets(fat, ole.root.isectStart, size, seen))
+    mini = list(_offsets(fat, ole.root.isectStart, size, taken))
     ole.loadminifat()
     for entry in ole.direntries:
         if entry is not None and entry.entry_type == _STREAM:
-            for start, end in _ranges(ole, entry, mini, seen):
+            for start, end in _ranges(ole, entry, mini, taken):
                 account.claim(start, end, "text")
 
 
@@ -69,15 +69,15 @@ def _chain(table: Sequence[int], first: int, seen: set[int]) -> Iterator[int]:
         first = table[first]
 
 
-def _offsets(fat: Sequence[int], first: int, size: int, seen: _Seen) -> Iterator[int]:
-    return ((sector + 1) * size for sector in _chain(fat, first, seen.sectors))
+def _offsets(fat: Sequence[int], first: int, size: int, taken: _TakenSectors) -> Iterator[int]:
+    return ((sector + 1) * size for sector in _chain(fat, first, taken.sectors))
 
 
-def _ranges(ole: Any, entry: Any, mini: Sequence[int], seen: _Seen) -> Iterator[tuple[int, int]]:
+def _ranges(ole: Any, entry: Any, mini: Sequence[int], taken: _TakenSectors) -> Iterator[tuple[int, int]]:
     """Yield the ranges of a stream, of which a small one is stored in pieces of larger sectors."""
     small = entry.size < ole.minisectorcutoff
     size = ole.minisectorsize if small else ole.sectorsize
-    chain = _chain(ole.minifat if small else ole.fat, entry.isectStart, seen.pieces if small else seen.sectors)
+    chain = _chain(ole.minifat if small else ole.fat, entry.isectStart, taken.pieces if small else taken.sectors)
     for done, sector in zip(range(0, entry.size, size), chain, strict=False):  # an empty stream begins at any sector, and takes none
         at = sector * size
         place = (mini[at // ole.sectorsize] + at % ole.sectorsize if at // ole.sectorsize < len(mini) else None) if small else at + size
