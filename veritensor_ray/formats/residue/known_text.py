@@ -1,4 +1,4 @@
-"""Tells what has been given already from what is new, in bounded time: a hostile file may have as many odd strings as texts."""
+"""Separates what is new from what has been given already, in bounded time: a hostile file may have as many odd strings as texts."""
 
 from __future__ import annotations
 

@@ -80,8 +80,8 @@ def test_every_word_that_is_read_can_be_changed(name: str) -> None:
     before = DOCUMENTS[name]()
     data, undone = masked(before, name, WORD, "7")
     assert masked(before, name, WORD, "7")[0] == data, "equal orders give equal bytes"
-    assert {mark.column for mark in undone} <= {"sheet"}, "formulas refer to sheets by their names"
-    assert {mark.column for mark in marks(data, name, WORD)} <= {"sheet"}
+    assert {mark.column for mark in undone if mark.view != "residue"} <= {"sheet"}, "formulas refer to sheets by their names"
+    assert {mark.column for mark in marks(data, name, WORD) if mark.view != "residue"} <= {"sheet"}
 
 
 def shape(data: bytes) -> dict[str, list[tuple[str, list[str]]]]:
