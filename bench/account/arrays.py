@@ -114,7 +114,7 @@ def _gguf_places() -> Iterator[Place]:
 
 def _record_places(record: bytes) -> Iterator[Place]:
     yield from proto_places(record, file_of)
-    yield from in_all_forms("record that is no message", "", lambda raw: file_of(record, raw))
+    yield from in_all_forms("record that is not a message", "", lambda raw: file_of(record, raw))
     yield from in_all_forms("between records", "", lambda raw: file_of(record) + raw + file_of(record))
     yield from in_all_forms("record with a wrong checksum", "", lambda raw: file_of(record, raw)[:-1] + b"\xff")
     yield from role("text", lambda text: file_of(example(t=[text])))

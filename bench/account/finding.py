@@ -114,7 +114,7 @@ def _in_safetensors(data: bytes) -> Iterator[Place]:
 
 
 def chosen(found: Iterable[Place], per_place: int, per_kind: int) -> list[Place]:
-    """Return places of each kind: at most so many of equal words, and at most so many of a kind, spread evenly."""
+    """Return places of each kind, evenly spread: at most a given number of equal words, and at most a given number of a kind."""
     kinds: dict[str, dict[str, list[Place]]] = defaultdict(lambda: defaultdict(list))
     for one in found:
         alike = kinds[one.kind][one.where]

@@ -30,8 +30,8 @@ from veritensor_ray.masking.values_in_bytes import OVERLAP, ValuesInBytes
 
 _SHORTEST = 8  # characters of a value that is searched for; shorter ones stand in many places by chance
 _SHORTEST_NUMBER = 10  # digits of a number without any other character: tables are full of shorter ones
-_ANYWHERE = ("pii.date-of-birth",)  # rules whose values are nobody's in another place: other columns have the same dates
-_VARIED = 5  # different characters of such a value: 000-00-0000 is nobody's
+_ANYWHERE = ("pii.date-of-birth",)  # rules whose values say nothing about anybody in another place: other columns have the same dates
+_VARIED = 5  # different characters of such a value: 000-00-0000 identifies nobody
 _KEY_LINE = 24  # characters of a line of a value that has several, such as a private key
 _KEY_LINES = 16
 _TELLING = re.compile(r"\d|@")  # a value of letters alone, such as a name, is also a word that stays where no engine took it for one

@@ -19,9 +19,22 @@ NOISE = bytes(range(128, 192)) + bytes(8)
         (b" " * 20, []),
         (b"\x07" + "wide text".encode("utf-16-le"), [FoundString(1, 18, "wide text", "utf-16-le")]),
         (b"\x07\x07" + "wide text".encode("utf-16-be"), [FoundString(2, 18, "wide text", "utf-16-be")]),
+        (b"\x07\x07" + "wide text".encode("utf-16-be") + b"\x07", [FoundString(2, 18, "wide text", "utf-16-be")]),
         (b"", []),
     ],
-    ids=["short", "too short", "in noise", "two", "UTF-8", "broken UTF-8", "blanks", "UTF-16, odd place", "UTF-16, big-endian", "empty"],
+    ids=[
+        "short",
+        "too short",
+        "in noise",
+        "two",
+        "UTF-8",
+        "broken UTF-8",
+        "blanks",
+        "UTF-16, odd place",
+        "UTF-16, big-endian",
+        "UTF-16, big-endian, before another byte",
+        "empty",
+    ],
 )
 def test_what_is_readable(data: bytes, found: list[FoundString]) -> None:
     assert list(strings(data)) == found

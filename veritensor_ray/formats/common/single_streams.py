@@ -43,7 +43,7 @@ class YEnc:
     _PART = re.compile(rb"=ypart[^\n]*\n")
     _SHIFTED = bytes((code - 42) % 256 for code in range(256))
     _HEAD = 4096  # bytes of the first line, most of which are a name
-    _TAIL = PIECE // 16  # bytes that wait for the next ones, so that few lines that are no data are cut
+    _TAIL = PIECE // 16  # bytes that wait for the next ones, so that few lines without data are cut
 
     def __init__(self) -> None:
         self.eof, self._begun, self._data = False, False, b""

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from veritensor_ray.core.media_types import SVG
 from veritensor_ray.formats.residue.xml_tokens import may_matter
 
-_UNREAD = ("cell_type", "execution_count", "output_type")  # whose values are no texts
+_UNREAD = ("cell_type", "execution_count", "output_type")  # keys whose values are not given as texts
 _LEAST = 10**11  # shorter numbers identify nobody
 
 

@@ -64,6 +64,7 @@ def _wide(data: bytes, plain: Flags, zero: Flags) -> Iterator[FoundString]:
         for start, end in _runs(followed[first::2]):
             begin = first + 2 * start
             big = begin > 0 and data[begin - 1] == 0
+            end += big and first + 2 * end < len(data) and bool(plain[first + 2 * end])  # its last character has no zero behind it
             text = data[begin : first + 2 * end : 2].decode("ascii")
             yield FoundString(begin - big, 2 * len(text), text, "utf-16-be" if big else "utf-16-le")
 

@@ -15,7 +15,7 @@ _NUMBERS = ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148), (148, 15
 _DEVICES = ((329, 337), (337, 345))
 _MAGIC, _PREFIX = slice(257, 263), (345, 500)
 _DIGITS = b"01234567 \0"
-# Of extended headers: keys whose values are names of files, which are no text, or comments, which are; keys of numbers, and of users.
+# Keys of extended headers: names of files (which are not given as text) and comments (which are); numbers; users.
 _NAMED = {"path", "linkpath", "comment", "GNU.sparse.name", "GNU.sparse.map"}
 _COUNTED = {"size", "mtime", "atime", "ctime", "uid", "gid", "SCHILY.dev", "SCHILY.ino", "SCHILY.nlink", "LIBARCHIVE.creationtime"}
 _OWNERS = {"uname", "gname"}

@@ -138,7 +138,7 @@ class _Orc:
         self.unread.clear()
 
     def names(self) -> Iterator[str]:
-        """Yield the names of fields, and the keys and values of what is said about them."""
+        """Yield the names of fields, and the keys and values of their attributes."""
         for made in self.types:
             yield from (*made.names, *made.said)
 

@@ -14,7 +14,7 @@ from veritensor_ray.formats.common.utf8 import utf8
 
 _CHUNK = 4 << 20
 _DEEPEST = 100  # fields in fields
-_FIELDS = 4096  # of an item, in any depth, that are told from what is between them
+_FIELDS = 4096  # of an item, at any depth, that are told apart from what is between them
 
 
 def holds_text(dtype: np.dtype[Any]) -> bool:
