@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from veritensor_ray.core.config import Settings
-from veritensor_ray.core.detection import FileInfo, Hit
+from veritensor_ray.core.detection import FileInfo, Hit, Judged
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.modelfiles import ModelFiles
 from veritensor_ray.formats.common.kind import HEAD_BYTES
@@ -53,7 +53,18 @@ def stack_global(module: str, name: str) -> bytes:
 
 
 def scan(data: bytes, name: str = "model.pkl", **settings: Any) -> list[Hit | Gap]:
-    """What the engine says of a file, by its content and name."""
+    """The hits and gaps of a file, by its content and name, without the verdict and the finding that it gives."""
+    found = [one for one in scanned(data, name, **settings) if not isinstance(one, Judged)]
+    return [one for one in found if isinstance(one, Gap) or one.rule != "modelfiles.not-inert"]
+
+
+def judged(data: bytes, name: str = "model.pkl", **settings: Any) -> Judged | None:
+    """The verdict on a file, None if it is not a model file."""
+    return next((one for one in scanned(data, name, **settings) if isinstance(one, Judged)), None)
+
+
+def scanned(data: bytes, name: str, **settings: Any) -> list[Hit | Gap | Judged]:
+    """Everything that the engine says of a file."""
     kind = sniff(data[:HEAD_BYTES], PurePath(name).suffix, whole=len(data) <= HEAD_BYTES)
     about = FileInfo(name, len(data), kind.media_type)
     engine = ModelFiles(Settings.model_validate({"modelfiles": settings}))

@@ -15,8 +15,8 @@ import onnx.helper
 import pytest
 from safetensors.numpy import save
 
-from tests.engines.modelfiles.building import found, scan
-from tests.formats.model_files.building import GGUF_STRING, gguf
+from tests.engines.modelfiles.building import found, judged, scan
+from tests.formats.model_files.building import GGUF_ARRAY, GGUF_STRING, gguf
 from veritensor_ray.core.media_types import UNKNOWN
 from veritensor_ray.engines.modelfiles.path_names import leaves_folder
 from veritensor_ray.formats.recognition import sniff
@@ -60,7 +60,7 @@ def test_safetensors(data: bytes, problem: str | None) -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        ((1 << 60).to_bytes(8, "little") + b'{"a": {}}', f"the header has {1 << 60} bytes; at most 100000000 are allowed"),
+        ((1 << 60).to_bytes(8, "little") + b'{"a": {}}', f"the header has {1 << 60:,} bytes; at most 100,000,000 are allowed"),
         (b"\x00\x01\x02", "the file ends inside the header"),
         ((900).to_bytes(8, "little") + b"\x00\x01" * 20, "the file ends inside the header"),
     ],
@@ -119,6 +119,32 @@ def model(location: str = "weights.bin", domain: str = "", functions: bool = Fal
 def test_onnx(data: bytes, expected: Any) -> None:
     results = found(data, "model.bin")
     assert expected in results if expected else results == []
+
+
+@pytest.mark.parametrize("key", ["token_type", "scores"])
+def test_arrays_of_a_vocabulary_that_differ_in_length(key: str) -> None:
+    def vocabulary(entries: int) -> bytes:
+        pairs = [("tokenizer.ggml.tokens", GGUF_ARRAY, ["a", "b"]), (f"tokenizer.ggml.{key}", GGUF_ARRAY, ["1"] * entries)]
+        return gguf(pairs)
+
+    assert found(vocabulary(2), "a.gguf") == []
+    assert found(gguf([(f"tokenizer.ggml.{key}", GGUF_ARRAY, ["1"])]), "a.gguf") == []
+    assert found(vocabulary(3), "a.gguf") == [("gguf-malformed", f"the vocabulary has 2 tokens, but {key} has 3 entries")]
+
+
+@pytest.mark.parametrize(
+    ("template", "verdict"),
+    [
+        ("{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}", "inert"),
+        ("{% if not tools %}{{ raise_exception('There must be at least one tool.') }}{% endif %}{{ messages[0].content }}", "inert"),
+        ("<|system|>Answer in the language of the user.{{ messages[0].content }}", "unknown"),
+        ("{{ 'Answer in the language of the user.' + messages[0].content }}", "unknown"),
+    ],
+)
+def test_a_template_with_words_of_its_own_is_not_proven(template: str, verdict: str) -> None:
+    file = judged(gguf([("general.architecture", GGUF_STRING, "llama"), ("tokenizer.chat_template", GGUF_STRING, template)]), "a.gguf")
+    assert file is not None
+    assert file.verdict == verdict, file.reasons
 
 
 def test_real_onnx_models_raise_nothing() -> None:
@@ -180,3 +206,10 @@ def test_damage_raises_nothing(data: bytes, name: str) -> None:
         changed = bytearray(data)
         changed[cut] = chance.randrange(256)
         scan(bytes(changed), name)
+
+
+def test_only_the_first_architecture_of_gguf_has_keys() -> None:
+    made = gguf([("general.architecture", GGUF_ARRAY, ["llama", "evil"]), ("evil.key", GGUF_STRING, "x")])
+    file = judged(made, "a.gguf")
+    assert file is not None
+    assert [reason for reason in file.reasons if "evil.key" in reason]

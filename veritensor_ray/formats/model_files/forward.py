@@ -76,12 +76,12 @@ class ForwardView:
             count -= got
         return True
 
-    def again(self) -> ForwardView | None:
-        """Another view from here to the end; None if the stream cannot be read twice."""
+    def again(self, start: int | None = None) -> ForwardView | None:
+        """Another view from a position, or from here, to the end; None if the stream cannot be read twice."""
         if self._size is None:
             return None
-        start = self._origin + self.position
-        return ForwardView(io.BufferedReader(Slice(self._file, start, self._size - self.position), 4096))
+        start = self.position if start is None else start
+        return ForwardView(io.BufferedReader(Slice(self._file, self._origin + start, self._size - start), 4096))
 
     def slice(self, size: int) -> BinaryIO | None:
         """The next bytes as a file. Without a seekable stream, they are held in memory, or None is returned if they are too many."""
@@ -91,8 +91,8 @@ class ForwardView:
             return None
         return io.BytesIO(self.data[self.at : self.at + size])
 
-    def line(self, keep: int) -> tuple[bytes, int] | None:
-        """The rest of the line without its end, limited to `keep` bytes, and its full length; None if there is no line end."""
+    def line(self, keep: int) -> tuple[bytes, int, bool]:
+        """The rest of the line without its end, limited to `keep` bytes, its full length, and whether it has an end."""
         kept = bytearray()
         length = 0
         while self.ensure(1):
@@ -103,8 +103,8 @@ class ForwardView:
             self.at = stop
             if end >= 0:
                 self.at += 1
-                return bytes(kept), length
-        return None
+                return bytes(kept), length, True
+        return bytes(kept), length, False
 
 
 def _rest(file: BinaryIO) -> int | None:

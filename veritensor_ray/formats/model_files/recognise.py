@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from veritensor_ray.core.media_types import FAISS, NPZ, ONNX, PICKLE, PYTORCH, SAFETENSORS
+from veritensor_ray.core.media_types import CORE_ML, FAISS, NPZ, ONNX, PADDLE, PICKLE, PYTORCH, SAFETENSORS, TENSORFLOW
 from veritensor_ray.formats.first_bytes import UNLIKE_TEXT
+from veritensor_ray.formats.model_files.coreml.structure import is_core_ml
 from veritensor_ray.formats.model_files.onnx.recognise import is_onnx
+from veritensor_ray.formats.model_files.paddle.structure import is_paddle
 from veritensor_ray.formats.model_files.pickle.recognise import is_certainly_pickle, is_marked_pickle
+from veritensor_ray.formats.model_files.tensorflow.structure import root_of
 
 _HEADER = 100_000_000  # bytes of the longest header of safetensors
 _FAISS = re.compile(rb"I[A-Za-z][A-Za-z0-9]{2}")
@@ -27,6 +30,12 @@ def model_type_by_structure(head: bytes, whole: bool) -> str | None:
     if UNLIKE_TEXT.match(head):
         if is_onnx(head):
             return ONNX
+        if is_core_ml(head):
+            return CORE_ML
+        if is_paddle(head):
+            return PADDLE
+        if root_of(head):
+            return TENSORFLOW
         if _is_faiss(head):
             return FAISS
     return PICKLE if is_certainly_pickle(head, whole) else None

@@ -41,3 +41,24 @@ def test_each_chunk_is_claimed(most: int, claimed: int, monkeypatch: pytest.Monk
     assert source.account.bytes["values"] == claimed * 16
     assert asked["get_chunk_info"] == 0
     assert asked["chunk_iter"] == 1
+
+
+NOON = b"m\t\rk"  # a time of 2026 whose bytes are text
+
+
+@pytest.mark.parametrize(
+    ("data", "left"),
+    [
+        (b"OHDR\x02\x20" + 4 * NOON, False),
+        (b"OHDR\x02\x20" + 3 * NOON + b"n\t\rk", False),
+        (b"\x00/R4xOCHK\x10\x10", False),
+        (b"OHDR\x02\x20" + b"a secret of mine", True),
+        (b"OHDR\x02\x00" + 4 * NOON, True),  # it has no times
+    ],
+    ids=["times", "a second later", "a checksum", "no times", "no times by its flags"],
+)
+def test_structure_that_looks_like_text_is_no_text(data: bytes, left: bool) -> None:
+    source = reader_source(data, Kind(HDF5))
+    Hdf5Strings(source).claim(len(data))
+    unclaimed = [data[start:end] for start, end in source.account.unclaimed(len(data))]
+    assert any(len(one) >= 8 for one in unclaimed) == left

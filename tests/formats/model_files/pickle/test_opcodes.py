@@ -17,7 +17,7 @@ from veritensor_ray.formats.model_files.forward import ForwardView, Slice
 from veritensor_ray.formats.model_files.pickle.events import Broken, PickleText
 from veritensor_ray.formats.model_files.pickle.memo import Memo
 from veritensor_ray.formats.model_files.pickle.opcodes import PickleWalk
-from veritensor_ray.formats.model_files.pickle.pickle_values import DULL, Name
+from veritensor_ray.formats.model_files.pickle.pickle_values import LOST, Name
 from veritensor_ray.formats.model_files.pickle.structure import Ended, Pickles, Rest
 
 PLAIN = st.recursive(
@@ -67,7 +67,7 @@ def test_memo_counts_as_unpicklers_do(puts: list[int], count: int) -> None:
     assert all(memo.get(index) == f"n{index}" for index in puts)
     over = memo.overlay()
     over.put(puts[0], "changed")
-    assert (over.get(puts[0]), memo.get(puts[0]), over.get(77)) == ("changed", f"n{puts[0]}", DULL)
+    assert (over.get(puts[0]), memo.get(puts[0]), over.get(77)) == ("changed", f"n{puts[0]}", LOST)
 
 
 @pytest.mark.slow
@@ -112,9 +112,9 @@ def test_a_stream_that_does_not_seek() -> None:
 def test_lines_and_skips_across_chunks() -> None:
     data = random.Random(0).randbytes(1 << 20).replace(b"\n", b"") + b"\nrest"
     window = ForwardView(io.BytesIO(data))
-    assert window.line(10) == (data[:10], len(data) - 5)
+    assert window.line(10) == (data[:10], len(data) - 5, True)
     assert window.take(10) == b"rest"
-    assert window.line(5) is None
+    assert window.line(5) == (b"", 0, False)
     window = ForwardView(io.BytesIO(data))
     assert window.skip(len(data) - 2)
     assert window.take(9) == b"st"

@@ -7,6 +7,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, BinaryIO
 
 from veritensor_ray.core import bounds
@@ -14,6 +15,7 @@ from veritensor_ray.core.errors import Malformed
 from veritensor_ray.formats.model_files.forward import ForwardView
 
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+_PARALLEL = tuple(f"tokenizer.ggml.{name}" for name in ("tokens", "token_type", "scores"))  # one entry for each token
 _STRING, _ARRAY = 8, 9
 LONGEST = bounds.GGUF_TEXT
 _PAIRS, _TENSORS, _DIMENSIONS, _NESTED = bounds.GGUF_PAIRS, bounds.GGUF_TENSORS, 4, 4
@@ -24,6 +26,9 @@ _BLOCKS = {
     21: (256, 110), 22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2),
     31: (32, 18), 32: (32, 18), 33: (32, 18), 34: (256, 54), 35: (256, 66), 36: (32, 18), 37: (32, 18), 38: (32, 18), 39: (32, 17),
 }  # fmt: skip
+_TYPES = 256  # types begin at 0 and have reached 40 by now; old loaders take them as places in a table
+_NEGATIVE = int("8" + "0" * 15, 16)  # the first number that a 64-bit integer with a sign does not hold
+_WIDEST, _NAME = 8, 64  # bytes of a value, and of a name with its end (GGML_MAX_NAME)
 _CHUNK = 4096  # strings of an array that are read at once
 
 
@@ -50,8 +55,11 @@ class GgufHeader:
         self.problems: list[str] = []
         self.alignment = 32
         self.end = 0
+        self._named: set[str] = set()
         self.keys: dict[str, None] = {}
+        self._lengths: dict[str, int] = {}
         self.spans: list[tuple[int, int]] = []
+        self.unknown_types: set[int] = set()
 
     def texts(self) -> Iterator[GgufTexts]:
         """Yield every string of the metadata, and the names of tensors under the key `tensors`. Raises Malformed."""
@@ -64,9 +72,10 @@ class GgufHeader:
             self.problems.append(f"version {self._version} is unknown")
         tensors, pairs = self._count(), self._count()
         if pairs > _PAIRS or tensors > _TENSORS:
-            raise Malformed(f"the header has {pairs} metadata pairs and {tensors} tensors")
+            raise Malformed(f"the header has {pairs:,} metadata pairs and {tensors:,} tensors")
         for _ in range(pairs):
             yield from self._pair()
+        self._compare_lengths()
         yield from self._tensors(tensors)
 
     def _pair(self) -> Iterator[GgufTexts]:
@@ -87,10 +96,14 @@ class GgufHeader:
             if not self.alignment or self.alignment & (self.alignment - 1):
                 self.problems.append(f"the alignment is {self.alignment}, which is not a power of two")
         else:
+            if key == "general.alignment":
+                self.problems.append("the alignment is not a 32-bit number")
             self._skip(_size(kind))
 
     def _array(self, key: str, level: int) -> Iterator[GgufTexts]:
         kind, count = self._number("I"), self._count()
+        if key in _PARALLEL:
+            self._lengths[key] = count
         if kind == _STRING:
             yield from self._strings(key, count)
         elif kind == _ARRAY:
@@ -100,6 +113,14 @@ class GgufHeader:
                 yield from self._array(key, level + 1)
         else:
             self._skip(count * _size(kind))
+
+    def _compare_lengths(self) -> None:
+        """Note arrays that loaders read by the numbers of tokens, although they have another length."""
+        tokens = self._lengths.get(_PARALLEL[0])
+        for key in _PARALLEL[1:]:
+            count = self._lengths.get(key, tokens)
+            if tokens is not None and count != tokens:
+                self._note(f"the vocabulary has {tokens:,} tokens, but {key.rpartition('.')[2]} has {count:,} entries")
 
     def _strings(self, key: str, count: int) -> Iterator[GgufTexts]:
         kept: list[str] = []
@@ -124,10 +145,17 @@ class GgufHeader:
             dimensions = self._number("I")
             if dimensions > _DIMENSIONS:
                 raise Malformed(f"a tensor has {dimensions} dimensions")
-            values = math.prod(self._count() for _ in range(dimensions))
-            each, size = _BLOCKS.get(self._number("I"), (0, 0))
+            values = self._values(name, dimensions)
+            kind = self._number("I")
+            each, size = _BLOCKS.get(kind, (0, 0))
+            if not each and len(self.unknown_types) < _CHUNK:
+                self.unknown_types.add(kind)
+            if kind >= _TYPES:
+                self._note(f"a tensor has the type {kind}, which no version of the format has")
             at = self._number("Q")
             spans.append((at, values // each * size if each else None))
+            if each and values % each:
+                self._note(f"a tensor has {values:,} values, which its blocks of {each} do not hold")
             if at % (self.alignment or 32):
                 self._note("a tensor is not aligned")
             furthest = max(furthest, at)
@@ -139,7 +167,26 @@ class GgufHeader:
         self.end = end = self._window.position
         self.spans = _placed(spans, end + -end % (self.alignment or 32), self._size)
         if self._size is not None and end + furthest > self._size:
-            self._note(f"a tensor begins at byte {end + furthest}, but the file ends at {self._size}")
+            self._note(f"a tensor begins at byte {end + furthest:,}, but the file ends at {self._size:,}")
+        elif self._size is not None and (last := max((until for _, until in self.spans), default=0)) > self._size:
+            self._note(f"a tensor ends at byte {last:,}, but the file ends at {self._size:,}")
+        if any(second < until for (_, until), (second, _) in pairwise(self.spans)):
+            self._note("two tensors overlap")
+
+    def _values(self, name: str, dimensions: int) -> int:
+        """Return the number of values of a tensor, and note what a loader that counts with 64 bits takes for something else."""
+        sizes = [self._count() for _ in range(dimensions)]
+        if any(size >= _NEGATIVE for size in sizes):
+            self._note("a dimension of a tensor is negative for loaders that count with 64 bits")
+        elif math.prod(sizes) * _WIDEST >= _NEGATIVE:
+            self._note("the size of a tensor does not fit into 64 bits")
+        if len(name.encode("utf-8", "replace")) >= _NAME:
+            self._note(f"the name of a tensor has {len(name)} characters; loaders have room for {_NAME - 1}")
+        if name in self._named:
+            self._note("two tensors have the same name")
+        elif len(self._named) < _TENSORS // 10:
+            self._named.add(name)
+        return math.prod(sizes)
 
     def _note(self, problem: str) -> None:
         if problem not in self.problems and len(self.problems) < 100:
@@ -164,9 +211,9 @@ class GgufHeader:
         length = self._count()
         offset = self._window.position
         if self._size is not None and offset + length > self._size:
-            raise Malformed(f"a string has {length} bytes at byte {offset}, but the file has only {self._size}")
+            raise Malformed(f"a string has {length:,} bytes at byte {offset:,}, but the file has only {self._size:,}")
         if length > LONGEST:
-            raise Malformed(f"a string has {length} bytes")
+            raise Malformed(f"a string has {length:,} bytes")
         data = self._window.take(length)
         if len(data) < length:
             raise Malformed("the file ends inside a string")

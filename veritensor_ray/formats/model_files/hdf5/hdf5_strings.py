@@ -6,6 +6,7 @@ values, values that nothing refers to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,12 @@ from veritensor_ray.formats.residue.strings import SHORTEST, strings
 
 _HEAP = b"GCOL\x01\0\0\0"  # the beginning of a collection of values of variable length
 _HEAP_HEAD = 16
+# How blocks of the file's own structure begin. Before them is a checksum, which may look like letters. The head of an object also holds four
+# times, which are equal unless the object was changed later. Here only their lowest bytes may differ, so no text can hide in them.
+_STRUCTURE = re.compile(
+    rb"OHDR\x02[\x20-\x3f].(.{3})(?:.\1){3}|OHDR|OCHK|FRHP|FHDB|FHIB|BTHD|BTLF|BTIN|FSHD|FSSE|SMTB|SMLI|FAHD|FADB|EAHD|EAIB|EASB|EADB",
+    re.DOTALL,
+)
 _VALUES = bounds.HDF5_ITEMS  # values of variable length that are remembered
 _REMEMBERED = 100_000  # of a dataset
 _BEFORE, _BEHIND = 2, 4  # bytes beside a string that may look like part of it, such as a checksum
@@ -60,13 +67,14 @@ class Hdf5Strings:
 
     def data(self, dataset: Any, is_text: bool) -> Iterator[Block]:
         """Claim the data of a dataset, and yield the strings in the parts of its chunks that are outside of it."""
-        reading: Reading = "text" if is_text else "values"
+        packed = bool(dataset.id.get_create_plist().get_nfilters())
+        reading: Reading = "text" if is_text else "packed" if packed else "values"
         size, start = dataset.id.get_storage_size(), dataset.id.get_offset()
         if start is not None:
             self._account.claim(start, start + size, reading)
         if not dataset.chunks:
             return
-        is_plain = not dataset.id.get_create_plist().get_nfilters() and not dataset.dtype.hasobject
+        is_plain = not packed and not dataset.dtype.hasobject
         for about in _chunks(dataset):
             self._account.claim(about.byte_offset, about.byte_offset + about.size, reading)
             inside = tuple(slice(0, max(0, end - first)) for first, end in zip(about.chunk_offset, dataset.shape, strict=True))
@@ -87,6 +95,9 @@ class Hdf5Strings:
         at = data.find(_HEAP)
         while at >= 0:
             at = data.find(_HEAP, self._claim_heap(data, at, start))
+        for block in _STRUCTURE.finditer(bytes(data)):
+            self._account.claim(start + block.start(), start + block.end(), "values")
+            data[block.start() : block.end()] = bytes(block.end() - block.start())
         for found in strings(bytes(data)):
             tries = (found.text[first : len(found.text) - last] for first, last in _TRIES)
             if any(len(text) >= _SURE and not known.lacks(text) for text in tries):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -19,8 +20,25 @@ _HEAP_BYTES = bounds.HELD  # maximum size of one collection; HDF5 writes 4096 by
 _POINTERS = 128 << 10  # bytes of a read that may be pointers to such values: the reader requests a few thousand of 16 bytes each
 
 
+# What looks like a pointer with a length at the fourth byte, but is part of the format: a node of symbols with up to 16 of them, or the
+# layout of a virtual dataset. As lengths, they would be less than 300 MB.
+_STRUCTURE = re.compile(rb"SNOD\x01\x00[\x00-\x10]|.{5}\x04\x03", re.DOTALL)
 CHUNKS = bounds.HELD  # bytes of a dataset's chunks that are kept unpacked; a larger chunk is unpacked for every partial read
 _SLOTS = 10_007  # slots for them: a prime, so that neighbors do not share one
+
+
+def end_of(file: BinaryIO) -> int | None:
+    """Return where the file ends according to its superblock (HDF5 File Format Specification, II.A); None if it is not at the beginning."""
+    file.seek(0)
+    head = file.read(64)
+    if not head.startswith(b"\x89HDF\r\n\x1a\n") or len(head) < 64:
+        return None
+    version = head[8]
+    size, at = (head[13], 24 + 4 * version) if version < 2 else (head[9], 12)
+    if version > 3 or size != 8:  # the size of an address; the end follows the base address and another one
+        return None
+    base, end = (int.from_bytes(head[start : start + 8], "little") for start in (at, at + 16))
+    return end if base == 0 else None
 
 
 class Guarded(io.RawIOBase):
@@ -71,7 +89,8 @@ class Guarded(io.RawIOBase):
             addresses = np.frombuffer(data[first : len(data) - (len(data) - first) % 8], "<u8")
             for i in np.flatnonzero((addresses > 0) & (addresses < self._size)).tolist():
                 at = first + 8 * i - 4
-                if int.from_bytes(data[at : at + 4], "little") > self._size and self._is_heap(int(addresses[i])):
+                long = int.from_bytes(data[at : at + 4], "little") > self._size and _STRUCTURE.match(data, max(0, at - 3)) is None
+                if long and self._is_heap(int(addresses[i])):
                     self.too_long += 1
                     data = data[:at] + bytes(4) + data[at + 4 :]
         return data
@@ -114,18 +133,18 @@ def opened(file: BinaryIO | Guarded) -> Any:
         raise Malformed(f"not a complete HDF5 file: {told(error)}") from None
 
 
-def keras_config(root: Any) -> str | None:
-    """The root's attribute `model_config`, which is JSON; None if it is missing. Raises Malformed."""
+def keras_config(root: Any, name: str = "model_config") -> str | None:
+    """An attribute of the root that is the configuration of a model, as JSON; None if it is missing. Raises Malformed."""
     try:
-        value = root.attrs.get("model_config")
+        value = root.attrs.get(name)
     except Exception as error:  # noqa: BLE001  # as above
-        raise Malformed(f"the attribute model_config is unreadable: {told(error)}") from None
+        raise Malformed(f"the attribute {name} is unreadable: {told(error)}") from None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
         return None
     if len(value) > LARGEST:
-        raise Malformed(f"the attribute model_config has {len(value)} characters")
+        raise Malformed(f"the attribute {name} has {len(value)} characters")
     return value
 
 
@@ -214,6 +233,15 @@ def stored_elsewhere(dataset: Any) -> str:
         return _sources(dataset)
     except Exception as error:  # noqa: BLE001  # as above; without this information, the data is not read either
         return f"unknown ({told(error)})"
+
+
+def claimed(dataset: Any) -> int:
+    """The bytes that a dataset claims to have, if they are far more than the file holds of them; else 0."""
+    try:
+        size, stored = int(dataset.size or 0) * int(dataset.dtype.itemsize), int(dataset.id.get_storage_size())
+    except Exception:  # noqa: BLE001  # as above; a dataset of unknown size claims nothing
+        return 0
+    return size if size > bounds.HDF5_CLAIMED and stored < size // 1000 else 0
 
 
 def _sources(dataset: Any) -> str:

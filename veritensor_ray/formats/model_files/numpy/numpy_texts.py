@@ -52,6 +52,14 @@ def _named(dtype: np.dtype[Any], at: int, left: Iterator[int]) -> Iterator[tuple
         yield from _named(kind, begin + offset, left)
 
 
+def has_other_codes(values: Any) -> bool:
+    """Return whether an array of str has numbers beyond those of characters."""
+    codes = (
+        np.ascontiguousarray(values).view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder)) if values.dtype.kind == "U" else None
+    )
+    return codes is not None and bool((codes > 0x10FFFF).any())
+
+
 def array_texts(file: BinaryIO, dtype: np.dtype[Any], count: int) -> Iterator[tuple[int, str]]:
     """Yield the index and value of up to `count` strings, without empty ones. Raises ReadError if the file is shorter."""
     for first, part in array_parts(file, dtype, count):

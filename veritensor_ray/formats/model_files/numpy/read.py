@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, Malformed, ReadError
+from veritensor_ray.formats.columnar.column_numbers import LEAST_LONG, may_be_personal, number_texts, reaches
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.common.trailing import behind
 from veritensor_ray.formats.model_files.collecting import Gathered, in_blocks
 from veritensor_ray.formats.model_files.numpy import structure as npy
-from veritensor_ray.formats.model_files.numpy.numpy_texts import array_parts, as_texts, text_fields, unnamed_bytes
+from veritensor_ray.formats.model_files.numpy.numpy_texts import array_parts, as_texts, has_other_codes, text_fields, unnamed_bytes
 from veritensor_ray.formats.model_files.pickle.read import read_pickles
 from veritensor_ray.formats.residue.hidden import hidden
 
 _ITEM = bounds.NPY_ITEM
+_LONG = 8  # bytes of a number that can have twelve digits
 
 
 def read_npy(source: Source) -> Iterator[Item]:
@@ -42,6 +45,8 @@ def read_npy(source: Source) -> Iterator[Item]:
     unnamed = unnamed_bytes(header.dtype)
     if fields or unnamed:
         yield from _texts(source, header, fields, unnamed)
+    elif header.dtype.kind in "iuf" and header.dtype.itemsize == _LONG:
+        yield from _numbers(source, header)
     end = header.offset + header.dtype.itemsize * math.prod(header.shape)
     source.account.claim(header.offset, end, "text" if fields else "values")
     yield from behind(source, end)
@@ -70,7 +75,22 @@ def _texts(source: Source, header: npy.NpyHeader, fields: list[tuple[str, ...]],
                 values = values[name]
             width = max(1, values.size // max(1, len(part)))  # strings in one item of the array
             texts, index = as_texts(values.reshape(-1))
+            if has_other_codes(values):  # something else stands there, and is searched
+                start = header.offset + first * header.dtype.itemsize
+                source.account.claim(start, start + part.nbytes, "values")
             yield from in_blocks(texts, first + index // width, ".".join(path) or "array")
+
+
+def _numbers(source: Source, header: npy.NpyHeader) -> Iterator[Item]:
+    """Yield the whole numbers of at least twelve digits."""
+    try:
+        for first, part in array_parts(source.file, header.dtype, math.prod(header.shape)):
+            numbers = pa.array(part.astype(header.dtype.newbyteorder("="), copy=False))
+            if reaches(numbers, LEAST_LONG):
+                wanted = may_be_personal(numbers)
+                yield from in_blocks(number_texts(numbers.filter(wanted)), first + np.flatnonzero(wanted), "array")
+    except ReadError:  # nothing else is missing
+        return
 
 
 def _names(dtype: Any) -> Iterator[str]:

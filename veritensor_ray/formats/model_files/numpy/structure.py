@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -26,6 +27,11 @@ class NpyHeader:
     def objects(self) -> bool:
         """Whether the data is a pickle."""
         return bool(self.dtype.hasobject)
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of an array without objects."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def literal(self) -> str:
         """The header as NumPy writes it."""

@@ -6,7 +6,8 @@ import io
 
 from veritensor_ray.core.errors import Malformed
 from veritensor_ray.formats.model_files.forward import ForwardView
-from veritensor_ray.formats.model_files.onnx.structure import SCHEMA, varint
+from veritensor_ray.formats.model_files.onnx.structure import SCHEMA
+from veritensor_ray.formats.model_files.wire import varint
 
 
 def is_onnx(head: bytes) -> bool:

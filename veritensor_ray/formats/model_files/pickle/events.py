@@ -62,11 +62,22 @@ class PickleText:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a name with arguments."""
+    """A call with arguments. The function is a Name, the result of another call, or something that the walk does not know."""
 
-    function: Name
+    function: object
     args: object
     offset: int
+    new: bool = False  # whether only `__new__` of a class is called
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A value that is given a state, or items although it may not be a container: `how` says which. Its class decides what that does."""
+
+    target: object
+    value: object
+    offset: int
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +96,4 @@ class Doubtful:
     event: Name | Call
 
 
-Event = Name | Call | PickleText | Blob | Raw | Doubtful
+Event = Name | Call | Filled | PickleText | Blob | Raw | Doubtful

@@ -1,13 +1,13 @@
-"""The memo of a pickle: numbered as unpicklers do, but holding only values that can be part of a name."""
+"""The memo of a pickle: numbered as unpicklers do, but holding only names and short texts."""
 
 from __future__ import annotations
 
 from veritensor_ray.core import bounds
-from veritensor_ray.formats.model_files.pickle.pickle_values import DULL, Called, Name
+from veritensor_ray.formats.model_files.pickle.pickle_values import LOST, Called, Name
 
 _ENTRIES = bounds.PICKLE_MEMO
 _CHARS = bounds.HELD
-_LONGEST = 256  # characters of the name of a module or an attribute
+_LONGEST = 256  # characters of a text that may be a name, or tell what it is for
 _SPARSE = bounds.PICKLE_SPARSE
 
 
@@ -30,7 +30,7 @@ class Memo:
         return index < self._dense or index in self._sparse
 
     def put(self, index: int, value: object) -> None:
-        """Store a value. Values that cannot be a name, or a part of one, are only counted."""
+        """Store a value. Values that cannot matter for a call are only counted."""
         if index == self._dense:
             self._dense += 1
             while self._sparse and self._dense in self._sparse:
@@ -42,7 +42,7 @@ class Memo:
             self._chars += len(value) if isinstance(value, str) else 64
             self._values[index] = value
         elif self._below:
-            self._values[index] = DULL
+            self._values[index] = LOST
         elif self._values:
             self._values.pop(index, None)
 
@@ -51,15 +51,15 @@ class Memo:
         return Memo(self)
 
     def get(self, index: int) -> object:
-        """The stored value, or DULL."""
+        """The stored value, or LOST."""
         if index in self._values:
             return self._values[index]
-        return self._below.get(index) if self._below else DULL
+        return self._below.get(index) if self._below else LOST
 
 
 def _matters(value: object) -> bool:
     if isinstance(value, str):
-        return len(value) <= _LONGEST and value.replace(".", "_").isidentifier()
+        return len(value) <= _LONGEST
     if isinstance(value, Called):
         return isinstance(value.function, Name) and value.function.name in ("dtype", "NumpyArrayWrapper")
     return isinstance(value, Name)

@@ -38,7 +38,8 @@ class Dull:
         return "…"
 
 
-DULL = Dull()
+DULL = Dull()  # None, a truth value or a number with a fraction
+LOST = Dull()  # a value that was not kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Many:
             if len(self.items) >= ITEMS:
                 return
             deep = depth(item) + 1
-            self.items.append(item if deep <= _DEPTH else DULL)
+            self.items.append(item if deep <= _DEPTH else LOST)
             self.depth = max(self.depth, min(deep, _DEPTH))
 
     def get(self, key: str) -> Any:
@@ -111,9 +112,9 @@ def depth(value: Any) -> int:
 
 
 def called(function: Any, args: Any) -> Any:
-    """The result of a call, or DULL at the end of a long chain of calls."""
+    """The result of a call, or LOST at the end of a long chain of calls."""
     deep = max(depth(function), depth(args)) + 1
-    return Called(function, args, deep) if deep <= _DEPTH else DULL
+    return Called(function, args, deep) if deep <= _DEPTH else LOST
 
 
 def of_class(value: Any) -> str:
@@ -231,3 +232,9 @@ def storage_of(value: Any) -> tuple[str, int] | None:
     if len(items) < 5 or items[0] != "storage" or type(items[4]) is not int or items[4] < 0 or str(items[1]) not in _STORED:
         return None
     return str(items[2]), items[4] * _STORED[str(items[1])]
+
+
+def module_of(value: Any) -> Name | None:
+    """The class that a persistent id of old files of torch stands for; it comes with its source, which is not run."""
+    items = value.items if isinstance(value, Many) else []
+    return items[1] if len(items) > 1 and items[0] == "module" and isinstance(items[1], Name) else None

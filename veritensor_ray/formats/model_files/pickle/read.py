@@ -167,4 +167,4 @@ def _rest(source: Source, pickles: Pickles, start: int) -> Iterator[Item]:
         return
     end = length(source.file)
     source.account.claim(start, end, "members")
-    yield Member(name, cast("BinaryIO", Pieces(Window(source.file, start, end - start).pieces())), opaque=True)
+    yield Member(name, cast("BinaryIO", Pieces(Window(source.file, start, end - start).pieces())), opaque=True, stray=True)

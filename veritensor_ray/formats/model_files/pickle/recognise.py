@@ -20,6 +20,21 @@ def is_marked_pickle(head: bytes) -> bool:
     return head[:1] == b"\x80" and len(head) > 3 and head[1] in (2, 3, 4, 5) and head[2:3] in _SECOND
 
 
+def is_pickle(data: bytes) -> bool:
+    """Whether a whole value is a pickle that refers to a name, whatever its protocol. One that calls a name may break off behind that."""
+    if is_marked_pickle(data):
+        walk, names = PickleWalk(ForwardView(io.BytesIO(data))), 0
+        try:
+            for event in walk.events():
+                if isinstance(event, Call) and isinstance(event.function, Name):
+                    return True
+                names += isinstance(event, Name)
+        except Broken:
+            return False
+        return names > 0 and walk.stopped
+    return data[:1] in (b"c", b"(") and is_certainly_pickle(data, whole=True)
+
+
 def is_certainly_pickle(head: bytes, whole: bool) -> bool:
     """Whether a file without the mark of protocol 2 is certainly a pickle, since prose, tables and numbers may begin with opcodes too.
 

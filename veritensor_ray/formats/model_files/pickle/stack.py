@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veritensor_ray.core import bounds
-from veritensor_ray.formats.model_files.pickle.pickle_values import DULL
+from veritensor_ray.formats.model_files.pickle.pickle_values import LOST
 
 _ITEMS = bounds.PICKLE_STACK
 _MARKS = 10_000
@@ -25,11 +25,11 @@ class Stack:
             del self.top[: _ITEMS // 2]
 
     def pop(self) -> object:
-        """Pop the last value, or DULL if there is none."""
+        """Pop the last value, or LOST if there is none."""
         if self.top:
             return self.top.pop()
         self.faults += 1
-        return DULL
+        return LOST
 
     def pop_or_mark(self) -> None:
         """Execute POP, which removes a mark if that is on top."""
@@ -39,8 +39,8 @@ class Stack:
             self.since_mark()
 
     def below(self) -> object:
-        """Return the value below the last mark, or DULL if there is none."""
-        return self._below[-1][-1] if self._below and self._below[-1] else DULL
+        """Return the value below the last mark, or LOST if there is none."""
+        return self._below[-1][-1] if self._below and self._below[-1] else LOST
 
     def mark(self) -> None:
         """Push a mark."""

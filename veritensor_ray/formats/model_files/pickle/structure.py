@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from veritensor_ray.formats.model_files.forward import ForwardView
-from veritensor_ray.formats.model_files.pickle.events import Broken, Event, PickleAside, WalkBudget
-from veritensor_ray.formats.model_files.pickle.opcodes import PickleWalk
+from veritensor_ray.formats.model_files.pickle.events import Broken, Doubtful, Event, PickleAside, WalkBudget
+from veritensor_ray.formats.model_files.pickle.framed import as_framed
+from veritensor_ray.formats.model_files.pickle.opcodes import NO_FRAME, PickleWalk
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # the first of five pickles, before the raw tensors, in files of torch before 1.6
 _TORCH_PICKLES = 5
@@ -16,13 +17,17 @@ _TORCH_PICKLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a pickle. `reason` is empty after a STOP; `sure` says that it is a pickle and not bytes that happen to be opcodes."""
+    """The end of a pickle. `reason` is empty after a STOP; `sure` says that it is a pickle and not bytes that happen to be opcodes.
+
+    `odd_frames` says that unpicklers may disagree on what it contains.
+    """
 
     start: int
     end: int
     operations: int
     sure: bool
     reason: str = ""
+    odd_frames: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,19 @@ class Pickles:
             sure = bool(marked) or (not reason and not walk.faults)
             number += 1
             torch = torch or (number == 1 and walk.result == TORCH_MAGIC)
-            yield Ended(start, self.window.position, walk.operations, sure, reason)
+            yield from self._other_ways(start, walk)
+            yield Ended(start, self.window.position, walk.operations, sure, reason, walk.odd_frames)
             if reason:
                 if self.window.ensure(1):
                     yield Rest(self.window.position)
                 return
+
+    def _other_ways(self, start: int, walk: PickleWalk) -> Iterator[Doubtful]:
+        """Yield what an unpickler finds that heeds frames, and one that goes on at the end of the last frame."""
+        if self._budget is None:
+            return
+        if walk.odd_frames and (window := self.window.again(start)):
+            yield from as_framed(window, self._budget)
+        size = self.window.size
+        if walk.stopped and walk.frame != NO_FRAME and size is not None and walk.frame < size and (window := self.window.again(walk.frame)):
+            yield from as_framed(window, self._budget)

@@ -47,7 +47,7 @@ def read_header(file: BinaryIO, size: int | None) -> SafetensorsHeader:
     found.size = int.from_bytes(lead, "little")
     if len(lead) < 8 or found.size > LARGEST:
         found.problems.append(
-            f"the header has {found.size} bytes; at most {LARGEST} are allowed" if len(lead) == 8 else "the file ends inside the header"
+            f"the header has {found.size:,} bytes; at most {LARGEST:,} are allowed" if len(lead) == 8 else "the file ends inside the header"
         )
         return found
     if found.size > READ:
@@ -123,7 +123,7 @@ def _span(value: Any) -> tuple[int, int] | str:
         return "its offsets are in the wrong order"
     bits = _BITS.get(dtype) if isinstance(dtype, str) else None
     if bits is not None and math.prod(shape) * bits != (end - start) * 8:
-        return f"{end - start} bytes do not hold a tensor of its shape"
+        return f"{end - start:,} bytes do not hold a tensor of its shape"
     return start, end
 
 
@@ -138,9 +138,9 @@ def _layout(spans: list[tuple[int, int, int]], room: int | None) -> Iterator[str
         if start < at:
             yield f"entry {number} overlaps the tensor before it"
         elif start > at:
-            yield f"there is a gap of {start - at} bytes before entry {number}"
+            yield f"there is a gap of {start - at:,} bytes before entry {number}"
         at = max(at, end)
     if room is not None and at > room:
-        yield f"the tensors need {at} bytes, but the file has {max(0, room)}"
+        yield f"the tensors need {at:,} bytes, but the file has {max(0, room):,}"
     elif room is not None and at < room:
-        yield f"{room - at} bytes after the last tensor do not belong to any"
+        yield f"{room - at:,} bytes after the last tensor do not belong to any"

@@ -1,0 +1,1 @@
+"""Judges names: which are dangerous, harmless or unknown."""

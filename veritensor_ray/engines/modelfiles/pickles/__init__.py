@@ -1,0 +1,1 @@
+"""What pickles refer to and call. Nothing is unpickled."""
