@@ -1,4 +1,4 @@
-"""Measure `injection` on unfamiliar documents and labeled sets, against phrases, TF-IDF and another detector.
+"""Measure `injection` on unfamiliar documents and labeled sets, against phrases, the first stage alone and another detector.
 
 Results are counts, not shares, so that rows can be added up and intervals computed. A cell is [attacks found, attacks, false positives,
 benign texts]; a real document counts as a benign text. It does not depend on the page.
@@ -28,8 +28,9 @@ DEFENDER_DOCUMENTS, DEFENDER_ROWS = 400, 200  # it is slow: documents in total, 
 WHOLE = 1 << 30  # characters: by default, the defender reads only 10,000 of a text
 SPEED_DOCUMENTS = 20  # per kind
 EACH = 20  # without the first stage, one window in this many is read and stands for the others
+LEVELS = ("low", "medium", "high")
 # The columns of the tables: engine and severity, or another detector and its threshold.
-COLUMNS = ("medium", "high", "phrases", "TF-IDF medium", "TF-IDF high", "defender 0.5 %", "defender as shipped")
+COLUMNS = ("medium", "high", "phrases", "first stage medium", "first stage high", "defender 0.5 %", "defender as shipped")
 
 
 def loaded(name: str, settings: Settings | None = None) -> Any:
@@ -54,7 +55,8 @@ def tally(alarms: Array, labels: Array) -> Cell:
 def added(many: Iterable[Mapping[str, Cell]]) -> Cells:
     """Add up the cells of several rows."""
     rows = list(many)
-    return {column: [sum(numbers) for numbers in zip(*(row[column] for row in rows), strict=True)] for column in COLUMNS if rows}
+    columns = rows[0] if rows else {}
+    return {column: [sum(numbers) for numbers in zip(*(row[column] for row in rows), strict=True)] for column in columns}
 
 
 # ---------------------------------------------------------------- detectors
@@ -77,20 +79,20 @@ class Phrases:
 
 
 class Injection:
-    """The engine itself, and its linear model alone: the highest log odds of the windows that pass the first stage."""
+    """The engine itself, and its first stage alone: the highest log odds of the windows that it passes."""
 
     def __init__(self) -> None:
         self.engine: PreparingEngine = loaded("injection")
 
     def scores(self, texts: Texts) -> tuple[Array, Array]:
-        """Return, for each text, 0, 1 for medium or 2 for high, and the linear model's score."""
+        """Return, for each text, its level (0, or one more than the index in LEVELS) and the first stage's score."""
         levels, linear = np.zeros(len(texts.labels), int), np.full(len(texts.labels), -np.inf)
         for batch in texts.batches:
             owners, prepared = batch.column("artifact").to_numpy(), self.engine.prepare(batch)
-            np.maximum.at(linear, owners[prepared.column("row").to_numpy()], prepared.column("linear").to_numpy())
+            np.maximum.at(linear, owners[prepared.column("row").to_numpy()], prepared.column("first").to_numpy())
             for hit in self.engine.scan_prepared(batch, prepared):
                 owner = owners[hit.row or 0]
-                levels[owner] = max(levels[owner], 2 if hit.severity == "high" else 1)
+                levels[owner] = max(levels[owner], 1 + LEVELS.index(hit.severity))
         return levels, linear
 
 
@@ -104,12 +106,17 @@ class Defender:
         self._classifier.warmup()
         self.own = float(self._classifier.get_config()["high_risk_threshold"])
 
-    def scores(self, texts: Texts, most: int) -> Array:
-        """Return the scores of a seeded sample of the texts; NaN for the others."""
-        result, whole = np.full(len(texts.labels), np.nan), texts.whole()
-        for number in np.random.default_rng(SEED).permutation(len(whole))[:most]:
-            result[number] = self._classifier.classify_by_chunks(whole[number])["score"]
-        return result
+    def score(self, text: str) -> float:
+        """Return the highest score of the chunks of a text."""
+        return float(self._classifier.classify_by_chunks(text)["score"])
+
+
+def scores_of_some(score: Callable[[str], float], texts: Texts, most: int) -> Array:
+    """Return a slow detector's scores of a seeded sample of the texts; NaN for the others."""
+    result, whole = np.full(len(texts.labels), np.nan), texts.whole()
+    for number in np.random.default_rng(SEED).permutation(len(whole))[:most]:
+        result[number] = score(whole[number])
+    return result
 
 
 # ---------------------------------------------------------------- quality
@@ -126,7 +133,7 @@ class Bench:
     def scored(self, texts: Texts, most: int) -> dict[str, Array]:
         """Return the scores of each detector for each text."""
         levels, linear = self._injection.scores(texts)
-        defender = self._defender.scores(texts, min(most, self._most or most))
+        defender = scores_of_some(self._defender.score, texts, min(most, self._most or most))
         return {"levels": levels, "linear": linear, "phrases": self._phrases.alarms(texts), "defender": defender}
 
     def calibrate(self, scored: Iterable[Mapping[str, Array]]) -> None:
@@ -134,8 +141,8 @@ class Bench:
         many = list(scored)
         linear, defender = (np.concatenate([one[name] for one in many]) for name in ("linear", "defender"))
         self.thresholds = {
-            "TF-IDF medium": threshold(linear, MEDIUM),
-            "TF-IDF high": threshold(linear, HIGH),
+            "first stage medium": threshold(linear, MEDIUM),
+            "first stage high": threshold(linear, HIGH),
             "defender 0.5 %": threshold(defender, MEDIUM),
             "defender as shipped": self._defender.own,
         }
@@ -144,12 +151,12 @@ class Bench:
         """Return a cell for each column."""
         known = ~np.isnan(scored["defender"])
         found = {
-            "medium": tally(scored["levels"] >= 1, labels),
-            "high": tally(scored["levels"] >= 2, labels),
+            "medium": tally(scored["levels"] >= 2, labels),
+            "high": tally(scored["levels"] >= 3, labels),
             "phrases": tally(scored["phrases"], labels),
         }
         for column, least in self.thresholds.items():
-            ours = column.startswith("TF-IDF")
+            ours = column.startswith("first stage")
             found[column] = tally(scored["linear"] >= least, labels) if ours else tally(scored["defender"][known] >= least, labels[known])
         return found
 

@@ -200,10 +200,10 @@ def section(results: Row) -> list[str]:
         "once, and one alert anywhere in it is enough.", "",
         "Three other detectors read the same texts in the same run (`bench/models.json` has more of their figures):", "",
         "- `phrases`: the YARA rules of `signatures` for prompt injection.",
-        "- `TF-IDF`: the linear model that is the engine's first stage, alone.",
+        "- `first stage`: the first stage of the engine, alone.",
         f"- `defender`: the classifier of stackone-defender. It is slow, so it read a sample of {DEFENDER_DOCUMENTS} documents, in equal numbers of each kind, and at "
         f"most {DEFENDER_ROWS} texts of each set.", "",
-        f"The thresholds of TF-IDF and `defender 0.5 %` were chosen on the real documents below, so that at most {percent(MEDIUM)} of them (`TF-IDF high`: "
+        f"The thresholds of `first stage` and `defender 0.5 %` were chosen on the real documents below, so that at most {percent(MEDIUM)} of them (`first stage high`: "
         f"{percent(HIGH)}) raise an alert. On these documents their figures are therefore too good.", "",
         "### Summary", "",
         "The sets of a category are counted together. The last column names "

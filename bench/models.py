@@ -3,9 +3,9 @@
     python -m bench.models --data ../shared/data [--presidio PYTHON]
 
 PYTHON is an interpreter that has presidio-analyzer and a spaCy model; without one, that row is left out. Needs the extras `bench` and
-`train`, whose packages hold the alternatives to injection and clean documents. Sections: --only injection|speed|pii|ocr. The README's
-figures are written too. --sample N is a quick look at injection and its speed: at most N texts of each set and
-kind of document, printed to standard output, and no file is changed.
+`train`: their packages hold clean documents and, with their weights, the alternatives to injection (stackone-defender and NanoGuard).
+Sections: --only injection|strangers|speed|pii|ocr. The README's figures are written too. --sample N is a quick look at injection and its
+speed: at most N texts of each set and kind of document, printed to standard output, and no file is changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as Ray sets it for a worker: a second numpy thread would be counted while it waits
 
-from bench import injection, injection_page, pii, pii_page, readme
+from bench import injection, injection_page, pii, pii_page, readme, strangers
 from bench.injection_page import table
 from bench.injection_texts import DATA, SEED
 from bench.prose import wrapped
@@ -50,6 +50,8 @@ def report(results: dict[str, Any]) -> str:
     ]
     if "injection" in results:
         parts += injection_page.section(results["injection"])
+    if "strangers" in results:
+        parts += strangers.section(results["strangers"])
     if "injection speed" in results:
         parts += injection_page.speed_section(results["injection speed"])
     if "pii" in results:
@@ -78,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--presidio", metavar="PYTHON", help="Interpreter that has presidio-analyzer and a spaCy model.")
-    parser.add_argument("--only", action="append", choices=["injection", "speed", "pii", "ocr"])
+    parser.add_argument("--only", action="append", choices=["injection", "strangers", "speed", "pii", "ocr"])
     parser.add_argument("--sample", type=int, metavar="N", help="A quick look at injection with at most N texts of a kind. Writes nothing.")
     args = parser.parse_args()
     import torch
@@ -93,6 +95,7 @@ def main() -> None:
     results["machine"] = machine()
     steps: dict[str, tuple[str, Callable[[], Any]]] = {
         "injection": ("injection", lambda: injection.measure(args.data)),
+        "strangers": ("strangers", lambda: strangers.measure(args.data)),
         "speed": ("injection speed", lambda: injection.speed(args.data)),
         "pii": ("pii", lambda: pii.measure(args.data, args.presidio)),
         "ocr": ("ocr", ocr),

@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--leave-out", nargs="*", default=[], metavar="SET", help="injection: labelled sets to train without, to measure on them"
     )
+    parser.add_argument("--start", type=Path, metavar="FOLDER", help="injection: a model that learns on, instead of the base")
     parser.add_argument("--measure", action="store_true", help="pii: no training, calibrate and measure the model in --out again")
     return parser.parse_args()
 
@@ -62,8 +63,9 @@ def main() -> None:
         tagger_card(args.out, trained, command.removeprefix("tagger "))
         seal(args.out)
     else:
+        command += " --start PREVIOUS" if args.start else ""
         documents += [*real(args.data / "real"), *(gathered(args.gathered) if args.gathered else [])]
-        injection.run(args.data, documents, args.out, args.seed, args.scale, args.leave_out, command)
+        injection.run(args.data, documents, args.out, args.seed, args.scale, args.leave_out, args.start, command)
 
 
 if __name__ == "__main__":

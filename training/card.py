@@ -17,30 +17,33 @@ LOCK = "digests.json"
 CARD = """# Embedded prompt-injection model
 
 The score combines two models: a transformer with six layers ({parameters:.1f}M parameters, {megabytes:.0f} MB in int8), fine-tuned from
-multilingual-e5-small (MIT, Microsoft), and a linear model (`linear.safetensors`), a logistic regression over TF-IDF weights of hashed
-words. The model was built with `python -m training {options}`.
+multilingual-e5-small (MIT, Microsoft), and a first stage. That is a linear model (`linear.safetensors`), a logistic regression over TF-IDF
+weights of hashed words, and a small network over vectors of words, word pairs and stems (`word_vectors.safetensors`), initialized with
+multilingual-e5-small's vector of each. The model was built with `python -m training {options}`{previous}.
 
 A window has {window_tokens} tokens; the next window starts {stride_tokens} tokens later. The score of a window is
-{mix[0]} · min(transformer, {ceiling}) + {mix[1]} · linear + {mix[2]}, in log odds. The score of a document is its highest window score.
+{mix[0]} · min(transformer, {ceiling}) + {mix[1]} · first stage + {mix[2]}, in log odds. The score of a document is its highest window score.
 
-The linear model is also the first stage of a cascade: the transformer reads only stretches of 40 words that the linear model scores
-{gate} or higher.
+The transformer reads only stretches of 40 words that the first stage scores {gate} or higher. Its scores are lower in languages other than
+English, so it adds up to {ease:.1f} in {tongues} languages, which it recognizes by their commonest words (`languages.safetensors`). It adds what
+lets three passages in a hundred of clean documents in that language pass.
 
 ## Thresholds
 
 | severity | from |
 | --- | --- |
+| `low` | {low} |
 | `medium` | {medium} |
 | `high` | {high} |
 
-The thresholds were set on {documents} complete clean documents of {kinds} kinds, none of which was used in training. At most a quarter of
-a percent of all documents reach `medium`. That is half of the rate that is allowed, because unfamiliar documents trigger the model more
-often. Of each kind with a hundred documents or more, at most one in fifty reaches `medium`. `high` lies half a unit of log odds above
-every clean document.
+The thresholds were set on {documents} complete clean documents of {kinds} kinds, none of which was used in training. At most one percent of
+all documents reach `low`, and a quarter of a percent `medium`. That is half of the rates that are allowed, because unfamiliar documents
+trigger the model more often. Of the real documents, at most half a percent reach `medium`, and of each kind with a hundred documents or
+more, at most one in fifty. `high` lies half a unit of log odds above every clean document.
 
 ## Clean documents that reach the thresholds
 
-The last two columns count the documents of a kind against thresholds that were set without this kind. For kinds marked with a star, no
+The last three columns count the documents of a kind against thresholds that were set without this kind. For kinds marked with a star, no
 documents at all were used in training.
 
 {clean}
@@ -60,7 +63,8 @@ set was.
 
 {sources}
 
-Our own lines are in `training/injection/` ({own} lines, {languages}). The benign documents are {all_documents} files from {packages} packages
+Our own lines are in `training/injection/` ({own} lines, {languages}), and {written} texts that were written one by one, in {tongues} languages, in
+`training/injection/written/`. The benign documents are {all_documents} files from {packages} packages
 with these licences, as stated by their packagers: {licences}. `training/corpora.tsv` lists the packages. `caniuse-db` is CC BY 4.0 by its
 contributors; `php-doc` is CC BY 3.0 by the PHP Documentation Group.
 
@@ -94,17 +98,17 @@ def write(out: Path, data: Path, facts: dict[str, Any], documents: Sequence[Docu
             for n in TRAIN_ON if n in counts]  # fmt: skip
     other = sorted(set(counts) - set(TRAIN_ON))
     licences = Counter(d.licence for d in documents)
-    own = list(texts.lines())
+    own, written = list(texts.lines()), list(texts.written())
     unseen = {d.group for d in documents}
     (out / "README.md").write_text(CARD.format(
         **{k: facts[k] for k in ("window_tokens", "stride_tokens", "mix", "ceiling", "gate")}, **facts["thresholds"],
-        parameters=facts["parameters"], megabytes=(out / "model.onnx").stat().st_size / 1e6, options=options,
+        previous=", where PREVIOUS is the model that the package had before" if "PREVIOUS" in options else "", parameters=facts["parameters"], ease=max(facts["ease"].values()), megabytes=(out / "model.onnx").stat().st_size / 1e6, options=options,
         documents=facts["clean"]["all"]["documents"], kinds=len(facts["clean"]) - 1,
-        clean=_table(("kind", "documents", "`medium`", "`high`", "`medium`, left out", "`high`, left out"),
+        clean=_table(("kind", "documents", "`low`", "`medium`", "`high`", "`low`, left out", "`medium`, left out", "`high`, left out"),
                      [(f"{kind}{'' if kind in unseen or kind == 'all' else ' *'}", *row.values()) for kind, row in facts["clean"].items()]),
-        recall=_table(("set", "attacks", "`medium`", "`high`"),
+        recall=_table(("set", "attacks", "`low`", "`medium`", "`high`"),
                       [(f"{name}{' *' if name in MEASURE_ONLY else ''}", *row.values()) for name, row in facts["recall"].items()]),
-        labelled="\n".join(sets), own=len(own), languages=", ".join(sorted({line.language for line in own})),
+        labelled="\n".join(sets), own=len(own), written=len(written), tongues=len({one.language for one in written}), languages=", ".join(sorted({line.language for line in own})),
         sources="\n".join(f"- {s}: {counts[s][1]} windows with an injection, {counts[s][0]} without" for s in other),
         all_documents=len(documents), packages=len({d.package for d in documents}),
         licences=", ".join(f"{name} ({n})" for name, n in licences.most_common()),

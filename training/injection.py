@@ -1,9 +1,9 @@
-"""Trains, calibrates and measures the embedded injection model: a six-layer multilingual transformer behind a linear model, mixed.
+"""Trains, calibrates and measures the embedded injection model: a six-layer multilingual transformer behind a first stage, mixed.
 
-The linear model learns first, from labelled windows, from raw windows of clean documents, and from those of all their windows that it
-took for attacks. The transformer learns what gets past it: attacks, and the benign windows that look most like them to the linear
-model; in two more rounds, those that it took for attacks itself. A mixture of both is chosen for recall at equal false alarms on
-clean documents. Thresholds are then set per document on whole clean documents of packages and kinds that were never trained on.
+The first stage learns first: a linear model from labelled windows, from raw windows of clean documents, and from those of all their windows
+that it took for attacks; then vectors of words from the same. The transformer learns what gets past it: attacks, and the benign windows
+that look most like them to the first stage; in two more rounds, those that it took for attacks itself. A mixture of both is chosen for
+recall at equal false alarms on clean documents. Thresholds are then set per document on whole clean documents of packages and kinds that were never trained on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,31 +24,49 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
-from training import card, injection_network, texts
+from training import card, injection_languages, injection_network, injection_words, texts
 from training.base import write_json
 from training.documents import REAL_NEVER_TRAINED, Document
 from training.e5 import LAYERS, base, cut_words, encoder, restore
-from training.injection_data import MEASURE_ONLY, TRAIN_ON, held_out
+from training.injection_data import MEASURE_ONLY, STRANGERS, TRAIN_ON, held_out
 from training.injection_grammar import PROBES
 from training.injection_network import Network, export
-from training.injection_samples import WINDOW, Sample, first_round, raw_windows, second_round, third_round
+from training.injection_samples import PLACED, WINDOW, WRITTEN, Sample, first_round, raw_windows, second_round, third_round
 from veritensor_ray.engines.injection import calibrated_scores
+from veritensor_ray.engines.injection.first_stage import FirstStage
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
 from veritensor_ray.engines.injection.windows import Cutter
+from veritensor_ray.engines.injection.word_vectors import WordVectors
 
 STRIDE = 96
 WORDS = 48_000
-MEDIUM_RATE = 0.005  # of clean documents, at most
+LOW_RATE, MEDIUM_RATE = 0.02, 0.005  # of clean documents, at most
 MOST_OF_A_KIND, LARGE = 0.02, 100  # of the documents of a kind, if it has so many
 MARGIN = 0.5  # log odds of `high` above every clean document
+EPOCHS = 4  # of the vectors of words
+HARD = 40_000  # windows of clean documents
+MIXED = 2000  # characters of a text that the two sides of the first stage are mixed by
 PASSING = 0.03  # of the characters of real documents that the transformer reads, at most
 CEILING = 8.0  # log odds that the transformer is taken at
 MEASURED = 400  # texts of a set
+AGAIN = 0.15  # of what a network that has learnt before is shown once more
+LATER = 0.4  # of what a second round repeats, for such a network
 ORDERS_IN = ("real: chat", "real: spam", "real: promptguide")  # kinds that hold orders to models: no alarm there is false by itself
 GOLDEN = Path(__file__).parent.parent / "tests/engines/injection/golden.json"
 # How much an attack of a small set of strangers counts for the linear model, beside one of ours.
-WEIGHTS = {"deepset_train": 3.0, "bipia_indocument_train": 3.0, "attacks_atr": 2.0, "attacks_multilingual_agent": 2.0, "injecagent_dh": 2.0}
+WEIGHTS = {"deepset_train": 3.0, "bipia_indocument_train": 3.0, "attacks_atr": 2.0, "attacks_multilingual_agent": 2.0, "injecagent_dh": 2.0,
+           WRITTEN: 2.0, **dict.fromkeys(STRANGERS, 2.0)}  # fmt: skip
+# Benign texts in the words of attacks are for the transformer to tell apart. The first stage would learn from them to pass over those words.
+TWIN = 0.15  # how much one of them counts for the first stage
+PLAIN = ("raw windows", "sentences with trigger words", "windows past the first stage")
 Array = np.ndarray[Any, Any]
+
+
+def weight_of(sample: Sample) -> float:
+    """How much a sample counts for the first stage."""
+    if sample.label:
+        return WEIGHTS.get(sample.source, 1.0)
+    return 1.0 if sample.source in PLAIN or sample.source.startswith("benign_") else TWIN
 
 
 # ---------------------------------------------------------------- the linear model
@@ -80,35 +98,87 @@ def learn_linear(samples: Sequence[Sample], documents: Sequence[Document], rng: 
     raw = raw_windows(documents, rng, 60_000, full=True)
     present = counts_of([s.text for s in samples] + raw)
     labels = np.array([s.label for s in samples] + [0] * len(raw))
-    weights = np.array([WEIGHTS.get(s.source, 1.0) if s.label else 1.0 for s in samples] + [1.0] * len(raw))
-    first = fit_linear(present, labels, weights)
-    every = list(dict.fromkeys(w for d in documents for w in d.windows() if len(w) > 20))
-    hard = [every[i] for i in np.argsort(-first.scores(every))[:40_000]]
+    weights = np.array([weight_of(s) for s in samples] + [1.0] * len(raw))
+    hard = hardest(FirstStage(fit_linear(present, labels, weights)), documents)
     present = sp.vstack([present, counts_of(hard)])
     labels, weights = np.append(labels, np.zeros(len(hard))), np.append(weights, np.ones(len(hard)))
     return fit_linear(present, labels, weights), raw, hard
+
+
+def hardest(first: FirstStage, documents: Sequence[Document]) -> list[str]:
+    """The windows of clean documents that look most like attacks to a first stage."""
+    every = list(dict.fromkeys(w for d in documents for w in d.windows() if len(w) > 20))
+    return [every[i] for i in np.argsort(-first.scores(every))[:HARD]]
+
+
+def learn_first_stage(
+    data: Path, samples: Sequence[Sample], documents: Sequence[Document], rng: random.Random
+) -> tuple[FirstStage, list[str], list[str]]:
+    """The first stage, random raw windows, and the windows of clean documents that look most like attacks to it."""
+    linear, raw, hard = learn_linear(samples, documents, rng)
+    known = injection_words.vocabulary([*(d.text for d in documents), *(s.text for s in samples)])
+    vectors, checks = injection_words.table(known, injection_words.described(known.texts))
+    clean = [Sample(text, 0, "raw windows") for text in (*raw, *hard)]
+    meaning = injection_words.fit([(s, weight_of(s)) for s in (*samples, *clean)], vectors, checks, rng, EPOCHS)
+    first, _ = gated(FirstStage(linear, replace(meaning, mix=first_mix(data, linear, meaning, raw, rng))), documents)
+    return first, raw, hardest(first, documents)
+
+
+def first_stage_of(start: Path, documents: Sequence[Document], rng: random.Random) -> tuple[FirstStage, list[str], list[str]]:
+    """The same of a model that learns on. Its first stage stays: one that learnt again from more languages missed more that is English."""
+    loaded = FirstStage.load(start)
+    assert loaded
+    first, _ = gated(loaded, documents)
+    return first, raw_windows(documents, rng, 60_000, full=True), hardest(first, documents)
+
+
+def first_mix(data: Path, linear: Linear, meaning: WordVectors, raw: Sequence[str], rng: random.Random) -> Array:
+    """How much wording and meaning each count: what tells attacks that neither has learnt from clean texts."""
+    apart = [(one.text, True) for one in texts.written() if one.kept_apart and one.attack]
+    for name in TRAIN_ON:
+        frame = held_out(data, name)
+        chosen = frame[(frame.label == 1) | name.startswith("benign_")]
+        apart += rng.sample(list(zip(chosen.text, chosen.label == 1, strict=True)), min(200, len(chosen)))
+    apart += [(text, False) for text in rng.sample(list(raw), min(5000, len(raw)))]
+    found, labels = [text[:MIXED] for text, _ in apart], [attack for _, attack in apart]
+    sides = [FirstStage(linear, replace(meaning, mix=np.array(mix, np.float32))).scores(found) for mix in ((1, 0, 0), (0, 1, 0))]
+    fitted = LogisticRegression(C=1.0, class_weight="balanced").fit(np.stack(sides, 1), labels)
+    return np.array([*fitted.coef_[0], fitted.intercept_[0]], np.float32)
 
 
 # ---------------------------------------------------------------- the transformer
 
 
 def select(
-    samples: Sequence[Sample], linear: Linear, raw: Sequence[str], hard: Sequence[str], rng: random.Random, scale: float
+    samples: Sequence[Sample], first: FirstStage, raw: Sequence[str], hard: Sequence[str], rng: random.Random, scale: float
 ) -> list[Sample]:
-    """What the transformer learns in round 1: it reads what gets past the linear model, so mostly such windows."""
+    """What the transformer learns in round 1: it reads what gets past the first stage, so mostly such windows."""
 
     def n(count: int) -> int:
         return int(count * scale)
 
     attacks = [s for s in samples if s.label]
     benign = [s for s in samples if not s.label and s.source != "raw windows"]
-    likely = 1 / (1 + np.exp(-(linear.scores([s.text for s in benign]) + 2))) + 0.05
+    likely = 1 / (1 + np.exp(-(first.scores([s.text for s in benign]) + 2))) + 0.05
     drawn = np.random.default_rng(rng.randrange(2**31)).choice(
         len(benign), min(n(12_500), len(benign)), replace=False, p=likely / likely.sum()
     )
     chosen = rng.sample(attacks, min(n(16_500), len(attacks))) + [benign[i] for i in drawn]
-    chosen += [Sample(t, 0, "windows past the linear model") for t in rng.sample(list(hard), min(n(9500), len(hard)))]
+    chosen += [Sample(t, 0, "windows past the first stage") for t in rng.sample(list(hard), min(n(9500), len(hard)))]
     chosen += [Sample(t, 0, "raw windows") for t in rng.sample(list(raw), min(n(3000), len(raw)))]
+    rng.shuffle(chosen)
+    return chosen
+
+
+def select_again(
+    samples: Sequence[Sample], first: FirstStage, raw: Sequence[str], hard: Sequence[str], rng: random.Random, scale: float
+) -> list[Sample]:
+    """What a network that has learnt before learns: mostly what people wrote, and a share of everything else, so that it forgets nothing."""
+    chosen, rest = [], [s for s in samples if s.source not in (WRITTEN, PLACED, *STRANGERS)]
+    for sources, most in (((WRITTEN,), 15_000), (STRANGERS, 4500), ((PLACED,), 3000)):
+        pool = [s for s in samples if s.source in sources]
+        chosen += rng.sample(pool, min(int(most * scale), len(pool)))
+    chosen += [s for s in select(rest, first, raw, hard, rng, scale) if rng.random() < AGAIN]
     rng.shuffle(chosen)
     return chosen
 
@@ -143,7 +213,7 @@ class Asked:
     owners: Array
     whole: Array
     token: Array
-    linear: Array
+    first: Array
     texts: int
 
     def highest(self, values: Array) -> Array:
@@ -153,20 +223,20 @@ class Asked:
         return result
 
     def mixed(self, share: float, weight: float) -> Array:
-        """Before it is scaled to log odds: the transformer's two numbers and `weight` times the linear model's."""
-        return np.minimum(share * self.whole + (1 - share) * self.token, CEILING) + weight * self.linear
+        """Before it is scaled to log odds: the transformer's two numbers and `weight` times the first stage's."""
+        return np.minimum(share * self.whole + (1 - share) * self.token, CEILING) + weight * self.first
 
 
-def ask(network: Network, tokenizer: Tokenizer, linear: Linear, gate: float, found: Sequence[Sequence[str]]) -> Asked:
+def ask(network: Network, tokenizer: Tokenizer, first: FirstStage, gate: float, found: Sequence[Sequence[str]]) -> Asked:
     """Of texts, each given as its segments."""
     owner = [i for i, segments in enumerate(found) for _ in segments]
-    windows = Cutter(tokenizer, WINDOW, STRIDE, linear, gate).windows([s for segments in found for s in segments])
+    windows = Cutter(tokenizer, WINDOW, STRIDE, first, gate).windows([s for segments in found for s in segments])
     distinct = list(dict.fromkeys(tuple(w.ids) for w in windows))
     at = {ids: i for i, ids in enumerate(distinct)}
     whole, token = injection_network.scores(network, distinct)
     index = [at[tuple(w.ids)] for w in windows]
     return Asked(
-        np.array([owner[w.row] for w in windows], int), whole[index], token[index], np.array([w.linear for w in windows]), len(found)
+        np.array([owner[w.row] for w in windows], int), whole[index], token[index], np.array([w.first for w in windows]), len(found)
     )
 
 
@@ -181,14 +251,21 @@ def attacks_apart(data: Path, rng: random.Random) -> dict[str, list[str]]:
     return sets
 
 
-def loose_gate(linear: Linear, documents: Sequence[Document], passing: float) -> float:
+def loose_gate(first: FirstStage, documents: Sequence[Document], passing: float) -> float:
     """The lowest gate that lets no more than a share of the characters of documents pass."""
     segments = [s for d in documents for s in (d.segments or (d.text,))]
     size, low, high = sum(map(len, segments)), -6.0, 6.0
     for _ in range(10):
         gate = (low + high) / 2
-        low, high = (gate, high) if sum(b - a for _, a, b in linear.zones(segments, gate)) > passing * size else (low, gate)
+        low, high = (gate, high) if sum(b - a for _, a, b in first.zones(segments, gate)) > passing * size else (low, gate)
     return round(high, 3)
+
+
+def gated(first: FirstStage, documents: Sequence[Document]) -> tuple[FirstStage, float]:
+    """A first stage that eases the gate in other languages, and the gate."""
+    plain = replace(first, languages=None)
+    gate = loose_gate(plain, [d for d in documents if d.group.startswith("real: ") and d.group not in ORDERS_IN], PASSING)
+    return replace(plain, languages=injection_languages.learn(plain, gate, documents)), gate
 
 
 def find_mixture(clean: Asked, attacks: dict[str, Asked]) -> tuple[float, float]:
@@ -214,16 +291,20 @@ def by_kind(documents: Sequence[Document], scores: Array) -> dict[str, Array]:
 
 
 def thresholds(kinds: dict[str, Array]) -> dict[str, float]:
-    """Log odds. `medium`: half of what may alarm, since strangers alarm more often, and of no large kind more than one in fifty.
+    """Log odds. `low` and `medium`: half of what may alarm, since strangers alarm more often. `medium`: all that may alarm of real documents,
+    and of no large kind more than one in fifty.
 
     `high`: a margin above everything. These are more documents than a user has, so nothing is extrapolated as `models calibrate` does.
     """
     pooled = np.sort(np.concatenate(list(kinds.values())))[::-1]
-    medium = float(pooled[int(len(pooled) * MEDIUM_RATE / 2)])
+    low, medium = (float(pooled[int(len(pooled) * rate / 2)]) for rate in (LOW_RATE, MEDIUM_RATE))
+    if real := [scores for kind, scores in kinds.items() if kind.startswith("real: ")]:
+        strictest = np.sort(np.concatenate(real))[::-1]
+        medium = max(medium, float(strictest[int(len(strictest) * MEDIUM_RATE)]))
     for scores in kinds.values():
         if len(scores) >= LARGE:
             medium = max(medium, float(np.sort(scores)[::-1][int(len(scores) * MOST_OF_A_KIND)]))
-    return {"medium": medium + 1e-3, "high": max(float(pooled[0]), medium) + MARGIN}
+    return {"low": min(low, medium) + 1e-3, "medium": medium + 1e-3, "high": max(float(pooled[0]), medium) + MARGIN}
 
 
 def rates(kinds: dict[str, Array]) -> dict[str, dict[str, int]]:
@@ -245,26 +326,32 @@ class Learnt:
 
     network: Network
     tokenizer: Tokenizer
-    linear: Linear
+    first: FirstStage
     trained_on: dict[str, list[int]]
 
 
-def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left_out: Sequence[str]) -> Learnt:
-    """The linear model and all rounds of the transformer, from documents that may be trained on."""
+def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left_out: Sequence[str], start: Path | None) -> Learnt:
+    """The first stage and all rounds of the transformer, from documents that may be trained on; `start`: a model whose transformer learns on."""
     rng = random.Random(seed)
     samples = first_round(data, documents, rng, scale, left_out)
     print(f"{len(samples)} samples", sorted(Counter((s.label, s.source) for s in samples).items()), flush=True)
-    linear, raw, hard = learn_linear(samples, documents, rng)
-    network, tokenizer = new_network(documents, samples, raw, rng, scale)
-    chosen = select(samples, linear, raw, hard, rng, scale)
+    if start:
+        first, raw, hard = first_stage_of(start, documents, rng)
+        network, tokenizer = injection_network.restored(start / "model.onnx"), Tokenizer.from_file(str(start / "tokenizer.json"))
+    else:
+        first, raw, hard = learn_first_stage(data, samples, documents, rng)
+        network, tokenizer = new_network(documents, samples, raw, rng, scale)
+    known = {name: value.clone() for name, value in network.state_dict().items()} if start else None
+    chosen = (select_again if start else select)(samples, first, raw, hard, rng, scale)
     print(f"round 1: {len(chosen)} samples", flush=True)
-    injection_network.train(network, tokenizer, chosen, 1.5e-4, rng)
+    injection_network.train(network, tokenizer, chosen, 1e-4 if start else 1.5e-4, rng)
     every, before = list(chosen), {}
-    for number, (most, of) in enumerate(((3500, second_round), (3000, third_round)), 2):
+    rounds = [(2500, second_round)] if start else [(3500, second_round), (3000, third_round)]  # one that learns on has had the third before
+    for number, (most, of) in enumerate(rounds, 2):
         found = [*rng.sample(hard, min(len(hard), int(12_000 * scale))), *rng.sample(raw, min(len(raw), int(3000 * scale)))]
         found += [s.text for s in rng.sample([s for s in samples if not s.label], int(7000 * scale))]
         alarm = in_eight_bits(network, tokenizer, found)
-        again = of(samples, [found[i] for i in np.argsort(-alarm)[: int(most * scale)]], rng, scale)
+        again = of(samples, [found[i] for i in np.argsort(-alarm)[: int(most * scale)]], rng, LATER * scale if start else scale)
         print(
             f"round {number}: {len(again)} samples; {int((alarm > 0).sum())} of {len(found)} benign windows are taken for attacks",
             flush=True,
@@ -272,10 +359,16 @@ def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left
         before = {name: value.clone() for name, value in network.state_dict().items()}
         injection_network.train(network, tokenizer, again, 8e-5, rng)
         every += again
-    # Half way between the last two: it keeps what the second round knew of orders in documents, and has what the third learnt.
-    network.load_state_dict({name: (value + before[name]) / 2 for name, value in network.state_dict().items()})
+    # Half way between the last two: it keeps what the round before knew of orders in documents, and has what the last one learnt.
+    network.load_state_dict(_half_way(network.state_dict(), before))
+    if known:  # the same for what it knew at the start
+        network.load_state_dict(_half_way(network.state_dict(), known))
     counts = {name: [sum(s.source == name and s.label == label for s in every) for label in (0, 1)] for name in {s.source for s in every}}
-    return Learnt(network, tokenizer, linear, counts)
+    return Learnt(network, tokenizer, first, counts)
+
+
+def _half_way(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {name: (value + other[name]) / 2 for name, value in one.items()}
 
 
 def in_eight_bits(network: Network, tokenizer: Tokenizer, found: Sequence[str]) -> Array:
@@ -290,25 +383,25 @@ def in_eight_bits(network: Network, tokenizer: Tokenizer, found: Sequence[str]) 
 def calibrate(data: Path, out: Path, learnt: Learnt, documents: Sequence[Document], seed: int) -> dict[str, Any]:
     """Mixture, gate and thresholds; writes all files but the card, and returns what that says."""
     rng = random.Random(seed + 2)
-    network, tokenizer, linear = learnt.network, learnt.tokenizer, learnt.linear
-    real = [d for d in documents if d.group.startswith("real: ") and d.group not in ORDERS_IN]
-    gate = loose_gate(linear, real, PASSING)
+    network, tokenizer = learnt.network, learnt.tokenizer
+    first, gate = gated(learnt.first, documents)
     attacks = attacks_apart(data, rng)
-    clean = ask(network, tokenizer, linear, gate, [d.segments or (d.text,) for d in documents])
-    asked = {name: ask(network, tokenizer, linear, gate, [[t] for t in found]) for name, found in attacks.items()}
+    clean = ask(network, tokenizer, first, gate, [d.segments or (d.text,) for d in documents])
+    asked = {name: ask(network, tokenizer, first, gate, [[t] for t in found]) for name, found in attacks.items()}
     counted = np.array([d.group not in ORDERS_IN for d in documents])
-    share, weight = find_mixture(_only(clean, counted), asked)
+    share, weight = find_mixture(_only(clean, counted), {name: one for name, one in asked.items() if name in TRAIN_ON})
     scale, bias = _as_odds(
         clean.highest(clean.mixed(share, weight))[counted],
-        np.concatenate([one.highest(one.mixed(share, weight)) for one in asked.values()]),
+        np.concatenate([one.highest(one.mixed(share, weight)) for name, one in asked.items() if name in TRAIN_ON]),
     )
     mix = (round(scale, 4), round(scale * weight, 4), round(bias, 4))
     export(network, share, out / "model.onnx")
-    linear.save(out / "linear.safetensors")
+    first.save(out)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.save(str(out / "tokenizer.json"))
-    facts: dict[str, Any] = {"window_tokens": WINDOW, "stride_tokens": STRIDE, "mix": mix, "gate": gate, "ceiling": CEILING, "share": share}
+    facts: dict[str, Any] = {"window_tokens": WINDOW, "stride_tokens": STRIDE, "mix": mix, "gate": gate, "ceiling": CEILING, "share": share,
+                             "ease": injection_languages.by_code(first.languages) if first.languages else {}}  # fmt: skip
     chosen = [d for d, c in zip(documents, counted, strict=True) if c]
     scores = scores_as_shipped(out, facts, [d.segments or (d.text,) for d in chosen])
     kinds = by_kind(chosen, scores)
@@ -331,7 +424,7 @@ def _only(asked: Asked, chosen: Array) -> Asked:
     """Some of the texts."""
     number = np.cumsum(chosen) - 1
     of = chosen[asked.owners]
-    return Asked(number[asked.owners[of]], asked.whole[of], asked.token[of], asked.linear[of], int(chosen.sum()))
+    return Asked(number[asked.owners[of]], asked.whole[of], asked.token[of], asked.first[of], int(chosen.sum()))
 
 
 def _as_odds(clean: Array, attacks: Array) -> tuple[float, float]:
@@ -348,9 +441,7 @@ def scores_as_shipped(out: Path, facts: dict[str, Any], found: Sequence[Sequence
     from veritensor_ray.engines.injection.encoder_network import Network as Shipped
     from veritensor_ray.engines.injection.scoring import Scorer
 
-    cutter = Cutter(
-        Tokenizer.from_file(str(out / "tokenizer.json")), WINDOW, STRIDE, Linear.load(out / "linear.safetensors"), facts["gate"]
-    )
+    cutter = Cutter(Tokenizer.from_file(str(out / "tokenizer.json")), WINDOW, STRIDE, FirstStage.load(out), facts["gate"])
     scorer = Scorer(cutter, Shipped(out, 4096), tuple(facts["mix"]), facts["ceiling"])
     owner = [i for i, segments in enumerate(found) for _ in segments]
     windows = cutter.windows([s for segments in found for s in segments])
@@ -364,23 +455,25 @@ def golden(out: Path, learnt: Learnt, facts: dict[str, Any], path: Path) -> None
     rng = random.Random(1)
     apart = [texts.choose(rng, line.text) for line in texts.lines() if line.kept_apart]
     found = rng.sample(apart, 120) + [text for text, _ in PROBES]
-    windows = Cutter(learnt.tokenizer, WINDOW, STRIDE, learnt.linear, None).windows(found)
+    windows = Cutter(learnt.tokenizer, WINDOW, STRIDE, FirstStage.load(out), None).windows(found)
     whole, token = injection_network.scores(learnt.network, [list(w.ids) for w in windows])
     a, b, c = facts["mix"]
     rows: dict[int, float] = {}
     for w, one, two in zip(windows, whole, token, strict=True):
         deep = min(facts["share"] * one + (1 - facts["share"]) * two, facts["ceiling"])
-        rows[w.row] = max(rows.get(w.row, -math.inf), a * deep + b * w.linear + c)
+        rows[w.row] = max(rows.get(w.row, -math.inf), a * deep + b * w.first + c)
     ranked = sorted(rows, key=lambda row: rows[row])
     chosen = [ranked[i] for i in np.linspace(0, len(ranked) - 1, 64).astype(int)]
     write_json(path, {"texts": [{"text": found[row], "score": round(rows[row], 4)} for row in chosen]})
 
 
-def run(data: Path, documents: Sequence[Document], out: Path, seed: int, scale: float, left_out: Sequence[str], command: str) -> None:
+def run(
+    data: Path, documents: Sequence[Document], out: Path, seed: int, scale: float, left_out: Sequence[str], start: Path | None, command: str
+) -> None:
     """What `python -m training injection` does: train, calibrate, describe, seal."""
     out.mkdir(parents=True, exist_ok=True)
     trained = [d for d in documents if d.may_train]
-    learnt = fit(data, trained, seed, scale, left_out)
+    learnt = fit(data, trained, seed, scale, left_out, start)
     facts = calibrate(data, out, learnt, [d for d in documents if not d.may_train], seed)
     facts["parameters"] = sum(p.numel() for p in learnt.network.parameters()) / 1e6
     golden(out, learnt, facts, GOLDEN)

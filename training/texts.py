@@ -1,6 +1,8 @@
 """Our own training texts: lines with alternatives, and a grammar; it knows no model.
 
 `injection/{attack,benign}[.genre].LANGUAGE.txt` and `pii/*.txt` hold one text a line, `\\n` for a line break and `[[a|b]]` for alternatives.
+`injection/written/*.tsv` holds texts that stand for themselves: label, language, style, channel, and the text, in which `⟦` and `⟧` enclose the
+order, of which there is one, if the text is not all of it. `injection/apart/*.tsv` holds others, which no training sees.
 """
 
 from __future__ import annotations
@@ -43,6 +45,35 @@ def lines(kind: str = "injection") -> Iterator[Line]:
         for text in dict.fromkeys(path.read_text("utf-8").splitlines()):
             if text.strip():
                 yield Line(text.strip(), label == "attack", genre[0] if genre else "", language)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text of `injection/written`. `span` is where its order stands; None if there is none."""
+
+    text: str
+    attack: bool
+    language: str
+    style: str
+    channel: str
+    span: tuple[int, int] | None
+
+    @property
+    def kept_apart(self) -> bool:
+        """Not for training: all texts of some styles of a language."""
+        return share(f"{self.language} {self.style}") < KEPT_APART
+
+
+def written(folder: str = "written") -> Iterator[Written]:
+    """All of them, or those that are kept apart whole."""
+    for path in sorted((FOLDER / "injection" / folder).glob("*.tsv")):
+        for line in path.read_text("utf-8").rstrip("\n").split("\n"):
+            label, language, style, channel, text = line.split("\t")
+            before, mark, rest = text.replace("\\n", "\n").partition("⟦")
+            order, _, after = rest.partition("⟧")
+            whole = before + order + after
+            span = None if label != "attack" else (len(before), len(before) + len(order)) if mark else (0, len(whole))
+            yield Written(whole, label == "attack", language, style, channel, span)
 
 
 def choose(rng: random.Random, text: str) -> str:

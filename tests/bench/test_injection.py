@@ -74,7 +74,7 @@ def _row(question: str, texts: str, trained: bool, medium: list[int]) -> dict[st
 RESULTS: dict[str, Any] = {
     "most": None,
     "model": {"medium": 0.9, "high": 0.99},
-    "thresholds": {"TF-IDF medium": 1.5},
+    "thresholds": {"first stage medium": 1.5},
     "documents": {
         "novels": {"trained": False, "quoting": False, "cells": _cells([0, 0, 4, 100], [0, 0, 1, 100])},
         "code": {"trained": True, "quoting": False, "cells": _cells([0, 0, 0, 300])},

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ import pytest
 
 import veritensor_ray as vr
 from tests.bundle.building import zone
-from tests.engines.injection.building import ATTACK, HARMLESS
-from tests.engines.injection.standard import calm, save_standard
+from tests.engines.injection.building import ATTACK, HARMLESS, linear, sealed
+from tests.engines.injection.standard import SURVEY, calm, save_standard
 from veritensor_ray.bundle.active_bundle import activate, verified
 from veritensor_ray.bundle.bundle_creation import Sources
 from veritensor_ray.bundle.bundle_import import import_bundle
@@ -25,10 +27,15 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ModelError
 from veritensor_ray.core.signing import trust_list
 from veritensor_ray.engines.injection import Injection
-from veritensor_ray.engines.injection.calibrated_scores import odds
+from veritensor_ray.engines.injection.calibrated_scores import Rates, above, odds
+from veritensor_ray.engines.injection.first_stage import FirstStage
+from veritensor_ray.engines.injection.mixing import ALONE
 from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.models.standard import keep_calibration
 from veritensor_ray.pipeline.bounded import process
+from veritensor_ray.pipeline.calibration import RatedDocument, calibrated
+from veritensor_ray.pipeline.strongest_passages import RatedPassage
+from veritensor_ray.testing import text_batch
 
 pytestmark = pytest.mark.slow  # each calibration is a process that loads a model, or two
 Run = Any
@@ -92,10 +99,7 @@ def engine(**options: Any) -> Injection:
 
 
 def batch(*texts: str) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist(
-        [{"text": text, "view": "visible", "column": None} for text in texts],
-        pa.schema([("text", pa.string()), ("view", pa.string()), ("column", pa.string())]),
-    )
+    return text_batch(texts)
 
 
 def test_the_architecture_is_that_of_the_real_model(home: Path) -> None:
@@ -108,8 +112,8 @@ def test_the_architecture_is_that_of_the_real_model(home: Path) -> None:
 
 
 def test_windows_of_a_long_text(home: Path) -> None:
-    """Without a linear model every stretch is read, in the windows of the catalog, each by itself and each once."""
-    made = engine(models=str(home))
+    """Without the cascade every stretch is read, in the windows of the catalog, each by itself and each once."""
+    made = engine(models=str(home), injection={"cascade": False})
     text = calm(60)
     prepared = made.prepare(batch(text, "", HARMLESS))
     ids = prepared.column("ids").to_pylist()
@@ -129,21 +133,93 @@ def test_an_order_in_a_long_text_is_found_and_placed(home: Path) -> None:
     [hit] = made.scan_text(texts)
     assert hit.row == 0
     assert len(before) - 80 < hit.start < len(before) + 2 < hit.end
-    score, where = made.highest(texts, made.prepare(texts)) or pytest.fail("no window")
+    deep, _, window = next(made.strongest(made.prepare(texts)))
+    where = made.located(texts, deep, window)
     assert (where.row, where.start, where.end) == (hit.row, hit.start, hit.end)
-    assert score == pytest.approx(odds(hit.score), abs=0.1)
+    assert deep == pytest.approx(odds(hit.score), abs=0.1)
 
 
 def test_the_highest_score_is_the_scans_own(home: Path) -> None:
     """A threshold just below it gives a finding, and one just above it none."""
     texts = batch(*(calm(4, number) for number in range(6)))
-    found = engine(models=str(home))
-    score, _ = found.highest(texts, found.prepare(texts)) or pytest.fail("no window")
+    found = engine(models=str(home), injection={"cascade": False})
+    score, *_ = next(found.strongest(found.prepare(texts)))
     for shift, count in ((-0.01, 1), (0.01, 0)):
         threshold = 1 / (1 + 2.718281828459045 ** -(score + shift))
         scorer = Injection(Settings.model_validate({"profile": "standard", "injection": {"medium": threshold, "high": 0.9999}}))
         scorer._scorer = found._scorer  # its self-test would refuse so low a threshold
         assert min(1, len(scorer.scan_prepared(texts, found.prepare(texts)))) == count
+
+
+def test_the_first_stage_of_the_package_is_used(home: Path) -> None:
+    """It decides what is read, and what it says of a window counts as the mix tells."""
+    made, all_of_it = engine(models=str(home)), engine(models=str(home), injection={"cascade": False})
+    text = f"{calm(40, 5)} {ATTACK} {calm(40, 6)}".replace(SURVEY, "")
+    read, windows = made.prepare(batch(calm(9).replace(SURVEY, ""), text)), all_of_it.prepare(batch(text))
+    assert set(read.column("row").to_pylist()) == {1}
+    [start], [end] = (read.column(name).to_pylist() for name in ("start", "end"))
+    assert ATTACK in text[start:end]
+    assert end - start < len(text) / 4
+    assert windows.num_rows > read.num_rows
+    first_stage = FirstStage.load(ModelStore("embedded").model("injection").folder)
+    assert first_stage is not None
+    assert read.column("first").to_pylist() == pytest.approx(first_stage.scores([text[start:end]]).tolist())
+    mix = (0.5, 0.25, -1.0)
+    mixing = engine(models=str(home), injection={"mix": mix})
+    [(deep, first, window)] = mixing.strongest(read)
+    assert odds(mixing.located(batch("", text), deep, window).score) == pytest.approx(0.5 * deep + 0.25 * first - 1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"injection": {"mix": (0.5, 0.25, -1.0)}}, {}),
+        ({}, {"mix": (0.5, 0.25, -1.0)}),
+        ({}, {"thresholds": {"low": 0.3, "medium": 0.95, "high": 0.999}}),
+        ({"injection": {"cascade": False}}, {}),
+    ],
+)
+def test_what_changes_results_changes_the_fingerprint(home: Path, options: dict[str, Any], kept: dict[str, Any]) -> None:
+    def fingerprint(**options: Any) -> str:
+        return Injection(Settings.model_validate({"profile": "standard", "models": str(home), **options})).fingerprint()
+
+    before = fingerprint()
+    if kept:
+        keep_calibration(home, "injection", {"thresholds": {"medium": 0.95, "high": 0.999}} | kept)
+    assert fingerprint(**options) != before
+
+
+def test_another_first_stage_is_another_fingerprint(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.model_validate({"profile": "standard", "models": str(home)})
+    before = Injection(settings).fingerprint()
+    other = shutil.copytree(ModelStore("embedded").model("injection").folder, tmp_path / "injection")
+    linear({"ignore": 9.0}).save(other / "linear.safetensors")
+    sealed(tmp_path)
+    monkeypatch.setattr(ModelStore.__init__, "__defaults__", (tmp_path,))
+    assert Injection(settings).fingerprint() != before
+
+
+def test_the_mix_that_finds_more_is_chosen(home: Path) -> None:
+    """Where the first stage tells attacks from clean documents as well as the transformer does, it counts; where a mix is set, that stays."""
+    chosen = random.Random(9)
+
+    def passages(deep: float, first: float) -> list[RatedPassage]:
+        return [RatedPassage(chosen.gauss(deep, 2.0), chosen.gauss(first, 2.0), None, {"line": line}) for line in (1, 2)]
+
+    documents = [RatedDocument(f"{number}.md", "mail", passages(-2.0, 4.0), False) for number in range(200)]
+    attacks = [[one[:2] for one in passages(3.0, 9.0)] for _ in range(200)] + [[]] * 10
+    made, rates = Injection(Settings.model_validate({"profile": "standard", "models": str(home)})), Rates(0.02, 0.005, 0.0005)
+    fitted, alone = (calibrated(made, documents, attacks, rates, fits) for fits in (True, False))
+    assert (alone.about.mix, alone.mix_before, fitted.mix_before) == (ALONE, ALONE, ALONE)
+    assert min(fitted.about.mix[:2]) > 0
+    found, before = (above(one.attacks, one.after.medium) for one in (fitted, alone))
+    assert found > before + 20
+    assert above([one.score for one in fitted.documents], fitted.after.medium) <= 1
+    a, b, c = fitted.about.mix
+    best = [max((a * one.deep + b * one.first + c, one.location) for one in document.passages) for document in documents]
+    assert [(one.score, one.location) for one in fitted.documents] == best
+    assert [one.before for one in fitted.documents] == [max(one.deep for one in document.passages) for document in documents]
+    assert fitted.settings()["mix"] == [a, b, c]
 
 
 def test_calibrated_kept_verified_and_used(home: Path, clean: Path, run: Run) -> None:
@@ -159,13 +235,17 @@ def test_calibrated_kept_verified_and_used(home: Path, clean: Path, run: Run) ->
     assert first["artifact"].startswith("tables/")
     assert (first["location"]["column"], first["location"]["row"] in (0, 1, 2, 3)) == ("note", True)
     assert about["written"] == str(home / "injection/calibration.json")
+    assert about["attacks"]["texts"] > 200
+    assert 0 < about["attacks"]["high"]["after"] <= about["attacks"]["medium"]["after"] <= about["attacks"]["low"]["after"]
 
     kept = json.loads((home / "injection/calibration.json").read_text())
     assert kept["thresholds"] == {name: one["after"] for name, one in about["thresholds"].items()}
     assert kept["thresholds"] != {"medium": 0.95, "high": 0.999}
     assert ModelStore("standard").status("injection").faults == ()
     after = engine(models=str(home))
-    assert after.thresholds().medium == odds(kept["thresholds"]["medium"])
+    assert astuple(after.thresholds()) == tuple(odds(kept["thresholds"][name]) for name in ("low", "medium", "high"))
+    assert [*after.mix()] == kept["mix"] == about["mix"]["after"]
+    assert kept["first_stage"] == after.first_stage()
     assert after.fingerprint() != engine_before
     assert [hit.row for hit in after.scan_text(batch(calm(5), ATTACK))] == [1]
 
@@ -175,7 +255,12 @@ def test_calibrated_kept_verified_and_used(home: Path, clean: Path, run: Run) ->
 
 
 def test_a_second_calibration_takes_the_place_of_the_first(home: Path, clean: Path, run: Run) -> None:
+    """Even if the first was made with another first stage, so that no run would use it."""
     _, first, _ = run(str(clean), "--json")
+    kept = json.loads((home / "injection/calibration.json").read_text())
+    keep_calibration(home, "injection", kept | {"first_stage": "of another version"})
+    with pytest.raises(ModelError, match=r"made with the first stage of another version .* Run `veritensor-ray models calibrate` again"):
+        engine(models=str(home))
     code, second, _ = run(str(clean), "--json", "--exclude", "tables/?.csv", "--dry-run")
     assert code == 0
     before, after = json.loads(first), json.loads(second)
@@ -192,7 +277,7 @@ def test_an_attack_among_clean_documents_is_shown_and_changes_nothing(home: Path
     lock = (home / "models.lock.json").read_bytes()
     code, out, err = run(str(clean))
     assert code == 4
-    assert "nothing was changed: with medium at" in err
+    assert "nothing was changed: with low at" in err
     assert "\x1b" not in out + err
     [line] = [line for line in out.splitlines() if "owned" in line]
     assert line.split()[0] == "letters"
@@ -221,6 +306,7 @@ def test_a_dry_run_changes_nothing(home: Path, clean: Path, run: Run) -> None:
         (("{few}", "--medium-rate", "all"), 2, "--medium-rate all: give a share"),
         (("{few}", "--high-rate", "0"), 2, "--high-rate 0: give a share"),
         (("{few}", "--high-rate", "1%"), 2, "is above --medium-rate"),
+        (("{few}", "--medium-rate", "3%"), 2, "is above --low-rate"),
         (("{few}", "--engines", "secrets"), 2, "does not select the injection engine"),
     ],
 )
@@ -261,7 +347,7 @@ def test_the_bundle_carries_it_and_is_sealed(home: Path, clean: Path, run: Run, 
     code, out, _ = run(str(clean), "--config", str(tmp_path / "zone.yaml"))
     assert code == 0
     assert f"The model is part of bundle {active.id}, which is signed. Put this into the configuration file:" in out
-    assert f"injection:\n  medium: {kept['medium']}\n  high: {kept['high']}\n" in out
+    assert f"injection:\n  low: {kept['low']}\n  medium: {kept['medium']}\n  high: {kept['high']}\n" in out
     verified(active.folder, trust_list(made.flags["trusted_keys"]))
 
 
@@ -282,9 +368,10 @@ def test_a_folder_that_cannot_be_written(home: Path) -> None:
 def test_the_embedded_model_is_sealed(clean: Path, tmp_path: Path, run: Run) -> None:
     """Its own thresholds stay, and two lines say what to write where. Without the cascade, so that it reads all of the calm texts."""
     (tmp_path / "all.yaml").write_text("injection: {cascade: false}")
-    rates = ("--medium-rate", "50%", "--high-rate", "50%")
+    rates = ("--low-rate", "50%", "--medium-rate", "50%", "--high-rate", "50%")
     code, out, err = run(str(clean), *rates, "--config", str(tmp_path / "all.yaml"), profile="embedded")
     assert (code, err.endswith("62 of 62 documents scored\n")) == (0, True)
-    [medium, high] = re.findall(r"^injection:\n  medium: (\S+)\n  high: (\S+)$", out, re.MULTILINE)[0]
-    assert 0.5 <= float(medium) <= float(high) < 1
+    [low, medium, high] = re.findall(r"^injection:\n  low: (\S+)\n  medium: (\S+)\n  high: (\S+)$", out, re.MULTILINE)[0]
+    assert 0.25 <= float(low) <= float(medium) <= float(high) < 1
+    assert float(medium) >= 0.5
     assert "The embedded model is part of the package" in out

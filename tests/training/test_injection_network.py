@@ -16,18 +16,22 @@ def test_what_is_exported_says_the_same_in_eight_bits(tmp_path: Path, share: flo
     import torch
 
     from training.e5 import Encoder
-    from training.injection_network import Network, export, scores
+    from training.injection_network import Network, export, restored, scores
     from veritensor_ray.engines.injection.onnx_classifier import OnnxBackend
 
     with torch.random.fork_rng():
         torch.manual_seed(5)
-        made = Network(Encoder(50, 2)).eval()
+        made = Network(Encoder(50, 3)).eval()  # the third layer has a product that is exported whole
+        for one in made.parameters():  # equal ones would be exported as one
+            one.data += 0.02 * torch.randn_like(one)
     ids = [[0, *range(4, 4 + count), 2] for count in (1, 7, 40)]
     whole, token = scores(made, ids)
     export(made, share, tmp_path / "model.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     assert np.abs(OnnxBackend(tmp_path, 1).scores(ids) - (share * whole + (1 - share) * token)).max() < 0.05
     assert np.allclose(scores(made, ids)[0], whole), "and the network is whole again"
+    for learnt, again in zip((whole, token), scores(restored(tmp_path / "model.onnx"), ids), strict=True):
+        assert np.abs(learnt - again).max() < 0.05
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from veritensor_ray.core.errors import Malformed, ModelError
-from veritensor_ray.formats.model_files.onnx import structure as onnx
+from veritensor_ray.formats.model_files.onnx.structure import SCHEMA
+from veritensor_ray.formats.model_files.wire_texts import Pair, texts
 from veritensor_ray.models.telemetry import silence
 
 _QUIET = 4  # fatal errors only: every error is also raised
@@ -68,7 +69,8 @@ class OnnxGraph:
         """Refuse weights in other files, which have not been verified."""
         try:
             with self._file.open("rb") as file:
-                elsewhere = any(isinstance(found, onnx.Pair) and found.name == "external_data" for found in onnx.texts(file))
+                found = texts(file, SCHEMA, "Model")
+                elsewhere = any(isinstance(one, Pair) and one.name == "external_data" for one in found)
         except Malformed as error:
             raise ModelError(f"{self._file} cannot be loaded: {error}. Reinstall the pinned model") from None
         if elsewhere:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from veritensor_ray.engines.injection.first_stage import FirstStage
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
 from veritensor_ray.models.model_store import LOCK, ONNX
 
@@ -103,6 +104,11 @@ def linear(weights: Mapping[str, float], bias: float = -3.0) -> Linear:
     for word, weight in weights.items():
         table[words(word).buckets[0][0]] = weight
     return Linear(table, np.ones(1 << BITS, np.float32), bias)
+
+
+def first_stage(weights: Mapping[str, float], bias: float = -3.0) -> FirstStage:
+    """One with such a linear model alone."""
+    return FirstStage(linear(weights, bias))
 
 
 def save_model(home: Path, form: str = ONNX, **calibration: Any) -> Path:

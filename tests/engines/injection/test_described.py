@@ -35,6 +35,7 @@ def test_a_model_without_a_linear_one_is_read_whole() -> None:
         ({"thresholds": {"medium": 0, "high": 1}}, "thresholds.medium"),
         ({"thresholds": {"medium": 0.5, "high": NAN}}, "thresholds.high"),
         ({"thresholds": {"medium": 0.9, "high": 0.5}}, "below thresholds.medium"),
+        ({"thresholds": {"low": 0.6, "medium": 0.5, "high": 0.9}}, "below thresholds.low"),
         ({"thresholds": "high"}, "thresholds"),
         ({"gate": NAN}, "gate"),
         ({"gate": "low"}, "gate"),
@@ -77,9 +78,10 @@ def test_a_gate_that_lets_nothing_through_fails_the_self_test(tmp_path: Path) ->
         Injection(Settings()).load(ModelStore("embedded", home))
 
 
-def test_high_below_medium_is_refused() -> None:
+@pytest.mark.parametrize(("higher", "lower"), [("high", "medium"), ("medium", "low"), ("high", "low")])
+def test_thresholds_out_of_order_are_refused(higher: str, lower: str) -> None:
     with pytest.raises(
         UsageError,
-        match=r"^configuration key injection: high \(0.3\) is below medium \(0.9\); every finding of severity high also counts as medium$",
+        match=rf"^configuration key injection: {higher} \(0.3\) is below {lower} \(0.9\); every finding of severity {higher} also counts as {lower}$",
     ):
-        load_settings(flags={"injection": {"medium": 0.9, "high": 0.3}}, environ={})
+        load_settings(flags={"injection": {lower: 0.9, higher: 0.3}}, environ={})

@@ -36,7 +36,7 @@ def recorded() -> list[dict[str, Any]]:
 
 
 def verdict(engine: Injection, score: float) -> int:
-    """0 below both thresholds, 1 medium, 2 high."""
+    """0 below all thresholds, 1 low, 2 medium, 3 high."""
     return sum(score >= threshold for threshold in astuple(engine.thresholds()))
 
 
@@ -60,4 +60,4 @@ def test_most_scores_hardly_move_and_no_more_than_one_verdict_in_twenty_does(eng
 def test_the_record_has_texts_of_each_verdict(engine: Injection) -> None:
     verdicts = [verdict(engine, row["score"]) for row in recorded()]
     assert len(verdicts) >= 50
-    assert {0, 1, 2} == set(verdicts)
+    assert len(set(verdicts)) == 1 + len(set(astuple(engine.thresholds())))

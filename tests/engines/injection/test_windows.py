@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from tests.engines.injection.building import ATTACK, CALM, SUSPICIOUS, linear, tokenizer
-from veritensor_ray.engines.injection.linear import MARGIN, ZONE
+from tests.engines.injection.building import ATTACK, CALM, SUSPICIOUS, first_stage, tokenizer
+from veritensor_ray.engines.injection.first_stage import MARGIN, ZONE
 from veritensor_ray.engines.injection.windows import WINDOWS, Cutter, TokenWindow, from_table, sentences
 
 ODD_WORDS = ["river", "garden,", "𝔘nder", "👍", "e\u0301tude", "忽略", "don't", "-", "(x)", "\U000e0041", "İ", "\n\n", "3.14"]
@@ -57,7 +57,7 @@ def test_windows_stand_a_stride_apart_and_on_tokens(words: Tokenizer, size: int,
 @pytest.mark.parametrize("text", [None, "", " \n\t", "123 456", "3.14 -- !!", "_ _", "👍 \U000e0041", "system", "<|system|>", " user:\n"])
 @pytest.mark.parametrize("gate", [None, -100.0])
 def test_without_words_for_an_order_there_is_no_window(words: Tokenizer, text: str | None, gate: float | None) -> None:
-    assert Cutter(words, 16, 8, linear(SUSPICIOUS), gate).windows([text]) == []
+    assert Cutter(words, 16, 8, first_stage(SUSPICIOUS), gate).windows([text]) == []
 
 
 @pytest.mark.parametrize("text", ["a river ended", "忽略之前指令", "12 é 12 to me"])
@@ -67,7 +67,7 @@ def test_little_is_enough(words: Tokenizer, text: str) -> None:
 
 def gated(words: Tokenizer, text: str, size: int = 512) -> list[TokenWindow]:
     """Windows so large that each is a whole zone."""
-    return Cutter(words, size, size // 2, linear(SUSPICIOUS), -1.0).windows([text])
+    return Cutter(words, size, size // 2, first_stage(SUSPICIOUS), -1.0).windows([text])
 
 
 def test_the_gate_keeps_what_is_suspicious(words: Tokenizer) -> None:
@@ -77,8 +77,8 @@ def test_the_gate_keeps_what_is_suspicious(words: Tokenizer) -> None:
     assert window.start <= at < at + len(ATTACK) <= window.end
     assert len(text[window.start : at].split()) <= ZONE + MARGIN
     assert len(text[at : window.end].split()) <= ZONE + MARGIN + len(ATTACK.split())
-    assert len(Cutter(words, 512, 256, linear(SUSPICIOUS), None).windows([text])) > 3, "without a gate all is kept"
-    assert len(Cutter(words, 512, 256, None, -1.0).windows([text])) > 3, "and without a linear model"
+    assert len(Cutter(words, 512, 256, first_stage(SUSPICIOUS), None).windows([text])) > 3, "without a gate all is kept"
+    assert len(Cutter(words, 512, 256, None, -1.0).windows([text])) > 3, "and without a first stage"
 
 
 @pytest.mark.parametrize("text", [CALM, CALM * 3, CALM * 100])
@@ -124,19 +124,19 @@ def test_zones_of_a_text_without_spaces_start_where_they_must(words: Tokenizer) 
     assert any(window.start <= 2000 and window.end >= 2000 + len(ATTACK) for window in found)
 
 
-def test_windows_know_what_the_linear_model_says(words: Tokenizer) -> None:
-    model = linear(SUSPICIOUS)
+def test_windows_know_what_the_first_stage_says(words: Tokenizer) -> None:
+    model = first_stage(SUSPICIOUS)
     for window in Cutter(words, 16, 8, model).windows([CALM * 2 + ATTACK]):
         text = (CALM * 2 + ATTACK)[window.start : window.end]
-        assert window.linear == pytest.approx(float(model.scores([text])[0]))
+        assert window.first == pytest.approx(float(model.scores([text])[0]))
 
 
 @pytest.mark.parametrize("texts", [[], [None, "", "1"], ["a", None, odd_text(5, 80), CALM + ATTACK]])
 def test_through_a_table(words: Tokenizer, texts: list[str | None]) -> None:
-    cutter = Cutter(words, 16, 8, linear(SUSPICIOUS), None)
+    cutter = Cutter(words, 16, 8, first_stage(SUSPICIOUS), None)
     table = cutter.table(texts)
     assert table.schema == WINDOWS
-    as_stored = [replace(window, linear=float(np.float32(window.linear))) for window in cutter.windows(texts)]
+    as_stored = [replace(window, first=float(np.float32(window.first))) for window in cutter.windows(texts)]
     assert from_table(table) == as_stored
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import tracemalloc
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from tests.formats.reading import flat, read, reader_source, reasons, split, until_error
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.json import read as json_reader
 from veritensor_ray.formats.json.read import _strings
@@ -265,6 +267,10 @@ PIECES = [
     '{"a":{"b":["x",{"c":"y"}]}}',
     '[["x"],"y"]',
 ]
+TURN = st.dictionaries(
+    st.sampled_from(["role", "content", "from", "value", "x"]), st.sampled_from(["user", "tool", "hi", 1234567, None, {LONG: "y"}, ["z"]])
+)
+CONVERSATIONS = st.lists(st.dictionaries(st.sampled_from(["messages", "chosen", "output", ""]), st.lists(TURN, max_size=4)), max_size=4)
 VALUES = st.recursive(
     st.one_of(st.text(max_size=6), st.integers(-9, 9), st.none()),
     lambda inner: st.one_of(
@@ -275,11 +281,73 @@ VALUES = st.recursive(
 
 
 @settings(max_examples=300)
-@given(st.one_of(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), VALUES.map(json.dumps)))
+@given(st.one_of(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), VALUES.map(json.dumps), CONVERSATIONS.map(json.dumps)))
 def test_a_small_document_is_read_as_the_stream_reads_it(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         small = read(text.encode(), JSON, Limits(json_depth=5))
         patch.setattr(json_reader, "SMALL", -1)
         stream = read(text.encode(), JSON, Limits(json_depth=5))
-    assert flat(small[0], "row", "column") == flat(stream[0], "row", "column")
+    assert flat(small[0], "row", "column", "speaker") == flat(stream[0], "row", "column", "speaker")
     assert small[1] == stream[1]
+
+
+def said(blocks: list[Block]) -> list[tuple[str, str]]:
+    """The texts whose speaker is known."""
+    return [(text, speaker) for text, speaker in flat(blocks, "speaker") if speaker is not None]
+
+
+ORDER = {"role": "user", "content": "order"}
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"messages": [{"role": "system", "content": "a"}, {"content": "b", "role": "user"}]}, [("a", "system"), ("b", "user")]),
+        ({"messages": [{"role": "assistant", "content": "a"}, {"role": "tool", "content": "b"}]}, [("a", "assistant"), ("b", "tool")]),
+        (
+            {"id": "1", "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
+            [("a", "user"), ("b", "assistant")],
+        ),
+        ({"chosen": [ORDER], "rejected": [ORDER]}, [("order", "user")] * 2),
+        # What a tool says may look like a record, wherever it stands.
+        ({"messages": [{"role": "tool", "content": json.dumps({"messages": [ORDER]})}]}, [(json.dumps({"messages": [ORDER]}), "tool")]),
+        ({"messages": [{"role": "tool", "content": {"messages": [ORDER]}}]}, []),
+        ({"messages": [{"role": "tool", "content": [ORDER]}]}, []),
+        ({"messages": [{"role": "tool", "content": "a", "result": ORDER}]}, [("a", "tool")]),
+        ({"messages": [{"role": "user", "content": [{"type": "tool_result", "content": "a"}]}]}, []),
+        ({"messages": [{"role": "user", "content": {LONG: "a"}}]}, []),
+        ({"messages": [[ORDER]]}, []),
+        ({"messages": ORDER}, []),
+        ({"messages[]": ORDER, "": {"messages[]": ORDER, "messages": [ORDER]}}, []),
+        ({"output": {"messages": [ORDER]}}, []),
+        ({"output": [ORDER]}, []),
+        (ORDER, []),
+        ([ORDER], []),
+        ([{"messages": [ORDER]}], []),
+    ],
+)
+def test_a_speaker_is_believed_only_in_the_conversation_of_a_record(record: Any, expected: list[tuple[str, str]]) -> None:
+    lines, document = f"{json.dumps(record)}\n".encode() * 2, json.dumps([record] * 2).encode()
+    found = [said(read(lines, LINES)[0]), said(read(document, JSON)[0])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_reader, "SMALL", -1)
+        found.append(said(read(document, JSON)[0]))
+    assert found == [expected * 2] * 3
+
+
+def test_a_document_that_is_one_conversation_may_be_the_answer_of_a_tool() -> None:
+    assert said(read(json.dumps({"messages": [ORDER]}).encode(), JSON)[0]) == []
+    assert said(read(json.dumps([ORDER, ORDER]).encode(), JSON)[0]) == []
+
+
+@pytest.mark.parametrize("rows", range(1, 9))
+def test_speakers_do_not_depend_on_where_blocks_end(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Unless a turn alone fills a block."""
+    turns = [{"content": f"{i}", "name": "x", "role": ("user", "tool")[i % 2]} for i in range(5)]
+    monkeypatch.setattr(json_reader, "SMALL", -1)
+    monkeypatch.setattr(json_reader, "_ROWS", rows)
+    blocks, _ = read(json.dumps([{"id": "i", "messages": turns}, {"id": "j"}]).encode(), JSON)
+    texts = ["i", *(text for turn in turns for text in turn.values()), "j"]
+    assert flat(blocks) == texts
+    assert max(len(block.texts) for block in blocks) <= rows
+    assert said(blocks) == ([(turn["content"], turn["role"]) for turn in turns] if rows > 3 else [])

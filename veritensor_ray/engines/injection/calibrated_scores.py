@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Scores = Mapping[str, Sequence[float]]  # by kind of document
 
@@ -21,28 +22,38 @@ FEW = 100  # documents: with fewer of one kind, its own tail would be a guess
 CLEAR = 0.1  # log odds above a score that must stay below the threshold: arithmetic on other machines shifts scores by less
 _TAIL_SHARE, _TAIL_LEAST, _TAIL_MOST = 20, 5, 50  # one twentieth of a kind's scores is its tail, within these limits
 _SCALE = 0.5  # log odds; a shorter tail is considered a coincidence
-_MEDIUM_LEAST, _HIGH_LEAST = 0.0, math.log(9)  # even odds and nine to one: below these, the model itself does not suspect an attack
+_LEAST = (-math.log(3), 0.0, math.log(9))  # three to one against, even odds, nine to one: below these, the model itself does not suspect it
 _MOST = 30.0  # beyond this, a probability has no digits left
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The log odds from which a finding is medium, and from which it is high."""
+    """The log odds from which a finding is low, medium and high, in ascending order."""
 
+    low: float
     medium: float
     high: float
 
 
-def thresholds(kinds: Scores, medium_rate: float, high_rate: float) -> Thresholds:
-    """Return the lowest thresholds that hold for each kind by itself and for all kinds together. The rates are shares of documents."""
-    medium = max(_threshold(kinds, medium_rate), _MEDIUM_LEAST)
-    high = max(_threshold(kinds, high_rate), _HIGH_LEAST, medium)
-    return Thresholds(_as_written(medium), _as_written(high))
+class Rates(NamedTuple):
+    """The shares of clean documents that may reach each threshold, in descending order."""
+
+    low: float
+    medium: float
+    high: float
 
 
-def without(kinds: Scores, left_out: str, medium_rate: float, high_rate: float) -> Thresholds:
+def thresholds(kinds: Scores, rates: Rates) -> Thresholds:
+    """Return the lowest thresholds that hold for each kind by itself and for all kinds together."""
+    found: list[float] = []
+    for rate, least in zip(rates, _LEAST, strict=True):
+        found.append(_as_written(max(_threshold(kinds, rate), least, *found[-1:])))
+    return Thresholds(*found)
+
+
+def without(kinds: Scores, left_out: str, rates: Rates) -> Thresholds:
     """Return the thresholds without one kind. How well they hold for that kind indicates what to expect for unseen kinds."""
-    return thresholds({kind: scores for kind, scores in kinds.items() if kind != left_out}, medium_rate, high_rate)
+    return thresholds({kind: scores for kind, scores in kinds.items() if kind != left_out}, rates)
 
 
 def resolves(documents: int, rate: float) -> bool:

@@ -19,17 +19,19 @@ class _Strict(BaseModel):
 
 
 class Levels(_Strict):
-    """The probabilities from which a finding is medium, and from which it is high."""
+    """The probabilities from which a finding is low, medium and high. A model without `low` has no findings below medium."""
 
+    low: _Probability | None = None
     medium: _Probability
     high: _Probability
 
 
 class Described(_Strict):
-    """How a model is used: the size and stride of its windows in tokens, its thresholds and, if there is a linear model, its role.
+    """How a model is used: the size and stride of its windows in tokens, its thresholds and, if there is a first stage, its role.
 
-    `mix` holds a, b and c of log odds = a · min(transformer, `ceiling`) + b · linear + c. The transformer reads the passages that the
-    linear model scores at `gate` or above.
+    `mix` holds a, b and c of log odds = a · min(transformer, `ceiling`) + b · first stage + c. The transformer reads the passages that
+    the first stage scores at `gate` or above. `first_stage` is the digest of the first stage that `mix` was fitted with, if that is not part of
+    the model.
     """
 
     window_tokens: Annotated[int, Field(ge=8)]
@@ -38,6 +40,7 @@ class Described(_Strict):
     gate: _Number | None = None
     mix: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], _Number, _Number] = (1.0, 0.0, 0.0)
     ceiling: _Number | None = None
+    first_stage: str | None = None
 
     @model_validator(mode="after")
     def _fit_together(self) -> Described:
@@ -45,6 +48,8 @@ class Described(_Strict):
             raise ValueError("stride_tokens leaves out tokens between windows")
         if self.thresholds.high < self.thresholds.medium:
             raise ValueError("thresholds.high is below thresholds.medium")
+        if self.thresholds.low and self.thresholds.medium < self.thresholds.low:
+            raise ValueError("thresholds.medium is below thresholds.low")
         return self
 
 

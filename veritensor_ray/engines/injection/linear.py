@@ -1,38 +1,37 @@
-"""Implements the first stage of `injection`: a linear model over hashed words, word pairs and triples.
-
-It works on whole batches of texts as arrays. It reads every text, so a Python loop over windows or texts would be most of its cost.
-"""
+"""Scores a passage by its wording: a linear model over hashed words, word pairs, triples and stems. It does not depend on passages."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from veritensor_ray.core.errors import ModelError
-from veritensor_ray.engines.word_forms import AT_ONCE, MIX, Array, Hashes, JoinedPiece, bounds, joined_pieces, lowered, mixed, points_of
+from veritensor_ray.engines.word_forms import MIX, Array, Hashes, bounds, lowered, mixed, points_of
+from veritensor_ray.models.weights import stored_arrays
 
 BITS = 19
 STEM = 5  # characters at the beginning of a word that count as its stem, which inflected languages repeat
-ZONE, ZONE_STRIDE = 40, 20  # words that are judged together: among more, a short instruction would be lost
-MARGIN = 12  # words on either side of a zone that the transformer also reads
 _LONGEST = 32  # characters of a word that enter its hash
-_OVERLAP = 2048  # characters by which parts of a longer text overlap, so that one of them contains the whole instruction
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of a text: where each begins and ends (in characters), and the buckets of the n-grams that begin there, shape (4, words).
+    """The words of a text: where each begins and ends (in characters), and the hashes of the n-grams that begin there, shape (4, words).
 
     The four are the single word, the pair, the triple and the stem. The last words have incomplete pairs and triples.
     """
 
     starts: Array
     ends: Array
-    buckets: Array
+    hashes: Array
+
+    @property
+    def buckets(self) -> Array:
+        """The n-grams as the linear model distinguishes them."""
+        return np.asarray(self.hashes >> np.uint32(32 - BITS))
 
 
 def words(text: str) -> Words:
@@ -56,7 +55,7 @@ def words(text: str) -> Words:
     grams[1] = whole * MIX[0] + second
     grams[2] = grams[1] * MIX[1] + third
     grams[3] = stem ^ np.uint32(0x5BD1E995)
-    return Words(starts, ends, mixed(grams) >> np.uint32(32 - BITS))
+    return Words(starts, ends, mixed(grams))
 
 
 def _shifted(values: Array, by: int) -> Array:
@@ -82,17 +81,12 @@ class Linear:
     @classmethod
     def load(cls, path: Path) -> Linear:
         """Load a safetensors file: `weights` (float16) and `rarity` (uint8, sixteenths), both by bucket, and `bias`. Raises ModelError."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        try:
-            arrays = load_file(path)
-            weights, rarity, bias = arrays["weights"], arrays["rarity"], float(arrays["bias"][0])
-        except (OSError, SafetensorError, KeyError, IndexError) as error:
-            raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Reinstall the pinned model") from None
-        if weights.shape != (1 << BITS,) or rarity.shape != weights.shape or not (np.isfinite(weights).all() and np.isfinite(bias)):
+        weights, rarity, bias = stored_arrays(path, ("weights", "rarity", "bias")).values()
+        if not (
+            weights.shape == rarity.shape == (1 << BITS,) and bias.shape == (1,) and np.isfinite(weights).all() and np.isfinite(bias).all()
+        ):
             raise ModelError(f"{path} does not contain {1 << BITS:,} weights that are numbers. Reinstall the pinned model")
-        return cls(weights.astype(np.float32), rarity.astype(np.float32) / 16, bias)
+        return cls(weights.astype(np.float32), rarity.astype(np.float32) / 16, float(bias[0]))
 
     def save(self, path: Path) -> None:
         """Write the file that `load` reads."""
@@ -101,59 +95,10 @@ class Linear:
         rarity = np.round(self.rarity * 16).astype(np.uint8)
         save_file({"weights": self.weights.astype(np.float16), "rarity": rarity, "bias": np.array([self.bias], np.float32)}, path)
 
-    def scores(self, texts: Sequence[str]) -> Array:
-        """Return the log odds of each text as a whole. A text without words has the bias as its score."""
-        sums = np.zeros((len(texts), 2))
-        for piece in joined_pieces(texts, _cut):
-            found = words(piece.text)
-            np.add.at(sums, piece.owners[np.searchsorted(piece.starts, found.starts, "right") - 1], self._values(found))
-        return self._score(sums)
-
-    def zones(self, texts: Sequence[str], gate: float) -> Iterator[tuple[int, int, int]]:
-        """Yield (text, start, end), in characters, of passages that score `gate` or more, with margins, in order and merged if they overlap."""
-        for piece in joined_pieces(texts, _cut):
-            found = words(piece.text)
-            total = np.concatenate([np.zeros((1, 2)), np.cumsum(self._values(found), 0, dtype=np.float64)])
-            bounds = np.searchsorted(found.starts, np.append(piece.starts, len(piece.text)))
-            lengths = np.diff(bounds)
-            counts = np.where(lengths > 0, 1 + np.maximum(0, -(-(lengths - ZONE) // ZONE_STRIDE)), 0)
-            of = np.repeat(np.arange(len(lengths)), counts)
-            first = bounds[of] + ZONE_STRIDE * (np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts))
-            last = np.minimum(first + ZONE, bounds[of + 1])
-            passed = np.flatnonzero(self._score(total[last] - total[first]) >= gate)
-            yield from _merged(piece, found, of[passed], first[passed], last[passed], bounds)
-
-    def _values(self, found: Words) -> Array:
+    def values(self, found: Words) -> Array:
         """Return the summed weights and squared rarities of all n-grams that begin at each word, shape (words, 2)."""
         return np.asarray(self._both[found.buckets].sum(0))
 
-    def _score(self, sums: Array) -> Array:
+    def score(self, sums: Array) -> Array:
+        """Return the log odds of passages, given the sums of their words' values. A passage without words has the bias as its score."""
         return np.asarray(sums[..., 0] / np.sqrt(np.maximum(sums[..., 1], 1e-6)) + self.bias)
-
-
-def _cut(text: str) -> Iterator[tuple[int, str]]:
-    """Yield a text whole, or in overlapping parts if it is too long."""
-    if len(text) <= AT_ONCE:
-        if text:
-            yield 0, text
-        return
-    for skipped in range(0, len(text) - _OVERLAP, AT_ONCE - _OVERLAP):
-        yield skipped, text[skipped : skipped + AT_ONCE]
-
-
-def _merged(piece: JoinedPiece, found: Words, of: Array, first: Array, last: Array, bounds: Array) -> Iterator[tuple[int, int, int]]:
-    """Yield zones of words with their margins as ranges of characters, merging neighbors in one text."""
-    begins = np.maximum(first - MARGIN, bounds[of]).tolist()
-    ends = np.minimum(last + MARGIN, bounds[of + 1]).tolist()
-    at = 0
-    while at < len(begins):
-        text, begin, end = int(of[at]), begins[at], ends[at]
-        while at + 1 < len(begins) and of[at + 1] == text and begins[at + 1] <= end:
-            at += 1
-            end = ends[at]
-        start, skipped = int(piece.starts[text]), int(piece.skipped[text])
-        until = int(piece.starts[text + 1]) - 1 if text + 1 < len(piece.starts) else len(piece.text)
-        lead = start if begin == bounds[text] else int(found.starts[begin])
-        tail = until if end == bounds[text + 1] else int(found.ends[end - 1])
-        yield int(piece.owners[text]), lead - start + skipped, tail - start + skipped
-        at += 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from veritensor_ray.engines.injection.encoder_network import Network
+from veritensor_ray.engines.injection.mixing import Mix, combined
 from veritensor_ray.engines.injection.windows import Cutter, TokenWindow, sentences
 
 NEAR = 0.1  # log odds around a threshold; batching and half precision shift scores by less
@@ -15,14 +16,14 @@ NEAR = 0.1  # log odds around a threshold; batching and half precision shift sco
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Combines both models: log odds = a · transformer + b · linear + c, where `mix` holds a (not negative), b and c.
+    """Combines both models: log odds = a · transformer + b · first stage + c, where `mix` holds a (not negative), b and c.
 
     The transformer's score is capped at `ceiling`, if there is one.
     """
 
     cutter: Cutter
     network: Network
-    mix: tuple[float, float, float]
+    mix: Mix
     ceiling: float | None = None
 
     def scores(self, windows: Sequence[TokenWindow], thresholds: Sequence[float] = ()) -> list[float]:
@@ -65,8 +66,7 @@ class Scorer:
         return start, start + len(text[start:end].rstrip())
 
     def _mixed(self, window: TokenWindow, deep: float) -> float:
-        a, b, c = self.mix
-        return float(a * (deep if self.ceiling is None else min(deep, self.ceiling)) + b * window.linear + c)
+        return combined(self.mix, self.ceiling, deep, window.first)
 
     def _most(self, window: TokenWindow) -> float:
         """Return the highest score that a window can have."""

@@ -11,19 +11,19 @@ from typing import NamedTuple
 import pyarrow as pa
 from tokenizers import Tokenizer
 
-from veritensor_ray.engines.injection.linear import Linear
+from veritensor_ray.engines.injection.first_stage import FirstStage
 from veritensor_ray.engines.injection.orders import can_be_an_order
 
 _ZONES, _CHARS = 2048, 1 << 18  # most zones and characters tokenized at once: a tokenizer's output takes 100 times the text's memory
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|(?<=[。！？])|\n+|-->|<[^<>]{1,40}>")
 
-# What `prepare` passes to the model: a range of characters in a segment, its tokens, and the linear model's score.
+# What `prepare` passes to the model: a range of characters in a segment, its tokens, and the first stage's score.
 WINDOWS = pa.schema(
     [
         ("row", pa.int32()),
         ("start", pa.int32()),
         ("end", pa.int32()),
-        ("linear", pa.float32()),
+        ("first", pa.float32()),
         ("ids", pa.list_(pa.int32())),
     ]
 )
@@ -31,12 +31,12 @@ WINDOWS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class TokenWindow:
-    """A piece of a segment that the model reads at once: its characters, the linear model's log odds and its token ids."""
+    """A piece of a segment that the model reads at once: its characters, the first stage's log odds and its token ids."""
 
     row: int
     start: int
     end: int
-    linear: float
+    first: float
     ids: Sequence[int]
 
 
@@ -51,7 +51,7 @@ class Zone(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cutter:
-    """Cuts texts into overlapping windows of `size` tokens, one every `stride`; with a `gate`, only where the linear model reaches it.
+    """Cuts texts into overlapping windows of `size` tokens, one every `stride`; with a `gate`, only where the first stage reaches it.
 
     The tokenizer is that of the Rust library. It needs neither PyTorch nor the weights, so it can run where the bytes are.
     """
@@ -59,7 +59,7 @@ class Cutter:
     tokenizer: Tokenizer
     size: int
     stride: int
-    linear: Linear | None = None
+    first_stage: FirstStage | None = None
     gate: float | None = None
 
     def windows(self, texts: Sequence[str | None]) -> list[TokenWindow]:
@@ -75,10 +75,10 @@ class Cutter:
 
     def _zones(self, texts: Sequence[tuple[int, str]]) -> Iterator[Zone]:
         """Yield the zones that the model has to read in some texts, given with their rows."""
-        if self.linear is None or self.gate is None:
+        if self.first_stage is None or self.gate is None:
             yield from (Zone(row, text, 0, len(text)) for row, text in texts)
             return
-        for index, start, end in self.linear.zones([text for _, text in texts], self.gate):
+        for index, start, end in self.first_stage.zones([text for _, text in texts], self.gate):
             yield Zone(*texts[index], start, end)
 
     def _tokenised(self, zones: Sequence[Zone]) -> list[TokenWindow]:
@@ -89,7 +89,7 @@ class Cutter:
         framed = [(zone, piece.ids, piece.offsets) for zone, piece in pieces if len(piece.ids) > 2]
         places = [(zone, zone.start + offsets[1][0], zone.start + offsets[-2][1]) for zone, _, offsets in framed]
         read = [zone.text[start:end] for zone, start, end in places]
-        says = self.linear.scores(read).tolist() if self.linear else [0.0] * len(read)
+        says = self.first_stage.scores(read).tolist() if self.first_stage else [0.0] * len(read)
         return [
             TokenWindow(zone.row, start, end, score, ids)
             for (zone, start, end), (_, ids, _), score in zip(places, framed, says, strict=True)

@@ -16,16 +16,14 @@ from veritensor_ray.formats.editing.edits import Edit, OrderedRange, Orders, Uni
 from veritensor_ray.formats.editing.splice import encoding_of
 from veritensor_ray.formats.json.literals import STREAM, STRING, Items, JsonFinder, Literal, drops, held, is_ascii_only, key_changes, number
 from veritensor_ray.formats.json.read import Utf8
+from veritensor_ray.formats.json.speakers import SPEAKER_KEYS, SPEAKERS
 from veritensor_ray.formats.json.value_tree import is_text
 
-# Who speaks in a conversation, and the names of that member in the usual formats of chat datasets.
-_SPEAKERS = frozenset({"assistant", "bot", "developer", "function", "gpt", "human", "ipython", "model", "system", "tool", "user"})
-_SPEAKER_KEYS = ("role", "from")
 # Numbers of many digits, or with an exponent, are tokens like strings; all other numbers, and words, are passed over as a whole.
-_PASSED = r'(?:[^"\[\]{}\-\d]++|(?!-?(?:\d{9}|\d[\d.]*[eE]))-?\d[\d.eE+\-]*+|-(?!\d))*+'
+_PASSED = r'(?:[^"\[\]{}\-\d]++|(?!-?(?:\d{7}|\d[\d.]*[eE]))-?\d[\d.eE+\-]*+|-(?!\d))*+'
 _DEEP = re.compile(rf"{_PASSED}(?:({STRING})\s*+(:?)|([\[{{])|([\]}}])|((?!))|(-?\d[\d.eE+\-]*+))", re.DOTALL)
 _ITEM = re.compile(rf'\s*+(?:({STRING})\s*+()|([\[{{])|([\]}}])|(,)|([^\s,"\[\]{{}}]++))', re.DOTALL)
-_DULL = re.compile(r'(?:[^"\[\]{}\-\d]++|(?!-?(?:\d{9}|\d[\d.]*[eE]))-?\d[\d.eE+\-]*+(?!\Z))*+')
+_DULL = re.compile(r'(?:[^"\[\]{}\-\d]++|(?!-?(?:\d{7}|\d[\d.]*[eE]))-?\d[\d.eE+\-]*+(?!\Z))*+')
 _ROW = re.compile(rf'[^"\[\]{{}}]*+(?:{STRING}[^"\[\]{{}}]*+)*+', re.DOTALL)
 _STRING, _OPEN, _CLOSE, _COMMA, _OTHER = 2, 3, 4, 5, 6  # the last group of a match; a string has a second group for the colon behind a key
 
@@ -86,7 +84,7 @@ class JsonDocument:
         elif kind == _OPEN:
             self._open(found[_OPEN])
         elif kind == _OTHER and (self._here in self._orders.columns or self._finder):
-            literal = number(found[_OTHER], self._base + found.start(_OTHER))
+            literal = number(found[_OTHER], self._base + found.start(_OTHER), self._here)
             if literal is not None:
                 self._change(literal, self._here)
         elif kind == _CLOSE:
@@ -188,7 +186,7 @@ class JsonDocument:
     def _string(self, found: re.Match[str]) -> None:
         raw, start = found[1][1:-1], self._base + found.start(1) + 1
         if not found[2]:
-            if len(self._around) == 2 and self._here in _SPEAKER_KEYS and raw in _SPEAKERS:
+            if len(self._around) == 2 and self._here in SPEAKER_KEYS and raw in SPEAKERS:
                 self._is_message = True
             if self._here in self._orders.columns or self._finder:
                 self._change(Literal(raw, start, STREAM), self._here)

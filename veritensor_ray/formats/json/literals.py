@@ -134,10 +134,13 @@ class Number(Literal):
         return [Edit(self.start, self.end, f'"{escaped(applied(self.raw, edits), ascii_only)}"')] if edits else []
 
 
-def number(written: str, start: int) -> Number | None:
-    """Return the number that stands at a place of a JSON text, or None for a word, and for a number that readers pass over."""
+def number(written: str, start: int, path: str) -> Number | None:
+    """Return the number that stands at a place of a JSON text, or None for a word, and for a number that readers pass over.
+
+    Of the path, its last name is enough.
+    """
     try:
-        text = text_of(json.loads(written))
+        text = text_of(json.loads(written), path)
     except (ValueError, RecursionError):
         return None
     return None if text is None else Number(written, text, start)

@@ -16,7 +16,8 @@ from veritensor_ray.formats.common.column_paths import LONGEST_PATH, shorten
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.streams import decoded
 from veritensor_ray.formats.common.undecoded import undecoded
-from veritensor_ray.formats.json.value_tree import SMALL, Strings, is_text, text_of, value_of
+from veritensor_ray.formats.json.speakers import CONVERSATIONS, is_said
+from veritensor_ray.formats.json.value_tree import RECORD, SMALL, Strings, is_text, text_of, value_of
 from veritensor_ray.formats.text.read import read_text
 
 _ROWS = 4096
@@ -26,15 +27,47 @@ _BLANK = b" \t\r\n\x00" + codecs.BOM_UTF8 + b"\xff\xfe"
 _OPENS = ("start_map", "start_array")
 _SCALARS = ("string", "number")
 _NO_ITEM = ("end_map", "end_array")
+_IN_TURN = 4  # containers around the texts of a turn: the array of records, a record, the list of turns, the turn
+
+
+class _Turn:
+    """What a turn of a conversation has said of itself so far. Its strings begin at the number `first`."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.said: list[tuple[str, Any]] = []
+        self._key = ""
+
+    def name(self, key: str) -> None:
+        """Take note of a key."""
+        self._key = key if is_said(key) else ""
+        if self._key and len(self.said) < 3:  # with a third one, the turn has no known speaker
+            self.said.append((key, None))
+
+    def value(self, value: Any) -> None:
+        """Take note of the value of the last key."""
+        if self._key:
+            self.said[-1] = self._key, value
 
 
 class Collector(Strings):
-    """Collects strings into blocks of bounded size."""
+    """Collects strings into blocks of bounded size. Those of a turn of a conversation that has begun stay together, if they fit."""
 
     def __init__(self, via: str | None, lines: bool = False) -> None:
         super().__init__(numbered=lines)
         self._via, self._lines = via, lines
         self._size = 0
+        self.turn: _Turn | None = None
+
+    def begin_turn(self) -> None:
+        """Begin a turn with the next string."""
+        self.turn = _Turn(len(self.texts))
+
+    def end_turn(self, path: str) -> None:
+        """End the turn, since it is now known who spoke."""
+        if self.turn is not None:
+            self.hear(self.turn.said, path, self.turn.first)
+        self.turn = None
 
     def add(self, text: str, path: str, row: int | None) -> bool:
         """Add a string. Returns whether the collector is full."""
@@ -48,7 +81,7 @@ class Collector(Strings):
         """Add the strings of a line. Raises ValueError as `read`."""
         known = len(self.texts)
         try:
-            self.read(value, "", row, depth)
+            self.read(value, "", row, depth, RECORD)
         finally:
             self._size += sum(map(len, self.texts[known:]))
 
@@ -56,14 +89,31 @@ class Collector(Strings):
     def full(self) -> bool:
         return self._size >= _CHARS or len(self.texts) >= _ROWS
 
-    def take(self) -> Iterator[Block]:
-        """Yield what was collected since the last call."""
-        if self.texts:
-            # the line of a JSON line is its row plus one
-            lines = [row + 1 for row in self.rows if row is not None] if self._lines else None
-            yield Block(self.texts, row=self.rows, column=self.paths, line=lines, decoded_via=self._via)
+    def take(self, ended: bool = False) -> Iterator[Block]:
+        """Yield what was collected since the last call. The strings of an open turn wait for its end, unless they alone fill a block."""
+        if self.turn is not None and self.turn.first:
+            yield self._cut(self.turn.first)
+            self.turn.first = 0
+        if ended or self.turn is None or self.full:
+            self.turn = None
+            if self.texts:
+                yield self._cut(len(self.texts))
+
+    def _cut(self, count: int) -> Block:
+        """Return the first strings as a block, and forget them."""
+        block = Block(
+            self.texts[:count],
+            row=self.rows[:count],
+            column=self.paths[:count],
+            line=[row + 1 for row in self.rows[:count] if row is not None] if self._lines else None,  # of a JSON line
+            decoded_via=self._via,
+            speaker=self.speakers(0, count),
+        )
+        left = self.texts[count:], self.paths[count:], self.rows[count:]
         self.clear()
-        self._size = 0
+        self.texts, self.paths, self.rows = left
+        self._size = sum(map(len, self.texts))
+        return block
 
 
 class Utf8(io.RawIOBase):
@@ -140,7 +190,13 @@ def _small(source: Source) -> list[Block] | None:
         return None
     source.counts.rows += count
     return [
-        Block(found.texts[at : at + _ROWS], row=found.rows[at : at + _ROWS], column=found.paths[at : at + _ROWS], decoded_via=source.via)
+        Block(
+            found.texts[at : at + _ROWS],
+            row=found.rows[at : at + _ROWS],
+            column=found.paths[at : at + _ROWS],
+            decoded_via=source.via,
+            speaker=found.speakers(at, min(at + _ROWS, len(found.texts))),
+        )
         for at in range(0, len(found.texts), _ROWS)
     ]
 
@@ -163,6 +219,8 @@ def _strings(source: Source) -> Iterator[Block]:
         for event, value in ijson.basic_parse(stream, buf_size=1 << 18, use_float=True):
             if event == "map_key":
                 base = around[-1]
+                if collector.turn is not None and len(around) == _IN_TURN:
+                    collector.turn.name(value)
                 if is_text(value) and collector.add(value, base, row if is_array else None):
                     yield from collector.take()
                 here = f"{base}.{value}" if base else value
@@ -170,13 +228,19 @@ def _strings(source: Source) -> Iterator[Block]:
                     here = shorten(here)
             elif event in _NO_ITEM:
                 here = around.pop()
+                if collector.turn is not None and len(around) < _IN_TURN:
+                    collector.end_turn(here)
                 outermost = is_array and len(around) == 1
             else:
                 row += outermost
-                if event in _SCALARS and (text := text_of(value)) is not None:
+                if collector.turn is not None and len(around) == _IN_TURN:
+                    collector.turn.value(value)
+                if event in _SCALARS and (text := text_of(value, here)) is not None:
                     if collector.add(text, here, row if is_array else None):
                         yield from collector.take()
                 elif event in _OPENS:
+                    if event == "start_map" and is_array and _is_conversation(around, here):
+                        collector.begin_turn()
                     is_array |= event == "start_array" and not around
                     around.append(here)
                     here += "[]" if event == "start_array" and len(around) > 1 else ""
@@ -184,10 +248,15 @@ def _strings(source: Source) -> Iterator[Block]:
                     if len(around) > source.limits.json_depth:
                         raise LimitExceeded("json_depth", f"the JSON is nested deeper than {source.limits.json_depth} levels")
     except (ReadError, ijson.JSONError, UnicodeDecodeError):
-        yield from collector.take()
+        yield from collector.take(ended=True)
         raise
     source.counts.rows += row + 1
     yield from collector.take()
+
+
+def _is_conversation(around: list[str], here: str) -> bool:
+    """Whether the next value is an item of a list of turns in a record, which is an item of the outermost array."""
+    return len(around) == _IN_TURN - 1 and around[2] in CONVERSATIONS and here == f"{around[2]}[]"
 
 
 def read_jsonl(source: Source) -> Iterator[Block | Gap]:

@@ -71,10 +71,15 @@ def traced_pairs(text: str, base: int) -> Any:
 
 def traced_objects(text: str) -> Any:
     """Return the value of the text of a file. Containers and scalars know their places too; no key may occur twice in an object."""
-    return _traced(text, 0, lambda bracket, *given: (TracedList if bracket == "[" else TracedObject)(*given), TracedScalar)
+    return _traced(
+        text,
+        0,
+        lambda bracket, *given: (TracedList if bracket == "[" else TracedObject)(*given),
+        lambda raw, start, _: TracedScalar(raw, start),
+    )
 
 
-def _traced(text: str, base: int, container: Callable[[str, list[Any], int, int], Any], scalar: Callable[[str, int], Any]) -> Any:
+def _traced(text: str, base: int, container: Callable[[str, list[Any], int, int], Any], scalar: Callable[[str, int, str], Any]) -> Any:
     around: list[tuple[str, int, list[Any]]] = [("", 0, [])]  # the bracket, place and items of each open container
     at = 0
     while found := _TOKEN.match(text, at):
@@ -86,7 +91,8 @@ def _traced(text: str, base: int, container: Callable[[str, list[Any], int, int]
         if group == _STRING:
             value: Any = TracedString.of(Literal(found[_STRING][1:-1], base + start + 1))
         elif group == _OTHER:
-            value = scalar(found[_OTHER], base + start)
+            bracket, _, items = around[-1]
+            value = scalar(found[_OTHER], base + start, items[-1] if bracket == "{" and items else "[]")
         else:
             bracket, begin, items = around.pop()
             value = container(bracket, items, base + begin, base + at)
@@ -106,6 +112,6 @@ def _keyed(items: list[Any]) -> tuple[tuple[TracedString, Any], ...]:
     return _pairs(items)
 
 
-def _number(raw: str, start: int) -> TracedString | None:
-    found = number(raw, start)
+def _number(raw: str, start: int, name: str) -> TracedString | None:
+    found = number(raw, start, name)
     return None if found is None else TracedString.of(found)

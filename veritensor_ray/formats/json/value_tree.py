@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from veritensor_ray.formats.common.column_paths import LONGEST_PATH, shorten
 from veritensor_ray.formats.common.personal_numbers import number_text
+from veritensor_ray.formats.json.speakers import CONVERSATIONS, spoken
 
 # In bytes. As objects, larger documents cost memory, and Python's garbage collector takes more time than parsing at once saves.
 SMALL = 1 << 16
@@ -19,6 +21,7 @@ LONG_KEY = 24  # longer keys are read as text, since they can carry instructions
 _VALUE = re.compile(r"@|\d(?:[ ().,/-]?\d){5}|^(?=.*\d)\S{16}")  # an address, a number or a token: objects are often keyed by them
 NESTED = frozenset({list, tuple})
 _NUMBERS = frozenset({int, float})
+_OTHER, RECORD, _TURNS, _TURN = range(4)  # what a value is: a record of a dataset, a list of turns in it, a turn
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a surrogate pair, which the two parsers treat differently
 
 
@@ -33,12 +36,12 @@ def may_be_value(key: str) -> bool:
     return _VALUE.search(key) is not None
 
 
-def text_of(value: Any) -> str | None:
+def text_of(value: Any, path: str = "") -> str | None:
     """Return the text that a reader yields for a value that is a string or a number, or None."""
     if type(value) is str:
         return value
     if type(value) in _NUMBERS:
-        return number_text(value)
+        return number_text(value, path)
     return value if isinstance(value, str) else None  # a traced one
 
 
@@ -82,6 +85,11 @@ class Strings:
         self.texts: list[str] = []
         self.paths: list[str] = []
         self.rows: list[int | None] = []
+        self._speakers: dict[int, str] = {}  # of the strings that are turns, by their numbers
+
+    def speakers(self, first: int, last: int) -> list[str | None] | None:
+        """Return who speaks each string of a range, or None if no speaker is known."""
+        return [self._speakers.get(number) for number in range(first, last)] if self._speakers else None
 
     def read_document(self, data: bytes, depth: int) -> int | None:
         """Collect the strings of a document, and return the number of items of its outermost array, which are its rows.
@@ -97,15 +105,15 @@ class Strings:
                 self.read(value, "", None, depth)
                 return 0
             for row, item in enumerate(value):
-                self.read(item, "", row, depth - 1)
+                self.read(item, "", row, depth - 1, RECORD)
         except (ValueError, RecursionError):
             return None
         return len(value)
 
-    def read(self, value: Any, path: str, row: int | None, depth: int) -> None:
+    def read(self, value: Any, path: str, row: int | None, depth: int, level: int = _OTHER) -> None:
         """Collect the strings of a value. Raises ValueError where it is nested deeper than `depth`, after the strings before."""
-        kind = type(value)
-        if (text := text_of(value)) is not None:
+        kind, first = type(value), len(self.texts)
+        if (text := text_of(value, path)) is not None:
             self.put(text, path, row)
         elif kind in NESTED:
             if depth == 0:
@@ -121,15 +129,31 @@ class Strings:
                     inner = f"{path}[{key}]"
                 if len(inner) > LONGEST_PATH:
                     inner = shorten(inner)
-                if (text := item if type(item) is str else text_of(item)) is not None:
+                if (text := item if type(item) is str else text_of(item, inner)) is not None:
                     self.texts.append(text)
                     self.paths.append(inner)
                     self.rows.append(row)
                 elif type(item) in NESTED:
-                    self.read(item, inner, row, depth - 1)
+                    self.read(item, inner, row, depth - 1, level and _below(level, key, item))
+            if level == _TURN:
+                self.hear(value, path, first)
+
+    def hear(self, turn: Iterable[tuple[str, Any]], path: str, first: int) -> None:
+        """Note who speaks the text of a turn, whose strings begin at the number `first`."""
+        if (found := spoken(turn)) is not None:
+            key, speaker = found
+            at = self.paths.index(f"{path}.{key}", first)
+            self._speakers[at] = speaker
 
     def put(self, text: str, path: str, row: int | None) -> None:
         """Add a string."""
         self.texts.append(text)
         self.paths.append(path if len(path) <= LONGEST_PATH else shorten(path))
         self.rows.append(row)
+
+
+def _below(level: int, key: str | int, item: Any) -> int:
+    """Return what a value inside a record or a conversation is."""
+    if level == RECORD and type(item) is list and key in CONVERSATIONS:
+        return _TURNS
+    return _TURN if level == _TURNS and type(item) is tuple else _OTHER

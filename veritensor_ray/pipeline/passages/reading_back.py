@@ -20,13 +20,14 @@ from veritensor_ray.core.uris import is_local
 from veritensor_ray.core.wording import counted
 from veritensor_ray.corpus.listing import Listed, Root, unprintable, walk
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
+from veritensor_ray.corpus.tables.snapshot_listing import Tables, view_of
 from veritensor_ray.pipeline.bounded import process
 from veritensor_ray.pipeline.context import Context, Workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
 from veritensor_ray.pipeline.passages.finder import Finder, Sought
 from veritensor_ray.pipeline.passages.passage import Amount, Passage
 from veritensor_ray.pipeline.splitting import splitter
-from veritensor_ray.stores.filesystems import Stores, denied
+from veritensor_ray.stores.filesystems import denied
 
 _AGAIN = "Nothing is shown. Scan it again and use the finding from that run"
 
@@ -70,7 +71,7 @@ def read_back(
     """
     name = str(finding["artifact"])
     wanted = _sought(finding, _location(finding, place), first=place == 1)
-    root, entry = _entry(artifact, given.stores)
+    root, entry = _entry(artifact, given)
     _check_unchanged(entry, artifact)
     settings = _settings(limits, root, given)
     reveal, others = others is None, others or ()
@@ -125,7 +126,7 @@ def _settings(limits: Mapping[str, Any], root: Root, given: Settings) -> Setting
         raise NotAsScanned(f"the run used limits that this version does not support. {_AGAIN}") from None
 
 
-def _entry(artifact: Mapping[str, Any], stores: Stores) -> tuple[Root, Listed]:
+def _entry(artifact: Mapping[str, Any], given: Settings) -> tuple[Root, Listed]:
     """Return the artifact as it is listed now. Raises NotAsScanned if it is gone, CannotRunError if it is unreachable."""
     uri, name = str(artifact["uri"]), str(artifact["artifact"])
     if not uri.endswith(f"/{name}"):
@@ -133,7 +134,9 @@ def _entry(artifact: Mapping[str, Any], stores: Stores) -> tuple[Root, Listed]:
     base = uri.removesuffix(name).rstrip("/") or "/"
     root = Root(base, "", os.fsdecode(unprintable(name)) if is_local(uri) else name)
     try:
-        entry = next(walk(root, stores))
+        entry = next(walk(root, given.stores))
+        is_viewed = entry.status is None and view_of(artifact["etag"]) is not None
+        shown = _in_table(root, entry, given) if is_viewed else entry
     except FileNotFoundError:
         raise NotAsScanned(f"{uri} no longer exists. {_AGAIN}") from None
     except VeritensorError:
@@ -144,9 +147,15 @@ def _entry(artifact: Mapping[str, Any], stores: Stores) -> tuple[Root, Listed]:
         raise NotAsScanned(f"{uri} no longer exists. {_AGAIN}")
     if entry.reason_code is not None and entry.reason_code != ReasonCode.NOT_A_FILE:
         raise StoreError(f"{uri}: {entry.reason}. Read it as a user with permission")
-    if entry.status is not None:
-        raise NotAsScanned(f"{uri} can no longer be read back: {entry.reason}. {_AGAIN}")
-    return root, entry
+    if shown.status is not None:
+        raise NotAsScanned(f"{uri} can no longer be read back: {shown.reason}. {_AGAIN}")
+    return root, shown
+
+
+def _in_table(root: Root, entry: Listed, given: Settings) -> Listed:
+    """Return a data file of a table as the latest snapshot has it."""
+    tables = Tables(given.stores, process.snapshots(given))
+    return tables.in_table(entry, os.fsdecode(entry.path) if is_local(root.uri) else f"{root.uri}/{root.single}")
 
 
 def _check_unchanged(entry: Listed, artifact: Mapping[str, Any]) -> None:
@@ -200,7 +209,7 @@ def found_again(request: Request, pulse: Pulse) -> dict[str, Any]:
 def _rows(request: Request, cuts: Sequence[tuple[str, int, int]]) -> list[PlanRow]:
     """Return the artifact in one piece, or in the parts in which it was scanned."""
     entry = request.entry
-    whole = PlanRow(0, entry.artifact, entry.path, 0, entry.size, entry.etag, entry.mtime)
+    whole = PlanRow(0, entry.artifact, entry.path, 0, entry.size, entry.etag, entry.mtime, view=entry.view)
     if not cuts or (cuts[0][0] in BYTE_RANGES and request.known[1] == "sha256"):
         return [whole]
     return [replace(whole, part=n, parts=len(cuts), kind=kind, start=start, end=end) for n, (kind, start, end) in enumerate(cuts)]
