@@ -68,7 +68,7 @@ def test_hostile_entries_are_counted_and_the_rest_is_taken(tmp_path: Path, at_mo
             b"",
             record("../../etc/passwd"),
             record("GONE-1", withdrawn="2026-01-01T00:00:00Z"),
-            record("GO-1", ecosystem="Go"),
+            record("GO-1", ecosystem="Hex"),
             record("NAME-1", package="a" * 10_000),
             record("ODD-1", events=[{"introduced": "9" * 10_000}, {"fixed": "1" * 200}], versions=["1" * 500, "\ud800"]),
         ],
@@ -85,7 +85,7 @@ def test_hostile_entries_are_counted_and_the_rest_is_taken(tmp_path: Path, at_mo
         "not an OSV record": 1,
         "empty entry": 1,
         "withdrawn": 1,
-        "not about a PyPI or npm package": 2,
+        "not about a package of a supported ecosystem": 2,
         "not a JSON file": 1,
     }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.zip", "db"]

@@ -80,7 +80,7 @@ def test_refuses_what_is_no_record(found: Any) -> None:
 
 def test_withdrawn_records_and_other_ecosystems_say_nothing() -> None:
     assert list(advisories(record("A-1", withdrawn="2026-01-01T00:00:00Z"))) == []
-    assert list(advisories(record("A-1", ecosystem="Go"))) == []
+    assert list(advisories(record("A-1", ecosystem="Hex"))) == []
     assert len(list(advisories(record("A-1", ecosystem="PyPI:some")))) == 1
 
 

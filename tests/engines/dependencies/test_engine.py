@@ -21,12 +21,19 @@ from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.notebook.read import read_notebook
 from veritensor_ray.models.model_store import ModelStore
 
+LOG4J = "org.apache.logging.log4j:log4j-core"
 RECORDS = [
     record("PYSEC-1", aliases=["CVE-1", "GHSA-1"], severity=[{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]),
     record("PYSEC-2", aliases=["CVE-1"], events=[{"introduced": "0"}, {"fixed": "2.1"}]),
     record("MAL-1", package="bad-thing", events=[{"introduced": "0"}]),
     record("MAL-2", package="enumerated-thing", events=None, versions=["1.0", "1.1"]),
     record("MAL-3", package="numpy", events=None, versions=["9.9.9"]),
+    record("GHSA-1-1", package=LOG4J, ecosystem="Maven", events=[{"introduced": "2.0-beta9"}, {"fixed": "2.15.0"}]),
+    record("GO-2", package="golang.org/x/text", ecosystem="Go", events=[{"introduced": "0"}, {"fixed": "0.3.3"}]),
+    record("GHSA-1-2", package="Newtonsoft.Json", ecosystem="NuGet", events=[{"introduced": "0"}, {"fixed": "13.0.1"}]),
+    record("MAL-4", package="rest-client", ecosystem="RubyGems", events=None, versions=["1.6.13"]),
+    record("RUSTSEC-1", package="smallvec", ecosystem="crates.io", events=[{"introduced": "0.6.3"}, {"fixed": "0.6.10"}]),
+    record("GHSA-1-3", package="symfony/http-kernel", ecosystem="Packagist", events=[{"introduced": "4.4.0"}, {"last_affected": "4.4.4"}]),
     record("GHSA-9", package="lodash", ecosystem="npm", events=[{"introduced": "0"}, {"fixed": "4.17.19"}]),
 ]
 
@@ -64,6 +71,29 @@ def found(made: Dependencies, name: str, content: str | bytes) -> list[tuple[str
         ("package.json", '{"dependencies": {"lodash": "^4.17.15"}}', []),
         ("Dockerfile", "RUN pip install requests==1.0", [("known-vulnerability", "requests==1.0 CVE-1", "critical")]),
         ("notes.txt", "requests==1.0", []),
+        ("yarn.lock", 'lodash@^4:\n  version "4.17.15"\n', [("known-vulnerability", "lodash==4.17.15 GHSA-9", "medium")]),
+        ("pnpm-lock.yaml", "lockfileVersion: 9\npackages:\n  lodahs@1.0.0:\n", [("typosquat", "lodahs", "medium")]),
+        ("gradle.lockfile", f"{LOG4J}:2.14.1=a\n", [("known-vulnerability", f"{LOG4J}==2.14.1 GHSA-1-1", "medium")]),
+        ("gradle.lockfile", f"{LOG4J}:2.15.0=a\n{LOG4J}:2.0-beta8=a\n", []),
+        ("go.mod", "require golang.org/x/text v0.3.0", [("known-vulnerability", "golang.org/x/text==0.3.0 GO-2", "medium")]),
+        ("go.mod", "require golang.org/x/text v0.3.3", []),
+        (
+            "packages.lock.json",
+            '{"dependencies": {"net6.0": {"NEWTONSOFT.json": {"resolved": "12.0.3"}}}}',
+            [("known-vulnerability", "NEWTONSOFT.json==12.0.3 GHSA-1-2", "medium")],
+        ),
+        ("Gemfile.lock", "GEM\n    rest-client (1.6.13)\n", [("malicious-package", "rest-client==1.6.13 MAL-4", None)]),
+        ("Gemfile.lock", "GEM\n    rest-client (1.6.14)\n", []),
+        (
+            "Cargo.lock",
+            '[[package]]\nname = "smallvec"\nversion = "0.6.9"\nsource = "registry+x"\n',
+            [("known-vulnerability", "smallvec==0.6.9 RUSTSEC-1", "medium")],
+        ),
+        (
+            "composer.lock",
+            '{"packages": [{"name": "symfony/http-kernel", "version": "v4.4.4"}]}',
+            [("known-vulnerability", "symfony/http-kernel==v4.4.4 GHSA-1-3", "medium")],
+        ),
     ],
 )
 def test_findings(made: Dependencies, name: str, content: str, expected: list[tuple[str, str, str | None]]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veritensor_ray.engines.dependencies.advisory_model import ECOSYSTEMS
 from veritensor_ray.engines.dependencies.cvss_severity import base_score, rating, severity_of
 from veritensor_ray.engines.dependencies.versions import canonical, order
 
@@ -30,6 +31,14 @@ from veritensor_ray.engines.dependencies.versions import canonical, order
             ],
         ),
         ("npm", ["v1.2.3", "=1.2.4", "1.10.0", "2"]),
+        ("crates.io", ["0.6.9", "0.6.10-rc.1", "0.6.10", "1.0.0"]),
+        ("Go", ["0.0.0-20200101000000-abcdef", "0.0.1", "1.2.3-pre", "v1.2.3", "2.0.0+incompatible", "2.0.1"]),
+        # the examples of Maven's own reference, and what its users publish
+        ("Maven", ["1-alpha2", "1-beta-1", "1-M1", "1-rc", "1-SNAPSHOT", "1", "1-sp", "1-foo2", "1-foo10", "1-1", "1.0.1", "1.1"]),
+        ("Maven", ["4.1.0.Beta1", "4.1.0.CR2", "4.1.0.Final", "4.1.0.Final-redhat-1", "4.1.1.Beta1", "4.1.1.Final", "31.1-jre"]),
+        ("RubyGems", ["1.0.a9", "1.0.a10", "1.0.b", "1.0.0.rc1", "1", "1.0.1", "1.10"]),
+        ("NuGet", ["1.0.0-Beta.2", "1.0.0-beta.10", "1.0", "1.0.0.1", "1.0.0.10", "1.0.1"]),
+        ("Packagist", ["1.0-dev", "1.0.0-alpha2", "1.0.0-alpha10", "1.0b1", "1.0.0-RC1", "v1.0.0", "1.0.0-p1", "1.0.0.1", "1.1"]),
         ("PyPI", ["1.0.dev1", "1.0a1", "1.0b2", "1.0rc1", "1.0", "1.0.post1", "1.1", "1.10", "1!0.1"]),
     ],
 )
@@ -39,14 +48,30 @@ def test_order(ecosystem: str, ascending: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "latest", "1.2.3.4.5.x!", "1" * 300, "9" * 5000, "^1.0", "*", "\ud800", "1.0 || 2.0"])
-@pytest.mark.parametrize("ecosystem", ["PyPI", "npm"])
+@pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
 def test_what_is_no_version_has_no_order(ecosystem: str, text: str) -> None:
     assert order(ecosystem, text) is None
 
 
 @pytest.mark.parametrize(
     ("ecosystem", "a", "b"),
-    [("PyPI", "1.0", "1.0.0"), ("PyPI", "1.0RC1", "1.0-rc.1"), ("PyPI", "2.0.1+cu118", "2.0.1"), ("npm", "v1.2.3", "1.2.3+build.5")],
+    [
+        ("PyPI", "1.0", "1.0.0"),
+        ("PyPI", "1.0RC1", "1.0-rc.1"),
+        ("PyPI", "2.0.1+cu118", "2.0.1"),
+        ("npm", "v1.2.3", "1.2.3+build.5"),
+        ("Go", "v3.2.0+incompatible", "3.2.0"),
+        ("Maven", "1.0.0", "1"),
+        ("Maven", "1.0.RELEASE", "1-ga"),
+        ("Maven", "1.0-rc1", "1.0.CR1"),
+        ("Maven", "1-1.foo-bar1baz-.1", "1-1.foo-bar-1-baz-0.1"),
+        ("RubyGems", "1.0.0", "1"),
+        ("RubyGems", "1.0-1", "1.0.pre.1"),
+        ("NuGet", "1.0.0.0", "1.0"),
+        ("NuGet", "1.0.0-BETA", "1.0-beta"),
+        ("Packagist", "v1.2", "1.2.0.0"),
+        ("Packagist", "1.0b1", "1.0.0-beta1"),
+    ],
 )
 def test_equal_versions_are_spelled_alike(ecosystem: str, a: str, b: str) -> None:
     assert canonical(ecosystem, a) == canonical(ecosystem, b)

@@ -17,10 +17,10 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.dependencies import dependency_rules
-from veritensor_ray.engines.dependencies.advisory_model import CONDA, NPM, PYPI, Dependency, Index, Manifest, Unparsable, normal
+from veritensor_ray.engines.dependencies.advisory_model import CONDA, PYPI, Dependency, Index, Manifest, Unparsable, normal
 from veritensor_ray.engines.dependencies.advisory_records import Group, grouped
 from veritensor_ray.engines.dependencies.knowledge import Answers, Knowledge
-from veritensor_ray.engines.dependencies.known_names import Lists
+from veritensor_ray.engines.dependencies.known_names import TARGETS, Lists
 from veritensor_ray.engines.dependencies.manifests import Parser, parser_for, shell
 from veritensor_ray.engines.dependencies.osv_decoding import DecodedText
 from veritensor_ray.models.model_store import ModelStore
@@ -37,7 +37,7 @@ class Dependencies:
     """Parses manifests (recognized by name) and notebook cells, and checks their packages against advisories and lists of popular names."""
 
     name = "dependencies"
-    version = "1"
+    version = "2"
     needs = Needs()
 
     def __init__(self, settings: Settings) -> None:
@@ -58,7 +58,7 @@ class Dependencies:
 
     def load(self, models: ModelStore) -> None:
         """Load the lists, and open the advisory database if there is one. If it is missing, each manifest gets a gap."""
-        for ecosystem in (PYPI, NPM):
+        for ecosystem in TARGETS:
             self._lists.of(ecosystem)
         self._knowledge.open()
         self._open = True
@@ -170,7 +170,7 @@ class Dependencies:
         if one.url is not None:
             severity, message = dependency_rules.address_severity(one.url), dependency_rules.direct(one)
             yield Hit("dependencies.direct-url", one.start, one.end, severity=severity, message=message, evidence=one.url[:200])
-        elif not malicious and one.ecosystem != CONDA:
+        elif not malicious and one.ecosystem in TARGETS:
             yield from self._squats(one)
 
     def _squats(self, one: Dependency) -> Iterator[Hit]:

@@ -7,6 +7,13 @@ from dataclasses import dataclass, field
 
 PYPI = "PyPI"
 NPM = "npm"
+CRATES = "crates.io"
+GO = "Go"
+MAVEN = "Maven"
+GEMS = "RubyGems"
+NUGET = "NuGet"
+COMPOSER = "Packagist"
+ECOSYSTEMS = (PYPI, NPM, CRATES, GO, MAVEN, GEMS, NUGET, COMPOSER)  # by OSV's names, so that its records need no translation
 CONDA = "conda"  # packages from conda channels, for which OSV has no advisories
 
 _RUNS = re.compile(r"[-_.]+")
@@ -14,14 +21,20 @@ NAMES = {
     PYPI: re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,212}[A-Za-z0-9])?\Z"),
     NPM: re.compile(r"(?:@[A-Za-z0-9~_-][\w.~-]{0,212}/)?[A-Za-z0-9~_-][\w.~-]{0,212}\Z"),
     CONDA: re.compile(r"[A-Za-z0-9_][\w.-]{0,212}\Z"),
+    CRATES: re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}\Z"),
+    GO: re.compile(r"[A-Za-z0-9][A-Za-z0-9._~/-]{0,254}\Z"),
+    MAVEN: re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z"),
+    GEMS: re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,212}\Z"),
+    NUGET: re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z"),
+    COMPOSER: re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z"),
 }
 
 
 def normal(ecosystem: str, name: str) -> str:
-    """Return the normalized name of a package: by PEP 503 for Python; unchanged for npm, where old names may differ only in case."""
-    if ecosystem == NPM:
-        return name
-    return _RUNS.sub("-", name).lower()
+    """Return the normalized name of a package: by PEP 503 for Python, in lower case where case does not count, else unchanged."""
+    if ecosystem in (PYPI, CONDA):
+        return _RUNS.sub("-", name).lower()
+    return name.lower() if ecosystem in (NUGET, COMPOSER) else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +51,9 @@ class Dependency:
 
     @property
     def key(self) -> tuple[str, str, str | None]:
-        """The key for looking up advisories. A conda package is looked up under its PyPI name."""
-        return PYPI if self.ecosystem == CONDA else self.ecosystem, normal(self.ecosystem, self.name), self.version
+        """The key for looking up advisories. A conda package is looked up under its PyPI name, and NuGet's service knows names as written."""
+        name = self.name if self.ecosystem == NUGET else normal(self.ecosystem, self.name)
+        return PYPI if self.ecosystem == CONDA else self.ecosystem, name, self.version
 
     @property
     def shown(self) -> str:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from veritensor_ray.core.config import SEVERITIES, Severity
-from veritensor_ray.engines.dependencies.advisory_model import NPM, PYPI, normal
+from veritensor_ray.engines.dependencies.advisory_model import ECOSYSTEMS, normal
 from veritensor_ray.engines.dependencies.cvss_severity import severity_of
 from veritensor_ray.engines.dependencies.versions import LONGEST, canonical, order
 
-ECOSYSTEMS = (PYPI, NPM)
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z")
 _SUMMARY = 160
 _EVENTS = ("introduced", "fixed", "last_affected", "limit")

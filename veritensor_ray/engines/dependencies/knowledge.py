@@ -14,7 +14,7 @@ from veritensor_ray.core.config import DependencySettings as Configuration
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.dependencies.advisory_database import Database, DatabaseMissing, default_path
-from veritensor_ray.engines.dependencies.advisory_model import PYPI, Dependency
+from veritensor_ray.engines.dependencies.advisory_model import PYPI, Dependency, normal
 from veritensor_ray.engines.dependencies.advisory_records import Advisory
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ class Knowledge:
         covered = self._database.about.packages
         absent = sorted({key[0] for key in wanted} - set(covered))
         if absent:
-            answers.gaps.append(_missing(f"the advisory database has no records for {' and '.join(absent)}"))
+            without = f"the advisory database has no records for {' and '.join(absent)}"
+            answers.gaps.append(_missing(f"{without}: import OSV's archives of all ecosystems that you use"))
         elif stale := self._too_old(self._database):
             answers.gaps.append(_stale(stale))
         try:
@@ -114,7 +115,7 @@ class Knowledge:
     @staticmethod
     def _affecting(database: Database, key: Key, dependency: Dependency) -> Iterator[Advisory]:
         ecosystem, name, version = key
-        known = database.of(ecosystem, name)
+        known = database.of(ecosystem, normal(ecosystem, name))
         if not known:
             return
         if version is None:
@@ -147,7 +148,7 @@ def _threats(advisories: Iterable[Advisory], dependency: Dependency) -> Iterator
 
 
 def _admits(dependency: Dependency, advisory: Advisory) -> bool:
-    """Return whether an installer may choose one of the listed versions. npm ranges are not evaluated."""
+    """Return whether an installer may choose one of the listed versions. Ranges of other ecosystems are not evaluated."""
     if dependency.ecosystem != PYPI or advisory.ranges:
         return False
     try:

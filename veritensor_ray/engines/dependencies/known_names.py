@@ -13,7 +13,6 @@ from veritensor_ray.core.errors import UsageError
 from veritensor_ray.engines.dependencies.advisory_model import NPM, PYPI, normal
 from veritensor_ray.engines.dependencies.typosquats import Lookalikes
 
-ECOSYSTEMS = (PYPI, NPM)
 TARGETS = {PYPI: 8_000, NPM: 8_000}  # names at the top of a list that are worth imitating; the rest are only known not to imitate
 _MOST = 1_000_000  # names in a list
 
@@ -39,7 +38,7 @@ class Lists:
     def digest(self) -> str:
         """Return a digest of every list in use."""
         texts = [_packaged_text(path) for _, path in sorted(self._override.items())]
-        shipped = [_resource(f"{name.lower()}{part}.txt") for name in ECOSYSTEMS for part in ("", "-existing")]
+        shipped = [_resource(f"{name.lower()}{part}.txt") for name in TARGETS for part in ("", "-existing")]
         return hashlib.sha256("\0".join(shipped + texts).encode()).hexdigest()[:16]
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from veritensor_ray.core.config import Osv
 from veritensor_ray.core.retry import Again, persistent, retry_after
 from veritensor_ray.engines.dependencies.advisory_cache import Cache
+from veritensor_ray.engines.dependencies.advisory_model import normal
 from veritensor_ray.engines.dependencies.advisory_records import ID, Advisory, advisories
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class OsvClient:
         except Unreachable as error:
             self._missed(reply, [key], error)
             return
-        known = [advisory for found in records for name, advisory in found if (advisory.ecosystem, name) == key[:2]]
+        known = [advisory for found in records for name, advisory in found if (advisory.ecosystem, name) == (key[0], normal(*key[:2]))]
         if known:
             reply.found[key] = tuple(known)
 

@@ -116,7 +116,7 @@ def _archive(connection: sqlite3.Connection, path: Path, report: ImportReport, p
             report.rejected[str(error).partition(":")[0][:80]] += 1
             continue
         if not found:
-            report.rejected["withdrawn" if record.get("withdrawn") else "not about a PyPI or npm package"] += 1
+            report.rejected["withdrawn" if record.get("withdrawn") else "not about a package of a supported ecosystem"] += 1
             continue
         report.records += 1
         modified = _moment(record.get("modified"), now)

@@ -7,7 +7,19 @@ from collections.abc import Callable, Iterator
 
 from veritensor_ray.engines.base import FileInfo
 from veritensor_ray.engines.dependencies.advisory_model import Item
-from veritensor_ray.engines.dependencies.manifests import conda, javascript, locks, pyproject, requirements, shell
+from veritensor_ray.engines.dependencies.manifests import (
+    conda,
+    javascript,
+    javascript_locks,
+    json_locks,
+    line_locks,
+    locks,
+    pyproject,
+    requirements,
+    setup_files,
+    shell,
+    xml_manifests,
+)
 
 Parser = Callable[[str], Iterator[Item]]
 
@@ -16,12 +28,24 @@ _NAMED: tuple[tuple[re.Pattern[str], Parser], ...] = tuple(
     for pattern, parser in (
         (r"(?:.*[-_.])?(?:requirements?|constraints?)(?:[-_.].*)?\.(?:txt|in|pip)", requirements.parse),
         (r"pyproject\.toml", pyproject.parse),
+        (r"setup\.cfg", setup_files.parse_cfg),
+        (r"setup\.py", setup_files.parse_setup),
         (r"pipfile", pyproject.parse_pipfile),
         (r"pipfile\.lock", locks.parse_pipfile_lock),
         (r"(?:poetry|uv|pdm)\.lock|pylock(?:\.[^.]+)?\.toml", locks.parse_toml),
         (r"environment(?:[-_.].*)?\.ya?ml|(?:.*[-_.])?(?:conda|environment)\.ya?ml", conda.parse),
         (r"package\.json", javascript.parse_package),
         (r"(?:package-lock|npm-shrinkwrap)\.json", javascript.parse_lock),
+        (r"yarn\.lock", javascript_locks.parse_yarn),
+        (r"pnpm-lock\.ya?ml", javascript_locks.parse_pnpm),
+        (r"cargo\.lock", locks.parse_cargo_lock),
+        (r"go\.mod", line_locks.parse_go_mod),
+        (r"go\.sum", line_locks.parse_go_sum),
+        (r"gemfile\.lock|gems\.locked", line_locks.parse_gemfile_lock),
+        (r"composer\.lock", json_locks.parse_composer),
+        (r"packages\.lock\.json", json_locks.parse_nuget),
+        (r"(?:buildscript-)?gradle\.lockfile", line_locks.parse_gradle_lock),
+        (r"pom\.xml|.*\.pom", xml_manifests.parse_pom),
         (r"(?:.*\.)?(?:dockerfile|containerfile)(?:\..*)?|.*\.(?:sh|bash)", shell.parse),
     )
 )

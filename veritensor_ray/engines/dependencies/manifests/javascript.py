@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from veritensor_ray.engines.dependencies.advisory_model import NAMES, NPM, Dependency, Item, Unparsable, Unread
+from veritensor_ray.engines.dependencies.advisory_model import NAMES, NPM, Dependency, Item, Unread
 from veritensor_ray.engines.dependencies.manifests.locks import load_json
 from veritensor_ray.engines.dependencies.manifests.positions_of_names import KEY, placed
 
@@ -19,10 +19,7 @@ _LEVELS = 200  # of packages nested in packages
 
 def parse_package(text: str) -> Iterator[Item]:
     """Yield the items of a package.json."""
-    document = load_json(text)
-    if not isinstance(document, dict):
-        raise Unparsable("it is not a package.json")
-    yield from placed(text, _package(document))
+    yield from placed(text, _package(load_json(text, "package.json")))
 
 
 def _package(document: dict[str, Any]) -> Iterator[tuple[str, Item]]:
@@ -51,9 +48,7 @@ def asked_for(name: str, wanted: Any) -> Dependency | Unread | None:
 
 def parse_lock(text: str) -> Iterator[Item]:
     """Yield the items of a package-lock.json: from `packages` in versions 2 and 3, or from the tree of `dependencies` in version 1."""
-    document = load_json(text)
-    if not isinstance(document, dict):
-        raise Unparsable("it is not a package-lock.json")
+    document = load_json(text, "package-lock.json")
     packages, tree = document.get("packages"), document.get("dependencies")
     if isinstance(packages, dict) and any("node_modules/" in key for key in packages):
         yield from placed(text, _flat(packages), KEY)

@@ -1,4 +1,4 @@
-"""Parses Python lock files: poetry.lock, uv.lock, pdm.lock, pylock.toml (PEP 751) and Pipfile.lock."""
+"""Parses lock files of Python and Rust: poetry.lock, uv.lock, pdm.lock, pylock.toml (PEP 751), Pipfile.lock and Cargo.lock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from veritensor_ray.core.errors import told
-from veritensor_ray.engines.dependencies.advisory_model import NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
+from veritensor_ray.engines.dependencies.advisory_model import CRATES, NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
 from veritensor_ray.engines.dependencies.manifests.positions_of_names import LOCK_NAME, placed
 from veritensor_ray.engines.dependencies.manifests.pyproject import load_toml
 
@@ -25,14 +25,32 @@ _PLAIN = re.compile(r'"([^"\\]*)"\Z')
 
 def parse_toml(text: str) -> Iterator[Item]:
     """Yield the items of any of the TOML formats, all of which keep their packages in an array of tables."""
+    yield from placed(text, _items(_packages(text)), LOCK_NAME)
+
+
+def parse_cargo_lock(text: str) -> Iterator[Item]:
+    """Yield the crates of a Cargo.lock. A crate without a source is part of the project."""
+    yield from placed(text, _crates(_packages(text)), LOCK_NAME)
+
+
+def _packages(text: str) -> list[Any]:
     packages = _by_line(text) if len(text) > BIG else None
-    if packages is None:
-        document = load_toml(text)
-        found = document.get("package", document.get("packages", []))
-        if not isinstance(found, list):
-            raise Unparsable("it has no list of packages")
-        packages = found
-    yield from placed(text, _items(packages), LOCK_NAME)
+    if packages is not None:
+        return packages
+    document = load_toml(text)
+    found = document.get("package", document.get("packages", []))
+    if not isinstance(found, list):
+        raise Unparsable("it has no list of packages")
+    return found
+
+
+def _crates(packages: Iterable[Any]) -> Iterator[tuple[str, Item]]:
+    for package in packages:
+        name, version = (package.get("name"), package.get("version")) if isinstance(package, dict) else (None, None)
+        if not isinstance(name, str) or not NAMES[CRATES].match(name) or not isinstance(version, str):
+            yield str(name or ""), Unread("the entry of a crate cannot be parsed")
+        elif isinstance(source := package.get("source"), str):
+            yield name, Dependency(CRATES, name, version, 0, 0, url=source if source.startswith("git+") else None)
 
 
 def _items(packages: Iterable[Any]) -> Iterator[tuple[str, Item]]:
@@ -113,20 +131,20 @@ def _value(text: str) -> Any:
         return None
 
 
-def load_json(text: str) -> Any:
-    """Parse a JSON document. Raises Unparsable."""
+def load_json(text: str, named: str) -> dict[str, Any]:
+    """Parse a JSON object, which is the content of a file `named` like this. Raises Unparsable."""
     try:
-        return json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Unparsable(f"it is not valid JSON: {told(error)}") from None
+    if not isinstance(document, dict):
+        raise Unparsable(f"it is not a {named}")
+    return document
 
 
 def parse_pipfile_lock(text: str) -> Iterator[Item]:
     """Yield the items of a Pipfile.lock: sections of names, each with its exact version."""
-    document = load_json(text)
-    if not isinstance(document, dict):
-        raise Unparsable("it is not a Pipfile.lock")
-    yield from placed(text, _pipfile_items(document))
+    yield from placed(text, _pipfile_items(load_json(text, "Pipfile.lock")))
 
 
 def _pipfile_items(document: dict[str, Any]) -> Iterator[tuple[str, Item]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from veritensor_ray.engines.dependencies.advisory_model import Dependency, Index, Item, Unread
+from veritensor_ray.engines.dependencies.manifests.line_positions import LineNumbers
 
 TOKEN = re.compile(r"(?<![A-Za-z0-9@/._-])[@A-Za-z0-9_][A-Za-z0-9@/._-]*")
 LOCK_NAME = re.compile(r"""^[ \t]*(?:\{[ \t]*)?name[ \t]*=[ \t]*["']([^"'\n]+)""", re.MULTILINE)
@@ -30,14 +31,14 @@ def placed(text: str, items: Iterable[tuple[str, Item]], pattern: re.Pattern[str
     missing = [word for word, starts in wanted.items() if word and not starts and group == 0]
     for word in missing[:_SEARCHED]:
         wanted[word] = list(_starts(text, word))
-    cursor, ends = 0, [match.start() for match in re.finditer("\n", text)]
+    cursor, lines = 0, LineNumbers(text)
     for word, item in pairs:
         starts = wanted[word]
         if starts:
             at = bisect_left(starts, cursor)
             cursor = starts[at] if at < len(starts) else starts[0]
         if starts and isinstance(item, Unread):
-            yield replace(item, line=bisect_left(ends, cursor) + 1)
+            yield replace(item, line=lines.of(cursor))
         elif starts and isinstance(item, (Dependency, Index)):
             end = cursor + len(word)
             length = len(item.name) if isinstance(item, Dependency) and word.endswith(item.name) else len(word)

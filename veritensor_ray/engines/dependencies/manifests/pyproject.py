@@ -42,17 +42,18 @@ def parse_pipfile(text: str) -> Iterator[Item]:
 
 def _pyproject(document: dict[str, Any]) -> Pairs:
     project, tool = _table(document.get("project")), _table(document.get("tool"))
-    yield from _requirements(_table(document.get("build-system")).get("requires"))
-    yield from _requirements(project.get("dependencies"))
+    yield from required(_table(document.get("build-system")).get("requires"))
+    yield from required(project.get("dependencies"))
     for group in (project.get("optional-dependencies"), document.get("dependency-groups"), _table(tool.get("pdm")).get("dev-dependencies")):
         for requirements in _table(group).values():
-            yield from _requirements(requirements)
+            yield from required(requirements)
     yield from _poetry(_table(tool.get("poetry")))
     yield from _uv(_table(tool.get("uv")))
     yield from _sources(_table(tool.get("pdm")).get("source"), "[[tool.pdm.source]]", skip="pypi")
 
 
-def _requirements(value: Any) -> Pairs:
+def required(value: Any) -> Pairs:
+    """Yield the items of a list of requirements as PEP 508 writes them, each with the word that shows its place."""
     for requirement in value if isinstance(value, list) else ():
         if isinstance(requirement, str):
             for item in requirement_line(requirement, 0, None):
@@ -70,7 +71,7 @@ def _poetry(poetry: dict[str, Any]) -> Pairs:
 
 
 def _uv(uv: dict[str, Any]) -> Pairs:
-    yield from _requirements(uv.get("dev-dependencies"))
+    yield from required(uv.get("dev-dependencies"))
     extra = uv.get("extra-index-url")
     for url in extra if isinstance(extra, list) else ():
         if isinstance(url, str):

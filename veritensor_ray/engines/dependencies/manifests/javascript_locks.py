@@ -1,0 +1,92 @@
+"""Parses yarn.lock of both Yarn 1 and Yarn Berry, and pnpm-lock.yaml, line by line as these programs write them. No YAML parser is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from veritensor_ray.engines.dependencies.advisory_model import NAMES, NPM, Dependency, Item, Unparsable, Unread
+from veritensor_ray.engines.dependencies.manifests.line_positions import LineNumbers
+
+_ENTRY = re.compile(r"^(?!#)(?P<key>[^\s][^\n]{0,8000}?):[ \t]*\r?$", re.MULTILINE)
+_FIELD = re.compile(r'^ {2}"?(version|resolution|resolved)"?:?[ ]"?([^"\n]{1,2000}+)"?[ \t]*+\r?$', re.MULTILINE)
+_DESCRIPTOR = re.compile(r"(@[^@/\s\"]+/[^@\s\"]+|[^@\s\"]+)@(.*)", re.DOTALL)
+_LOCAL = ("workspace:", "link:", "portal:", "file:", "exec:")
+_REGISTRY = ("npm:", "patch:")
+_PNPM_SECTION = re.compile(r"^(\w[\w-]*):[ \t]*(?:\{\})?\r?$", re.MULTILINE)
+_PNPM_KEY = re.compile(r"^ {2}(?=\S)(?:'(?P<quoted>[^'\n]+)'|(?P<bare>[^'\s{][^\n]*?)):[ \t]*(?:\{\})?\r?$", re.MULTILINE)
+_PNPM_PACKAGE = re.compile(r"/?(?P<name>(?:@[^@/\s]+/)?[^@/\s]+)[@/](?P<version>\d[^()_/\s]*)(?:[(_].*)?\Z")
+_ELSEWHERE = re.compile(r"://|\.(?:com|org|net)/|git\+")
+_PNPM_LINES = re.compile(r"^ {2}(?=\S)[^\n]+", re.MULTILINE)
+
+
+def parse_yarn(text: str) -> Iterator[Item]:
+    """Yield the packages of a yarn.lock, each in the line that names who asked for it."""
+    entries = list(_ENTRY.finditer(text))
+    if not entries and "yarn lockfile" not in text and text.strip():
+        raise Unparsable("it has no entries of a yarn.lock")
+    lines = LineNumbers(text)
+    for entry, following in zip(entries, [match.start() for match in entries[1:]] + [len(text)], strict=False):
+        if entry["key"] != "__metadata":
+            block = text[entry.end() : following]
+            item = _yarn(text, entry, {name: value.strip() for name, value in _FIELD.findall(block)})
+            if item is not None:
+                yield replace(item, line=lines.of(entry.start())) if isinstance(item, Unread) else item
+
+
+def _yarn(text: str, entry: re.Match[str], fields: dict[str, str]) -> Dependency | Unread | None:
+    """Return the item of an entry, or None for a folder of the project itself."""
+    asked = _DESCRIPTOR.match(entry["key"].lstrip('"').split(",", 1)[0].rstrip('"'))
+    resolved = _DESCRIPTOR.match(fields.get("resolution", ""))
+    name, wanted = (resolved or asked).group(1, 2) if asked else ("", "")
+    if not resolved and wanted.startswith("npm:") and (alias := _DESCRIPTOR.match(wanted[4:])):
+        name = alias[1]  # another package under this name
+    if wanted.startswith(_LOCAL):
+        return None
+    if not NAMES[NPM].match(name) or "version" not in fields:
+        return Unread("the entry of a package cannot be parsed")
+    start = max(text.find(name, entry.start("key"), entry.end()), entry.start("key"))
+    end = start + len(name) if text.startswith(name, start) else entry.end("key")
+    return Dependency(NPM, name, fields["version"], start, end, url=_address(wanted, fields.get("resolved", "")))
+
+
+def _address(wanted: str, resolved: str) -> str | None:
+    """Return the address of a package that is not wanted from a registry. Yarn 1 knows `owner/repository` as one."""
+    if "/" not in wanted or wanted.startswith(_REGISTRY):
+        return None
+    return wanted if "://" in wanted or not resolved else resolved
+
+
+def parse_pnpm(text: str) -> Iterator[Item]:
+    """Yield the packages of a pnpm-lock.yaml of any version: the keys of its section `packages`."""
+    if not re.search(r"^lockfileVersion:", text, re.MULTILINE):
+        raise Unparsable("it has no lockfileVersion")
+    lines, sections = LineNumbers(text), list(_PNPM_SECTION.finditer(text))
+    for section, following in zip(sections, [match.start() for match in sections[1:]] + [len(text)], strict=False):
+        if section[1] == "packages":
+            for line in _PNPM_LINES.finditer(text, section.end(), following):
+                item = _pnpm(text, line.start())
+                if item is not None:
+                    yield replace(item, line=lines.of(line.start())) if isinstance(item, Unread) else item
+
+
+def _pnpm(text: str, at: int) -> Dependency | Unread | None:
+    """Return the item of a key, or None for a folder of the project itself."""
+    key = _PNPM_KEY.match(text, at)
+    written = (key["quoted"] or key["bare"]) if key else ""
+    package = _PNPM_PACKAGE.match(written)
+    start = text.find(written, at)
+    if package and NAMES[NPM].match(package["name"]):
+        start += package.start("name")
+        return Dependency(NPM, package["name"], package["version"], start, start + len(package["name"]))
+    if written.startswith("file:") or "@file:" in written:
+        return None
+    return _fetched(written, start) if _ELSEWHERE.search(written) else Unread("the entry of a package cannot be parsed")
+
+
+def _fetched(key: str, start: int) -> Dependency:
+    """Return a package that is named by its address, or by its name and its address."""
+    named = _DESCRIPTOR.match(key)
+    name = named[1] if named and NAMES[NPM].match(named[1]) else key[:100]
+    return Dependency(NPM, name, None, start, start + len(name), url=named[2] if named and name == named[1] else key)
