@@ -1,4 +1,4 @@
-"""Plug-ins: from installed packages, or from a folder that somebody named and that is no part of the corpus."""
+"""Plug-ins: from installed packages, or from a folder that somebody named and that is not a part of the corpus."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ class Automaton:
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         flags = [hyperscan.HS_FLAG_CASELESS if one else 0 for one in caseless]
         self._database.compile(expressions=sources, ids=numbers, flags=flags, elements=len(sources))
+        self._ended: type[Exception] = hyperscan.ScanTerminated
         self._lock = threading.Lock()  # a database has one scratch space, and releases the GIL while it runs
 
     def ends(self, data: bytes) -> list[tuple[int, int]]:
@@ -38,6 +39,15 @@ class Automaton:
         with self._lock:
             self._database.scan(data, match_event_handler=note)
         return found
+
+    def holds(self, data: bytes) -> bool:
+        """Return whether there is a match. The search ends at the first one."""
+        with self._lock:
+            try:
+                self._database.scan(data, match_event_handler=lambda *_: True)
+            except self._ended:
+                return True
+        return False
 
 
 @functools.cache

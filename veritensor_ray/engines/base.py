@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
 
-from veritensor_ray.core.detection import CATEGORIES, Category, FileInfo, Hit, Rule, unknown_value
+from veritensor_ray.core.detection import (
+    CATEGORIES,
+    VERDICTS,
+    Category,
+    Effect,
+    EffectKind,
+    FileInfo,
+    FileVerdict,
+    Hit,
+    Judged,
+    Rule,
+    unknown_value,
+    worse,
+)
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.models.model_store import Model, ModelStore
 
@@ -17,11 +30,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATEGORIES",
+    "VERDICTS",
     "Category",
+    "Effect",
+    "EffectKind",
     "Engine",
     "FileEngine",
     "FileInfo",
+    "FileVerdict",
     "Hit",
+    "Judged",
     "NameReader",
     "Needs",
     "PreparingEngine",
@@ -31,6 +49,8 @@ __all__ = [
     "Volatile",
     "WithModel",
     "unknown_value",
+    "until_failure",
+    "worse",
 ]
 
 
@@ -135,8 +155,11 @@ class PreparingEngine(TextEngine, Protocol):
 class FileEngine(Engine, Protocol):
     """An engine that reads whole files as bytes."""
 
-    def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap]:
-        """Yield the hits in a seekable file that is at its start. Offsets are in bytes. Gaps record the parts that could not be checked."""
+    def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterable[Hit | Gap | Judged]:
+        """Yield the hits in a seekable file that is at its start. Offsets are in bytes. Gaps record the parts that could not be checked.
+
+        An engine may also pass a verdict on the file as a whole. Hits that it has yielded count even if it raises an error later.
+        """
 
 
 @runtime_checkable
@@ -148,3 +171,14 @@ class Transcriber(Engine, Protocol):
 
     def gaps(self) -> list[tuple[int, Gap]]:
         """Return the parts of the last call's images that were not read, each with the row of its image."""
+
+
+_Found = TypeVar("_Found")
+
+
+def until_failure(engine: str, scan: Callable[[], Iterable[_Found]]) -> Iterator[_Found | Gap]:
+    """Yield what an engine finds. If it fails, a gap follows what it has found until then."""
+    try:
+        yield from scan()
+    except Exception as error:  # noqa: BLE001  # the boundary of a file: hostile input may raise anything, and the other engines still run
+        yield Gap.failed(engine, error)

@@ -62,11 +62,38 @@ def test_whose_it_is(text: str, detail: str | None) -> None:
         ("문의는 ada@kaldor.kr으로 보내세요", "ada@kaldor.kr"),
         ("写信给用户@例子.中国", "写信给用户@例子.中国"),
         ("an jörg@müller.de", "jörg@müller.de"),
+        ("<!--ada@kaldor.com-->", "ada@kaldor.com"),
+        ("owner=ada@kaldor.com", "ada@kaldor.com"),
+        ("ada@kaldor.comПривет", "ada@kaldor.com"),
+        ("ada@kaldor.comPhone: none", "ada@kaldor.com"),
+        ("ada@kaldor.deTel", "ada@kaldor.de"),
+        ("ada@kaldor.com.Please write", "ada@kaldor.com"),
+        ("ada@kaldor.com555-2671", "ada@kaldor.com"),
+        ("ada@kaldor.com-Please", "ada@kaldor.com"),
+        ("ada@mail.comcast.net", "ada@mail.comcast.net"),
+        ("ada@kaldor.community", "ada@kaldor.community"),
+        ("ada@kaldor.com.br", "ada@kaldor.com.br"),
+        ("Ada@Kaldor.Co.Uk", "Ada@Kaldor.Co.Uk"),
     ],
 )
-def test_words_without_spaces_around_an_address_are_not_a_part_of_it(text: str, address: str) -> None:
+def test_what_stands_around_an_address_without_a_space_is_not_a_part_of_it(text: str, address: str) -> None:
     hits = [hit for hit in ENGINE.scan_text(text_batch([text])) if hit.rule == "pii.email"]
     assert [text[hit.start : hit.end] for hit in hits] == [address]
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("ada@kaldor.comben@bird.net", ["ada@kaldor.com", "ben@bird.net"]),
+        ("ada@kaldor.comben.lee@bird.net", ["ada@kaldor.com", "ben.lee@bird.net"]),
+        ("ada@kaldor.com.ben@bird.net", ["ada@kaldor.com", "ben@bird.net"]),
+        ('to: "ada@kaldor.com\\nben@bird.net\\n"', ["ada@kaldor.com", "ben@bird.net"]),
+        ('"\\tada@kaldor.com\\r\\nBen@bird.net"', ["ada@kaldor.com", "Ben@bird.net"]),
+        ("nobody@example.comben@bird.net", ["ben@bird.net"]),
+    ],
+)
+def test_addresses_that_follow_each_other_are_two(text: str, addresses: list[str]) -> None:
+    assert [text[hit.start : hit.end] for hit in ENGINE.scan_text(text_batch([text]))] == addresses
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.engines.pii.helpers import engine, found
+from veritensor_ray.core.config import Limits
+from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.testing import text_batch
 
 Expected = list[tuple[str, str]]
@@ -32,6 +34,8 @@ Expected = list[tuple[str, str]]
         ("GB82WEST12345698765432", [("iban", "GB82WEST12345698765432")]),
         ("fr1420041010050500013m02606", [("iban", "fr1420041010050500013m02606")]),
         ("routing number 121042882", [("iban", "121042882")]),
+        ("checking account 812345678", [("iban", "812345678")]),
+        ("Kontonummer: 532013000", [("iban", "532013000")]),
         # United States
         ("SSN: 536-22-8726", [("us-ssn", "536-22-8726")]),
         ("his social security number is 536228726", [("us-ssn", "536228726")]),
@@ -74,6 +78,13 @@ Expected = list[tuple[str, str]]
         ("teléfono 612 34 56 78", [("phone", "612 34 56 78")]),
         ("mein Handy: 0151 23456789", [("phone", "0151 23456789")]),
         ("Ring me back on 020 7946 0018 please", [("phone", "020 7946 0018")]),
+        ("call:4155552671", [("phone", "4155552671")]),
+        # behind an escaped line break or tab
+        ('x: "phone\\n415-555-2671\\nthanks"', [("phone", "415-555-2671")]),
+        ('"pay to\\nDE89370400440532013000\\n"', [("iban", "DE89370400440532013000")]),
+        ('"card\\t4532015112830366"', [("payment-card", "4532015112830366")]),
+        ('"ssn\\r\\n536-22-8726"', [("us-ssn", "536-22-8726")]),
+        ('"from\\n81.2.69.142 ok"', [("ip-address", "81.2.69.142")]),
         # machines
         ("client 81.2.69.142 connected", [("ip-address", "81.2.69.142")]),
         ("from 2a02:2f0b:8010::1f2", [("ip-address", "2a02:2f0b:8010::1f2")]),
@@ -125,7 +136,12 @@ def test_finds(text: str, expected: Expected) -> None:
         "GB82WEST12345698765433",
         "44051401458",
         "ABC1234567",
+        "INFO checking 812345678 of 900000000 rows",
+        "DEBUG routing 812345678 to queue 4",
         # no telephone
+        "101376330+name@users.noreply.github.com",
+        "phone 49699333+dependabot[bot]@users.noreply.github.com",
+        "thanks @15583032000, call me",
         "2024-01-15 10:32:11",
         "15.01.2024",
         "the regions 001 019 419 of UN M.49",
@@ -157,6 +173,27 @@ def test_finds(text: str, expected: Expected) -> None:
 )
 def test_leaves_alone(text: str) -> None:
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "expected"),
+    [
+        ("card_number", "4532015112830366.0", [("payment-card", "4532015112830366")]),
+        ("card_number", "4.532015112830366E15", [("payment-card", "4.532015112830366E15")]),
+        ("value", "4.532015112830366e+15", [("payment-card", "4.532015112830366e+15")]),
+        ("account_number", "12345678.0", [("iban", "12345678")]),
+        ("account_number", "1.2345678E7", [("iban", "1.2345678E7")]),
+        ("ssn", "536228726.0", [("us-ssn", "536228726")]),
+        ("phone", "4155552671.0", [("phone", "4155552671")]),
+        ("card_number", "4.532015112830367E15", []),
+        ("account_balance", "12345678.25", []),
+        ("views", "1.5E9", []),
+        (None, "a mass of 4.532015112830366E15 grams", []),
+    ],
+)
+def test_numbers_of_columns_in_the_form_of_fractions(column: str | None, text: str, expected: Expected) -> None:
+    batch = to_batch(Block([text], column=column), Identity(0, "a", "text/csv"), Limits())
+    assert [(hit.rule.removeprefix("pii."), text[hit.start : hit.end]) for hit in engine().scan_text(batch)] == expected
 
 
 @pytest.mark.parametrize(

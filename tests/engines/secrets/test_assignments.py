@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engines.secrets.building import batch, engine, found
+from tests.engines.secrets.building import batch, engine, found, with_checksum
 
 
 @pytest.mark.parametrize(
@@ -265,6 +265,36 @@ def test_the_name_of_a_column_is_context(column: str, text: str, rule: str | Non
     assert found(text, "table.csv", column) == ([(rule, text)] if rule else [])
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tests/a.py",
+        "src/test/java/A.java",
+        "pkg/a_test.go",
+        "web/a.spec.ts",
+        "a/test_b.py",
+        "x/FooTest.java",
+        "core.Tests/A.cs",
+        "spec/fixtures/a.yml",
+    ],
+)
+def test_in_a_test_a_finding_is_one_level_lower_and_says_so(path: str) -> None:
+    text = f'password = "kQ83jdLs2!"\n{with_checksum("ghp_")}\napi_key = "1234567890abcdef"'
+    hits = engine().scan_text(batch([text], path))
+    assert [(hit.rule, hit.severity) for hit in hits] == [
+        ("secrets.password", "low"),
+        ("secrets.github-token", None),
+        ("secrets.generic-key", "low"),
+    ]
+    assert hits[0].message == "Password, one level lower because it is in a test"
+
+
+@pytest.mark.parametrize("path", ["src/contest/a.py", "latest/a.py", "attest.py", "protest.go", "cassettes/a.yml"])
+def test_other_paths_are_not_tests(path: str) -> None:
+    (hit,) = engine().scan_text(batch(['password = "kQ83jdLs2!"'], path))
+    assert (hit.severity, hit.message) == ("medium", None)
+
+
 def test_name_and_value_side_by_side_are_an_assignment() -> None:
     columns = ["env[].name", "env[].value", "env[].name", "env[].value"]
     hits = engine().scan_text(batch(["DB_PASSWORD", "kQ83jdLs2", "REGION", "kQ83jdLs2"], "task.json", columns))
@@ -277,23 +307,45 @@ WORTH = "7f3e9a52-81c4-4d0b-9e66-0a1b7c55d2f8"
 @pytest.mark.parametrize(
     ("path", "text", "rule"),
     [
-        ("a.json", f'"collection_id": "{WORTH}"', "uuid"),
-        ("a.sql", f"VALUES ({WORTH}, 'A');", "uuid"),
-        ("a.js", f'order: ["{WORTH}"]', "uuid"),
         ("a.js", f'clientSecret: "{WORTH}"', "generic-key"),
+        ("a.py", f'api_token = "{WORTH}"', "generic-key"),
+        ("a.json", f'"key": "{WORTH}"', "generic-key"),
+        ("a.env", f"AZURE_TENANT_ID={WORTH}", "uuid"),
+        ("a.json", f'"tenantId": "{WORTH}"', "uuid"),
+        ("a.json", '"tenantId": "contoso"', None),
+        ("a.py", "tenant_id = '00000000-0000-0000-0000-000000000001'", None),
+        ("a.py", "api_token = '123e4567-e89b-12d3-a456-426614174000'", None),
+        ("a.json", f'"collection_id": "{WORTH}"', None),
+        ("a.json", f'"public_key": "{WORTH}"', None),
+        ("a.sql", f"VALUES ({WORTH}, 'A');", None),
         ("a.md", f"The record {WORTH} is gone.", None),
         ("a.cs", f'static readonly Guid Folder = new Guid("{WORTH}");', None),
-        ("a.json", f'"request_id": "{WORTH}"', None),
         ("a.py", f"url = 'https://host.example/resource/{WORTH}'", None),
-        ("a.py", "x = '123e4567-e89b-12d3-a456-426614174000'", None),
-        ("a.py", "x = '00000000-0000-0000-0000-000000000001'", None),
-        ("a.py", f"x = '{WORTH}0'", None),
-        ("a.sql", "\n".join(f"({n:08d}-81c4-4d0b-9e66-0a1b7c55d2f8)" for n in range(4711, 4911)), None),
     ],
 )
-def test_a_uuid_as_a_value_is_told_and_alarms_nobody(path: str, text: str, rule: str | None) -> None:
+def test_a_uuid_is_low_and_found_only_under_a_name_that_says_what_it_opens(path: str, text: str, rule: str | None) -> None:
     assert [(name, value) for name, value in found(text, path)] == ([(rule, WORTH)] if rule else [])
-    assert all(hit.severity == "info" for hit in engine().scan_text(batch([text], path)) if hit.rule == "secrets.uuid")
+    assert all(hit.severity == "low" for hit in engine().scan_text(batch([text], path)))
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "value"),
+    [
+        ("a.py", 'login(username="bob", password="grün tee")', "grün tee"),
+        ("a.py", 'fetch("/auth", auth_username="Aladdin", auth_password="jpto ahumgc")', "jpto ahumgc"),
+        ("a.py", 'login(\n    user,\n    password="rɕphɝg",\n)', "rɕphɝg"),
+        ("a.py", 'testPassword = "my;secure*password"', "my;secure*password"),
+        ("a.py", 'Field(label, password="Enter your password")', None),
+        ("a.py", 'translate(password="heslo účtu:")', None),
+        ("a.py", 'ask(password="new password")', None),
+        ("a.py", 'password = "two words"', None),
+        ("a.json", '"password": "Contraseña"', None),
+        ("a.py", 'password = "user&password"', None),
+    ],
+)
+def test_words_are_a_password_if_a_call_passes_them_or_odd_symbols_join_them(path: str, text: str, value: str | None) -> None:
+    hits = engine().scan_text(batch([text], path))
+    assert [(hit.severity, text[hit.start : hit.end]) for hit in hits] == ([("low", value)] if value else [])
 
 
 def test_context_does_not_cross_segments() -> None:

@@ -1,4 +1,4 @@
-"""Values with every punctuation character, in every format: each ends where the format's grammar ends it. And what is no literal value."""
+"""Values with every punctuation character, in every format: each ends where the format's grammar ends it. And what is not a literal value."""
 
 from __future__ import annotations
 

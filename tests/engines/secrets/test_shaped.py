@@ -180,6 +180,16 @@ def test_headers_commands_and_hashes(text: str, rule: str | None) -> None:
         ":AA",
         "sk-",
         "keykey",
+        'key\\":\\"',
+        "api_key\\u003d",
+        "token%22%3A%22",
+        "password&quot;:&quot;",
+        ":\\/\\/a:b@",
+        "%3A%2F%2Fa%3Ab%40",
+        "authorization: token ",
+        "cookie: a=",
+        "Basic YWRtaW46czNjcjN0UGFzcw== ",
+        "AKIAQ3EGRLKYWZ2M7NVT ",
     ],
 )
 def test_floods_take_bounded_time(unit: str, at_most: AtMost) -> None:

@@ -128,12 +128,63 @@ def test_letters_in_the_middle_of_base64_are_no_token(text: str, is_one: bool) -
     assert ("package-token" in [rule for rule, _ in found(text)]) is is_one
 
 
-def test_a_key_id_beside_its_secret_is_critical() -> None:
-    secret = letters(ALNUM + "/+", 40)
-    text = f"aws_access_key_id = AKIA{letters(UPPER, 16)}\naws_secret_access_key = {secret}\n"
-    hits = engine().scan_text(batch([text], "credentials"))
-    assert [(hit.rule, hit.severity) for hit in hits] == [("secrets.aws-access-key", "medium"), ("secrets.aws-secret-key", "critical")]
-    assert text[hits[1].start : hits[1].end] == secret
+AWS_ID, AWS_SECRET = "AKIA" + letters(UPPER, 16), letters(ALNUM + "/+", 40)
+
+
+@pytest.mark.parametrize(
+    "between",
+    ["\naws_secret_access_key = ", '", "', ":", '\n  secretAccessKey: "', " and then, in the same paragraph, "],
+)
+def test_the_secret_near_a_key_id_is_high_and_names_the_id_masked(between: str) -> None:
+    for first, second in ((AWS_ID, AWS_SECRET), (AWS_SECRET, AWS_ID)):
+        text = f"id = {first}{between}{second}\n"
+        hits = engine().scan_text(batch([text], "credentials"))
+        assert {(text[hit.start : hit.end], hit.rule, hit.severity, hit.message) for hit in hits} == {
+            (AWS_ID, "secrets.aws-access-key", "medium", "AWS access key id"),
+            (AWS_SECRET, "secrets.aws-secret-key", "high", f"AWS secret key near the id AK{'*' * 18}"),
+        }
+        assert len(hits) == 2
+
+
+def test_a_secret_in_the_next_value_is_high_too() -> None:
+    columns = ["AccessKeyId", "Status", "SecretAccessKey"]
+    hits = engine().scan_text(batch([AWS_ID, "Active", AWS_SECRET], "a.json", columns))
+    assert [(hit.row, hit.rule, hit.severity) for hit in hits] == [
+        (0, "secrets.aws-access-key", "medium"),
+        (2, "secrets.aws-secret-key", "high"),
+    ]
+
+
+def test_a_key_id_alone_is_medium_and_far_from_a_secret_too() -> None:
+    hits = engine().scan_text(batch([f'"id": "{AWS_ID}"' + " " * 400 + AWS_SECRET], "a.json"))
+    assert [(hit.rule, hit.severity) for hit in hits] == [("secrets.aws-access-key", "medium")]
+
+
+@pytest.mark.parametrize("prefix", ["AIDA", "AROA", "AGPA", "AIPA", "ANPA", "ANVA"])
+def test_other_ids_of_aws_are_low(prefix: str) -> None:
+    (hit,) = engine().scan_text(batch([f'{{"UserId": "{prefix}{letters(UPPER, 17)}:session"}}'], "a.json"))
+    assert (hit.rule, hit.severity) == ("secrets.aws-access-key", "low")
+
+
+@pytest.mark.parametrize(
+    "text", ["AIDACKCEVSQ6C2EXAMPLE", "AIDAXXXXXXXXXXXXXXXXX", "AROA" + "A" * 17, "ANPARTICULARLYLONGWORDS", "AKIA" + "Q" * 16 + "EXAMPLE"]
+)
+def test_examples_of_aws_are_silent(text: str) -> None:
+    assert found(f'"id": "{text}"', "a.json") == []
+
+
+@pytest.mark.parametrize(
+    ("token", "is_one"),
+    [
+        (f"eyJ{letters(ALNUM, 60)}.{letters(ALNUM, 40, 8)}.{letters(ALNUM, 43, 9)}", True),  # changed, so that it does not decode
+        (f"eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0.{letters(ALNUM, 22)}.{letters(ALNUM, 16)}.{letters(ALNUM, 60)}", False),  # a message
+        (f"eyJ1c2VyIjoxMjM0NTY3ODkwMTIzNH0.{letters(ALNUM, 6)}.{letters(ALNUM, 27)}", False),  # a signed value that anyone can read
+        (f"eyJ{letters('abcdef', 60)}.{letters('abcdef', 60)}.js", False),
+    ],
+)
+def test_a_token_that_cannot_be_read_is_low(token: str, is_one: bool) -> None:
+    hits = engine().scan_text(batch([f"x {token} y"]))
+    assert [(hit.rule, hit.severity) for hit in hits] == ([("secrets.jwt", "low")] if is_one else [])
 
 
 @pytest.mark.parametrize("token", ["ghp_" + "A" * 36, "npm_short", "ghp_", "", "_"])

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from veritensor_ray.masking.redaction import mask, name_safe
-from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS, Token
+from veritensor_ray.masking.secret_kinds.token_form import Token
+from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
 from veritensor_ray.masking.sensitive_values import Values
 
 

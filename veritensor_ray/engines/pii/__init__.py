@@ -19,7 +19,7 @@ from veritensor_ray.engines.pii.free_text.passages_read import FreeText, Reader,
 from veritensor_ray.engines.pii.free_text.prepared import Read, from_table, to_table
 from veritensor_ray.engines.pii.free_text.tagger import FILE, Tagged, Tagger, UnclearPassage
 from veritensor_ray.engines.pii.free_text.ties import cells_of, diagnosis, graded, named_rows
-from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, names_alone, pieces
+from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, names_alone, pieces, unescaped
 from veritensor_ray.engines.pii.mail_fields import WRITTEN
 from veritensor_ray.engines.pii.merge import merged
 from veritensor_ray.engines.pii.pii_rules import all_rules
@@ -35,7 +35,7 @@ class Pii(WithModel):
     """Runs patterns over joined segments, and again over obfuscated passages. The model reads what the tagger leaves unclear."""
 
     name = "pii"
-    version = "6"
+    version = "7"
     needs = Needs(model="pii", gpu=True, libraries=("onnxruntime",))
 
     def __init__(self, settings: Settings) -> None:
@@ -150,7 +150,7 @@ class Pii(WithModel):
         waiting: list[str] = []
         for read in reads:
             if read.passages:
-                text = texts[read.row].as_py()
+                text = unescaped(texts[read.row].as_py())
                 waiting += [text[passage.start : passage.end] for passage in read.passages]
         if waiting and self._reader is None:
             raise ModelError("the pii model is not loaded")

@@ -15,11 +15,18 @@ _UNSPACED = (
     "[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]"  # letters that follow an address without a space
 )
 _GLUED = re.compile(rf".*{_UNSPACED}(?=[!-~]+\Z)")
+_GENERIC = "com|net|org|edu|gov|mil|info|biz"
+_FOREIGN = r"(?=[^\W\d_])(?![a-z\u00c0-\u024f])"  # a letter of another script than Latin
 _DOMAIN = re.compile(
     rf"(?:[^\W_](?:[\w-]{{0,61}}[^\W_])?\.){{1,8}}"
-    rf"(?:(?:xn--[a-z0-9-]{{2,59}}|[a-z]{{2,24}})(?={_UNSPACED})|(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{2,24}})(?![\w-]))",
+    rf"(?:(?:xn--[a-z0-9-]{{2,59}}|[a-z]{{2,24}}){_FOREIGN}|(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_]{{2,24}})(?!-*\w)|(?:{_GENERIC})(?=[\d_-]))",
     re.IGNORECASE,
 )
+_GENERIC_START = re.compile(_GENERIC, re.IGNORECASE)
+_LONGER = listed(  # top-level domains that begin like these
+    "comcast commbank community company compare computer comsec education infiniti netbank netflix network organic"
+)
+_CAPITAL = re.compile("[a-z]{2,}(?=[A-Z])")
 _FILES = listed(
     "png jpg jpeg gif svg webp bmp ico tif tiff js jsx ts tsx mjs css scss html htm xml json yaml yml toml ini cfg conf txt csv tsv pdf"
     " doc docx xls xlsx gz tgz tar bz rar jar war exe dll bin so lock log tmp bak mp mp3 mp4 wav woff ttf vue go java cpp hpp sql ipynb service socket timer mount"
@@ -40,7 +47,7 @@ _MACHINE_LOCAL = re.compile(
     r"bounces?[-+._]|(?:srs[01]|prvs|btv1)\b|pine\.|[0-9a-f]{8}-[0-9a-f]{4}-|[a-z0-9]{6,7}-[a-z0-9]{6}-[a-z0-9]{2}$|\d{14}|0x[0-9a-f]{6}|\w+\.fsf$",
     re.IGNORECASE,
 )
-_VERP = re.compile(r"(?:bounces?|return|owner|prvs|srs\d)[^\s<>]*=$", re.IGNORECASE)
+_VERP = re.compile(r"(?:bounces?|prvs|srs\d|(?:return|owner)[+._-])[^\s<>]*=$", re.IGNORECASE)
 
 _ROLES = listed(
     "info information support help helpdesk contact contacts sales admin admins administrator sysadmin webmaster hostmaster postmaster root"
@@ -88,37 +95,66 @@ _REACH, _CHAIN = 4000, 1500
 def find(joined: JoinedBatch) -> Iterator[PiiSpan]:
     """Yield every email address. One that belongs to a role or is a public contact has severity `info`."""
     text, surroundings = joined.text, _Surroundings(joined)
-    at = text.find("@")
+    at, floor = text.find("@"), 0
     while at >= 0:
-        place = _place(joined, at)
-        if place and (found := _graded(joined, *place, surroundings)):
-            yield found
+        if (end := _domain_end(text, at + 1)) is not None:
+            if (start := _start(joined, at, floor, end)) is not None and (found := _graded(joined, start, end, surroundings)):
+                yield found
+            floor = end
         at = text.find("@", at + 1)
 
 
-def _place(joined: JoinedBatch, at: int) -> tuple[int, int] | None:
-    """Return the range of the address around an `@`, or None if its form alone rules out an address that someone reads."""
-    text = joined.text
-    domain = _DOMAIN.match(text, at + 1)
+def _domain_end(text: str, start: int) -> int | None:
+    """Return where a domain ends, before what follows it without a space; None if there is none, or a call or a value stands there."""
+    domain = _DOMAIN.match(text, start)
     if not domain:
         return None
+    first, *labels = domain.group().split(".")
+    at, more = start + len(first), text[domain.end() : domain.end() + 1] == "@"
+    for label, behind in itertools.zip_longest(labels, labels[1:]):
+        if (kept := _kept(label, behind, more)) is not None:
+            return at + 1 + kept
+        at += 1 + len(label)
+    behind = text[domain.end() : domain.end() + 2]
+    return None if behind[:1] in ("(", "=") or (behind[:1] == "." and behind[1:].isalnum()) else domain.end()
+
+
+def _kept(label: str, behind: str | None, more: bool) -> int | None:
+    """Return how much of a label belongs to a domain that ends in it, or None if it is whole. `more` says that another address follows."""
+    generic, capital = _GENERIC_START.match(label), _CAPITAL.match(label)
+    if generic and len(label) > generic.end() and label.lower() not in _LONGER:
+        if behind is None or more or (capital and capital.end() == generic.end()):
+            return generic.end()
+    elif behind and label.islower() and (generic or len(label) == 2) and (behind.istitle() or (generic and more)):
+        return len(label)
+    return capital.end() if capital and behind is None else None
+
+
+def _start(joined: JoinedBatch, at: int, floor: int, end: int) -> int | None:
+    """Return the beginning of the address around an `@`, or None if its form alone rules out an address that someone reads.
+
+    The address before it ends at `floor`.
+    """
+    text = joined.text
     before = joined.before(at, 64)
     local = _LOCAL_SPLIT.split(before)[-1]
+    if at - len(local) < floor:
+        local = text[floor:at]
     if not local.isascii() and (glued := _GLUED.match(local)):
         local = local[glued.end() :]  # words of the sentence, which has no spaces
+    if local[:1] in ("n", "r", "t") and text[at - len(local) - 1 : at - len(local)] == "\\":
+        local = local[1:]  # the rest of an escaped line break
     local = local.lstrip(".'-&%~+_")
     if not local or local[-1] in ".'&%~" or ".." in local:
         return None
-    name, tld = domain.group().lower(), domain.group().rpartition(".")[2].lower()
-    start, end = at - len(local), domain.end()
+    name = text[at + 1 : end].lower()
+    tld, start = name.rpartition(".")[2], at - len(local)
     previous, behind = text[start - 1 : start] if start else "", text[end : end + 1]
     if (tld in _FILES and tld not in _REAL_TLDS) or re.match(r"\d+x\.|\d+\.\d+", name) or (tld == "dev" and local.isdigit()):
         return None
     if previous == "@" or (local.lower() == "git" and behind in (":", "/")) or "://" in before[-40:].rpartition(" ")[2]:
         return None  # fediverse handles, Git remotes, credentials in addresses
-    if behind in ("(", "=") or (behind == "." and text[end + 1 : end + 2].isalnum()):
-        return None
-    if previous == "/" and domain.group().isupper():
+    if previous == "/" and text[at + 1 : end].isupper():
         return None  # a Kerberos principal
     if (
         _PLACEHOLDER.search(name)
@@ -127,7 +163,7 @@ def _place(joined: JoinedBatch, at: int) -> tuple[int, int] | None:
         or (previous == "=" and _VERP.search(before[: -len(local)]))
     ):
         return None
-    return start, end
+    return start
 
 
 def _machine(local: str, domain: str) -> bool:

@@ -19,6 +19,8 @@ from veritensor_ray.engines.pii.clusters import Codes, Positions, codes_of, digi
 BUFFER = 1 << 20  # characters: a single one outside the BMP makes all of them take four bytes
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ESCAPE = re.compile(r"\\([nrt])(?![a-z])")  # commands of LaTeX and folders go on in lower case
+_ESCAPED = {"n": " \n", "r": " \n", "t": " \t"}
 _RESIDUE = "residue"  # the view of text outside of what programs show
 _SENTENCE = re.compile(r"\b[^\W\d_]{1,20},? (?:[^\W\d_]{1,20}[,;:]? ){3}[^\W\d_]{2,20}\b")  # five words in a row
 _MAIL = frozenset((MESSAGE, MAILBOX, OUTLOOK))
@@ -108,8 +110,13 @@ def pieces(batch: pa.RecordBatch) -> Iterator[JoinedBatch]:
         batch, lengths = batch.take(pa.array(rows)), lengths[rows]
     for start, end in cuts(lengths, BUFFER):
         some = batch.slice(start, end - start)
-        text = str(buffer_of(some.column("text")), "utf-8")
+        text = unescaped(str(buffer_of(some.column("text")), "utf-8"))
         yield JoinedBatch(text, lengths[start:end], rows[start:end].tolist(), _columns(some))
+
+
+def unescaped(text: str) -> str:
+    """Return a text with escaped line breaks and tabs, as strings in YAML, JSON and programs have them, as what they stand for, with a space."""
+    return _ESCAPE.sub(lambda found: _ESCAPED[found[1]], text) if "\\" in text else text
 
 
 def names_alone(batch: pa.RecordBatch) -> frozenset[int]:

@@ -193,7 +193,7 @@ NUMERIC = (
     _id("medical record number", r"\d{6,10}", _any, "medical", rule="medical", weak=True),
     _id("driver licence", r"\d{7,12}", _any, "licence", weak=True),
     _id("passport number", r"\d{8,9}", _any, "passport", rule="passport", weak=True),
-    _id("bank routing number", r"\d{4}-?\d{4}-?\d", "us.rtn", "bank", rule="iban"),
+    _id("bank routing number", r"\d{4}-?\d{4}-?\d", "us.rtn", "routing bank", rule="iban"),
     _id("bank account number", r"\d{7,17}", _any, "bank", rule="iban", weak=True),
 )  # fmt: skip
 

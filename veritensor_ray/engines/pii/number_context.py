@@ -16,7 +16,9 @@ _KINDS = {
     "card": "cc card cards visa mastercard amex maestro creditcard ccnum ccnumber cardnumber kreditkarte karte kartennummer carte tarjeta pan"
     " discover jcb diners",
     "iban": "iban bban kontonummer bankkonto sepa virement",
-    "bank": "routing|aba|rtn|account number|bank account|acct|bankleitzahl|account no|account nr|konto|kontonr|cuenta|compte bancaire|checking",
+    "bank": "account number|bank account|acct|bankleitzahl|account no|account nr|konto|kontonr|kontonummer|bankkonto|cuenta|compte bancaire"
+    "|checking account|checking acct",
+    "routing": "routing number|routing no|routing nr|routing code|routing transit|bank routing|aba|rtn",
     "ssn": "ssn|ssns|social security|socialsecurity|soc sec|social insurance",
     "phone": "phone phones telephone tel tlf mobile cellphone fax telefon handy mobil rufnummer telefonnummer phonenumber téléphone telephone"
     " teléfono telefono móvil movil whatsapp sms hotline handynummer durchwahl",

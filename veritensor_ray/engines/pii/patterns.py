@@ -56,7 +56,7 @@ def _find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
 # --- runs of digits
 
 _RUN = re.compile(  # excluding fractions and dates that stand alone, which most number-like texts are
-    r"[+(0-9](?<![0-9A-Za-z_+#.].)(?!(?:[0-9]*\.[0-9]+|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9])(?![0-9]|[ \u00a0./()-]{0,3}[0-9]))"
+    r"[+(0-9](?<![0-9A-Za-z_+#.@].)(?!(?:(?![0-9]{7,19}\.00?(?![0-9]))[0-9]*\.[0-9]+|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9])(?![0-9]|[ \u00a0./()-]{0,3}[0-9]))"
     r"\(?[0-9]?(?:[ \u00a0./()-]{0,3}[0-9]){5,40}"
 )
 _CARD = re.compile(
@@ -82,6 +82,10 @@ _RUNS = Clustered(4, 6, ahead=3)
 _EDGES = Clustered(6, 4, beside=re.compile("[A-Za-z]"))
 _DOTTED = Clustered(2, 4, machines=True)
 _READ = {None, *WRITTEN}
+_SCIENTIFIC = re.compile(r"[1-9](?<![0-9A-Za-z_.+-].)\.([0-9]{5,18})[eE]\+?([01]?[0-9])(?![0-9A-Za-z_.])")
+_MANTISSAS = Clustered(2, 7)
+_WHOLE = re.compile(r"([0-9]{7,19})\.00?")  # as programs write whole numbers of columns that hold fractions
+_OF_ADDRESS = re.compile(r"[\w.%+\[\]-]*@")
 _SEEN = 4  # characters after a cluster that patterns examine
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _DIGIT = re.compile("[0-9]")
@@ -103,9 +107,25 @@ def _numbers(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]
         if start > 1 and text[start - 1] in "-/" and text[start - 2].isalnum():
             continue  # part of something else: a UUID, a path, a slug, an exponent
         behind = text[end : end + 1]
-        if behind in ("_", "@") or (behind.isalpha() and not (behind in "xXeE" and phones.extension(text[end : end + 8]))):
+        if (
+            behind == "_"
+            or _OF_ADDRESS.match(text, end, end + 64)
+            or (behind.isalpha() and not (behind in "xXeE" and phones.extension(text[end : end + 8])))
+        ):
             continue
-        yield from _phone_numbers(joined, match.group(), start, regions)
+        whole = _WHOLE.fullmatch(match.group())
+        yield from _phone_numbers(joined, whole[1] if whole else match.group(), start, regions)
+    yield from _scientific(joined, regions)
+
+
+def _scientific(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]:
+    """Yield cells of tables that programs wrote like 4.532015112830366E15. In texts, such numbers are measurements."""
+    for match in _within(joined, _SCIENTIFIC, _MANTISSAS):
+        i, zeros = joined.index(match.start()), int(match[2]) - len(match[1])
+        if zeros >= 0 and joined.columns[i] is not None and match.span() == (joined.starts[i], joined.ends[i]):
+            digits = match.group()[0] + match[1] + "0" * zeros
+            for found in _phone_numbers(JoinedBatch.of(digits, joined.columns[i]), digits, 0, regions):
+                yield replace(found, start=match.start(), end=match.end())
 
 
 def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Clustered, where: Near | None = None) -> Iterator[re.Match[str]]:

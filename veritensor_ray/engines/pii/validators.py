@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import ipaddress
 import re
 from collections.abc import Callable
@@ -14,6 +13,8 @@ from stdnum import luhn, verhoeff
 from stdnum.exceptions import ValidationError
 from stdnum.iso7064 import mod_97_10
 from stdnum.us import ssn as stdnum_ssn
+
+from veritensor_ray.masking.secret_kinds import checksums
 
 
 def stdnum_valid(module: object, number: str) -> bool:
@@ -101,43 +102,18 @@ def mac(text: str) -> bool:
     return len(digits) == 12 and len(set(digits)) > 1 and not digits.startswith(("00005e0053", "01005e", "3333"))
 
 
-_BASE58 = {c: i for i, c in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
-_BECH32 = {c: i for i, c in enumerate("qpzry9x8gf2tvdw0s3jn54khce6mua7l")}
-_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
-
-
 def base58check(text: str) -> bool:
     """Return whether a text is a valid Bitcoin address in the older Base58Check format."""
-    value = 0
-    for c in text:
-        if c not in _BASE58:
-            return False
-        value = value * 58 + _BASE58[c]
-    try:
-        data = value.to_bytes(25, "big")
-    except OverflowError:
-        return False
-    return data[0] in (0, 5) and hashlib.sha256(hashlib.sha256(data[:21]).digest()).digest()[:4] == data[21:]
+    payload = checksums.base58_payload(text)
+    return payload is not None and len(payload) == 21 and payload[0] in (0, 5)
 
 
 def bech32(text: str) -> bool:
     """Return whether a text is a valid Bitcoin address in the newer format (BIP 173 and 350)."""
     prefix, _, body = text.lower().rpartition("1")
-    if (
-        prefix not in ("bc", "tb")
-        or not 8 <= len(body) <= 87
-        or any(c not in _BECH32 for c in body)
-        or text not in (text.lower(), text.upper())
-    ):
+    if prefix not in ("bc", "tb") or not 8 <= len(body) <= 87 or text not in (text.lower(), text.upper()):
         return False
-    values = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix] + [_BECH32[c] for c in body]
-    checksum = 1
-    for value in values:
-        top = checksum >> 25
-        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
-        for i, generator in enumerate(_GENERATOR):
-            checksum ^= generator if top >> i & 1 else 0
-    return checksum == (1 if _BECH32[body[0]] == 0 else 0x2BC830A3)
+    return checksums.bech32_sum(text) == (1 if body[0] == "q" else 0x2BC830A3)
 
 
 def birth_date(year: int, month: int, day: int) -> bool:

@@ -25,9 +25,10 @@ _SECRET_END = (
     "appkey",
 )
 _NO_KEY = listed("monkey turkey hotkey hockey jockey donkey whiskey mickey lackey malarkey keykey")
+_IDENTIFIER = listed("id ids uuid guid name user username type kind url uri href path kid date time at version sid email host")
 _VALUE = listed("value val text content data default")
 # Every name that suggests a secret contains one of these.
-_ALL = {*PASSWORD, *SECRET, *KEY, *_PASSWORD_END, *_SECRET_END}
+_ALL = {"tenant", *PASSWORD, *SECRET, *KEY, *_PASSWORD_END, *_SECRET_END}
 _PROMISING = re.compile("|".join(sorted(word for word in _ALL if not any(other in word for other in _ALL - {word}))))
 
 
@@ -39,6 +40,7 @@ class NameKind(IntEnum):
     KEY = 2  # the key of a dictionary, a cache or a cipher
     SECRET = 3
     PASSWORD = 4
+    TENANT = 5  # of a cloud: only a UUID counts
 
 
 @functools.lru_cache(maxsize=8192)
@@ -66,6 +68,13 @@ def is_harmless(name: str) -> bool:
     return not HARMLESS.isdisjoint(word.lower() for word in _WORD.findall(name.rpartition(".")[2] or name))
 
 
+@functools.lru_cache(maxsize=1024)
+def is_identifier(name: str) -> bool:
+    """Return whether a name is that of an identifier, an address, a time or a digest rather than of a value."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    return is_harmless(name) or not words or words[-1] in _IDENTIFIER
+
+
 def _of_words(words: list[str], around: list[str]) -> NameKind:
     if not words:
         return NameKind.NONE
@@ -77,6 +86,8 @@ def _of_words(words: list[str], around: list[str]) -> NameKind:
     if last in KEY or (last.endswith(("key", "keys")) and last not in _NO_KEY):
         told = before in QUALIFIED or before in SECRET or VENDORS.intersection((*words, *around))
         return NameKind.SECRET if (told and last not in ("login", "auth")) or "sonar" in (*words, *around) else NameKind.KEY
+    if last.startswith("tenant") or (before == "tenant" and last in ("id", "key")):
+        return NameKind.TENANT
     if any(word in PASSWORD or word in SECRET or word in KEY or word.endswith((*_PASSWORD_END, *_SECRET_END)) for word in words):
         return NameKind.ABOUT
     return NameKind.NONE

@@ -28,6 +28,7 @@ ANY_CASE = (
     "login",
     "access",
     "private",
+    "tenant",
 )
 
 SOURCE = listed(
@@ -36,21 +37,23 @@ SOURCE = listed(
 PROSE = listed("txt md rst html htm adoc tex pdf docx eml")
 
 _MAX = 512
+_LONG = re.compile(r"(?!MII)[A-Za-z0-9._~+/=%|-]{513,4096}\Z")  # tokens that hold data; a certificate begins with MII
 _METHODS = ("encode", "decode", "format", "split", "strip", "replace", "join", "startswith", "endswith")  # their argument is not a secret
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.-"
 _RIGHT = re.compile(r"[A-Za-z0-9_$.\-]{0,60}+", re.ASCII)
 _SEPARATOR = re.compile(
     r"""
-    (?:\\{0,3}["'`]|[\])?!]|\[\d{0,4}\]|\*\*|__|</(?:b|strong|code|em)>){0,4}+
+    (?:\\{0,7}["'`]|[\])?!]|\[\d{0,4}\]|\*\*|__|</(?:b|strong|code|em)>){0,4}+
     (?P<type>\s{0,3}:\s{0,3}[A-Za-z_][\w.]{0,30}(?:[\[<][^\]>\n]{0,40}[\]>])?(?:\s?\|\s?\w{1,20}){0,3}(?=\s{0,3}=[^=]))?
     (?P<mark>
-        [ \t]{0,20}(?:(?P<assign>:=|=>|\|\||\?\?|<-|=(?!=)|:(?!:))|(?P<compare>[=!]==?))[ \t]{0,20}(?:\r?\n[ \t]{0,60}(?=["'`]))?
-      | (?P<comma>,)\s{0,20}(?=[brufBRUF@]{0,2}\\{0,3}["'`])
-      | (?P<call>\()\s{0,20}(?:[A-Za-z_][\w.]{2,40}\(\s{0,3})?(?=[brufBRUF@]{0,2}\\{0,3}["'`])
+        (?P<item>:[ \t]{0,3}\r?\n[ \t]{0,60}-[ \t]{1,4}(?=[^\s-]))
+      | [ \t]{0,20}(?:(?P<assign>:=|=>|\|\||\?\?|<-|=(?!=)|:(?!:))|(?P<compare>[=!]==?))[ \t]{0,20}(?:\r?\n[ \t]{0,60}(?=["'`]))?
+      | (?P<comma>,)\s{0,20}(?=[brufBRUF@]{0,2}\\{0,7}["'`])
+      | (?P<call>\()\s{0,20}(?:[A-Za-z_][\w.]{2,40}\(\s{0,3})?(?=[brufBRUF@]{0,2}\\{0,7}["'`])
       | (?P<xml>>)(?=[^\s<])
       | (?P<pair>\s{0,3}\{\s{0,60}(?:(?:type|description|sensitive)\s{0,20}=[^\n{}]{0,120}\n\s{0,40}){0,3}default\s{0,20}=\s{0,3}|,?\s{1,60}["']?value["']?\s{0,2}[:=]\s{0,2})
       | (?P<said>[ \t](?:is|was|ist|lautet|est|es)[ \t:]{1,3})
-      | (?P<space>[ \t]{1,8}(?=\\{0,3}["'`]))
+      | (?P<space>[ \t]{1,8}(?=\\{0,7}["'`]))
       | (?P<option>[ \t]{1,2}(?=[^\s"'`\-]))
     )
     (?:!!str\s|(?P<wrapper>[A-Za-z_][\w.\-]{2,40}(?:\(|[ ](?:-String[ ])?))(?=[brufBRUF@]{0,2}["']))?
@@ -64,15 +67,12 @@ _PROSE_AFTER = re.compile(
 )
 _WHOLE = ("assign", "said", "option")  # ways in which a value may have any punctuation
 _NOT_IN_KEYS = re.compile(r"[\"'`<>,;\\()\[\]{}&]")  # a value that is not quoted and has one of these is a password, or more than a key
-_QUOTE = re.compile(r"[A-Za-z@$]{0,2}(\\{0,3}(?:\"\"\"|'''|[\"'`]))", re.ASCII)
-_BARE = re.compile(r"(?![(\[{])[^\s\"'`<>,;\x1e\\]{3,512}+")
+_QUOTE = re.compile(r"[A-Za-z@$]{0,2}(\\{0,7}(?:\"\"\"|'''|[\"'`]))", re.ASCII)
+_BARE = re.compile(r"(?![(\[{])[^\s\"'`<>,;\x1e\\]{3,2048}+")
 LOOSE = r"(?:[-_. ]?(?:secret|access|private|api|token|key|auth|pat|code|tok|credential)){0,6}+s?[\s\-.:=>\"',]{1,6}+([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{13,512}+)"
 _LOOSE = re.compile(LOOSE, re.ASCII | re.IGNORECASE)
 _BY_VENDOR = re.compile(
     r"(?:[-_. ](?!\w{13})\w{1,12}){0,2}?\s{0,3}(?:[:=]\s{0,3}[\"']?|[ \-\"'])([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{15,512}+)", re.ASCII
-)
-_SETTINGS = re.compile(
-    r"\b(?:server|data source|uid|user ?id|host|database|dbname|initial catalog|driver|provider|user)\s?=", re.IGNORECASE
 )
 _AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40}\Z")
 _PUBLIC = re.compile(r"\b(?:rsa|dsa|gpg|pgp|ed25519|signing) key", re.IGNORECASE)  # in prose followed by a fingerprint
@@ -128,7 +128,9 @@ def values_after(text: str, start: int, end: int, extension: str) -> Iterator[As
     mark = _SEPARATOR.match(text, end)
     if mark is None:
         return
-    way = next(name for name in ("assign", "compare", "comma", "call", "xml", "pair", "said", "space", "option") if mark[name] is not None)
+    way = next(
+        name for name in ("item", "assign", "compare", "comma", "call", "xml", "pair", "said", "space", "option") if mark[name] is not None
+    )
     if mark["wrapper"] and mark["wrapper"].rstrip("(").endswith(_METHODS):
         return
     way = "call" if mark["wrapper"] else way
@@ -137,7 +139,13 @@ def values_after(text: str, start: int, end: int, extension: str) -> Iterator[As
         first = quote.end()
         last = extents.quoted_end(text, first, quote[1], extension)
         if last >= 0 and "\n" not in text[first:last]:
-            yield AssignedValue(text[first:last], first, True, way)
+            passed = (
+                way == "assign"
+                and extension in SOURCE
+                and mark["mark"] == "="
+                and text[max(0, start - 80) : start].rstrip()[-1:] in ("(", ",")
+            )
+            yield AssignedValue(text[first:last], first, True, "argument" if passed else way)
         return
     if way in ("compare", "comma", "call", "space") or mark["wrapper"]:
         return
@@ -185,8 +193,19 @@ def judged(name: str, value: AssignedValue, extension: str) -> Verdict | None:
 @functools.lru_cache(4096)  # values repeat, especially in texts designed to slow the scan down
 def _judged(name: str, text: str, quoted: bool, way: str, extension: str) -> Verdict | None:
     kind, value = kind_of(name), AssignedValue(text, 0, quoted, way)
-    if kind is NameKind.NONE or not 4 <= len(text) <= _MAX or likelihood.is_stand_in(text) or likelihood.is_code(text):
+    if (
+        kind is NameKind.NONE
+        or (not 4 <= len(text) <= _MAX and not (kind is NameKind.SECRET and _LONG.match(text)))
+        or likelihood.is_stand_in(text)
+        or likelihood.is_code(text)
+    ):
         return None
+    if kind is not NameKind.PASSWORD and likelihood.UUID.match(text):
+        return Verdict("uuid" if kind is NameKind.TENANT else "generic-key", 0.45, "low") if likelihood.is_drawn_uuid(text) else None
+    if kind is NameKind.TENANT:
+        return None
+    if way == "argument" and kind is NameKind.PASSWORD and likelihood.is_phrase(text):
+        return Verdict("password", 0.4, "low")
     if likelihood.is_foreign(text) if kind is NameKind.PASSWORD else not text.isascii():
         return None
     if _echoes(name, text) or text[0] in "@=,;)" or (value.way == "space" and name.lower() in ("pass", "key", "token", "auth", "access")):
@@ -205,12 +224,14 @@ def _judged(name: str, text: str, quoted: bool, way: str, extension: str) -> Ver
             return None
         if value.way == "option" and kind is not NameKind.PASSWORD and not likelihood.is_random(text):
             return None
-    strict = value.way in ("comma", "call", "space", "compare", "option", "said")
+    strict = value.way in ("comma", "call", "space", "compare", "option", "said", "item")
     if value.way == "said" and (
         kind is not NameKind.PASSWORD or not (likelihood.is_mixed(text) or (_SYMBOL.search(text) and any(map(str.isdigit, text))))
     ):
         return None
     if kind is NameKind.PASSWORD and value.way in ("comma", "call") and text.isalpha():
+        return None
+    if value.way == "item" and not likelihood.is_random(text):  # the items of a list are often names of secrets
         return None
     if kind is NameKind.PASSWORD:
         return _password(name, text, value, strict, extension)
@@ -221,8 +242,6 @@ def _judged(name: str, text: str, quoted: bool, way: str, extension: str) -> Ver
         return Verdict("aws-secret-key", 0.95, "high")
     if likelihood.has_sequence(text):
         return Verdict("generic-key", score * 0.6, "low")
-    if likelihood.UUID.match(text) and score > 0.45 and name.lower().endswith("token"):
-        score = 0.45  # most of these only identify requests
     return Verdict("generic-key", score, "medium" if kind is NameKind.SECRET and score >= 0.5 else "low")
 
 
@@ -261,6 +280,8 @@ def password_score(text: str, strict: bool, written: bool, alone: bool = False) 
         return 0.55 if likelihood.has_sequence(core) else 0.8
     if digits == len(core):
         return 0.35 if digits >= 6 and not strict else 0.0
+    if likelihood.is_joined(core):
+        return 0.45
     if _SYMBOL.search(core) and len(core) >= 6 and (digits or words < 0.9):
         return 0.6
     if digits and len(core) >= 5:
@@ -282,18 +303,10 @@ def _key(kind: NameKind, text: str, strict: bool) -> float:
     """Return how likely a value is a key."""
     random = likelihood.is_random(text)
     if kind is NameKind.ABOUT:
-        return (
-            0.4
-            if random
-            and len(text) >= 24
-            and not likelihood.is_hex(text)
-            and not likelihood.UUID.match(text)
-            and likelihood.naturalness(text) < 0.25
-            else 0.0
-        )
+        return 0.4 if random and len(text) >= 24 and not likelihood.is_hex(text) and likelihood.naturalness(text) < 0.25 else 0.0
     if kind is NameKind.KEY:
         plain = likelihood.is_hex(text)
-        if not random or likelihood.UUID.match(text) or (len(text) < 20 and (strict or not plain)):
+        if not random or (len(text) < 20 and (strict or not plain)):
             return 0.0
         return 0.4 if plain else 0.5
     if random:
@@ -324,7 +337,7 @@ def loosely_judged(name: str, value: AssignedValue, extension: str) -> Verdict |
         or likelihood.is_stand_in(text)
         or likelihood.is_code(text)
         or sum(c.isdigit() for c in text) < 2
-        or "/" in text[:1]
+        or text.startswith(("/", "MII"))
         or _VERSIONED.search(text)
         or _HOST.search(text)
     ):
@@ -332,10 +345,3 @@ def loosely_judged(name: str, value: AssignedValue, extension: str) -> Verdict |
     if likelihood.naturalness(text, letters_only=True) > 0.4 and not likelihood.has_sequence(text):
         return None
     return Verdict("generic-key", 0.4 if likelihood.has_sequence(text) else 0.55, "low")
-
-
-def among_settings(text: str, start: int, end: int) -> bool:
-    """Return whether a range is in a list of settings in the style of ODBC and ADO.NET."""
-    left, right = text.rfind("\n", max(0, start - 300), start), text.find("\n", end, end + 300)
-    line = text[max(left, start - 300) + 1 : right if right > 0 else end + 300]
-    return ";" in line and len(_SETTINGS.findall(line)) >= 2

@@ -1,21 +1,22 @@
-"""Where an assigned value ends: where the grammar of what it stands in ends it, and not at the first punctuation.
+"""Finds where an assigned value ends: where the grammar around it ends it, and not at the first punctuation.
 
-A line of an environment file or of YAML ends at the line's end, a word of a shell at an operator, a parameter of a URL at `&`, a list of
-pairs before the next name, and what is quoted or in brackets at their end. It does not judge values.
+In an environment file or in YAML, it ends with the line; in a shell, at an operator; in a URL, at `&`; in a list of pairs, before the next
+name; in quotes or brackets, where these end. This module does not judge values.
 """
 
 from __future__ import annotations
 
 import re
 
+from veritensor_ray.core import bounds
 from veritensor_ray.engines.secrets.word_likeness import listed
 
 LINES = listed("env properties ini cfg conf cnf yaml yml service desktop netrc dockerfile")
 SHELLS = listed("sh bash zsh ksh profile bashrc makefile mk")
 _NO_ESCAPES = listed("env properties ini cfg conf yaml yml toml sh bash zsh ksh")  # inside of single quotes
-_MOST = 512
-_RUN = re.compile(r"(?![(\[{<>,;\"'`\\])[^\s\x1e]{3,512}+")
-_ELEMENT = re.compile(r"[^<\n\r\x1e]{3,512}(?=</)")
+_MOST = bounds.VALUE
+_RUN = re.compile(r"(?![(\[{<>,;\"'`\\])[^\s\x1e]{3,2048}+")
+_ELEMENT = re.compile(r"[^<\n\r\x1e]{3,2048}(?=</)")
 _OWN_LINE = re.compile(r"[ \t]*(?:- +)?(?:export +|set +|setx +|ENV +|ARG +)?\Z")
 _REST = re.compile(r"[^\n\r\x1e]*")
 _COMMENT = re.compile(r"\s+(?:[#;]|//)|\s+[\w.\-]{1,40}=|\s*\Z")
@@ -29,6 +30,9 @@ _TAG = re.compile(
 )
 _ESCAPED = re.compile(r"\\+(?:[\"'`]|[nrt](?=[A-Z_a-z]{2}|[\\\"'\s]|\Z)|\Z)")
 _QUOTE_END = re.compile(r"[\"'`](?=[,;:)\]}>+.|\"'`]|\Z)")
+_SETTINGS = re.compile(
+    r"\b(?:server|data source|uid|user ?id|host|database|dbname|initial catalog|driver|provider|user)\s?=", re.IGNORECASE
+)
 _AFTER = ".,:;\"'`"  # of the sentence around; most passwords that end in a symbol end in one of the others
 _PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
 _BEFORE = 200  # characters in which something may open
@@ -131,3 +135,10 @@ def _without_sentence(value: str, after: str) -> str:
         else:
             break
     return value
+
+
+def among_settings(text: str, start: int, end: int) -> bool:
+    """Return whether a range is in a list of settings in the style of ODBC and ADO.NET."""
+    left, right = text.rfind("\n", max(0, start - 300), start), text.find("\n", end, end + 300)
+    line = text[max(left, start - 300) + 1 : right if right > 0 else end + 300]
+    return ";" in line and len(_SETTINGS.findall(line)) >= 2

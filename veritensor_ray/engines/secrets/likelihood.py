@@ -8,11 +8,16 @@ from collections.abc import Callable
 
 from veritensor_ray.engines.secrets.word_likeness import PLACEHOLDER, STAND_IN, TYPES, listed, surprises
 from veritensor_ray.masking.secret_kinds.checksums import entropy
+from veritensor_ray.masking.secret_kinds.published import is_published
 
 _WORDLIKE = 4.7  # bits per letter
 _RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _HEX = re.compile(r"(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)\Z")
 UUID = re.compile(r"[0-9a-zA-Z]{8}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{4}-[0-9a-zA-Z]{12}\Z")
+_OF_DOCUMENTATION = ("123e4567-", "550e8400-")
+_FEW = 6  # with at most this many different characters, it was typed by hand
+_JOINTS = re.compile(r"(?<=[A-Za-z0-9])[;*&^#!$@~+](?=[A-Za-z0-9])")
+_SENTENCE = re.compile(r"[:.?,]\s|[:.?,]\Z|[{}<>%$]")
 _CODE = re.compile(
     r"""^[$%]\w+\Z | [$%]\{ | \$[A-Z_]{3,} | \#\{ | \{\w*\}\Z | ^\{.*\}\Z | ^<.*>\Z | ^\[.*\]\Z | ::\w | ->\w | => | \{(?:\d?|[A-Z_]{3,}|[A-Za-z][a-zA-Z_.!:]{2,})\} | %[sdr]|(?<![A-Za-z0-9$-])%@
       | ^[\\/.~]{1,3}[\w.-]*/ | ^/[a-z]+\Z | ^[\w-]+/[\w-]+/[\w./-]*\Z(?<=[a-z]) | \.(?:py|js|ts|json|ya?ml|txt|pem|key|crt|cer|p12|pfx|jks|html?|php|java|xml|png|svg|conf|cfg|ini|log|csv|md|css)\Z
@@ -54,7 +59,7 @@ def is_stand_in(value: str) -> bool:
     low = value.lower()
     if _MASKED.search(value) or _PUBLIC_ID.match(value) or len(set(low)) < (3 if len(low) < 6 else 4) or low in TYPES:
         return True
-    if _NAMED_MASK.fullmatch(value):
+    if _NAMED_MASK.fullmatch(value) or is_published(value):
         return True
     if _TAGGED.search(value) or any(word in low for word in PLACEHOLDER) or 0 < (low + low).find(low, 1) <= min(8, len(low) // 3):
         return True  # the second condition: it repeats itself, such as `deadbeefdeadbeefdeadbeef`
@@ -63,7 +68,7 @@ def is_stand_in(value: str) -> bool:
         return True
     letters = sum(map(len, parts))
     known = sum(len(part) for part in parts if part in STAND_IN)
-    return bool(parts) and known == letters and letters >= len(value) * 0.5
+    return bool(parts) and known == letters and letters >= len(value) * 0.5 and not is_joined(value)
 
 
 def is_code(value: str) -> bool:
@@ -98,6 +103,25 @@ def _closing(value: str, at: int, bracket: str) -> int:
         if depth == 0:
             return position
     return -1
+
+
+def is_drawn_uuid(value: str) -> bool:
+    """Return whether a UUID is neither an example from documentation nor typed by hand."""
+    return len(set(value.lower())) > _FEW and not value.startswith(_OF_DOCUMENTATION) and not has_sequence(value.replace("-", ""))
+
+
+def is_joined(value: str) -> bool:
+    """Return whether words are joined by symbols that neither names nor sentences join them by, as in `my;secure*password`."""
+    return " " not in value and len(set(_JOINTS.findall(value))) >= 2
+
+
+def is_phrase(value: str) -> bool:
+    """Return whether a value is two or three words, or has letters beyond ASCII, and is neither a sentence nor about a password."""
+    words = [word.lower() for word in re.split(r"[\s\"']+", value)]
+    fewest = 2 if value.isascii() else 1
+    if not 5 <= len(value) <= 40 or not fewest <= len(words) <= 3 or value[:1].isupper() or _SENTENCE.search(value):
+        return False
+    return not is_stand_in(value) and not is_code(value) and not any(word in STAND_IN or word in TYPES for word in words)
 
 
 def is_foreign(value: str) -> bool:
@@ -160,6 +184,11 @@ def is_random(value: str) -> bool:
         return True
     words = naturalness(value)
     return words < 0.5 if digits >= 2 else words < 0.3
+
+
+def is_key(value: str) -> bool:
+    """Return whether a value has the form of a generated key whatever its name, and is not a UUID."""
+    return value.isascii() and is_random(value) and not (is_stand_in(value) or is_code(value) or UUID.match(value) or has_sequence(value))
 
 
 def is_mixed(value: str) -> bool:

@@ -13,8 +13,8 @@ _DEAD = "Revoked tokens, and made-up ones in tests and documentation."
 _GENERIC = "Values in tests and documentation; identifiers and hashes whose name sounds like that of a secret."
 
 _TABLE: tuple[tuple[str, str, str, Severity, str, str], ...] = (
-    ("aws-access-key", "AWS access key id", "Matches the format of a key id. Together with the secret key, it gives access to the account.", "medium", _ROTATE, "Example key ids. An id alone gives no access."),
-    ("aws-secret-key", "AWS secret key", "Forty base64 characters near a key id or under a matching name, or a session token or Bedrock key recognized by its form.", "critical", _ROTATE, "Other 40-character values near a key id."),
+    ("aws-access-key", "AWS access key id", "Matches the format of a key id, or of the id of a user, role, group or policy. Together with the secret key, a key id gives access to the account.", "medium", _ROTATE, "Example key ids. An id alone gives no access."),
+    ("aws-secret-key", "AWS secret key", "Forty base64 characters near a key id or under a matching name, or a session token or Bedrock key recognized by its form.", "high", _ROTATE, "Other 40-character values near a key id."),
     ("azure-key", "Azure key", "Matches the format of a key for storage accounts, services, AD or DevOps, or of a shared access signature.", "high", _ROTATE, "Storage emulator keys."),
     ("google-key", "Google key", "Matches the format of an API key, OAuth secret or token.", "high", _ROTATE, "API keys in web pages, which are public but may be restricted."),
     ("cloud-key", "Cloud provider key", "Matches the format of a cloud provider's keys or tokens.", "high", _ROTATE, _DEAD),
@@ -35,7 +35,7 @@ _TABLE: tuple[tuple[str, str, str, Severity, str, str], ...] = (
     ("huggingface-token", "Hugging Face token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("ai-service-key", "Model service key", "Matches the key format of Replicate, Groq, xAI, NVIDIA and others.", "high", _ROTATE, _DEAD),
     ("slack-token", "Slack token", f"{_FORM}.", "high", _ROTATE, _DEAD),
-    ("webhook", "Webhook address", "An address at Slack, Discord or Teams to which anyone who knows it can post.", "medium", _ROTATE, "Addresses in documentation."),
+    ("webhook", "Webhook address", "An address at Slack, Discord, Teams, Google Chat, Lark and others to which anyone who knows it can post.", "medium", _ROTATE, "Addresses in documentation."),
     ("discord-token", "Discord bot token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("telegram-token", "Telegram bot token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("mail-service-key", "Mail or messaging service key", "Matches the key format of Twilio, SendGrid, Mailgun, Mailchimp, Brevo, Resend and others.", "high", _ROTATE, _DEAD),
@@ -44,16 +44,16 @@ _TABLE: tuple[tuple[str, str, str, Severity, str, str], ...] = (
     ("shopify-token", "Shopify token", f"{_FORM}.", "high", _ROTATE, _DEAD),
     ("facebook-token", "Facebook token", f"{_FORM}.", "medium", _ROTATE, "Base64 data that begins the same way."),
     ("provider-token", "Other provider token", f"{_FORM}. The message names the provider.", "high", _ROTATE, _DEAD),
-    ("jwt", "JSON Web Token", "A token whose header and payload decode to JSON. Many expire soon.", "medium", _ROTATE, "Expired tokens and examples."),
+    ("jwt", "JSON Web Token", "A token whose header and payload decode to JSON, or a random one of the same form. Many expire soon.", "medium", _ROTATE, "Expired tokens and examples."),
     ("private-key", "Private key", "A PEM block with its content, a PuTTY key, either of these in base64, or the private part of a JSON Web Key.", "high", "Replace the key pair wherever the public key is trusted.", "Keys in test suites."),
-    ("age-secret-key", "age secret key", "Matches the format of an age secret key.", "high", "Re-encrypt everything that was encrypted for this key.", _DEAD),
+    ("age-secret-key", "age secret key", "Matches the format of an age secret key, with a valid checksum.", "high", "Re-encrypt everything that was encrypted for this key.", _DEAD),
     ("connection-string", "Connection string with a password", "An address or list of settings for a database or queue that includes a user name and password.", "high", _CHANGE, "Test databases and containers on the same machine."),
     ("url-credentials", "URL with a password", "An address with a user name and password.", "medium", _CHANGE, "Addresses in documentation."),
-    ("http-authorization", "HTTP credentials", "An `Authorization` header with a token, or with a user name and password in base64, or the corresponding options of curl.", "medium", _ROTATE, "Example tokens."),
+    ("http-authorization", "HTTP credentials", "An `Authorization` header with a token, or with a user name and password in base64, the corresponding options of curl, or the cookie of a session.", "medium", _ROTATE, "Example tokens."),
     ("password", "Password", "A literal under a name such as `password`, in code, configuration, tables or documents.", "medium", _CHANGE, _GENERIC),
     ("password-hash", "Password hash", "A hash as in /etc/shadow or .htpasswd. It can be cracked offline.", "low", _CHANGE, "Hashes in documentation."),
     ("generic-key", "Key or token", "A random value under a name such as `api_key`, `token` or `client_secret`.", "medium", _ROTATE, _GENERIC),
-    ("uuid", "UUID as a value", "A UUID in code or configuration whose name does not suggest a secret. Some services use a UUID as a key, but most are plain identifiers.", "info", "Check whether a service uses it as a key. If not, leave it.", "Any identifier."),
+    ("uuid", "Tenant of a cloud", "A UUID whose name says that it is a tenant. Together with a client secret, it gives access.", "low", "Check whether the tenant may be known. If it may, leave it.", "Tenants in documentation and of public services."),
 )  # fmt: skip
 
 

@@ -7,22 +7,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-import pyarrow as pa
-
+from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Severity
+from veritensor_ray.core.origins import Mapped
 from veritensor_ray.engines.joined import JoinedBytes
-from veritensor_ray.engines.secrets import assigned_names, assignments, likelihood
+from veritensor_ray.engines.secrets import assigned_names, assignments, extents, likelihood, nested
 from veritensor_ray.engines.secrets.assignments import AssignedValue, Verdict
+from veritensor_ray.engines.secrets.http_messages import HTTP_PLACES, cookies_of, is_session
 from veritensor_ray.engines.secrets.prefilter import Prefilter
 from veritensor_ray.engines.secrets.shaped import PLACES, PLACES_ANY_CASE, ShapedSecret, discord_tokens
-from veritensor_ray.engines.secrets.uuids import uuids
+from veritensor_ray.engines.secrets.told_cells import Where
 from veritensor_ray.engines.secrets.word_likeness import VENDORS
+from veritensor_ray.masking.redaction import mask
 from veritensor_ray.masking.secret_kinds import checksums
+from veritensor_ray.masking.secret_kinds.published import is_published
 from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
 
 _KEYWORD, _VENDOR, _TOKENS, _PLACES = 0, 1, 1000, 2000
-_CELL = 512
 _NEAR = 300  # characters between a key id and its secret
+_BESIDE = 3  # cells or values between them
+_SECRET_LENGTH = 40
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 _BASE64, _BASE64_END = re.compile("[A-Za-z0-9+/]+"), re.compile(r"[A-Za-z0-9+/]+\Z")
 _PARAMETER = ("?", "&")  # before a parameter of an address, where pages put cache keys
@@ -31,48 +35,15 @@ _AROUND = 40  # a run of this many base64 characters is not the path of an addre
 _DEAD = re.compile(r"EXAMPLE|[xX]{4,}|\*{3,}|\.{4,}|YOUR|your[-_]")
 
 
-class Where:
-    """Provides the file extensions of a batch's rows. `telling` maps rows whose name suggests a secret to that name."""
-
-    def __init__(self, texts: pa.RecordBatch) -> None:
-        self._paths = texts.column("path")
-        columns = texts.column("column")
-        self.telling = dict(_telling(columns.dictionary.to_pylist(), columns.indices, texts.column("text")))
-
-    def extension(self, row: int) -> str:
-        return _extension(self._paths[row].as_py() or "")
-
-
-def _telling(columns: list[str | None], indices: pa.Array, texts: pa.Array) -> Iterator[tuple[int, str]]:
-    """Yield row and name of cells in a column such as `password`, and of values next to a name: `{"name": "DB_PASSWORD", "value": …}`."""
-    named = {i: name for i, name in enumerate(columns) if name and assigned_names.kind_of(name) is not assigned_names.NameKind.NONE}
-    paired = {i: name[:-5] for i, name in enumerate(columns) if name and name.endswith("value")}
-    if not named and not paired:
-        return
-    before = ""
-    for row, i in enumerate(indices.to_pylist()):
-        if i in named:
-            yield row, named[i]
-        elif i in paired and before in (paired[i] + "name", paired[i] + "key"):
-            yield row, str(texts[row - 1].as_py() or "")[:100]
-        before = "" if i is None else columns[i] or ""
-
-
-@functools.lru_cache(maxsize=4096)
-def _extension(path: str) -> str:
-    name = re.split(r"/|!/", path)[-1].lower()
-    return "env" if name.startswith(".env") or name.endswith(".env") else name.rpartition(".")[2] if "." in name[1:] else name
-
-
 class SecretScanner:
     """Scans buffers with matchers that are compiled once per process."""
 
     def __init__(self) -> None:
         keywords = [(word, _KEYWORD) for word in assignments.ANY_CASE] + [(word, _VENDOR) for word in VENDORS]
-        exact = [(literal, _TOKENS + i) for i, token in enumerate(TOKENS) for literal in token.literals]
-        self._places = [finder for _, finder in (*PLACES, *PLACES_ANY_CASE)]
+        exact = [(literal, _TOKENS + i) for i, token in enumerate(TOKENS) for literal in token.literals.split()]
+        self._places = [finder for _, finder in (*PLACES, *PLACES_ANY_CASE, *HTTP_PLACES)]
         exact += [(word, _PLACES + i) for i, (some, _) in enumerate(PLACES) for word in some]
-        keywords += [(word, _PLACES + len(PLACES) + i) for i, (some, _) in enumerate(PLACES_ANY_CASE) for word in some]
+        keywords += [(word, _PLACES + len(PLACES) + i) for i, (some, _) in enumerate((*PLACES_ANY_CASE, *HTTP_PLACES)) for word in some]
         self._prefilter = Prefilter(exact, keywords)
 
     def scan(self, joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
@@ -85,17 +56,16 @@ class SecretScanner:
             elif group == _VENDOR:
                 vendors.append(at)
             elif group < _PLACES:
-                yield from _token(group - _TOKENS, joined, at)
+                yield from _token(group - _TOKENS, joined, at, where)
             else:
                 yield from self._places[group - _PLACES](joined.text, at, joined.ends[joined.index(at)])
         yield from _named(sorted(named), joined, where)
         yield from _by_vendor(sorted(vendors), joined, where)
         yield from _cells(joined, where)
         yield from discord_tokens(joined.text)
-        yield from uuids(joined, where.extension)
 
 
-def _token(number: int, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:
+def _token(number: int, joined: JoinedBytes, at: int, where: Where) -> Iterator[ShapedSecret]:
     token, text = TOKENS[number], joined.text
     if token.back:
         first = max(joined.starts[joined.index(at)], at - token.back)
@@ -113,9 +83,10 @@ def _token(number: int, joined: JoinedBytes, at: int) -> Iterator[ShapedSecret]:
     graded = _graded(number, found.group())
     if graded is None:
         return
+    one = ShapedSecret(token.rule, found.start(), found.end(), *graded, token.name)
+    yield one
     if token.rule == "aws-access-key":
-        yield from _aws_secret(joined, found.start(), found.end())
-    yield ShapedSecret(token.rule, found.start(), found.end(), *graded, token.name)
+        yield from _aws_secrets(one, joined, where)
 
 
 @functools.lru_cache(4096)  # values repeat, especially in texts designed to slow the scan down
@@ -123,7 +94,7 @@ def _graded(number: int, value: str) -> tuple[float, Severity | None] | None:
     """Return score and severity of a value that has the form of token `number`, or None if it is not a secret."""
     token = TOKENS[number]
     score, severity = token.score, token.severity
-    if _DEAD.search(value):
+    if _DEAD.search(value) or is_published(value):
         return None
     if token.check:
         if token.check(value):
@@ -146,13 +117,22 @@ def _encoded_around(text: str, start: int, end: int) -> bool:
     return len(around) >= _AROUND and not around.islower() and not around.isupper() and any(map(str.isdigit, around))
 
 
-def _aws_secret(joined: JoinedBytes, start: int, end: int) -> Iterator[ShapedSecret]:
-    """Yield the secret key near its key id: together, they give access to the account."""
-    i = joined.index(start)
-    first, last = max(joined.starts[i], start - _NEAR), min(joined.ends[i], end + _NEAR)
-    for found in _AWS_SECRET.finditer(joined.text, first, last):
-        if _is_drawn(found.group()):
-            yield ShapedSecret("aws-secret-key", found.start(), found.end(), 0.97, "critical", "AWS secret key near its key id")
+def _aws_secrets(key: ShapedSecret, joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
+    """Yield the secret keys near a key id. Together with it, they give access to the account."""
+    for first, last in _near(key, joined, where):
+        if found := next((one for one in _AWS_SECRET.finditer(joined.text, first, last) if _is_drawn(one.group())), None):
+            message = f"AWS secret key near the id {mask(joined.text[key.start : key.end])}"
+            yield ShapedSecret("aws-secret-key", *found.span(), 0.98, "high", message)
+
+
+def _near(key: ShapedSecret, joined: JoinedBytes, where: Where) -> Iterator[tuple[int, int]]:
+    """Yield where the secret of a key id may be: in the text around it, or in a cell or a value beside it that is as long as a secret."""
+    i = joined.index(key.start)
+    yield max(joined.starts[i], key.start - _NEAR), min(joined.ends[i], key.end + _NEAR)
+    for other in range(max(0, i - _BESIDE), min(len(joined.starts), i + _BESIDE + 1)):
+        start, end = joined.starts[other], joined.ends[other]
+        if other != i and end - start == _SECRET_LENGTH and where.same_file(joined.first + i, joined.first + other):
+            yield start, end
 
 
 @functools.lru_cache(1024)  # in a list of key ids, the same secret is near many of them
@@ -163,6 +143,7 @@ def _is_drawn(value: str) -> bool:
 def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
     """Yield values assigned to names, examining each name once, and unassigned values that follow any word in a name."""
     text, done, row, end_of_row, extension = joined.text, 0, -1, -1, ""
+    strings = nested.InnerStrings(text)
     begun = floor = end = 0
     for place in at:
         if place < done:
@@ -177,10 +158,10 @@ def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedS
         hopeless = known or assignments.is_hopeless(text, place, end)
         if hopeless and (extension in assignments.SOURCE or not _LOOSELY.match(text, place)):
             continue
-        start = assignments.start_of_name(text, begun, floor)
+        start = nested.behind_escape(text, assignments.start_of_name(text, begun, floor))
         if _inside(text, start) or (extension in assignments.PROSE and text[start - 1 : start] in _PARAMETER and text[start:end] == "key"):
             continue
-        found = (not hopeless and _assigned(text, start, end, extension)) or _loose(text, start, place, extension)
+        found = (not hopeless and _assigned(strings, text, start, end, end_of_row, extension)) or _loose(text, start, place, extension)
         if found and found.end <= end_of_row:
             done = found.end
             yield found
@@ -191,17 +172,53 @@ def _inside(text: str, start: int) -> bool:
     return text.startswith("::", start - 2) or (start > 1 and text[start - 1] in "+/=" and text[start - 2].isalnum())
 
 
-def _assigned(text: str, start: int, end: int, extension: str) -> ShapedSecret | None:
+def _assigned(strings: nested.InnerStrings, text: str, start: int, end: int, limit: int, extension: str) -> ShapedSecret | None:
     name = text[start:end]
     if assigned_names.kind_of(name) is assigned_names.NameKind.NONE:
         return None
+    if nested.is_escaped(text, end) and (found := _nested(text[start:end], strings.opened(start, end, limit))):
+        return found
     for value in assignments.values_after(text, start, end, extension):
-        if not value.quoted and extension in assignments.SOURCE and assignments.among_settings(text, value.start, value.end):
+        if not value.quoted and extension in assignments.SOURCE and extents.among_settings(text, value.start, value.end):
             value = replace(value, quoted=True)  # inside a string
-        verdict = assignments.judged(name, value, extension)
-        if verdict:
-            return _found(verdict, value, text)
+        if found := _confirmed(name, value, text, extension):
+            return found
     return None
+
+
+def _nested(name: str, inner: Mapped) -> ShapedSecret | None:
+    """Return the secret assigned to a name that is in a string inside a string, which begins with the name."""
+    for value in assignments.values_after(inner.text, 0, len(name), "json"):
+        if found := _confirmed(name, value, inner.text, "json"):
+            first, last = inner.original(found.start, found.end)
+            return found._replace(start=first, end=last)
+    return None
+
+
+def _confirmed(name: str, value: AssignedValue, text: str, extension: str) -> ShapedSecret | None:
+    """Return a value, or what of the object that it is, if it is a secret."""
+    verdict = assignments.judged(name, value, extension)
+    if verdict is None and value.quoted and "\\" in value.text:
+        verdict = assignments.judged(name, replace(value, text=nested.plain(value.text)), extension)
+    if verdict:
+        return _found(verdict, value, text)
+    return next(_leaves(name, value), None) if value.quoted and value.text[:1] in "{[" else None
+
+
+def _leaves(name: str, value: AssignedValue) -> Iterator[ShapedSecret]:
+    """Yield random texts in an object that is as a whole assigned to the name of a secret."""
+    if assigned_names.kind_of(name) is not assigned_names.NameKind.SECRET:
+        return
+    for leaf in nested.leaves(value.text):
+        if not assigned_names.is_identifier(leaf.key) and likelihood.is_key(leaf.text):
+            yield ShapedSecret(
+                "generic-key",
+                value.start + leaf.start,
+                value.start + leaf.end,
+                0.6,
+                None,
+                "Random value in an object whose name suggests a secret",
+            )
 
 
 def _loose(text: str, start: int, place: int, extension: str) -> ShapedSecret | None:
@@ -226,7 +243,7 @@ _LOOSELY = re.compile(
 
 def _found(verdict: Verdict, value: AssignedValue, text: str) -> ShapedSecret:
     rule, severity = verdict.rule, verdict.severity
-    if rule == "password" and assignments.among_settings(text, value.start, value.end):
+    if rule == "password" and extents.among_settings(text, value.start, value.end):
         rule, severity = "connection-string", "medium" if verdict.score < 0.5 else "high"
     return ShapedSecret(rule, value.start, value.end, verdict.score, severity)
 
@@ -252,15 +269,22 @@ def _is_in_name(text: str, start: int, end: int) -> bool:
 
 
 def _cells(joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
-    """Yield cells of a column, or values of a path, whose name suggests a secret."""
+    """Yield cells of a column, or values of a path, whose name suggests a secret, and the cookies of sessions in cells."""
     last = joined.first + len(joined.starts)
     for row, name in where.telling.items():
-        if not joined.first <= row < last:
-            continue
-        start, end = joined.starts[row - joined.first], joined.ends[row - joined.first]
-        text = joined.text[start:end]
-        if 4 <= len(text) <= _CELL and "\n" not in text:
+        if joined.first <= row < last:
+            start, text = joined.starts[row - joined.first], _cell(joined, row)
             value = AssignedValue(text, start, True, "assign")
-            verdict = assignments.judged(name, value, "json")
-            if verdict:
-                yield _found(verdict, value, text)
+            if 4 <= len(text) <= bounds.VALUE and "\n" not in text and (found := _confirmed(name, value, text, "json")):
+                yield found
+    for row, name in where.cookies.items():
+        if joined.first <= row < last:
+            start, text = joined.starts[row - joined.first], _cell(joined, row)
+            if not name:
+                yield from (one._replace(start=start + one.start, end=start + one.end) for one in cookies_of(text[: bounds.VALUE]))
+            elif len(text) <= bounds.VALUE and is_session(name, text):
+                yield ShapedSecret("http-authorization", start, start + len(text), 0.6, "low", "Cookie of a session")
+
+
+def _cell(joined: JoinedBytes, row: int) -> str:
+    return joined.text[joined.starts[row - joined.first] : joined.ends[row - joined.first]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from veritensor_ray.core.config import Severity
-from veritensor_ray.engines.secrets import likelihood
+from veritensor_ray.engines.secrets import likelihood, nested
 from veritensor_ray.engines.secrets.word_likeness import STAND_IN
 from veritensor_ray.masking.secret_kinds import checksums
 from veritensor_ray.masking.secret_kinds.secret_shapes import DISCORD, DISCORD_HEAD, KEY_REST, PASSWORD_HASH, PUTTY_KEY
@@ -81,7 +81,7 @@ def url_credentials(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecr
         return
     scheme = _SCHEME.search(text, max(0, at - 26), at)
     user, password = found.groups()
-    if scheme is None or _no_password(user, password):
+    if scheme is None or is_no_password(user, password):
         return
     store = _STORES.search(scheme.group()) is not None
     weak = password.isalpha() and (password.lower() == user.lower() or likelihood.naturalness(password) > 0.6)
@@ -90,43 +90,48 @@ def url_credentials(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecr
     yield ShapedSecret(rule, scheme.start(), found.end(), score, "low" if weak else None)
 
 
+_ADDRESS = 300
+_ESCAPED_LOGIN = re.compile(
+    r"(?::\\/\\/|%3A%2F%2F)[^\s@:%\"'<>/\\]{0,64}+(?::|%3A)[^\s@%\"'<>/\\]{2,100}+(?:[%\\][^\s\"'<>@]{0,60}?)?(?:@|%40)", re.IGNORECASE
+)  # before its punctuation is resolved, which costs more
+
+
+def escaped_addresses(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """Yield a user name and password in an address whose punctuation is escaped. `at` is the offset of the escaped "://"."""
+    first, mark = max(0, at - 26), at + text.startswith(":", at)
+    if not _ESCAPED_LOGIN.match(text, at, end_of_text):
+        return
+    inner = nested.resolved(text, first, mark, min(end_of_text, mark + _ADDRESS))
+    place = inner.text.find("://", max(0, mark - first - 1))
+    for found in url_credentials(inner.text, place, len(inner.text)) if place >= 0 else ():
+        start, end = inner.original(found.start, found.end)
+        yield found._replace(start=start, end=end)
+
+
 _PORT = re.compile(r"\d{1,5}\W*\Z|\W")
 _VARIABLE = re.compile(
     r"(?:[A-Z0-9]{2,20}_){0,4}(?:[A-Z]{0,10}PASS(?:WORD)?|PASSWD|PWD|PW|SECRET|TOKEN)\Z"
 )  # a placeholder such as NOVA_DBPASS
 
 
-def _no_password(user: str, password: str) -> bool:
+def is_no_password(user: str, password: str) -> bool:
+    """Return whether the password of a user is a placeholder, a variable, the port of an address, or that of the documented examples."""
     low = password.lower()
     if len(password) < 3 or password[:1] in "$%{<[*#" or password[-1:] in "}>]*" or _PORT.match(password) or _VARIABLE.match(password):
         return True
     if likelihood.is_stand_in(password) and (low != user.lower() or low in ("user", "username", "test", "foo", "string")):
         return True
-    return low in STAND_IN or "${" in password or "{{" in password or "%(" in password or "(" in password
+    return (
+        low in STAND_IN
+        or low.replace(" ", "") == "opensesame"
+        or "${" in password
+        or "{{" in password
+        or "%(" in password
+        or "(" in password
+    )
 
 
-_BEARER = re.compile(r"(?:bearer|token|ssws|apikey|ntlm):? {1,2}\\?[\"']?([\w\-][\w.~+/=|\-]{15,2000})", re.IGNORECASE | re.ASCII)
-_BASIC = re.compile(r"basic {1,2}\\?[\"']?([A-Za-z0-9+/]{8,400}={0,2})(?![A-Za-z0-9+/])", re.IGNORECASE)
-
-
-def bearer(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """Yield the token of an HTTP header."""
-    found = _BEARER.match(text, at, end_of_text)
-    if found and likelihood.is_random(found[1]) and not likelihood.is_stand_in(found[1]):
-        yield ShapedSecret("http-authorization", found.start(1), found.end(1), 0.45 if likelihood.has_sequence(found[1]) else 0.75)
-
-
-def basic(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """Yield a user name and password in base64."""
-    found = _BASIC.match(text, at, end_of_text)
-    if found and checksums.is_basic(found[1]):
-        data = (checksums.decoded(found[1]) or b"").decode("latin-1")
-        user, _, password = data.partition(":")
-        if not _no_password(user, password):
-            yield ShapedSecret("http-authorization", found.start(1), found.end(1), 0.8)
-
-
-_CURL = re.compile(r"curl\b[^\n\x1e]{0,400}?\s(?:-u|--user)[ =]{0,2}[\"']?([^\s:\"'$<{]{1,80}):([^\s\"'$<{]{3,120})")
+_CURL = re.compile(r"curl\b[^\n\x1e]{0,400}?\s(?:-u|--user|-U|--proxy-user)[ =]{0,2}[\"']?([^\s:\"'$<{]{1,80}):([^\s\"'$<{]{3,120})")
 _PSEXEC = re.compile(r"psexec(?:\.exe)?\b[^\n\x1e]{0,300}?\s-u\s+([^\s]{1,80})\s+-p\s+\"?([^\s$%\"<]{3,80})", re.IGNORECASE)
 _MYSQL = re.compile(r"mysql(?:dump|admin)?\s(?:[^\n\x1e]{0,200}?\s)?(?:-p|--password=)(?![\s$<{\"'])([^\s\"'$<;|&]{4,80})()")
 _SSHPASS = re.compile(r"sshpass\s+-p\s*[\"']?([^\s\"'$<]{3,80})()")
@@ -217,13 +222,13 @@ PLACES = (
     (("PRIVATE KEY",), private_keys),
     (("PuTTY-User-Key-File-",), putty_keys),
     (("://",), url_credentials),
+    ((":\\/\\/",), escaped_addresses),
     (("$2a$", "$2b$", "$2y$", "$1$", "$5$", "$6$", "$8$", "$9$", "$y$", "$apr1$", "$argon2", "$krb5"), password_hash),
     (("machine ",), netrc),
     (("kty",), json_web_keys),
 )
 PLACES_ANY_CASE = (
-    (("bearer ", "authorization: token", "ssws ", "ntlm "), bearer),
-    (("basic ",), basic),
+    (("%3a%2f%2f",), escaped_addresses),
     (("curl ", "psexec", "sshpass ", "mysql"), command),
     (("auth=(", "auth = (", "login(", "basicauth(", "getconnection("), login_call),
     (("identified ", "with password", "with encrypted password", "convertto-securestring"), stated),

@@ -28,7 +28,7 @@ SUFFIX = listed("value val str string text plain b64 base64 hex default prod pro
                  "primary secondary root admin user db key 1 2 3 01 02 data raw id_rsa main local")  # fmt: skip
 # words that rule out a secret
 HARMLESS = listed("public pub foreign cache sort primary partition hash hashed sha sha1 sha256 sha512 md5 digest checksum integrity fingerprint thumbprint "
-                   "etag commit revision rev uuid guid encrypted idempotency dedupe shortcut hotkey keyboard keypress keycode keyword keywords csrfname "
+                   "etag commit revision rev uuid guid encrypted idempotency dedupe shortcut hotkey keyboard keypress keycode keyword keywords csrfname csrftoken csrfmiddlewaretoken xsrftoken "
                    "i18n locale translation color colour sitekey publishable anon translations "
                    "chars alphabet charset characters page next continuation cursor pagination "
                     "unk bos eos mask cls sep csrf xsrf kid vocab tokenizer pos lemma dict enum column row index")  # fmt: skip
@@ -85,7 +85,8 @@ VENDORS = listed("adafruit airbrake airtable algolia alchemy amplitude anthropic
                   "stripo stytch supernotes surveymonkey swiftype tailscale tavily taxjar teamviewer telnyx tencent theoddsapi timezoneapi tmetric tomorrowio tomtom "
                   "tradier travelpayouts trufflehog twelvedata twitchtv typesense ubidots uclassify unifyid uploadcare upstash uptimerobot userflow vagrantcloud vatlayer "
                   "vbout veriphone versioneye vonage voyageai weatherbit weatherstack weaviate webex websitepulse whoxy woocommerce worldweather wpengine xero yousign "
-                  "zapierwebhook zenscrape zerotier zipcodeapi")  # fmt: skip
+                  "scrapingant thingsboard codemagic cryptocompare karmacrm rockset visualcrossing wandb truenas appointedd dareboost debounce dfuse monkeylearn myintervals "
+                  "nicereply opencagedata planyo restpack speechtextai surveybot meraki etsy finicity bittrex privateai droneci centralstationcrm eagleeyenetworks zapierwebhook zenscrape zerotier zipcodeapi")  # fmt: skip
 
 
 @functools.cache

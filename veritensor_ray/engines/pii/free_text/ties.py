@@ -15,40 +15,13 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veritensor_ray.engines.pii.free_text.patients import KIN, PatientSigns
 from veritensor_ray.engines.pii.joining import PiiSpan, listed, words_of_name
 from veritensor_ray.engines.pii.onceover import OnceOver
 
 _WIDTH = 300  # characters of a passage on either side
 _NUMBERS = listed("medical date-of-birth us-ssn national-id passport")
 
-_KIN = (
-    r"(?:father|mother|dad|mom|mum|son|daughter|wife|husband|brother|sister|child|kid|baby|grandmother|grandfather|grandma|grandpa|aunt|uncle|"
-    r"partner|girlfriend|boyfriend|vater|mutter|sohn|tochter|frau|mann|père|mère|fils|fille|femme|mari|padre|madre|hijo|hija|esposa|marido)"
-)
-# What only patients do, and what is said of a person who is called a patient.
-_CLINICAL = (
-    r"(?:presents (?:with|for|to|today)|presented (?:with|for|to)|denie[sd] (?:any|having|chest|fever|nausea|pain|shortness|smoking|alcohol|\w+ (?:or|and|use)\b)|complain(?:s|ed) of"
-    r"|underwent|was (?:then |subsequently |also |first |recently |initially )?(?:admitted (?:to|with|for)|diagnosed|hospitali[sz]ed|discharged (?:home|on|from the hospital)|prescribed)"
-    r"|has been diagnosed|is (?:now |currently )?being treated (?:with|for)|is status post"
-    r"|(?:has|had|does have|does not have) (?:an?|any|no) (?:known |past |long |significant |remote )?(?:medical |family |surgical )?history of|suffers from|tested positive for|is allergic to)"
-)
-_SAID = r"(?:has|had|is an?|was|reports?|reported|state[sd]|received|develop(?:s|ed)|smokes|takes|presented|denie[sd]|returns|returned|seen and examined)"
-_NOW = r"(?: (?:also|then|now|initially|recently|subsequently|currently))?"
-_NO_CASE = "".join(rf"(?<!\b{word} )" for word in ("if", "when", "whether", "unless", "until", "once", "that", "where", "after", "before"))
-# What doctors and patients write about a person who is not named.
-_PATIENT = re.compile(
-    rf"{_NO_CASE}\b(?:the|this|that|our) patient{_NOW} (?:{_CLINICAL}|{_SAID})\b|\bthe patient'?s (?:mother|father|wife|husband|past|medical|family|blood|last|condition)\b"
-    rf"|\b(?:she|he){_NOW} {_CLINICAL}"
-    r"|\b(?:heent|neuro|psych|integumentary|genitourinary|gastrointestinal|musculoskeletal|review of systems) ?:|\bs/p\b"
-    r"|(?-i:(?:^|[.:]\s+)(?:Denies|Negative for|Significant for|Positive for|No history of|No family history of)\b)"
-    rf"|\b(?:her|his) {_KIN} (?:died (?:of|from)|was diagnosed with)\b|\b(?:paternal|maternal) {_KIN} (?:has|had|died|with)\b|(?-i:\b(?:Mother|Father|Brother|Sister),? (?:died )?aged? \d)"
-    rf"|\bpt\.? (?:is|was|has|had|denie[sd]|reports?|states|c/o|presents?|presented|complains?)\b"
-    r"|\b\d{1,3}[- ](?:year|month|week|day)s?[- ]old\b[^.\n]{0,50}\b(?:male|female|man|woman|boy|girl|infant|gentleman|lady|patient|caucasian|white|black)\b"
-    r"|\b\d{1,3} ?(?:y/?o|yo|y\.o\.)\b"
-    r"|\b(?:chief complaint|history of (?:the )?present illness|past medical history|past surgical history|family history|social history|hpi|pmh)\b *(?:[:.]|is|of|was)"
-    r"|\b(?:der|die) patient(?:in)? (?:ist|war|hat|hatte|klagt|leidet|erhielt|wurde)\b|\ble patient(?:e)? (?:a|est|était|présente|souffre)\b|\b(?:el|la) paciente (?:es|fue|tiene|presenta|sufre|refiere)\b",
-    re.IGNORECASE,
-)
 _SPEAKS = re.compile(
     r"^[ \t>*_-]{0,4}(?:doctor|dr\.?|nurse|physician|clinician|therapist|arzt|médecin|médico)[*_]{0,2} ?:", re.IGNORECASE | re.MULTILINE
 )
@@ -57,11 +30,14 @@ _ANSWERS = re.compile(r"^[ \t>*_-]{0,4}(?:patient|patientin|paciente|pt|guest_\w
 _FIRST_PERSON = re.compile(
     r"\bI(?: was|'ve been| have been| am| got|'m| had been)(?: (?:just|recently|also|first|being|finally|officially))* (?:diagnosed|hospitali[sz]ed|treated (?:for|with)|prescribed|admitted (?:to|with)|operated on|"
     r"put on|taking|allergic to|being treated|suffering from|struggling with|recovering from|battling|living with)\b"
-    rf"|\bI (?:suffer(?:ed)? from|was born with|live with|tested positive for)\b|\bmy (?:own )?{_KIN} (?:was|is|has|had|suffers?|died|got|takes)\b"
+    r"|\bI (?:suffer(?:ed)? from|was born with|live with|tested positive for)\b"
     r"|\bmy (?:diagnosis|oncologist|psychiatrist|cardiologist|prescription|chemo\w*)\b"
     r"|\bbei mir wurde\b|\bich (?:leide an|bin an)\b|\bje souffre d|\bj'ai été (?:diagnostiqué|hospitalisé|opéré)|\bme (?:diagnosticaron|operaron)\b|\bsufro de\b",
     re.IGNORECASE,
 )
+_MY_KIN = re.compile(
+    rf"\bmy (?:own )?{KIN} (?:was|is|has|had|suffers?|died|got|takes)\b", re.IGNORECASE
+)  # speakers tell of theirs in public
 # Between a name and the diagnosis, in either order.
 _LEADS = re.compile(
     r"\b(?:diagnosed|diagnosis of|suffer(?:s|ed|ing)? from|treated for|hospitali[sz]ed|prescribed|admitted (?:to|with)|died (?:of|from)|living with|battl(?:es|ed|ing)|tested positive|is allergic|has (?:been )?(?:a history|taking)|takes"
@@ -208,13 +184,18 @@ class _Passage:
     def __init__(self, text: str, spans: Sequence[PiiSpan]) -> None:
         self._text = text
         self._numbers, self._persons = [one for one in spans if _is_number(one)], [one for one in spans if one.rule == "person"]
-        self._patient, self._speaks, self._answers = (OnceOver(pattern, text) for pattern in (_PATIENT, _SPEAKS, _ANSWERS))
+        self._diagnoses = [one for one in spans if diagnosis(one)]
+        self._signs = PatientSigns(text)
+        self._speaks, self._answers = (OnceOver(pattern, text) for pattern in (_SPEAKS, _ANSWERS))
 
     def tie(self, span: PiiSpan) -> str | None:
         """Return the evidence that connects a diagnosis to a person, or None."""
         text = self._text
         start, end = max(0, span.start - _WIDTH), min(len(text), span.end + _WIDTH)
-        if self._patient.within(start, end):
+        persons = _near(self._persons, start, end)
+        if self._signs.about_one(
+            start, end, len(_near(self._diagnoses, start, end)), lambda: any(_is_patient(text, one) for one in persons)
+        ):
             return "about a patient"
         if self._speaks.within(start, end) and self._answers.within(start, end):
             return "in a conversation with a patient"
@@ -226,7 +207,11 @@ class _Passage:
         first, last = _sentence(text, span)
         if _FIRST_PERSON.search(text[first:last]) or _I_HAVE.search(text[max(first, span.start - 60) : span.start]):
             return "first person"
-        if any(_leads(text, other, span) for other in _near(self._persons, start, end)):
+        if _MY_KIN.search(text[first:last]) and not self._signs.public(start, end):
+            return "first person"
+        if any(_labelled(text, other, span) for other in persons):
+            return "near a name"
+        if any(_leads(text, other, span) for other in persons) and not self._signs.public(start, end):
             return "near a name"
         return None
 
@@ -244,17 +229,27 @@ def _sentence(text: str, span: PiiSpan) -> tuple[int, int]:
     return first, behind.start() if behind else end
 
 
-def _leads(text: str, person: PiiSpan, span: PiiSpan) -> bool:
-    """Return whether a diagnosis belongs to a person: one labeled as the patient, or one in the same sentence with a verb between."""
-    before, behind = text[max(0, person.start - 24) : person.start], text[person.end : person.end + 10]
-    if _DOCTOR.search(before) or _DEGREE.match(behind):
+def _is_patient(text: str, person: PiiSpan) -> bool:
+    """Return whether a name may be that of a patient: not that of a doctor or an author."""
+    return not (_DOCTOR.search(text[max(0, person.start - 24) : person.start]) or _DEGREE.match(text[person.end : person.end + 10]))
+
+
+def _labelled(text: str, person: PiiSpan, span: PiiSpan) -> bool:
+    """Return whether a label says that a name is the patient's."""
+    before = text[max(0, person.start - 24) : person.start]
+    if not _is_patient(text, person):
         return False
-    if _LABEL.search(before):
-        return True
-    if person.end <= span.start and _NAMED.search(before) and _DIAGNOSED.search(text[max(0, span.start - 100) : span.start]):
-        return True
+    return _LABEL.search(before) is not None or (
+        person.end <= span.start
+        and _NAMED.search(before) is not None
+        and _DIAGNOSED.search(text[max(0, span.start - 100) : span.start]) is not None
+    )
+
+
+def _leads(text: str, person: PiiSpan, span: PiiSpan) -> bool:
+    """Return whether a verb connects a diagnosis to a person in the same sentence."""
     first, last = _sentence(text, span)
-    if not first <= person.start <= last:
+    if not first <= person.start <= last or not _is_patient(text, person):
         return False
     between = text[min(person.end, span.end) : max(person.start, span.start)]
     return _LEADS.search(between) is not None or (person.end <= span.start and _HAS.match(between) is not None)

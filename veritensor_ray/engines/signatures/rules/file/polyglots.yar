@@ -11,12 +11,13 @@ rule image_with_zip
         taxonomy = "CWE-434, CWE-646"
         remediation = "Remove the file or re-encode it (for example, by saving the image again), and inspect the second format inside it."
         references = "https://cwe.mitre.org/data/definitions/434.html"
-        false_alarms = "Images that deliberately carry an archive."
+        false_alarms = "Images that deliberately carry an archive. The mere signature of a PNG before an archive counts only if the archive holds a program."
     strings:
         $local = { 50 4B 03 04 (0A | 14 | 2D) 00 }
         $end = { 50 4B 05 06 00 00 00 00 }
+        $program = /PK\x01\x02.{42}[^\x00]{1,200}\.(exe|dll|so|dylib|sh|bat|cmd|ps1|vbs|js|jar|class|php|py|pyc|pkl|pickle|joblib)/is
     condition:
-        $local and $end and ((offset == 0 and (uint32be(0) == 0x89504E47 or uint16be(0) == 0xFFD8 or uint32be(0) == 0x47494638 or (uint32be(0) == 0x52494646 and uint32be(8) == 0x57454250))) or
+        $local and $end and ((offset == 0 and ((uint32be(0) == 0x89504E47 and (uint32be(12) == 0x49484452 or $program)) or uint16be(0) == 0xFFD8 or uint32be(0) == 0x47494638 or (uint32be(0) == 0x52494646 and uint32be(8) == 0x57454250))) or
         (offset > 0 and extension matches /^\.(png|jpe?g|gif|webp)$/))
 }
 

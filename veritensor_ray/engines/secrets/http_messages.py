@@ -1,0 +1,136 @@
+"""Finds credentials in HTTP messages, wherever they are written down: raw, recorded, in commands of curl or in source code.
+
+It knows headers for authorization, cookies of sessions, and pairs of user and password that code encodes for such a header. Other headers,
+queries and bodies have names, and are judged by them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from veritensor_ray.engines.secrets import likelihood
+from veritensor_ray.engines.secrets.shaped import ShapedSecret, is_no_password
+from veritensor_ray.masking.secret_kinds import checksums
+from veritensor_ray.masking.secret_kinds.published import is_published
+
+_STRING = r"[bru]{0,2}\\{0,7}[\"'`]"
+# What may stand between the scheme and the token: a space, or the end of one string and the beginning of the next.
+_GAP = rf"(?:[ +]{{1,2}}|%20)(?:\\{{0,7}}[\"'`]?\s{{0,3}}[+.,&]?\s{{0,3}}{_STRING})?|\\{{0,7}}[\"'`]\s{{0,3}},\s{{0,9}}{_STRING}"
+_BEARER = re.compile(rf"(?:bearer|token|ssws|apikey|ntlm):?(?:{_GAP})([\w\-][\w.~+/=|\-]{{15,4000}})", re.IGNORECASE | re.ASCII)
+_BASIC = re.compile(rf"basic(?:{_GAP})((?:[A-Za-z0-9+/]|\\/){{8,400}}={{0,2}})(?![A-Za-z0-9+/])", re.IGNORECASE)
+_HEADER = re.compile(r"authorization[\w\s\"'`\\:=,()\[\]>.%{}-]{0,40}\Z", re.IGNORECASE)
+_BEFORE = 60
+_OTHER_SCHEME = re.compile(
+    rf"\\{{0,7}}[\"'`]?\]?\s{{0,3}}[:=,]\s{{0,40}}(?:-\s{{1,3}})?\[?(?:{_STRING})?(?!basic|bearer)[A-Za-z][A-Za-z0-9-]{{2,19}}[ :=]{{1,2}}"
+    r"([\w\-][\w.~+/=|\-]{19,4000})(?![\w(])",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def bearer(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """Yield the token of an HTTP header. `at` is the offset of the scheme."""
+    yield from _token(_BEARER.match(text, at, end_of_text))
+
+
+def authorization(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """Yield the token under a scheme of its own. `at` is the offset of "authorization"."""
+    yield from _token(_OTHER_SCHEME.match(text, at + len("authorization"), end_of_text))
+
+
+def _token(found: re.Match[str] | None) -> Iterator[ShapedSecret]:
+    if found and likelihood.is_random(found[1]) and not likelihood.is_stand_in(found[1]):
+        yield ShapedSecret("http-authorization", found.start(1), found.end(1), 0.45 if likelihood.has_sequence(found[1]) else 0.75)
+
+
+def basic(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """Yield a user name and password in base64, or the random token that some services expect in its place."""
+    found = _BASIC.match(text, at, end_of_text)
+    if found is None:
+        return
+    written = found[1].replace("\\", "")
+    if is_published(written):
+        return
+    pair = checksums.basic_pair(written)
+    if pair:
+        if not is_no_password(*pair):
+            yield ShapedSecret("http-authorization", found.start(1), found.end(1), 0.8)
+    elif _is_encoded(written) and (_HEADER.search(text, max(0, at - _BEFORE), at) or _is_whole_string(text, at, found.end())):
+        yield ShapedSecret("http-authorization", found.start(1), found.end(1), 0.55, None, "Token in place of user and password in base64")
+
+
+def _is_whole_string(text: str, start: int, end: int) -> bool:
+    return text[start - 1 : start] in ("'", '"', "`") and text[start - 1] == text[end : end + 1]
+
+
+def _is_encoded(written: str) -> bool:
+    """Return whether a text is base64 of something, rather than a word or a placeholder."""
+    if likelihood.is_stand_in(written) or likelihood.has_sequence(written):
+        return False
+    return likelihood.is_random(written) or (written.endswith("=") and len(written) % 4 == 0 and likelihood.naturalness(written) < 0.5)
+
+
+_ENCODER = re.compile(
+    r"[\w.]{0,30}\(\s{0,9}(?:[\w.\[\]]{1,40}\(\s{0,3}){0,2}(?P<quote>[bruf]{0,2}(?P<mark>[\"'`]))(?P<user>[^\s:\"'`\\{$]{0,64}):(?P<password>[^\n\"'`\\]{3,100})(?P=mark)"
+)
+
+
+def encoded_pair(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """Yield a user name and password that code encodes in base64. `at` is the offset of the function's name."""
+    found = _ENCODER.match(text, at, min(end_of_text, at + 400))
+    if found is None or found["password"].startswith((" ", "/")) or is_no_password(found["user"], found["password"]):
+        return
+    if text.startswith("uffer", at + 1) and "base64" not in text[found.end() : min(end_of_text, found.end() + 40)]:
+        return  # bytes for another purpose
+    if likelihood.is_code(found["password"]) or "{" in found["password"] or "%s" in found["password"]:
+        return
+    weak = found["password"].isalpha() and likelihood.naturalness(found["password"]) > 0.6
+    yield ShapedSecret("http-authorization", found.start("user"), found.end("password"), 0.4 if weak else 0.75, "low" if weak else None)
+
+
+_COOKIES = re.compile(
+    rf"cookies?\\{{0,7}}[\"'`]?\]?\s{{0,3}}(?:[:=,(]|=>)\s{{0,9}}(?:-\s{{1,3}})?\[?\s{{0,9}}(?:{_STRING})?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{8,4000}})",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(r"[^\n\x1e]{0,400}?\s(?:-b|--cookie)[ =]{1,2}[\"']?(?P<cookies>[\w.\-$]{1,60}=[^\r\n\"'`\\<>]{8,4000})")
+_COOKIE = re.compile(r"(?:\A|;\s{0,3})([\w.\-$]{1,60})=([^;\s,]{12,4000})")
+_SESSION = re.compile(r"sess|(?:^|[_.-])sid\b|sid$|auth|token|jwt|remember|log(?:ged)?_?in|credential|secret|api_?key|passw", re.IGNORECASE)
+_NO_SESSION = re.compile(r"csrf|xsrf|analytics|consent|ga_|public|token_type", re.IGNORECASE)
+
+
+def cookies(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """Yield the cookies of sessions in a header. `at` is the offset of "cookie"."""
+    yield from _cookies(_COOKIES.match(text, at, end_of_text))
+
+
+def curl_cookies(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    """Yield the cookies of sessions in a command. `at` is the offset of "curl"."""
+    yield from _cookies(_OPTION.match(text, at, end_of_text))
+
+
+def _cookies(found: re.Match[str] | None) -> Iterator[ShapedSecret]:
+    if found:
+        for one in cookies_of(found["cookies"]):
+            yield one._replace(start=one.start + found.start("cookies"), end=one.end + found.start("cookies"))
+
+
+def cookies_of(header: str) -> Iterator[ShapedSecret]:
+    """Yield the cookies of sessions in the value of a header."""
+    for cookie in _COOKIE.finditer(header):
+        if is_session(cookie[1], cookie[2]):
+            yield ShapedSecret("http-authorization", cookie.start(2), cookie.end(2), 0.6, "low", "Cookie of a session")
+
+
+def is_session(name: str, value: str) -> bool:
+    """Return whether a cookie is random and, by its name, one that logs its bearer in."""
+    return _SESSION.search(name) is not None and _NO_SESSION.search(name) is None and likelihood.is_key(value.partition("%")[0] or value)
+
+
+HTTP_PLACES = (
+    (("bearer ", "bearer%20", "bearer+", 'bearer",', "ssws ", "ntlm "), bearer),
+    (("basic ", "basic%20", 'basic",', "basic',", 'basic\\"', "basic+"), basic),
+    (("authorization",), authorization),
+    (("b64encode(", "btoa(", "buffer.from(", "base64_encode(", "encodetostring(", "encode64(", "getbytes("), encoded_pair),
+    (("cookie:", 'cookie"', "cookie'", "cookie\\", "cookie=", "cookie`", "cookies="), cookies),
+    (("curl ",), curl_cookies),
+)

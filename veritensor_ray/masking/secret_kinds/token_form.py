@@ -1,0 +1,63 @@
+"""What a token with a recognizable form is: the literals to search for, the pattern that confirms a match, and its proof."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+
+from veritensor_ray.core.config import Severity
+
+B64 = "[A-Za-z0-9+/]"
+URL = "[A-Za-z0-9_-]"
+HEX = "[0-9a-fA-F]"
+AN = "[A-Za-z0-9]"
+# What may stand before a token: no letter or digit, unless an escape ends with it, as in `\\nghp_` or `%3Dghp_`.
+_ALONE = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u00[0-9A-Fa-f]{2}))"
+_BEHIND = re.compile(r"\(\?<!\[[^\]]*\]\)")
+UUID = f"{HEX}{{8}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{12}}"
+
+
+@dataclass(frozen=True)
+class Token:
+    """One kind of token.
+
+    The prefilter searches for `literals`, which spaces separate (one in slashes is a pattern of fixed length). `source` matches at a
+    literal, or begins up to `back` characters before it. A passed `check` proves the token; after a failed one, it is rejected if
+    `strict` and merely likely otherwise. `loose` is a pattern that is redacted but not reported: a truncated token, or an older form.
+    """
+
+    rule: str
+    name: str
+    literals: str
+    source: str
+    _: KW_ONLY
+    score: float = 0.9
+    severity: Severity | None = None
+    check: Callable[[str], bool] | None = None
+    strict: bool = False
+    back: int = 0
+    end: str = r"(?![A-Za-z0-9_-])"
+    loose: str | None = None
+
+    @functools.cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The pattern for reporting, which requires that the token stands by itself."""
+        before = "" if self.back else _ALONE
+        return _compiled(f"{before}(?:{self.source}){self.end}")
+
+    @functools.cached_property
+    def glued(self) -> re.Pattern[str]:
+        """The pattern for redaction, which ignores the surrounding text."""
+        return _compiled(f"(?:{_BEHIND.sub('', self.source)})" + (f"|(?<![A-Za-z0-9])(?:{self.loose})" if self.loose else ""))
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Plain words, one of which occurs in every token of this kind."""
+        return tuple(word[1:].partition("[")[0] if "[" in word else word for word in self.literals.split())
+
+
+@functools.cache
+def _compiled(source: str) -> re.Pattern[str]:
+    return re.compile(source, re.ASCII)
