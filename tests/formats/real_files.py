@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import pickle
@@ -13,12 +14,14 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, PngImagePlugin
 
-from tests.formats.archives.packed import bsd_ar, gnu_ar
+from tests.engines.modelfiles.graphs.assembling import constant, core_ml, field, graph, node, paddle, paddle_op, saved_model
+from tests.formats.archives.packed import bsd_ar, cpio, gnu_ar, rpm
 from tests.formats.archives.sevenzip.test_read import packed as sevenzip
 from tests.formats.archives.tar.test_read import info, tarred
 from tests.formats.columnar.arrow import test_read as test_arrow
 from tests.formats.columnar.avro import test_read as test_avro
 from tests.formats.columnar.orc import test_read as test_orc
+from tests.formats.drawings.emf.test_read import drawn, emf
 from tests.formats.mail.ole_builder import write as ole_file
 from tests.formats.mail.test_outlook import message
 from tests.formats.mail.test_read import HEADER, PLAIN, multipart
@@ -108,6 +111,10 @@ class RealFiles:
         data = tarred(*((info(f"{number}.txt"), line.encode()) for number, line in enumerate(self.lines)))
         return bsd_ar(("debian-binary", b"2.0\n"), ("control.tar", tarred((info("control"), b"Package: a\n"))), ("data.tar", data))
 
+    def cpio_of_lines(self) -> bytes:
+        """A cpio of a text for each word."""
+        return cpio(*((f"{number}.txt", line.encode()) for number, line in enumerate(self.lines)))
+
     def entries(self, **more: str | bytes) -> Callable[[], bytes]:
         """A zip of a text for each word."""
         return lambda: package(more | {f"texts/{number}.txt": line for number, line in enumerate(self.lines)})
@@ -156,11 +163,16 @@ class RealFiles:
         "application/x-tar": ("a.tar", lambda: tarred(*((info(f"{n}.txt"), line.encode()) for n, line in enumerate(self.lines)))),
         "application/x-unix-archive": ("a.ar", lambda: gnu_ar(*((f"{n:016}.txt", line.encode()) for n, line in enumerate(self.lines)))),
         "application/x-deb": ("a.deb", self.package_of_lines),
+        "application/x-cpio": ("a.cpio", self.cpio_of_lines),
+        "application/x-rpm": ("a.rpm", lambda: rpm(gzip.compress(self.cpio_of_lines()), (1000, 6, 1, b"a\0"), (1125, 6, 1, b"gzip\0"))),
         "application/x-7z-compressed": ("a.7z", lambda: sevenzip({f"{n}.txt": line.encode() for n, line in enumerate(self.lines)})),
         "application/x-pickle": ("a.pkl", lambda: pickle.dumps(self.lines)),
         "application/x-safetensors": ("a.safetensors", self._safetensors),
         "application/x-gguf": ("a.gguf", lambda: gguf([("a", GGUF_STRING, self.body), ("b", GGUF_ARRAY, self.lines)])),
         "application/x-onnx": ("a.onnx", lambda: model().replace(b"the model", b"needle000")),
+        "application/x-tensorflow": ("a.pb", lambda: saved_model(graph(node("x", "Placeholder"), constant("texts", *self.lines)))),
+        "application/x-paddle": ("a.pdmodel", lambda: paddle(*(paddle_op("relu", {"note": line}) for line in self.lines))),
+        "application/x-coreml": ("a.mlmodel", lambda: core_ml(502, field(3, self.body))),
         "application/x-npy": ("a.npy", lambda: npy(np.array(self.lines))),
         "application/x-hdf5": ("a.h5", self.hdf5),
         "application/x-faiss": ("a.faiss", lambda: b"IxF2" + (8).to_bytes(4, "little") + bytes(8) + (1 << 20).to_bytes(8, "little") * 2 + bytes(99)),
@@ -174,6 +186,7 @@ class RealFiles:
         "image/webp": ("a.webp", lambda: self.picture("WEBP")),
         "image/bmp": ("a.bmp", lambda: self.picture("BMP")),
         "image/tiff": ("a.tiff", lambda: self.picture("TIFF")),
+        "image/emf": ("a.emf", lambda: emf(*(drawn(line, y=number) for number, line in enumerate(self.lines)))),
         f"{OOXML}.wordprocessingml.document": ("a.docx", lambda: docx("".join(f"<w:p>{run(line)}</w:p>" for line in self.lines))),
         f"{OOXML}.spreadsheetml.sheet": (
             "a.xlsx",

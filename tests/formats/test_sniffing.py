@@ -75,6 +75,8 @@ def _image(kind: str) -> bytes:
         (b"!<arch>\n", "application/x-unix-archive"),
         (b"!<arch>\na.txt/          1234567890", "application/x-unix-archive"),
         (b"!<arch>\ndebian-binary   1234567890", "application/x-deb"),
+        *((form + b"0" * 104 + b"a\0", "application/x-cpio") for form in (b"070701", b"070702", b"070707")),
+        (b"\xed\xab\xee\xdb\x03\x00", "application/x-rpm"),
         (b"PK\x03\x04" + bytes(26), "application/zip"),
         (b"PK\x05\x06" + bytes(18), "application/zip"),
         (bytes(257) + b"ustar\x0000", "application/x-tar"),

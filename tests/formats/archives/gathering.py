@@ -15,6 +15,7 @@ from veritensor_ray.formats.format_registry import reader_for
 
 ZIP, TAR, SEVENZIP = "application/zip", "application/x-tar", "application/x-7z-compressed"
 DEB, AR = "application/x-deb", "application/x-unix-archive"
+RPM, CPIO = "application/x-rpm", "application/x-cpio"
 
 
 @dataclass

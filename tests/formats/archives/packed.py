@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import struct
 import subprocess
 import tarfile
 import warnings
@@ -141,3 +142,35 @@ def bsd_ar(*files: tuple[str, bytes]) -> bytes:
         padded = raw + bytes(-len(raw) % 4)
         made.append(ar_entry(raw, data) if len(raw) <= 16 and b" " not in raw else ar_entry(b"#1/%d" % len(padded), padded + data))
     return b"!<arch>\n" + b"".join(made)
+
+
+def cpio_entry(name: str, data: bytes = b"", mode: int = 0o100644, form: bytes = b"070701") -> bytes:
+    """An entry of a cpio, in the form that its magic says."""
+    named = name.encode() + b"\0"
+    if form == b"070707":
+        return b"%b%06o%06o%06o%024o%011o%06o%011o%b%b" % (form, 1, 2, mode, 0, 0, len(named), len(data), named, data)
+    fields = (2, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(named), 0)
+    head = form + b"".join(b"%08X" % field for field in fields) + named
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+
+
+def cpio(*files: tuple[str, bytes], form: bytes = b"070701") -> bytes:
+    """A cpio with its end marker."""
+    return b"".join(cpio_entry(name, data, form=form) for name, data in (*files, ("TRAILER!!!", b"")))
+
+
+def rpm_header(*values: tuple[int, int, int, bytes]) -> bytes:
+    """A header of an RPM package: of each value the tag, the type, the count and the bytes."""
+    index, store = b"", b""
+    for tag, kind, count, data in values:
+        index += struct.pack(">IIII", tag, kind, len(store), count)
+        store += data
+    return struct.pack(">4s4xII", b"\x8e\xad\xe8\x01", len(values), len(store)) + index + store
+
+
+def rpm(payload: bytes, *values: tuple[int, int, int, bytes]) -> bytes:
+    """An RPM package with these values in its header, and a signature that says its size."""
+    header = rpm_header(*values)
+    signature = rpm_header((1000, 4, 1, struct.pack(">I", len(header) + len(payload))), (269, 6, 1, b"ab" * 20 + b"\0"))
+    lead = b"\xed\xab\xee\xdb\x03\0\0\0\0\1" + b"a-1-1".ljust(66, b"\0") + b"\0\1\0\5" + bytes(16)
+    return lead + signature + bytes(-len(signature) % 8) + header + payload

@@ -147,3 +147,17 @@ def test_numbers() -> None:
     numbers.update([0, 70_000])
     assert [number for number in (0, 1, 3, 4, 70_000, 80_000) if number in numbers] == [0, 3, 70_000]
     assert numbers.lacks(np.array([3, 5, 0, 80_000])) == [1, 3]
+
+
+def test_the_first_changes_of_each_kind_are_shown() -> None:
+    value = "a@b.c " * 9 + "secret"
+    found = [mark(6 * i, 6 * i + 5, "a@b.c") for i in range(9)] + [mark(54, 60, "secret")._replace(rule="secrets.password")]
+    made = Orders([Order(i, one, Action.MASK, False) for i, one in enumerate(found)], frozenset(), lambda *_: "[X]")
+    made.edits(Unit(), value)
+    samples = [(one.rule, one.left[-8:], one.new) for one in made.account.samples]
+    assert samples == [
+        ("pii.email", "", "[X]"),
+        ("pii.email", "[X] ", "[X]"),
+        ("pii.email", "[X] [X] ", "[X]"),
+        ("secrets.password", "[X] [X] ", "[X]"),
+    ]

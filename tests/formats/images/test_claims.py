@@ -14,14 +14,14 @@ from tests.cleaning.marked import rewritten
 from tests.formats.images.test_read import behind_the_pixels, chunk, saved, with_segment
 from tests.formats.reading import reader_source
 from veritensor_ray.core.config import Limits
-from veritensor_ray.core.segments import Block
+from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.common.source import Member
 from veritensor_ray.formats.images import claims
 from veritensor_ray.formats.images.read import read_image
 from veritensor_ray.formats.images.structure import parts_of
 from veritensor_ray.formats.residue.read import read_residue
-from veritensor_ray.formats.residue.strings import long_runs
 
 ADDRESS = b"written to jane.doe@vault-mail.org"
 JPEG, GIF, WEBP, TIFF, BMP = (saved(kind) for kind in ("JPEG", "GIF", "WEBP", "TIFF", "BMP"))
@@ -34,6 +34,12 @@ def _riff(*chunks: bytes) -> bytes:
 
 def _tagged(tag: int) -> bytes:
     return saved("TIFF", tiffinfo={270: "a picture", tag: ADDRESS.decode()})
+
+
+def png(width: int, pixels: bytes) -> bytes:
+    """A square image of three colors, whose pixels are these bytes."""
+    header = struct.pack(">IIBBBBB", width, width, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels, 1)) + chunk(b"IEND", b"")
 
 
 def _with_thumbnail() -> bytes:
@@ -103,12 +109,6 @@ def test_an_ordinary_picture_has_no_strings(kind: str, mode: str, options: dict[
     assert [text for block in found for text in block.texts] == []
 
 
-def test_only_long_runs_that_are_no_gradient_are_readable() -> None:
-    gradient = bytes(range(40, 100)) + bytes(value // 3 + 40 for value in range(150))
-    assert [gradient[start:end] for start, end in long_runs(gradient)] == []
-    assert long_runs(b"\xff" + ADDRESS + b"\xff" + b"too short") == [(1, 1 + len(ADDRESS))]
-
-
 def test_a_chunk_of_many_texts_is_searched_once() -> None:
     texts = [f"text {number:06}" for number in range(100_000)]
     body = b"\1\1".join(text.encode("utf-16-le") for text in texts)
@@ -119,12 +119,12 @@ def test_a_chunk_of_many_texts_is_searched_once() -> None:
     assert sum(end - start for start, end, reading in parts.claims.ranges if reading == "text") == sum(map(len, texts)) * 2
 
 
-@pytest.mark.parametrize(("tag", "kind", "size"), [(65000, 4, 4), (65000, 2, 1), (273, 4, 4)])
+@pytest.mark.parametrize(("tag", "kind", "size"), [(0x927C, 7, 1), (65000, 2, 1)])
 def test_entries_that_name_the_same_bytes_are_looked_at_a_few_times(
     tag: int, kind: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
-    monkeypatch.setattr(claims, "long_runs", lambda body: looked.append(len(body)) or [])  # type: ignore[func-returns-value]
+    monkeypatch.setattr(claims, "strings", lambda body: looked.append(len(body)) or [])  # type: ignore[func-returns-value]
     monkeypatch.setattr(claims, "is_clean", lambda body: looked.append(len(body)) or True)  # type: ignore[func-returns-value]
     entries, much = 4000, 1 << 21
     directory = struct.pack("<H", entries) + struct.pack("<HHII", tag, kind, much // size, 8) * entries + bytes(4)
@@ -132,3 +132,19 @@ def test_entries_that_name_the_same_bytes_are_looked_at_a_few_times(
     found = claims.by_format(data)
     assert 0 < sum(looked) < 5 * len(data)
     assert len(found.ranges) < 10 * entries
+
+
+@pytest.mark.parametrize(
+    ("data", "bound"),
+    [
+        pytest.param(png(1, bytes(4) + b"x" * 1000), None, id="little behind the pixels"),
+        pytest.param(png(1, bytes(4) + b"x" * (5 << 20)), "image_text_bytes", id="much behind the pixels"),
+        pytest.param(png(5000, bytes(5000 * 15001) + ADDRESS), None, id="a large image"),
+        pytest.param(png(5001, b"x"), "png_pixels", id="a larger image"),
+    ],
+)
+def test_what_was_not_looked_at_behind_pixels_is_a_gap(monkeypatch: pytest.MonkeyPatch, data: bytes, bound: str | None) -> None:
+    monkeypatch.setattr("veritensor_ray.formats.images.png_pixels._LARGEST", 5000 * 15001)
+    items = list(read_image(reader_source(data, Kind("image/png"))))
+    assert [item.bound for item in items if isinstance(item, Gap) and item.bound] == ([bound] if bound else [])
+    assert ("behind the pixels" in [item.name for item in items if isinstance(item, Member)]) == (bound != "png_pixels")

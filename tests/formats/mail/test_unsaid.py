@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import gzip
+import zlib
 
 import pytest
 
@@ -27,6 +30,10 @@ def mail(fields: str = "", boundary: str = "----=_NextPart_000_01C2E1.4D5F", bod
     return TEXT + first + words + head + body + b"--" + edge + b"--\r\n"
 
 
+UUENCODED = b"begin 644 picture.png\r\n" + binascii.b2a_uu(b"\x89PNG and other bytes") + b"`\r\nend\r\n"
+YENC = b"=ybegin line=128 size=99 name=a\r\n%s\r\n=yend size=99\r\n" % bytes((byte + 42) % 256 for byte in f"to {ADDRESS}, ".encode())
+PACKED = zlib.compress(ADDRESS.encode())
+
 PLACES = {
     "name of a field": mail(f"{TOKEN}: 1\r\n"),
     "parameter of the type": mail().replace(b"format=flowed", b'note="' + ADDRESS.encode() + b'"'),
@@ -37,6 +44,15 @@ PLACES = {
     "parameter in pieces": mail(f'X-Note: a; note*0="{ADDRESS[:6]}"; note*1="{ADDRESS[6:]}"\r\n'),
     "charset": mail().replace(b"iso-8859-1", ADDRESS.encode()),
     "boundary": mail(boundary=ADDRESS),
+    "line within uuencode": mail(body=b"written to " + ADDRESS.encode() + b"\r\n" + UUENCODED).replace(b"base64", b"x-uuencode"),
+    "capitals within uuencode": mail(body=b"WRITTEN TO " + ADDRESS.upper().encode() + b"\r\n" + UUENCODED).replace(b"base64", b"x-uue"),
+    "yEnc": mail(body=YENC).replace(b"base64", b"x-yencode"),
+    "yEnc as text": mail(body=YENC).replace(b"base64", b"8bit").replace(b"image/png; name=", b"text/plain; x="),
+    "preamble": mail().replace(b"\r\n\r\n--", b"\r\n\r\n" + PACKED + b"\r\n--", 1),
+    "epilogue": mail() + b"\r\n" + PACKED,
+    "between the words of a text": mail().replace(b"morning", PACKED),
+    "in a text in base64": mail(body=base64.encodebytes(b"some words " + PACKED)).replace(b"image/png; name=", b"text/plain; x="),
+    "in a page in base64": mail(body=base64.encodebytes(b"<p>some words " + PACKED)).replace(b"image/png; name=", b"text/html; x="),
     "line within base64": mail(body=b"written to " + ADDRESS.encode() + b"\r\n" + FILE),
 }
 
@@ -46,12 +62,19 @@ def test_what_nobody_shows_is_found(place: str) -> None:
     assert {"residue", "decoded"} & {mark.view for mark in rewritten(PLACES[place], "a.eml").marks}
 
 
+def test_a_file_that_is_compressed_is_found_once() -> None:
+    document = mail(body=gzip.compress(ADDRESS.encode() + b", written as a long line of words")).replace(b"base64", b"binary")
+    assert [mark.rule for mark in rewritten(document, "a.eml").marks] == ["pii.email"]
+
+
 @pytest.mark.parametrize(
     "document",
     [
         mail(),
         mail('Content-Disposition: attachment; filename="picture.png"\r\nContent-ID: <part1.0305@mail>\r\n'),
         mail("X-Mailer: Microsoft Outlook Express 6.00.2600.0000\r\nX-MS-TNEF-Correlator: 1\r\nX-OriginalArrivalTime: 1\r\n"),
+        mail().replace(b"morning", "m\xf6rning, Zo\xeb".encode("latin-1")),
+        mail(body=UUENCODED).replace(b"base64", b"x-uuencode"),
         mail(boundary="Apple-Mail=_0A1B2C3D-4E5F-6789-ABCD-EF0123456789"),
         mail("X: *" + "a" * 200_000 + "\r\n"),  # a word is tried once, not from each of its letters
     ],

@@ -47,9 +47,17 @@ def _zipped() -> bytes:
     return out.getvalue()
 
 
+def _drawn(packed: bytes) -> bytes:
+    """A page that draws a form whose content does not unpack."""
+    form = stream(packed, b"/Type/XObject/Subtype/Form/BBox[0 0 300 300]/Filter/FlateDecode")
+    return pdf(text("Good morning") + b"/A Do", form, forms=b"/A 6 0 R")
+
+
 HEX = b"BT /F1 12 Tf <" + RAW.hex().encode() + b"> Tj ET"
 KERNED = b"BT /F1 12 Tf [(jane.d) -20 (oe@vault-m) 15 (ail.org)] TJ ET"
 PLACES = {
+    "content packed without a header": _drawn(zlib.compress(text(ADDRESS))[2:]),
+    "content packed behind other bytes": _drawn(b"\r\n\x00" + zlib.compress(text(ADDRESS))),
     "after the end": PLAIN + RAW,
     "after the end, compressed": PLAIN + zlib.compress(RAW * 3),
     "before the table": PLAIN.replace(b"xref\n0 ", RAW + b"\nxref\n0 ", 1),
@@ -64,7 +72,7 @@ PLACES = {
     "kerned text that nothing refers to": pdf(text("Good morning"), stream(KERNED, packed=True)),
     "hexadecimal text that nothing refers to": pdf(text("Good morning"), stream(HEX, packed=True)),
     "comment in content": pdf(text("Good morning"), stream(b"% " + RAW + b"\n0 0 m 1 1 l S", packed=True)),
-    "stream that is no content": pdf(text("Good morning"), stream(b"Write to " + RAW + b" today, and not later")),
+    "stream that is not content": pdf(text("Good morning"), stream(b"Write to " + RAW + b" today, and not later")),
     "image that nothing refers to": pdf(text("Good morning"), stream(RAW * 3, b"/Type/XObject/Subtype/Image", packed=True)),
     "comment in the content of a page": pdf(text("Good morning") + b"% " + RAW + b"\n"),
     "property of marked content": pdf(b"/Span <</ActualText (" + RAW + b")>> BDC " + text("Good morning") + b"EMC"),
@@ -125,7 +133,7 @@ def test_many_streams_whose_length_is_a_large_object() -> None:
     document = write([b"<</Type/Catalog>>", large, *[b"<</Length 2 0 R>>stream\n" + b"a" * 9 + b"\nendstream"] * 3000])
     file, account = io.BytesIO(document), ByteAccount()
     held = find_objects(file, Budget(Limits(), len(document)))
-    claim(held, [], file, account)
+    claim(held, [], account)
     assert account.bytes["text"] == sum(stream.length for stream in held.streams.values()) >= 3000 * 9
 
 

@@ -29,6 +29,7 @@ class Budget:
         by_ratio = max(SMALL, limits.expanded_ratio * size)
         self._most, self._bound = min((int(limits.expanded_bytes), "expanded_bytes"), (by_ratio, "expanded_ratio"))
         self._members = self._bytes = 0
+        self._in_vain = bounds.VAIN_STREAMS + 4 * size
 
     @property
     def error(self) -> LimitExceeded | None:
@@ -48,6 +49,19 @@ class Budget:
         self._bytes += count
         if self._bytes > self._most and (error := self.error):
             raise error
+
+    @property
+    def may_try(self) -> bool:
+        """Whether more bytes may be tried that perhaps only look like a compressed stream or text."""
+        return self._in_vain > 0
+
+    def in_vain(self, count: int) -> None:
+        """Count bytes of work that was wasted, or may have been, on what is neither a compressed stream nor text. Raises LimitExceeded."""
+        self._in_vain -= count
+        if not self.may_try:
+            raise LimitExceeded(
+                "vain_streams", "too many bytes look like compressed streams or text and are neither; the rest was not searched for them"
+            )
 
     def pieces(self, made: Iterator[bytes], known: int = 0) -> Iterator[bytes]:
         """Pass the pieces through and count them, skipping the first `known` bytes.

@@ -19,6 +19,10 @@ from veritensor_ray.formats.common.streams import Window
 
 PROBE = 512  # bytes of a stream that are looked at first: the table of codes in the first block of zlib may have 285
 LEAST = 48  # bytes that a stream without an end must make, because its first bytes alone are often chance
+_WITH_TABLES = 4  # the type of a block of deflate, within its first byte
+_VARIED = 10  # different characters, which do not occur by chance
+_TEXT = bytes((9, 10, 13, *range(32, 127)))
+_TRY = 4096  # bytes that the work on a stream counts as, at least
 _BZIP2 = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")
 
 
@@ -29,14 +33,29 @@ def is_bzip2(head: bytes) -> bool:
 
 def _is_zlib(head: bytes) -> bool:
     """Whether a stream whose magic is often chance makes enough, or ends."""
-    decoder = zlib.decompressobj()
+    return _made(zlib.MAX_WBITS, head) is not None
+
+
+def _is_deflate(head: bytes) -> bool:
+    """Whether a stream without a magic makes enough, or ends. Bytes with the fixed codes are hardly ever wrong, so they have to make a text."""
+    made = _made(-zlib.MAX_WBITS, head)
+    return made is not None and (head[0] & 6 == _WITH_TABLES or (len(set(made)) >= _VARIED and not made.translate(None, _TEXT)))
+
+
+def _made(bits: int, head: bytes) -> bytes | None:
+    """Return the first bytes of a stream, or None if these are few and not all of it."""
+    decoder = zlib.decompressobj(bits)
     with contextlib.suppress(zlib.error):
-        return len(decoder.decompress(head, LEAST)) >= LEAST or decoder.eof
-    return False
+        made = decoder.decompress(head, LEAST)
+        return made if len(made) >= LEAST or decoder.eof else None
+    return None
 
 
 class YEnc:
-    """Decodes yEnc, as posted in newsgroups: every byte plus 42, with `=` before those that would be a line end. It ends before `=yend`."""
+    """Decodes yEnc, as posted in newsgroups: every byte plus 42, with `=` before those that would be a line end.
+
+    It ends before `=yend`. A call without data says that nothing follows.
+    """
 
     needs_input = True
     _ESCAPED = re.compile(rb"=(.)", re.DOTALL)
@@ -60,7 +79,8 @@ class YEnc:
             raise EOFError("the first line of a yEnc file does not end")
         end = self._data.find(b"=yend")
         self.eof = end >= 0
-        ready = self._data[: end if self.eof else max(0, len(self._data) - self._TAIL)] if self._begun else b""
+        tail = self._TAIL if data else 0
+        ready = self._data[: end if self.eof else max(0, len(self._data) - tail)] if self._begun else b""
         ready = ready[: len(ready) - ready.endswith(b"=")]
         self._data = self._data[len(ready) :]
         plain = self._PART.sub(b"", ready).translate(None, b"\r\n")
@@ -85,6 +105,7 @@ _KINDS = {
     **{b"x" + level: _Kind("zlib", lambda: Inflate(15), _is_zlib) for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")},
 }
 MAGICS = tuple(_KINDS)
+_DEFLATE = _Kind("deflate", Inflate, _is_deflate)
 
 
 class SingleStream:
@@ -102,14 +123,14 @@ class SingleStream:
         return self._window.at - len(self._decoder.unused_data or b"")
 
     def pieces(self, budget: Budget) -> Iterator[bytes]:
-        """Yield the content, up to a damaged place. If there is no content or no end, what was read counts as expanded."""
+        """Yield the content, up to a damaged place. Reading that ends without content, or without an end, is charged as wasted work."""
         with contextlib.suppress(*BROKEN):
             for piece in budget.pieces(self._decoded()):
                 self._made += len(piece)
                 yield piece
             self.is_whole = True
         if not self.is_whole or not self._made:
-            budget.add(self._window.at - self._start)
+            budget.in_vain(max(_TRY, self._window.at - self._start))
 
     def _decoded(self) -> Iterator[bytes]:
         make = self._kind.make
@@ -123,7 +144,10 @@ class SingleStream:
         return self._window.read(min(size, max(PROBE, taken)))
 
 
-def single_stream(head: bytes, window: Window) -> SingleStream | None:
-    """Return the stream that begins with `head`, the first `PROBE` bytes of the window, if one begins there."""
-    kind = next((kind for magic, kind in _KINDS.items() if head.startswith(magic)), None)
-    return None if kind is None or (kind.is_likely and not kind.is_likely(head)) else SingleStream(kind, window)
+def single_stream(head: bytes, window: Window, budget: Budget, raw: bool = False) -> SingleStream | None:
+    """Return the stream that begins with `head`, the first `PROBE` bytes of the window, if one begins there. `raw` deflate has no magic."""
+    kind = _DEFLATE if raw else next((kind for magic, kind in _KINDS.items() if head.startswith(magic)), None)
+    if kind is None or kind.is_likely is None or kind.is_likely(head):
+        return None if kind is None else SingleStream(kind, window)
+    budget.in_vain(PROBE)
+    return None

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.core.table_view import TableView
 from veritensor_ray.formats.archives.zip.structure import Directory
 from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Budget
@@ -17,11 +18,15 @@ from veritensor_ray.formats.common.kind import Kind
 
 @dataclass(slots=True)
 class Counts:
-    """The positions from which the next part of a split artifact continues."""
+    """The positions from which the next part of a split artifact continues.
+
+    `rows` is also the number of rows of a file that is a table. A file that consists of several has theirs in `tables`, by their `part`.
+    """
 
     lines: int = 0
     rows: int = 0
     chars: int = 0
+    tables: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Source:
     `budget` counts everything that is expanded from the artifact that the file belongs to; without one, the file is an artifact itself.
     `account` says which bytes of a seekable file its reader has interpreted. A reader that claims some has to claim all that it reads,
     since the rest is then searched for strings and files.
+    `view` says what the snapshot of a table shows of a Parquet file that is one of its data files.
     """
 
     file: BinaryIO
@@ -52,6 +58,7 @@ class Source:
     front_read: bool = True
     directory: Directory | None = None
     counts: Counts = field(default_factory=Counts)
+    view: TableView | None = None
     account: ByteAccount = field(default_factory=ByteAccount)
     budget: Budget = field(default=None)  # type: ignore[assignment]  # never None after construction
 
@@ -75,8 +82,9 @@ class Member:
 
     `file` is read to its end, or not at all, before the reader continues; its reads may raise ReadError. `name` is as the container gives
     it. `opaque` says that no text is expected in it (a font): byte engines still read it, but a missing reader is not reported. `values` says
-    that it consists of numbers, in which no strings are searched. `guessed` says that it was found by its first bytes alone, so that damage
-    in it proves nothing.
+    that it consists of numbers, in which only long strings are searched. `guessed` says that it was found by its first bytes alone, so that
+    damage in it proves nothing. `stray` says that it stands where no file belongs, such as behind the end, so that bytes in it which nobody
+    knows are a gap.
     """
 
     name: str
@@ -84,6 +92,7 @@ class Member:
     opaque: bool = False
     values: bool = False
     guessed: bool = False
+    stray: bool = False
 
 
 Item = Block | Gap | Member

@@ -124,11 +124,12 @@ class Pieces(io.BufferedIOBase):
     """A file made of the pieces that an iterator yields, read once and in order.
 
     Data before a damaged place is returned first. The read after it raises ReadError, as does every later one, and `error` holds it.
+    `of` says what is damaged then.
     """
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._piece, self._at = b"", 0
+    def __init__(self, pieces: Iterator[bytes], of: str = "its data") -> None:
+        self._pieces, self._of = pieces, of
+        self._piece, self._at, self._given = b"", 0, 0
         self.error: ReadError | None = None
 
     def readable(self) -> bool:
@@ -148,11 +149,13 @@ class Pieces(io.BufferedIOBase):
     def _next(self) -> bytes:
         if self.error is None:
             try:
-                return next(self._pieces, b"")
+                piece = next(self._pieces, b"")
+                self._given += len(piece)
+                return piece
             except ReadError as error:
                 self.error = error
             except BROKEN as error:
-                self.error = ReadError(f"its data is damaged: {told(error)}")
+                self.error = ReadError(f"{self._of} is damaged after {self._given} bytes: {told(error)}")
         raise self.error
 
     def read(self, size: int | None = -1, /) -> bytes:

@@ -16,4 +16,4 @@ def behind(source: Source, end: int) -> Iterator[Member]:
     size = length(file) if file.seekable() else 0
     if size > end:
         source.account.claim(end, size, "members")
-        yield Member(f"bytes {end}-{size}", cast("BinaryIO", Pieces(Window(file, end, size - end).pieces())), opaque=True)
+        yield Member(f"bytes {end}-{size}", cast("BinaryIO", Pieces(Window(file, end, size - end).pieces())), opaque=True, stray=True)

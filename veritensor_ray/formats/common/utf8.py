@@ -1,4 +1,4 @@
-"""Repairs Arrow strings that may not be the valid UTF-8 that Arrow expects."""
+"""Recognizes valid UTF-8, and repairs Arrow strings that are not."""
 
 from __future__ import annotations
 
@@ -14,3 +14,12 @@ def utf8(texts: pa.Array) -> tuple[pa.Array, int]:
         mended = [value.decode("utf-8", "replace") for value in raw]
         return pa.array(mended, pa.string()), sum(value != text.encode() for value, text in zip(raw, mended, strict=True))
     return texts, 0
+
+
+def is_utf8(data: bytes) -> bool:
+    """Return whether data is valid UTF-8, which compressed and encrypted data hardly ever is."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -56,7 +56,7 @@ def _opened(file: BinaryIO, at: int, size: int, budget: Budget) -> FoundStream |
     head = file.read(PROBE)
     if head.startswith(LOCAL):
         return _entry(file, at, size, budget)
-    stream = single_stream(head, Window(file, at, size - at))
+    stream = single_stream(head, Window(file, at, size - at), budget)
     if stream is None:
         return None
     found = FoundStream(at, stream.kind, None, iter(()))
@@ -87,7 +87,7 @@ def _entry(file: BinaryIO, at: int, size: int, budget: Budget) -> FoundStream | 
     def counted() -> Iterator[bytes]:
         yield from budget.pieces(content())
         if found.end is None or not data.size:
-            budget.add(window.at - local.data)
+            budget.in_vain(max(PROBE, window.at - local.data))
 
     found.content = counted()
     return found

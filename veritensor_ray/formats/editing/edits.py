@@ -16,9 +16,10 @@ from veritensor_ray.formats.editing.actions import Action, Strippable
 from veritensor_ray.formats.editing.many_edits import FEW, Ints, ManyOrders, Numbers, Order, OrderedRange, OrdersByRow, OrdersByUnit, Unit
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.formats.editing.spans import is_there
+from veritensor_ray.formats.editing.url_places import url_place
 
 Replace = Callable[[Mark, Action, bool, str], str]  # the mark, its action, whether to keep the length, and the text to be replaced
-_SAMPLES, _AROUND = 5, 40  # changes of an artifact that are shown, and characters on each side
+_SAMPLES, _ALIKE, _AROUND = 20, 3, 40  # changes of an artifact that are shown, of these with one rule and action, characters on each side
 
 
 class Edit(NamedTuple):
@@ -55,7 +56,8 @@ class Account:
     done: Numbers = field(default_factory=Numbers)  # numbers of orders that were carried out
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # rule and action; stripped parts count under `clean.` and their kind
     rows: list[DroppedRow] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)  # the first changes, for people
+    samples: list[Sample] = field(default_factory=list)  # the first changes of each kind, for people
+    shown: Counter[tuple[str, str]] = field(default_factory=Counter)  # rule and action of those
 
 
 class Orders:
@@ -217,35 +219,39 @@ class Orders:
     def joined(self, ascending: Iterable[OrderedRange], value: str) -> list[Edit]:
         """Return the same for ranges in order of their beginning; of those that begin together, the longest comes first."""
         edits: list[Edit] = []
-        chiefs: list[Order] = []  # of the first edits
+        shown: list[tuple[Edit, Order]] = []
         group: list[OrderedRange] = []
         end = 0
         for one in ascending:
             if group and one[0] >= end:
-                self._join(group, end, value, edits, chiefs)
+                self._join(group, end, value, edits, shown)
                 group = []
             end = max(end, one[1]) if group else one[1]
             group.append(one)
         if group:
-            self._join(group, end, value, edits, chiefs)
-        self._sample(value, edits, chiefs)
+            self._join(group, end, value, edits, shown)
+        self._sample(value, edits, shown)
         return edits
 
-    def _join(self, group: Sequence[OrderedRange], end: int, value: str, edits: list[Edit], chiefs: list[Order]) -> None:
-        """Add the edit for ranges that overlap."""
+    def _join(self, group: Sequence[OrderedRange], end: int, value: str, edits: list[Edit], shown: list[tuple[Edit, Order]]) -> None:
+        """Add the edit for ranges that overlap, also to what is to be shown, if it is among the first of its kind."""
         start, chief = group[0].start, (group[0] if len(group) == 1 else max(group, key=lambda one: one[1] - one[0])).order
-        new = "" if chief.action is Action.STRIP else self._replace(chief.mark, chief.action, chief.keep_length, value[start:end])
-        edits.append(Edit(start, end, new))
-        if len(chiefs) < _SAMPLES:
-            chiefs.append(chief)
+        if chief.action is Action.STRIP:
+            edits.append(Edit(start, end, ""))
+        else:
+            place = url_place(value, start, end, chief.mark.rule)
+            new = self._replace(chief.mark, chief.action, chief.keep_length, value[place.start : place.end])
+            edits.append(Edit(place.start, place.end, place.fitted(new)))
+        kind = chief.mark.rule, chief.action.value
+        if self.account.shown[kind] < _ALIKE and self.account.shown.total() < _SAMPLES:
+            self.account.shown[kind] += 1
+            shown.append((edits[-1], chief))
         for _, _, order in group:
             self.tick(order)
 
-    def _sample(self, value: str, edits: Sequence[Edit], chiefs: Sequence[Order]) -> None:
-        """Keep the first few changes with some text around them, in which neighbouring values are replaced too."""
-        for edit, order in zip(edits, chiefs, strict=False):
-            if len(self.account.samples) >= _SAMPLES:
-                return
+    def _sample(self, value: str, edits: Sequence[Edit], shown: Sequence[tuple[Edit, Order]]) -> None:
+        """Keep changes with some text around them, in which neighbouring values are replaced too."""
+        for edit, order in shown:
             first, last = max(0, edit.start - _AROUND), min(len(value), edit.end + _AROUND)
             left = applied(value[first : edit.start], _within(edits, first, edit.start))
             right = applied(value[edit.end : last], _within(edits, edit.end, last))

@@ -22,6 +22,7 @@ from veritensor_ray.core.media_types import UNKNOWN
 from veritensor_ray.core.origins import Mapped
 from veritensor_ray.formats.encoded_text.layer import Layer, changed
 from veritensor_ray.formats.encoded_text.text_rows import JoinedRows, runs, table
+from veritensor_ray.formats.model_files.pickle.recognise import is_marked_pickle, is_pickle
 from veritensor_ray.formats.recognition import may_be_file, sniff
 
 _SHORTEST = 16  # characters of a token; shorter ones are words
@@ -188,14 +189,14 @@ def _tokens(text: str) -> Iterator[Layer]:
         plain = _decoded_text(data)
         if plain is not None:
             yield Layer(_spread(plain, match.span()), via)
-        elif len(data) >= _FILE and _is_file(data):
+        if (plain is None and len(data) >= _FILE and _is_file(data)) or is_pickle(data):
             yield Layer(Mapped("", np.array([match.start()]), np.array([match.end()])), via, data)
 
 
 def _begins(start: str) -> bool:
     """Whether a token that begins like this may be worth decoding; words, paths and digests are not."""
     head = bytes.fromhex(start) if _HEX.fullmatch(start) else _decode64(start[:16])
-    return head is not None and (_decoded_text(head, whole=False) is not None or may_be_file(head))
+    return head is not None and (_decoded_text(head, whole=False) is not None or may_be_file(head) or is_marked_pickle(head))
 
 
 def _decode64(token: str) -> bytes | None:

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from veritensor_ray.formats.common.account import Reading
-from veritensor_ray.formats.residue.strings import long_runs
+from veritensor_ray.formats.common.account import Reading, outside
+from veritensor_ray.formats.residue.strings import strings
 
 _MOST_DIRECTORIES, _MOST_ENTRIES = 200, 4096
 _LOOKS, _LOOK = 4, 256  # how often each byte may be looked at, and how many bytes a look counts for besides those that it looks at
@@ -16,6 +16,8 @@ _MOST_PIECES = 1 << 16  # strips or tiles
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1f]")
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}  # of the types of TIFF
 _TEXT_TYPES = (1, 2, 6, 7)  # those that may be text
+_PROFILES = (0x83BB, 0x8649, 0x8773, 0x927C, 0x935C)  # IPTC, Photoshop, colors, notes of the camera's maker, layers
+_PREVIEW, _PREVIEW_SIZE = 513, 514
 _FOLDERS = (0x8769, 0x8825, 0xA005)
 _OFFSETS, _COUNTS = (273, 324), (279, 325)  # of strips and tiles
 _WEBP_PIXELS = (b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM")
@@ -40,14 +42,16 @@ class Claims:
             self.add(start, end, "text")
 
     def values(self, start: int, end: int) -> None:
-        """Claim pixels, except for long runs of readable characters, which pixels do not make."""
-        at, end = start, min(end, len(self.data))
+        """Claim pixels."""
+        self.add(start, end, "values")
+
+    def profile(self, start: int, end: int) -> None:
+        """Claim the data of a program, such as a color profile, except for the strings in it."""
         if not self.may_look(start, end):
             return
-        for first, last in long_runs(self.data[start:end]):
-            self.add(at, start + first, "values")
-            at = start + last
-        self.add(at, end, "values")
+        texts = sorted((start + found.at, start + found.at + found.size) for found in strings(self.data[start:end]))
+        for first, last in outside(start, min(end, len(self.data)), texts):
+            self.add(first, last, "values")
 
     def may_look(self, start: int, end: int) -> bool:
         """Count the bytes of a range, since many entries may name the same ones. What must not be looked at stays unclaimed."""
@@ -83,6 +87,7 @@ def _directory(claims: Claims, order: str, base: int, at: int, is_read: bool) ->
     claims.add(at, at + 6 + 12 * count)
     yield _integer(data, order, at + 2 + 12 * count), False
     pixels: dict[bool, list[int]] = {}
+    preview = {_PREVIEW: 0, _PREVIEW_SIZE: 0}
     for place in range(at + 2, at + 2 + 12 * count, 12):
         tag, kind, length = struct.unpack_from(order + "HHI", data, place)
         size = _SIZES.get(kind, 0) * length
@@ -91,12 +96,18 @@ def _directory(claims: Claims, order: str, base: int, at: int, is_read: bool) ->
             yield _integer(data, order, place + 8), is_read
         elif tag in (*_OFFSETS, *_COUNTS) and kind in (3, 4):
             pixels[tag in _OFFSETS] = _integers(claims, order, value, kind, length)
+        elif tag in preview:
+            preview[tag] = _integer(data, order, place + 8)
         if size <= 4:
             continue
         if kind not in _TEXT_TYPES:
             claims.values(value, value + size)
+        elif tag in _PROFILES:
+            claims.profile(value, value + size)
         elif is_read:
             claims.text(value, value + size)
+    if preview[_PREVIEW] and preview[_PREVIEW_SIZE]:
+        claims.profile(base + preview[_PREVIEW], base + preview[_PREVIEW] + preview[_PREVIEW_SIZE])
     for start, length in zip(pixels.get(True, []), pixels.get(False, []), strict=False):
         claims.values(base + start, base + start + length)
 
@@ -120,7 +131,7 @@ def webp(claims: Claims) -> None:
 
 def _riff(claims: Claims, at: int, end: int) -> None:
     data = claims.data
-    flags = data[20] if data[12:16] == b"VP8X" and len(data) > 20 else 0  # of the properties that programs look for
+    flags = data[20] if data[12:16] == b"VP8X" and len(data) > 20 else 0  # of the properties, of which programs read the first ones
     while at + 8 <= end:
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         body = at + 8
@@ -132,8 +143,10 @@ def _riff(claims: Claims, at: int, end: int) -> None:
             claims.values(body, body + size)
         elif name == b"EXIF" and flags & 8:
             tiff(claims, body + 6 if data[body : body + 6] == b"Exif\0\0" else body)
+            flags &= ~8
         elif name == b"XMP " and flags & 4:
             claims.text(body, body + size)
+            flags &= ~4
         at = body + size + size % 2
 
 

@@ -18,6 +18,7 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.source import Item, Member
 from veritensor_ray.formats.images.claims import Claims, is_clean, tiff
+from veritensor_ray.formats.images.png_pixels import unneeded_pixels
 from veritensor_ray.formats.residue.strings import strings
 
 _INFLATED = bounds.IMAGE_TEXT  # bytes of one text; all texts together may have four times as many
@@ -26,15 +27,15 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _EXIF_FOLDERS = (0x8769, 0x8825, 0xA005)
 _USER_COMMENT, _WINDOWS_TEXTS = 0x9286, range(0x9C9B, 0x9CA0)
 _CHARSETS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", b"JIS\0\0\0\0\0": "iso2022_jp"}
-# Chunks of pixels, and chunks of colors and times, which contain no text and at most so many bytes.
-_PIXELS = (b"IDAT", b"fdAT")
+# Chunks of colors and times, which contain no text and at most so many bytes.
 _SILENT = {
     name.encode(): most
     for name, most in (
         *(("IHDR", 13), ("PLTE", 768), ("IEND", 0), ("tRNS", 256), ("cHRM", 32), ("gAMA", 4), ("sBIT", 4), ("sRGB", 1), ("cICP", 4)),
-        *(("bKGD", 6), ("hIST", 512), ("pHYs", 9), ("tIME", 7), ("acTL", 8), ("fcTL", 26), ("iCCP", 0), ("sPLT", 0)),
+        *(("bKGD", 6), ("hIST", 512), ("pHYs", 9), ("tIME", 7), ("acTL", 8), ("fcTL", 26), ("sPLT", 0)),
     )
 }
+_PROFILES = (b"JFIF\0", b"JFXX\0", b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0", b"Adobe\0", b"Ducky\0")  # data of programs in JPEG
 _DATES = "date:create,date:modify,date:timestamp"
 _KEYS = frozenset(
     f"Title,Author,Description,Copyright,Creation Time,Software,Disclaimer,Warning,Source,Comment,XML:com.adobe.xmp,{_DATES}".encode().split(
@@ -54,6 +55,7 @@ class Parts:
     too_long: int = 0
     inflated: int = 0
     spent: LimitExceeded | None = None
+    behind_pixels: tuple[bytes, Gap | None] = (b"", None)
 
     def add(self, key: str, value: Any) -> None:
         text = value if isinstance(value, str) else _decoded(value)
@@ -88,7 +90,7 @@ def parts_of(data: bytes, budget: Budget) -> Parts | None:
     return None
 
 
-def left_over(data: bytes, parts: Parts, name: str = "trailing data") -> Iterator[Item]:
+def left_over(data: bytes, parts: Parts, above: str = "") -> Iterator[Item]:
     """Yield the data after the end of the image, with a notice unless cameras add such data, and gaps for texts that were not read."""
     if parts.spent:
         yield Gap(str(parts.spent), bound=parts.spent.bound)
@@ -96,15 +98,21 @@ def left_over(data: bytes, parts: Parts, name: str = "trailing data") -> Iterato
         yield Gap(
             f"{parts.too_long} compressed text chunks are too long to be read in full", bound="image_text_bytes", count=parts.too_long
         )
+    behind, cut = parts.behind_pixels
+    if behind.strip(b"\0"):
+        yield Member(f"{above}behind the pixels", io.BytesIO(behind), opaque=True, stray=True)
+    if cut:
+        yield cut
     if parts.end is None:
         yield Gap("the image has no end marker: it is cut off or damaged, and not all of it was read")
     rest = data[parts.end :] if parts.end is not None else b""
     if len(rest) - rest.count(0) < _FEWEST_TRAILING:
         return
+    name = f"{above}trailing data"
     if not (rest.startswith(b"\xff\xd8\xff") or rest[4:8] == b"ftyp"):  # further images, and the video of a motion photo
         yield Block([f"{len(rest)} bytes after the end of the image"], column=name, view="metadata", notice="trailing-data")
     parts.claims.add(parts.end or 0, len(data), "members")
-    yield Member(name, io.BytesIO(rest))
+    yield Member(name, io.BytesIO(rest), stray=True)
 
 
 def described(data: bytes, row: int | None, column: str, name: str, budget: Budget) -> Iterator[Item]:
@@ -117,7 +125,7 @@ def described(data: bytes, row: int | None, column: str, name: str, budget: Budg
         yield Block(
             [text for _, text in parts.texts], row=[row] * len(columns) if row is not None else None, column=columns, view="metadata"
         )
-    yield from left_over(data, parts, f"{name}/trailing data")
+    yield from left_over(data, parts, f"{name}/")
 
 
 def _decoded(data: bytes) -> str:
@@ -128,7 +136,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _png(data: bytes, parts: Parts) -> None:
-    at = 8
+    at, pixels = 8, list[tuple[int, int]]()
     parts.claims.add(0, 8)
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
@@ -138,13 +146,16 @@ def _png(data: bytes, parts: Parts) -> None:
         at += 12 + length
         if name == b"IEND":
             parts.end = min(at, len(data))
-            return
-        if name in _PIXELS:
+            break
+        if name == b"IDAT":
+            pixels.append((start, start + length))
+        elif name == b"fdAT":
             parts.claims.values(start, start + length)
         elif name in _SILENT:
             parts.claims.add(start, start + (length if length <= _SILENT[name] else 0), "values")
         else:
             _CHUNKS.get(name, _unknown)(body, parts, name.decode("latin-1"), start)
+    parts.behind_pixels = unneeded_pixels(parts.claims, pixels)
 
 
 def _text_chunk(body: bytes, parts: Parts, _: str, at: int) -> None:
@@ -157,6 +168,13 @@ def _text_chunk(body: bytes, parts: Parts, _: str, at: int) -> None:
 def _packed_chunk(body: bytes, parts: Parts, _: str, at: int) -> None:
     key, _sep, text = body.partition(b"\x00")
     parts.add(_decoded(key), parts.inflate(text[1:], at + len(key) + 2))
+    _claim_key(key, parts, at)
+
+
+def _profile_chunk(body: bytes, parts: Parts, name: str, at: int) -> None:
+    key, _sep, packed = body.partition(b"\x00")
+    for found in strings(parts.inflate(packed[1:], at + len(key) + 2)):
+        parts.add(name, found.text)
     _claim_key(key, parts, at)
 
 
@@ -199,6 +217,7 @@ _CHUNKS: dict[bytes, Callable[[bytes, Parts, str, int], None]] = {
     b"tEXt": _text_chunk,
     b"zTXt": _packed_chunk,
     b"iTXt": _international_chunk,
+    b"iCCP": _profile_chunk,
     b"eXIf": _exif_chunk,
 }
 
@@ -224,6 +243,8 @@ def _jpeg(data: bytes, parts: Parts) -> None:
             parts.claims.text(start, at)
         elif 0xE1 <= code <= 0xEF and code != 0xE2:  # E2 holds color profiles and the list of further images
             _application(body, parts, f"APP{code & 15}", start)
+        elif 0xE0 <= code <= 0xE2 and body.startswith(_PROFILES):
+            parts.claims.profile(start, at)
         elif 0xC0 <= code <= 0xDF:
             parts.claims.add(start, start + min(len(body), _tables(code, body)))
     parts.claims.values(at, len(data))
@@ -250,6 +271,8 @@ def _application(body: bytes, parts: Parts, name: str, at: int) -> None:
         parts.claims.text(at + body.find(b"\x00"), at + len(body))
     else:
         _unknown(body, parts, name, at)
+        if body.startswith(_PROFILES):
+            parts.claims.profile(at, at + len(body))
 
 
 def _gif(data: bytes, parts: Parts) -> None:

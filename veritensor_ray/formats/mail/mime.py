@@ -14,6 +14,8 @@ _FOLD = re.compile(r"\r?\n[ \t]+")
 _WORD = re.compile(r"=\?([A-Za-z0-9_.:-]{1,40})(?:\*[A-Za-z0-9-]{1,20})?\?([BbQq])\?([^?\s]*)\?=")
 _NO_CODECS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 _MOST_FIELDS = 10_000
+UUENCODE = frozenset({"x-uuencode", "uuencode", "x-uue"})
+_UUENCODE = re.compile(rb"[ -`]*")
 _BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
 
 
@@ -124,7 +126,7 @@ def decoded_body(body: bytes, encoding: str) -> tuple[bytes, str | None]:
         return from_base64(body), encoding
     if encoding == "quoted-printable":
         return binascii.a2b_qp(body), encoding
-    if encoding in ("x-uuencode", "uuencode", "x-uue"):
+    if encoding in UUENCODE:
         return _from_uuencode(body), "uuencode"
     return body, None
 
@@ -145,6 +147,12 @@ def _from_uuencode(body: bytes) -> bytes:
         except binascii.Error:
             continue
     return b"".join(found)
+
+
+def is_uuencode(line: bytes) -> bool:
+    """Return whether a line has the characters of uuencode, and as many as its first one says. The last ones may be missing, or one more."""
+    size = 1 + -(-((line[0] - 32) % 64) // 3) * 4 if line else 0
+    return _UUENCODE.fullmatch(line) is not None and size - 4 < len(line) <= size + 1
 
 
 def split_parts(data: bytes, begin: int, end: int, boundary: str, most: int) -> tuple[list[tuple[int, int]], bool]:

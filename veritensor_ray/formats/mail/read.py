@@ -14,11 +14,14 @@ from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.core.media_types import CSV, HTML, MESSAGE, PLAIN, XML
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.undecoded import undecoded
+from veritensor_ray.formats.common.utf8 import is_utf8
 from veritensor_ray.formats.mail.mime import MailPart, decoded, decoded_body, header_text, read_part, split_parts
 from veritensor_ray.formats.mail.recognise import header_begin, is_known_field
-from veritensor_ray.formats.mail.unsaid import beside_base64, unsaid_fields
+from veritensor_ray.formats.mail.unsaid import beside_encoding, unsaid_fields
+from veritensor_ray.formats.residue.read import streams_in
 from veritensor_ray.formats.residue.strings import VIEW
 
 _LARGEST = bounds.MAIL
@@ -35,6 +38,7 @@ _AS_TEXT = frozenset({"message/delivery-status", "message/disposition-notificati
 _ENVELOPES = 1000
 _ENCODED = re.compile(rb"^content-transfer-encoding[ \t]*:[ \t]*[bq]", re.IGNORECASE | re.MULTILINE)
 _LINE = 1 << 16
+_YENC = b"=ybegin "
 
 
 class _MailPlace(NamedTuple):
@@ -60,6 +64,7 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
     if data[:begin].strip():
         yield Block([decoded(data[:begin], "utf-8-sig")[0].strip()], column="envelope", line=1, view="metadata")
     unsaid: dict[str, None] = {}
+    searched = _Searched(data, source.budget)
     ahead, count = [_MailPlace(begin, len(data), "", 0, 1 + data.count(b"\n", 0, begin))], 0
     while ahead:
         place = ahead.pop()
@@ -88,9 +93,9 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
                 if len(places) > 1:
                     ahead += reversed(_inner(data, places, place))
                     continue
-        if "base64" in "".join(part.all("content-transfer-encoding")[:1]).lower():
-            unsaid.update(dict.fromkeys(beside_base64(data[part.begin : part.end])))
-        yield from _leaf(data, part, kind, about, place, source)
+        unsaid.update(dict.fromkeys(beside_encoding(data[part.begin : part.end], _encoding(part))))
+        yield from _leaf(data, part, kind, about, place, source, searched)
+    yield from searched.rest()
     if unsaid:
         yield Block(["\n".join(unsaid)], column="names and parameters", view=VIEW)
 
@@ -131,12 +136,41 @@ def _header(part: MailPart, path: str) -> Iterator[Block]:
         yield Block(list(texts), column=list(columns), line=list(lines), part=path or None, view=view, decoded_via=via)
 
 
-def _leaf(data: bytes, part: MailPart, kind: str, about: Message, place: _MailPlace, source: Source) -> Iterator[Item]:
+def _encoding(part: MailPart) -> str:
+    return "".join(part.all("content-transfer-encoding")[:1]).partition(";")[0].strip().lower()
+
+
+class _Searched:
+    """Searches a message for compressed data. An attachment is left out, because it is searched as a file of its own."""
+
+    def __init__(self, data: bytes, budget: Budget) -> None:
+        self._data, self._budget = data, budget
+        self._files: list[tuple[int, int]] = []
+
+    def file(self, begin: int, end: int) -> None:
+        """Note that these bytes are a file."""
+        self._files.append((begin, end))
+
+    def text(self, body: bytes, name: str) -> Iterator[Item]:
+        """Yield what is compressed in a text. Valid UTF-8 is not compressed."""
+        if not is_utf8(body) or _YENC in body:
+            yield from streams_in(body, name, self._budget)
+
+    def rest(self) -> Iterator[Item]:
+        """Yield what is compressed in the message itself."""
+        if self._data.isascii() and _YENC not in self._data:
+            return
+        rest = bytearray(self._data)
+        for begin, end in self._files:
+            rest[begin:end] = bytes(end - begin)
+        yield from self.text(bytes(rest), "message")
+
+
+def _leaf(data: bytes, part: MailPart, kind: str, about: Message, place: _MailPlace, source: Source, searched: _Searched) -> Iterator[Item]:
     for name in ("content-type", "content-transfer-encoding"):
         if len(set(part.all(name))) > 1:
             yield Gap(f"the part has two different {name} fields; the first one was used", location=_location(place.path))
-    encoding = "".join(part.all("content-transfer-encoding")[:1]).partition(";")[0].strip().lower()
-    body, via = decoded_body(data[part.begin : part.end], encoding)
+    body, via = decoded_body(data[part.begin : part.end], _encoding(part))
     name = _file_name(about)
     if not body.strip() and not name:
         return
@@ -145,9 +179,12 @@ def _leaf(data: bytes, part: MailPart, kind: str, about: Message, place: _MailPl
     if kind == HTML and not name:
         text = decoded(body, charset)[0]
         yield Member(_member_name(place.path, ".html"), io.BytesIO(b"\xef\xbb\xbf" + text.encode("utf-8", "replace")))
+        yield from searched.text(body, _member_name(place.path, "")) if via else ()
     elif is_text and not name and kind not in (CSV, "text/calendar", "text/rtf", XML):
         yield from _body_blocks(body, via, charset, place, source.byte_base if source.via is None and via is None else None, part.begin)
+        yield from searched.text(body, _member_name(place.path, "")) if via else ()
     else:
+        searched.file(part.begin, part.end)
         yield Member(name or _member_name(place.path, _extension(kind)), io.BytesIO(body))
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from urllib.parse import unquote
 
-from veritensor_ray.formats.mail.mime import Field, header_text
+from veritensor_ray.formats.mail.mime import UUENCODE, Field, header_text, is_uuencode
 from veritensor_ray.formats.residue.xml_tokens import may_matter
 
 # A parameter with its name, which may count a piece of it (RFC 2231), and its value.
 _PARAMETER = re.compile(r"""(?<![^\s;="*])([^\s;="*]++)(\*\d{0,3}\*?)?\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))""")
 _BOUNDARY = re.compile(r"[\w'()+,./:=? -]{1,70}")
 _NOT_BASE64 = re.compile(rb"^[^\r\n]*[^A-Za-z0-9+/=\s][^\r\n]*", re.MULTILINE)
+_BEGIN = re.compile(rb"begin [0-7]{3,4} ")
 _MOST_LINES = 1000
 
 
@@ -48,11 +50,13 @@ def _coded(value: str) -> Iterator[str]:
             yield text
 
 
-def beside_base64(body: bytes) -> list[str]:
-    """Return the lines of a body in base64 that cannot be base64."""
-    found = (line.decode("utf-8", "replace").strip() for line, _ in zip(_lines(body), range(_MOST_LINES), strict=False))
+def beside_encoding(body: bytes, encoding: str) -> list[str]:
+    """Return the lines of a body that are not in its encoding, base64 or uuencode, and that the decoder therefore skips."""
+    if encoding in UUENCODE:
+        lines = (_BEGIN.sub(b"", line) for line in body.splitlines() if not is_uuencode(line))
+    elif "base64" in encoding:
+        lines = (found[0] for found in _NOT_BASE64.finditer(body))
+    else:
+        return []
+    found = (line.decode("utf-8", "replace").strip() for line in islice(lines, _MOST_LINES))
     return [line for line in found if may_matter(line)]
-
-
-def _lines(body: bytes) -> Iterator[bytes]:
-    return (found[0] for found in _NOT_BASE64.finditer(body))

@@ -31,6 +31,9 @@ _NAMELESS = 3  # this many attributes without a value in one tag may be a senten
 _MOST = 10_000  # attributes of one tag that are read separately; if there are more, the whole tag is read as well
 _PAGE = ("html", "body")
 _LONG_WORD = re.compile(rf"\S{{{LONG},}}")
+_FOREIGN_NAME = re.compile(r"\w@\w")  # an address
+_FOREIGN = re.compile(r"\w@\w|[^\s,;()/]{20,}")  # an address or key: measures, languages and keywords are shorter
+_DRAWN = frozenset({"style", "d", "points", "transform", "gradienttransform", "integrity", "nonce", "font-family"})
 _NAMING = frozenset({"class", "id", "for", "name", "rel", "target", "role", "property", "itemprop", "itemtype", "xmlns", "as", "type"})
 _HINTING = frozenset({"hidden", "popover", "bgcolor", "background", "color", "text"})  # attributes that are styles
 
@@ -147,6 +150,8 @@ def _hints(name: str, values: Mapping[str, str], svg: bool) -> Declarations:
 def _says_something(attribute: str, value: str) -> bool:
     """Whether the value of a layout attribute contains words that are meant for a reader."""
     if attribute == "style" and ("url(" in value or "content" in value):
+        return True
+    if attribute not in _DRAWN and (_FOREIGN_NAME if attribute in _NAMING else _FOREIGN).search(value):
         return True
     return len(value) >= 11 and _SENTENCE.search(value) is not None
 

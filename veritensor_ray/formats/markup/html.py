@@ -92,7 +92,6 @@ class _Page:
         if kind == t.COMMENT:
             if raw.strip("<!->\n\t "):
                 self._writer.source("comment", raw, start, line)
-                self._attributes.odd.comment(raw, start, line)
         elif kind == t.RAW:
             self._raw(raw, start, line, name)
         elif kind == t.CDATA:

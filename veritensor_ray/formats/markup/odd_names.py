@@ -7,7 +7,6 @@ from veritensor_ray.formats.residue.strings import VIEW
 from veritensor_ray.formats.residue.xml_tokens import may_matter
 
 LONG = 20  # characters: shorter names hold no key
-_FIRST = 300  # characters of a comment in which its first word ends
 _REMEMBERED = 50_000
 
 
@@ -29,9 +28,3 @@ class OddNames:
             self._known.add(name)
             if may_matter(name):
                 self._writer.source(VIEW, name, start, line, "name")
-
-    def comment(self, raw: str, start: int, line: int) -> None:
-        """Give an address that stands right behind the mark of a comment, with which it would not be one."""
-        word = raw[4:_FIRST].split(None, 1)[0] if raw[4:5].strip() else ""
-        if "@" in word:
-            self.take(word.removesuffix("-->"), start + 4, line)

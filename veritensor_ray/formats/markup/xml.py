@@ -74,7 +74,6 @@ class _Tree:
             self._paragraph.keep_all(raw[9:-3], start + 9, line)
         elif kind == t.COMMENT:
             self._writer.source("comment", raw, start, line, self._path())
-            self._odd.comment(raw, start, line)
         elif kind == t.DECLARATION:
             read_declaration(self._writer, raw, start, line)
         else:

@@ -26,7 +26,7 @@ from veritensor_ray.formats.pdf.pdf_document import (
     read_document,
 )
 from veritensor_ray.formats.pdf.pdf_objects import Objects, find_objects
-from veritensor_ray.formats.pdf.unshown import Unshown, claim
+from veritensor_ray.formats.pdf.unshown import Unshown, claim, claim_encrypted
 
 _MOST_PAGES = bounds.PDF_PAGES
 _MARK_WITHIN = 1024 + 5
@@ -42,7 +42,7 @@ def read_pdf(source: Source) -> Iterator[Item]:
     try:
         document = pdfium.open_document(file, size)
     except Encrypted as error:
-        claim(find_objects(file, budget), (), file, source.account)
+        claim(find_objects(file, budget), (), source.account)
         yield Block([str(error)], view="metadata", column="encryption", notice="encrypted-document")
         yield Gap.of(error)
         return
@@ -82,12 +82,11 @@ def read_pdf(source: Source) -> Iterator[Item]:
             yield Gap(f"{count - _MOST_PAGES} pages were not read", bound="pdf_pages", count=count - _MOST_PAGES)
         yield from unshown.read(budget, where is file)
         if where is file:
-            claim(original, unshown.packed, file, source.account)
+            claim(original, unshown.packed, source.account)
         else:  # what is not encrypted stands in the strings and streams as it is
             plain = Unshown(original, original, file, set())
             yield from plain.read(budget, encrypted=True)
-            original.syntax.clear()
-            claim(original, (), file, source.account)
+            claim_encrypted(original, file, source.account)
     finally:
         with pdfium.LOCK:
             document.close()
@@ -99,7 +98,7 @@ def _unopened(file: BinaryIO, budget: Budget, account: ByteAccount) -> Iterator[
     yield from read_document(objects, file, budget)
     unshown = Unshown(objects, objects, file, set())
     yield from unshown.read(budget)
-    claim(objects, unshown.packed, file, account)
+    claim(objects, unshown.packed, account)
 
 
 def _before(file: BinaryIO, account: ByteAccount) -> Iterator[Member]:
@@ -108,7 +107,7 @@ def _before(file: BinaryIO, account: ByteAccount) -> Iterator[Member]:
     before = file.read(_MARK_WITHIN).partition(b"%PDF-")
     if before[1] and before[0].removeprefix(codecs.BOM_UTF8).strip(_BLANK):
         account.claim(0, len(before[0]), "members")
-        yield Member(f"bytes 0-{len(before[0])}", io.BytesIO(before[0]))
+        yield Member(f"bytes 0-{len(before[0])}", io.BytesIO(before[0]), stray=True)
 
 
 def _seekable(file: BinaryIO) -> tuple[BinaryIO, int]:

@@ -13,15 +13,16 @@ from typing import BinaryIO
 from veritensor_ray.core import bounds
 from veritensor_ray.core.origins import Origin
 from veritensor_ray.core.segments import Block
-from veritensor_ray.formats.common.account import ByteAccount
+from veritensor_ray.formats.common.account import ByteAccount, Reading
 from veritensor_ray.formats.common.budget import Budget
-from veritensor_ray.formats.common.decoders import PIECE
 from veritensor_ray.formats.common.source import Item, Member
+from veritensor_ray.formats.common.utf8 import is_utf8
 from veritensor_ray.formats.pdf.drawn_text import MOST, unpacked
 from veritensor_ray.formats.pdf.named_strings import decode
 from veritensor_ray.formats.pdf.pdf_objects import OBJECT_STREAM, STRING, Objects, Stream, matching
 from veritensor_ray.formats.residue.known_text import KnownText
-from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, long_runs, strings
+from veritensor_ray.formats.residue.read import whole_streams_in
+from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, strings
 
 _SPACE = rb"[\x00\t\n\f\r ]"
 _REF = _SPACE + rb"*+(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])"
@@ -32,9 +33,10 @@ _VALUES = re.compile(
     rb"/(?:Subtype" + _SPACE + rb"*+/(?:Image|Type1C|CIDFontType0C|OpenType)|FunctionType|ShadingType|HalftoneType|CMapName|Length1)"
     rb"(?![A-Za-z0-9])"
 )
-_IMAGE = re.compile(rb"/Subtype" + _SPACE + rb"*+/Image(?![A-Za-z0-9])")
 _ASCII = re.compile(rb"/(?:ASCII85Decode|ASCIIHexDecode|A85|AHx)(?![A-Za-z0-9])")
+_PACKED = re.compile(rb"/(?:FlateDecode|Fl|LZWDecode|LZW)(?![A-Za-z0-9])")
 _REFS = re.compile(rb"(?<!\d)(\d{1,10})" + _SPACE + rb"++\d{1,5}" + _SPACE + rb"++R(?![A-Za-z])")
+_METADATA = re.compile(rb"/Type" + _SPACE + rb"*+/Metadata(?![A-Za-z])")
 _READ = re.compile(rb"/Type" + _SPACE + rb"*+/(?:Metadata|EmbeddedFile|XRef)(?![A-Za-z])")  # by the reader of the document
 _LENGTH = re.compile(rb"/Length(?:" + _REF + rb"|" + _SPACE + rb"+(\d{1,10}))")
 _INTEGER = re.compile(_SPACE + rb"*(\d{1,10})")
@@ -74,6 +76,7 @@ class Unshown:
         self._file, self._held = file, held
         self._streams = _unread(objects, held, drawn)
         self._shown = [stream for number, stream in held.streams.items() if number in drawn]
+        self._described = [stream for stream in held.streams.values() if _METADATA.search(stream.about)]
         self._names = _odd_names(objects)
         self._given: list[str] = []
         self._size = 0
@@ -89,44 +92,60 @@ class Unshown:
     def read(self, budget: Budget, in_file: bool = True, encrypted: bool = False) -> Iterator[Item]:
         """Yield the texts that pages have not given, and files. `in_file` says that the streams have their places in the PDF itself.
 
-        Of streams that may be `encrypted`, only those are read that are ASCII.
+        Of streams that may be `encrypted`, only those are read that are text.
         """
         if self._names:
             yield Block(["\n".join(self._names)], column="names", view="metadata")
         known = KnownText(self._given)  # without spaces
-        for stream in self._streams:
+        for stream in (*self._streams, *self._described) if encrypted else self._streams:
             data = unpacked(self._file, stream)
             if data is None or len(data) > MOST:
                 self.packed.append(stream)
                 continue
-            if encrypted and not data.isascii():
+            if encrypted and not is_utf8(data):
                 continue
             budget.add(len(data) if stream.filters else 0)
-            yield from _stream(stream, data, known, in_file)
+            yield from _stream(stream, data, known, in_file, budget)
         for stream in self._shown:
             data = unpacked(self._file, stream)
-            if data is not None and len(data) <= MOST:
+            if data is None and not _VALUES.search(stream.about):
+                self.packed.append(stream)
+            elif data is not None and len(data) <= MOST:
                 yield from _lines(stream, _besides(data), known, in_file)
+                yield from whole_streams_in(data, _name(stream), budget)
+        for stream in () if encrypted else self._described:
+            yield from whole_streams_in(unpacked(self._file, stream) or b"", _name(stream), budget)
 
 
-def claim(held: Objects, left: Sequence[Stream], file: BinaryIO, account: ByteAccount) -> None:
-    """Claim the syntax of a document, and its streams except for those that are `left` and for long runs of characters in images."""
+def claim(held: Objects, left: Sequence[Stream], account: ByteAccount) -> None:
+    """Claim the syntax of a document, and its streams except for those that are `left`."""
     packed = {one.offset for one in left}
     for start, end in held.syntax:
         account.claim(start, end, "structure")
     for _, stream in held.versions:
         if stream.offset not in packed:
             end = stream.offset + _declared(stream, held)
-            spared = _runs(file, stream.offset, end) if _IMAGE.search(stream.about) and not _ASCII.search(stream.about) else ()
-            account.claim_around(stream.offset, end, "values" if _VALUES.search(stream.about) else "text", spared)
+            reading = _reading(stream.about)
+            if reading == "packed":  # the stream that begins here is known, and others are not
+                account.claim(stream.offset, stream.offset + 1, reading)
+                reading = "values"
+            account.claim(stream.offset, end, reading)
 
 
-def _runs(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield where characters stand in the data of an image, which has hardly any by chance."""
-    file.seek(start)
-    while start < end and (data := file.read(min(PIECE, end - start))):
-        yield from ((start + first, start + last) for first, last in long_runs(data))
-        start += len(data)
+def claim_encrypted(held: Objects, file: BinaryIO, account: ByteAccount) -> None:
+    """Claim the streams of a document as numbers, since text in them is not encrypted. Those that are nothing but text have been read."""
+    for _, stream in held.versions:
+        file.seek(stream.offset)
+        length = _declared(stream, held)
+        is_text = length <= MOST and not OBJECT_STREAM.search(stream.about) and is_utf8(file.read(length))
+        account.claim(stream.offset, stream.offset + length, "text" if is_text else "values")
+
+
+def _reading(about: bytes) -> Reading:
+    """Return what a stream consists of. What is coded in letters is not searched for letters."""
+    if not _VALUES.search(about) or _ASCII.search(about):
+        return "text"
+    return "packed" if _PACKED.search(about) else "values"
 
 
 def _declared(stream: Stream, held: Objects) -> int:
@@ -158,14 +177,19 @@ def _unread(objects: Objects, held: Objects, drawn: set[int]) -> list[Stream]:
     ]
 
 
-def _stream(stream: Stream, data: bytes, known: KnownText, in_file: bool) -> Iterator[Item]:
+def _name(stream: Stream) -> str:
+    return f"stream at byte {stream.offset}"
+
+
+def _stream(stream: Stream, data: bytes, known: KnownText, in_file: bool, budget: Budget) -> Iterator[Item]:
     """Yield the lines of a stream that are not `known`; the whole stream, if it is not the content of a page."""
-    name, content = f"stream at byte {stream.offset}", _without_images(data)[0]
+    content = _without_images(data)[0]
     rest = list(_other(content))
     if sum(map(len, rest)) > _MOSTLY * len(content):
-        yield Member(name, io.BytesIO(data), opaque=True, guessed=True)
+        yield Member(_name(stream), io.BytesIO(data), opaque=True, guessed=True)
         return
     yield from _lines(stream, [*_written(content), *(one.text for run in rest for one in strings(run))], known, in_file)
+    yield from whole_streams_in(data, _name(stream), budget)
 
 
 def _lines(stream: Stream, lines: Iterable[str], known: KnownText, in_file: bool) -> Iterator[Block]:
@@ -174,7 +198,7 @@ def _lines(stream: Stream, lines: Iterable[str], known: KnownText, in_file: bool
     if new and in_file:
         yield Block([new], origins=[[Origin(0, stream.offset, stream.offset + stream.length)]], view=VIEW, decoded_via="content")
     elif new:
-        yield Block([new], column=f"stream at byte {stream.offset}", view="hidden")
+        yield Block([new], column=_name(stream), view="hidden")
 
 
 def _besides(data: bytes) -> Iterator[str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from veritensor_ray.core.errors import Malformed
+from veritensor_ray.formats.common.personal_numbers import BELOW, LEAST
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_INTEGERS = 3  # the kind of a feature
+_LEAST_LONG = LEAST * 1000  # of twelve digits, since shorter numbers in lists are rarely about persons
+_LONG = re.compile(rb"[\x80-\xff]{5}")  # within such a number
 
 
 def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
@@ -96,9 +101,17 @@ def _feature(name: str, data: bytes) -> list[tuple[str, bytes]]:
             raise Malformed("a feature has an unknown kind")
         if kind == 1:
             values += [_bytes(value) for _, value in fields(_bytes(content))]
+        elif kind == _INTEGERS and _LONG.search(_bytes(content)):
+            values += [str(value).encode() for value in _integers(_bytes(content)) if _LEAST_LONG <= value < BELOW]
     if not values:
         return [(name, b"")]
     return [(name if len(values) == 1 else f"{name}[{i}]", value) for i, value in enumerate(values)]
+
+
+def _integers(data: bytes) -> Iterator[int]:
+    """Yield the numbers of a list, which may be packed into one field."""
+    for _, value in fields(data):
+        yield from (value,) if isinstance(value, int) else varints(value)
 
 
 def _bytes(value: bytes | int) -> bytes:

@@ -11,8 +11,6 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 VIEW = "residue"
-_LONG = 20  # characters that numbers do not make by chance
-_VARIED, _STEP = 8, 5  # different characters of a text, and the distance between neighbours in a gradient
 SHORTEST = 8  # characters: shorter runs are mostly chance, and hold no address and no key
 # What a byte is in UTF-8 (RFC 3629): a readable character of ASCII, a byte within a character, or the first of so many bytes.
 _PLAIN, _WITHIN, _FIRST = 1, 9, (2, 3, 4)
@@ -42,19 +40,6 @@ def strings(data: bytes) -> Iterator[FoundString]:
             yield FoundString(start, end - start, text)
     if data.count(0) >= SHORTEST:
         yield from _wide(data, plain, np.frombuffer(data, np.uint8) == 0)
-
-
-def long_runs(data: bytes) -> list[tuple[int, int]]:
-    """Return the runs of at least 20 characters of ASCII in data that should not have any. Steps of a gradient do not count."""
-    plain = np.frombuffer(data.translate(_CLASSES), np.uint8) == _PLAIN
-    return [(start, end) for start, end in _runs(plain) if end - start >= _LONG and not _is_gradient(data[start:end])]
-
-
-def _is_gradient(run: bytes) -> bool:
-    """Return whether most values are near those of the next pixel, which is one to four bytes away."""
-    values = np.frombuffer(run, np.int8).astype(np.int16)
-    near = (float((np.abs(values[lag:] - values[:-lag]) <= _STEP).mean()) for lag in (1, 2, 3, 4))
-    return len(np.unique(values)) < _VARIED or max(near) > 0.5
 
 
 def _wide(data: bytes, plain: Flags, zero: Flags) -> Iterator[FoundString]:

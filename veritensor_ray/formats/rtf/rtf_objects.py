@@ -12,7 +12,7 @@ PICTURES = {
     "pngblip": ".png", "jpegblip": ".jpg", "emfblip": ".emf", "wmetafile": ".wmf", "macpict": ".pict", "dibitmap": ".dib",
     "wbitmap": ".bmp",
 }  # fmt: skip
-_OPAQUE = (".emf", ".wmf", ".pict", ".dib")
+_OPAQUE = (".wmf", ".pict", ".dib")
 _NO_DIGIT = re.compile(r"[^0-9a-fA-F]+")
 _EMBEDDED = 2
 _NAME = 260

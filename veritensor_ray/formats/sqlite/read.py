@@ -84,7 +84,7 @@ def read_sqlite(source: Source) -> Iterator[Item]:
         yield from reader.names()
         for _, name, sql in reader.entries:
             yield from reader.read(name, sql)
-        source.counts.rows += reader.rows
+        source.counts.tables |= reader.rows
         yield from reader.indexes()
         yield from reader.gaps()
     except _BROKEN as error:
@@ -174,11 +174,11 @@ _NUMBERS = frozenset({int, float})
 _TEXTS, _NO_TEXT = frozenset({str, _Undecodable}), frozenset({int, float, type(None)})
 
 
-def _told(column: tuple[Any, ...]) -> Sequence[Any]:
+def _told(column: tuple[Any, ...], name: str) -> Sequence[Any]:
     """Return the values of a column, with text in place of numbers that may be about a person."""
     if _NUMBERS.isdisjoint(map(type, column)):
         return column
-    return [(number_text(value) if type(value) in _NUMBERS else value) for value in column]
+    return [(number_text(value, name) if type(value) in _NUMBERS else value) for value in column]
 
 
 def _as_text(value: Any) -> str:
@@ -214,7 +214,7 @@ class _Tables:
         self._trees = [_StoredTree(_as_text(row[0]), _as_text(row[1]), _as_text(row[3]), row[4]) for row in stored if type(row[4]) is int]
         self._unread: set[str] = set()  # the names of tables, in lower case
         self.blobs, self._index_blobs = Blobs(budget), Blobs(budget)  # unread values of an index are not missed
-        self.rows = 0
+        self.rows: dict[str, int] = {}
         self.too_long = 0
         self._database = database
         self._copies = Copies(budget, size)
@@ -294,7 +294,8 @@ class _Tables:
         names = [f"{table.name}.{column}"[:256] for column in table.columns]
         first = bad = 0
         for some in self._stored(table):
-            _, *columns = (_told(column) for column in zip(*some, strict=True))
+            _, *stored = zip(*some, strict=True)
+            columns = [*map(_told, stored, names)]
             held = [i for i, column in enumerate(columns) if not _NO_TEXT.issuperset(map(type, column))]
             texts: list[Any] = [*chain.from_iterable(zip(*(columns[i] for i in held), strict=True))]  # row by row, as stored
             rows = [*chain.from_iterable([row] * len(held) for row in range(first, first + len(some)))]
@@ -316,7 +317,7 @@ class _Tables:
             if texts:
                 yield Block([*map(_as_text, texts)] if bad else texts, row=rows, column=called, part=table.name[:256])
             yield from (self._index_blobs if table.name in self._indexes else self.blobs).read(binary, part=table.name[:256])
-        self.rows += first
+        self.rows[table.name[:256]] = first
         if bad:
             yield Gap(
                 f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"table {table.name}"[:200], count=bad

@@ -82,10 +82,16 @@ def _legacy_encoding(head: bytes) -> tuple[str, int] | None:
     """A one-byte or East Asian encoding that makes sense of the text around the first non-ASCII bytes."""
     first = re.search(rb"[\x80-\xff]", head)
     sample = head[max(0, first.start() - 2048) : first.start() + 6144] if first else head
-    best = from_bytes(sample, cp_exclusion=["utf_7"]).best()
+    best = legacy_encoding(sample)
     if best is None:
         return ("latin-1", 0) if sum(b >= 0x80 for b in sample) < 0.3 * len(sample) else None
-    return best.encoding, 0
+    return best, 0
+
+
+def legacy_encoding(sample: bytes) -> str | None:
+    """The one-byte or East Asian encoding that makes most sense of bytes, if any does."""
+    best = from_bytes(sample, cp_exclusion=["utf_7"]).best()
+    return best.encoding if best else None
 
 
 def wide_encoding(head: bytes) -> str | None:

@@ -16,8 +16,12 @@ import py7zr.properties as p7z
 import pytest
 
 from tests.formats.archives.gathering import SEVENZIP, fuzzed, gather
+from tests.formats.reading import reader_source
 from veritensor_ray.core.config import Limits
-from veritensor_ray.core.errors import LimitExceeded
+from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.formats.archives.sevenzip.read import read_7z
+from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.common.source import Member
 
 _CODE = Path(sys.executable).read_bytes()[:300_000]
 FILES = {"a.txt": b"some words " * 500, "d/b.bin": random.Random(1).randbytes(50_000), "code": _CODE, "empty": b"", "z": b"z" * 3_000_000}
@@ -44,6 +48,16 @@ def packed(files: dict[str, bytes], filters: list[dict[str, Any]] | None = None,
     with py7zr.SevenZipFile(out, "w", filters=filters, **options) as archive:
         for name, data in files.items():
             archive._writestr(data, name)
+    return out.getvalue()
+
+
+def plain_header(files: dict[str, bytes], filters: list[dict[str, Any]] | None = None) -> bytes:
+    """An archive whose header is not packed."""
+    out = io.BytesIO()
+    with py7zr.SevenZipFile(out, "w", filters=filters) as archive:
+        archive.set_encoded_header_mode(False)
+        for name, data in files.items():
+            archive.writestr(data, name)
     return out.getvalue()
 
 
@@ -123,6 +137,43 @@ def test_a_wrong_checksum_is_told() -> None:
     assert found.gaps == [("a", "its checksum does not match its data")]
 
 
+@pytest.mark.parametrize("method", [one for one in FILTERS if "bzip2" not in one])  # of a block of bzip2, all is needed
+def test_a_damaged_folder_is_read_up_to_the_damage_and_hides_no_other(method: str) -> None:
+    text = b" ".join(b"%x" % random.Random(at).getrandbits(60) for at in range(40_000))
+    out = io.BytesIO(packed({"a": text, "b": b"x" * 99}, FILTERS[method]))
+    size = len(out.getvalue()) - 300  # with room for the header
+    with py7zr.SevenZipFile(out, "a") as archive:
+        archive.writestr(b"another folder", "c")
+    data = bytearray(out.getvalue())
+    data[32 + size // 2 : 40 + size // 2] = bytes(8)
+    found = gather(bytes(data), SEVENZIP)
+    (_, begin), *_, last = found.members
+    whole = next(at for at in range(len(text), 0, -1000) if begin[:at] == text[:at])
+    assert whole > 0.4 * len(text)
+    assert last == ("c", b"another folder")
+    assert "a" in {*found.broken, *dict(found.gaps)}
+
+
+def test_the_place_of_the_damage_is_told() -> None:
+    data = bytearray(packed({"a": random.Random(1).randbytes(2000).hex().encode()}, FILTERS["lzma2"]))
+    data[1032:1040] = bytes(8)
+    member = next(one for one in read_7z(reader_source(bytes(data), Kind(SEVENZIP))) if isinstance(one, Member))
+    whole = len(member.file.read())
+    with pytest.raises(ReadError, match=f"the folder that holds it is damaged after {whole} bytes"):
+        member.file.read()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "gap"), [(b"7z\xbc", b"7z\xbc", "first header is wrong"), (b"n\0a\0", b"n\0u\0", "header is wrong")]
+)
+def test_a_header_whose_checksum_is_wrong_is_read_if_it_can_be(old: bytes, new: bytes, gap: str) -> None:
+    data = bytearray(plain_header({"a name": b"some words", "b": b"others"}).replace(old, new))
+    data[9] ^= old == new
+    found = gather(bytes(data), SEVENZIP)
+    assert [data for _, data in found.members] == [b"some words", b"others"]
+    assert gap in found.gaps[0][1]
+
+
 def test_a_truncated_archive_has_lost_its_header() -> None:
     found = gather(packed(FILES)[:-1], SEVENZIP)
     assert "ends early" in str(found.error)
@@ -178,12 +229,7 @@ def test_damage_anywhere_gives_a_result(method: str) -> None:
 @pytest.mark.parametrize("method", FILTERS)
 def test_a_damaged_header_with_right_checksums_gives_a_result(method: str) -> None:
     """Checksums would keep most damage from the parser; an attacker computes them."""
-    out = io.BytesIO()
-    with py7zr.SevenZipFile(out, "w", filters=FILTERS[method]) as made:
-        made.set_encoded_header_mode(False)
-        made.writestr(b"some words " * 9, "a")
-        made.writestr(b"x", "b")
-    data = out.getvalue()
+    data = plain_header({"a": b"some words " * 9, "b": b"x"}, FILTERS[method])
     offset, length = struct.unpack("<QQ", data[12:28])
     body, header = data[32 : 32 + offset], data[32 + offset : 32 + offset + length]
     assert gather(archive(header, body), SEVENZIP).members == [("a", b"some words " * 9), ("b", b"x")]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import random
 import struct
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -329,3 +331,56 @@ def test_bytes_of_a_fixed_size_are_read_too(kind: Kind, array: Any) -> None:
 def test_the_metadata_of_a_table_without_text_is_read() -> None:
     blocks, _ = read(written(pa.table({"n": [1]}).replace_schema_metadata({"d": "planted words"}), PARQUET), PARQUET)
     assert "planted words" in flat(blocks)
+
+
+TURNS = [
+    [{"content": "a", "role": "user"}, {"content": "b", "role": "tool"}],
+    None,
+    [],
+    [{"content": None, "role": "user"}, {"content": "c", "role": "moderator"}, {"content": "d", "role": None}, None],
+    [{"content": "e", "role": "system"}],
+]
+HEARD = [("a", 0, "user"), ("b", 0, "tool"), ("c", 3, None), ("d", 3, None), ("e", 4, "system")]
+UNHEARD = [(text, row, None) for text, row, _ in HEARD]
+
+
+def chat(
+    text: pa.DataType = S, who: pa.DataType = S, of: Callable[..., pa.DataType] = pa.list_, names: Sequence[str] = ("content", "role")
+) -> pa.Array:
+    """The conversations as a column of a type."""
+    kind = of(pa.struct([(names[0], text), (names[1], who)]))
+    return pa.array([turns and [turn and dict(zip(names, turn.values(), strict=True)) for turn in turns] for turns in TURNS], kind)
+
+
+NAMED = pa.dictionary(pa.int32(), S)
+
+
+CONVERSATIONS = [
+    ("messages", chat(), HEARD),
+    ("conversations", chat(names=("value", "from")), HEARD),
+    ("chosen", chat(pa.large_string(), pa.large_string(), pa.large_list), HEARD),
+    ("messages", chat(NAMED, NAMED), HEARD),
+    ("messages", chat(names=("value", "role")), UNHEARD),
+    ("output", chat(), UNHEARD),
+    ("c.messages", chat(), UNHEARD),
+    ("c", pa.StructArray.from_arrays([chat()], ["messages"]), UNHEARD),
+    ("messages", pa.StructArray.from_arrays([chat()], ["messages"]), UNHEARD),
+    ("messages", pa.ListArray.from_arrays(pa.array(range(6), pa.int32()), chat()), UNHEARD),
+    ("messages", pa.array([json.dumps(turns) for turns in TURNS]), [(json.dumps(turns), row, None) for row, turns in enumerate(TURNS)]),
+    ("messages", pa.array([[{"content": {"text": "a", "role": "user"}, "role": "user"}]]), [("a", 0, None)]),
+    ("messages", pa.array([[{"content": [{"text": "a", "role": "user"}], "role": "user"}]]), [("a", 0, None)]),
+    ("messages", pa.array([[{"content": "a", "role": "user", "text": "b"}]]), [("a", 0, None), ("b", 0, None)]),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "column", "expected"),
+    [
+        *((kind, *case) for kind in (PARQUET, FILE, STREAM) for case in CONVERSATIONS),
+        *((kind, "messages", chat(pa.string_view(), pa.string_view()), HEARD) for kind in (FILE, STREAM)),
+    ],
+)
+def test_a_speaker_is_believed_only_in_the_conversation_of_a_row(kind: Kind, name: str, column: Any, expected: list[Any]) -> None:
+    blocks, _ = read(written(pa.table({name: column}), kind), kind)
+    said = [found for found in flat(blocks, "row", "speaker") if found[0] not in ("user", "tool", "system", "moderator")]
+    assert sorted(said, key=lambda one: (one[1], one[0])) == expected

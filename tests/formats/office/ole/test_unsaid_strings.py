@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 import pytest
@@ -34,10 +35,21 @@ def _behind_a_stream() -> bytes:
     return data[:at] + ADDRESS + data[at + len(ADDRESS) :]
 
 
+def _over(data: bytes, at: int, new: bytes) -> bytes:
+    return data[:at] + new + data[at + len(new) :]
+
+
+# Sectors of 512 bytes follow a header of 512 bytes; after the directory stand the numbers of the small pieces, of which few are in use.
+_TABLE = (int.from_bytes(PLAIN[60:64], "little") + 1) * 512
+_BEYOND = len(PLAIN) - 4 * 16  # numbers of sectors that the file does not have
+
 PLACES = {
+    "table of pieces": _over(PLAIN, _TABLE + 480 - len(ADDRESS), ADDRESS),
+    "table of sectors": _over(PLAIN, _BEYOND, ADDRESS),
     "behind the file": PLAIN + ADDRESS,
     "in UTF-16 behind the file": PLAIN + ADDRESS.decode().encode("utf-16-le"),
     "behind the end of a stream": _behind_a_stream(),
+    "from the end of a stream on": _over(_behind_a_stream(), _behind_a_stream().index(ADDRESS) - 4, zlib.compress(ADDRESS)),
     "property that nobody reads": write({**MESSAGE, "__substg1.0_80010102": b"\1\2" + ADDRESS}),
     "stream that nobody reads": write({**MESSAGE, "__nameid_version1.0/__substg1.0_00040102": ADDRESS.decode().encode("utf-16-le")}),
     "name of a stream": write({**MESSAGE, "glpat-" + "Zx9Qw3Er7Ty1Ui5Op2As": b"\1"}),
@@ -57,3 +69,14 @@ def test_an_ordinary_message_says_nothing_else(key: str) -> None:
     items = [*read_outlook(source), *read_residue(source, len(data))]
     assert [item for item in items if isinstance(item, Member) and item.guessed] == []
     assert [item.texts for item in items if isinstance(item, Block) and item.view == "residue"] == []
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + ADDRESS
+RECORD = b"\xa0\x46\x1e\xf0" + (17 + len(PICTURE)).to_bytes(4, "little") + bytes(17) + PICTURE
+
+
+@pytest.mark.parametrize(("behind", "expected"), [(b"", []), (ADDRESS, ["residue"])])
+def test_the_data_of_a_document_are_searched_beside_pictures(behind: bytes, expected: list[str]) -> None:
+    document = write({"WordDocument": bytes(400), "Data": bytes(64) + RECORD + behind})
+    marks = rewritten(document, "a.doc").marks
+    assert [mark.view for mark in marks if mark.member is None] == expected

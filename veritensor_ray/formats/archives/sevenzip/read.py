@@ -57,6 +57,8 @@ class _SevenZip:
             self._report.gap("encrypted", code=ReasonCode.ENCRYPTED)
             yield from self._report.rest()
             return
+        for wrong in found.wrong:
+            self._report.gap(wrong)
         for start, end in found.ranges:
             self._account.claim(start, end, "structure")
         for data in found.unread:
@@ -76,7 +78,7 @@ class _SevenZip:
     def _parts(self, folders: list[Folder]) -> Iterator[tuple[Pieces | ReadError, FolderPart]]:
         """For each file with data: the stream whose next part it is, or the reason why it cannot be read."""
         for folder in folders:
-            whole = folder.problem() or Pieces(unpacked(self._file, folder, self._budget))
+            whole = folder.problem() or Pieces(unpacked(self._file, folder, self._budget), of="the folder that holds it")
             self._account.claim(folder.start, folder.start + folder.taken, "members")
             for part in folder.parts or [FolderPart(folder.size, folder.crc)]:
                 yield whole, part

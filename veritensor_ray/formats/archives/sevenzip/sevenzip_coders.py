@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import lzma
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import bcj
@@ -12,7 +13,7 @@ import bcj
 from veritensor_ray.core.errors import Malformed, told
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.decoders import Decoder, Inflate, Inflate64, Zstd, lzma_filter, pumped, raw_lzma
-from veritensor_ray.formats.common.streams import Pieces
+from veritensor_ray.formats.common.streams import Pieces, Window
 
 AES = b"\x06\xf1\x07\x01"
 
@@ -110,12 +111,13 @@ METHODS: dict[bytes, Callable[[bytes, int], Decoder]] = {
 }
 
 
-def chain(coders: Sequence[Coder], read: Callable[[int], bytes], budget: Budget) -> Iterator[bytes]:
+def chain(coders: Sequence[Coder], packed: Window, budget: Budget) -> Iterator[bytes]:
     """Apply the coders, in order, to packed bytes. Raises LimitExceeded."""
     pieces: Iterator[bytes] = iter(())
+    read: Callable[[int], bytes] = packed.read
     try:
-        for coder in coders:
-            pieces = _step(coder, read)
+        for number, coder in enumerate(coders):
+            pieces = _step(coder, read, partial(_applied, coders[:number], packed))
             if coder.method not in _OF_EQUAL_SIZE:
                 pieces = budget.pieces(pieces)
             read = Pieces(pieces).read1
@@ -124,7 +126,17 @@ def chain(coders: Sequence[Coder], read: Callable[[int], bytes], budget: Budget)
         raise Malformed(f"the properties of a coder are damaged: {told(error)}") from None
 
 
-def _step(coder: Coder, read: Callable[[int], bytes]) -> Iterator[bytes]:
+def _step(coder: Coder, read: Callable[[int], bytes], reopened: Callable[[], Callable[[int], bytes]] | None = None) -> Iterator[bytes]:
+    """Apply one coder to what `read` reads. With `reopened`, which reads the same once more, it gives everything before a damaged place."""
     if coder.method == _ZSTD:
         return iter(Zstd(read))
-    return pumped(METHODS[coder.method](coder.properties, coder.size), read, coder.size)
+    make = partial(METHODS[coder.method], coder.properties, coder.size)
+    return pumped(make(), read, coder.size, None if reopened is None else lambda: (make(), reopened()))
+
+
+def _applied(coders: Sequence[Coder], packed: Window) -> Callable[[int], bytes]:
+    """Return a function that reads what the coders make of the packed bytes. Each decodes once only, however many of them break."""
+    read: Callable[[int], bytes] = packed.again().read
+    for coder in coders:
+        read = Pieces(_step(coder, read)).read1
+    return read

@@ -73,12 +73,16 @@ class ArchivedFile(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The contents of the header. `ranges` are where it stands in the file, and `unread` are parts of it that say nothing about files."""
+    """The contents of the header. `ranges` are where it stands in the file, and `unread` are parts of it that say nothing about files.
+
+    `wrong` says which checksums do not match: then the contents may be wrong too.
+    """
 
     folders: list[Folder]
     files: list[ArchivedFile]
     ranges: list[tuple[int, int]]
     unread: list[bytes]
+    wrong: list[str]
 
 
 class _Cursor:
@@ -139,23 +143,24 @@ def _listing(file: BinaryIO, members: int, budget: Budget) -> Listing:
     size = file.seek(0, 2)
     file.seek(0)
     front = file.read(32)
-    if len(front) < 32 or zlib.crc32(front[12:]) != int.from_bytes(front[8:12], "little"):
-        raise ReadError("the archive's first header is damaged")
+    if len(front) < 32:
+        raise ReadError("the archive ends within its first header")
+    wrong = ["the checksum of the archive's first header is wrong"] * (zlib.crc32(front[12:]) != int.from_bytes(front[8:12], "little"))
     offset, length, crc = (int.from_bytes(front[at : at + 8], "little") for at in (12, 20, 28))
     if not length:
-        return Listing([], [], [(0, 32)], [])
+        return Listing([], [], [(0, 32)], [], wrong)
     if 32 + offset + length > size:
         raise ReadError("the archive ends early: its header, which belongs at the end, is missing")
     _bounded(length)
     data = Window(file, 32 + offset, length).read(length)
     if zlib.crc32(data) != crc:
-        raise ReadError("the header is damaged: its checksum is wrong")
+        wrong.append("the checksum of the header is wrong")
     ranges, unread = [(0, 32), (32 + offset, 32 + offset + length)], list[bytes]()
     for _ in range(4):  # a header may be packed several times
         cursor = _Cursor(data)
         kind = cursor.byte()
         if kind == _HEADER_ID:
-            return Listing(*_header(cursor, members, unread), ranges, unread)
+            return Listing(*_header(cursor, members, unread), ranges, unread, wrong)
         if kind != _ENCODED:
             break
         data, packed = _decoded(file, cursor, budget)
@@ -369,4 +374,4 @@ def _files(cursor: _Cursor, members: int, unread: list[bytes]) -> list[ArchivedF
 
 def unpacked(file: BinaryIO, folder: Folder, budget: Budget) -> Iterator[bytes]:
     """Yield the output of a folder in bounded pieces."""
-    return chain(folder.coders, Window(file, folder.start, folder.packed).read, budget)
+    return chain(folder.coders, Window(file, folder.start, folder.packed), budget)

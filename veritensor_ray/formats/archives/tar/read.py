@@ -137,7 +137,7 @@ class TarArchive:
         end = tail + len(self._file.read(max(0, self._at - tail)).rstrip(b"\x00"))  # without the padding
         if end > start:
             self._account.claim(start, end, "members")
-            yield Member(f"bytes {start} to {end}", cast("BinaryIO", Pieces(Window(self._file, start, end - start).pieces())))
+            yield Member(f"bytes {start} to {end}", cast("BinaryIO", Pieces(Window(self._file, start, end - start).pieces())), stray=True)
 
     def _headers_from(self, start: int) -> Iterator[int]:
         """Yield where blocks look like headers of today's dialects and have the right checksum."""

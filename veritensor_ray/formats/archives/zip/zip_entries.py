@@ -173,10 +173,12 @@ class ZipArchive:
             if (local := self._local(entry)) is not None:
                 behind = _DESCRIPTOR if (local.flags | entry.flags) & STREAMED else 0
                 taken.append((entry.offset, local.data + entry.packed + behind))
-                name = len(local.raw) if local.raw == entry.raw else 0  # the directory shows the same name
-                self._account.claim(entry.offset, entry.offset + LOCAL_SIZE + name, "structure")
+                if local.raw == entry.raw:  # otherwise, the header is not what the directory says
+                    self._account.claim(entry.offset, entry.offset + LOCAL_SIZE + len(local.raw), "structure")
                 if id(entry) in self._judged:  # all others, such as the type of a document, have not been read to their ends
                     self._account.claim(local.data, local.data + entry.packed, "members")
+                    if behind:
+                        self._claim_descriptor(entry, local.data + entry.packed)
         for begin, end in fixed_fields(self.directory, self.entries) if self.directory else ():
             self._account.claim(begin, end, "structure")
         at = 0
@@ -189,6 +191,19 @@ class ZipArchive:
         if at < self.size:
             self._account.claim(at, self.size, "members")
             yield from self._between(at, self.size, ghosts=True)
+
+    def _claim_descriptor(self, entry: ZipEntry, at: int) -> None:
+        """Claim the checksum and the sizes behind a streamed entry if they are those of the directory."""
+        self._file.seek(at)
+        found = self._file.read(_DESCRIPTOR)
+        for width in (4, 8):
+            parts = (
+                entry.crc.to_bytes(4, "little"),
+                *((size % (1 << 8 * width)).to_bytes(width, "little") for size in (entry.packed, entry.size)),
+            )
+            if found.startswith(whole := DESCRIPTOR + b"".join(parts)):
+                self._account.claim(at, at + len(whole), "structure")
+                return
 
     def _is_read_elsewhere(self) -> bool:
         """Return whether another format stands in front of the archive, whose reader claims what it has read."""
@@ -251,7 +266,7 @@ class ZipArchive:
         foreign = at == 0 and self._file.read(2) != b"PK"  # another format in front, which has been read as such
         self.report.notice("archive-prefix" if foreign else "hidden-bytes", f"bytes {at} to {end}")
         if not foreign or not self._front_read:
-            yield Member(f"bytes {at}-{end}", cast("BinaryIO", Pieces(Window(self._file, at, end - at).pieces())))
+            yield Member(f"bytes {at}-{end}", cast("BinaryIO", Pieces(Window(self._file, at, end - at).pieces())), stray=True)
         yield from self.report.take()
 
 

@@ -6,12 +6,12 @@ What is left are the space between buffers, batches that the footer does not nam
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from veritensor_ray.core import bounds
 from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.file_ranges import length
+from veritensor_ray.formats.common.flatbuffer import FlatFile, FlatTable
 
 _MAGIC = b"ARROW1"
 _CONTINUES = b"\xff\xff\xff\xff"
@@ -23,50 +23,16 @@ _DICTIONARIES, _BATCHES = 2, 3  # of the footer
 _BROKEN = (struct.error, ValueError, IndexError, OverflowError)
 
 
-class _FlatTable(NamedTuple):
-    """A table of FlatBuffers at a place in some bytes."""
-
-    data: bytes
-    at: int
-
-    def field(self, number: int) -> int | None:
-        """Return where a field stands."""
-        (back,) = struct.unpack_from("<i", self.data, self.at)
-        place = self.at - back
-        (size,) = struct.unpack_from("<H", self.data, _natural(place))
-        if 4 + 2 * number >= size:
-            return None
-        (offset,) = struct.unpack_from("<H", self.data, place + 4 + 2 * number)
-        return self.at + offset if offset else None
-
-    def number(self, number: int, form: str) -> int:
-        at = self.field(number)
-        return 0 if at is None else int(struct.unpack_from(form, self.data, at)[0])
-
-    def table(self, number: int) -> _FlatTable:
-        return _FlatTable(self.data, _followed(self.data, self.field(number)))
-
-    def structs(self, number: int, form: str) -> Iterator[tuple[int, ...]]:
-        """Yield the structs of a vector."""
-        if (at := self.field(number)) is not None:
-            start = _followed(self.data, at)
-            (count,) = struct.unpack_from("<I", self.data, start)
-            size = struct.calcsize(form)
-            if count * size > len(self.data):
-                raise ValueError("a vector is longer than its message")
-            yield from struct.iter_unpack(form, self.data[start + 4 : start + 4 + count * size])
-
-
 def _natural(value: int) -> int:
     if value < 0:
         raise ValueError("a place before the beginning")
     return value
 
 
-def _followed(data: bytes, at: int | None) -> int:
-    if at is None:
+def _needed(table: FlatTable | None) -> FlatTable:
+    if table is None:
         raise ValueError("a field is missing")
-    return at + int(struct.unpack_from("<I", data, at)[0])
+    return table
 
 
 def claim_stream(file: BinaryIO, account: ByteAccount) -> list[bytes]:
@@ -92,7 +58,7 @@ def claim_file(file: BinaryIO, account: ByteAccount) -> list[bytes]:
         size = int.from_bytes(_read(file, end - 10, 4), "little")
         start = _natural(end - 10 - size)
         data = _read(file, start, size)
-        footer = _FlatTable(data, _followed(data, 0))
+        footer = FlatTable.root(FlatFile(data))
         for offset in sorted({offset for number in (_DICTIONARIES, _BATCHES) for offset, _, _ in footer.structs(number, "<qi4xq")}):
             if offset >= at:  # a byte belongs to one message
                 at = _claim_message(file, account, offset, schemas)
@@ -119,15 +85,15 @@ def _claim_message(file: BinaryIO, account: ByteAccount, at: int, schemas: list[
         account.claim(at, start, "structure")
         return at
     data = _read(file, start, count)
-    message = _FlatTable(data, _followed(data, 0))
-    kind, body = message.number(_HEADER_TYPE, "<B"), start + count
-    end = body + _natural(message.number(_BODY, "<q"))
+    message = FlatTable.root(FlatFile(data))
+    kind, body = message.number(_HEADER_TYPE, 1, signed=False), start + count
+    end = body + _natural(message.number(_BODY, 8))
     if kind == _SCHEMA and not schemas:
         account.claim(at, body, "structure")
         schemas.append(data)
     elif only is None and kind in (_DICTIONARY, _BATCH):
         account.claim(at, start, "structure")
-        header = message.table(_HEADER)
-        for offset, much in (header.table(_DATA) if kind == _DICTIONARY else header).structs(_BUFFERS, "<qq"):
+        header = _needed(message.table(_HEADER))
+        for offset, much in (_needed(header.table(_DATA)) if kind == _DICTIONARY else header).structs(_BUFFERS, "<qq"):
             account.claim(body + _natural(offset), min(end, body + offset + _natural(much)), "text")
     return end

@@ -10,7 +10,6 @@ import base64
 import contextlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,19 +20,31 @@ import pyarrow.parquet as pq
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, as_read_error
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.columnar.arrow.arrow_cells import Cells, text_cells
 from veritensor_ray.formats.columnar.arrow.arrow_frames import claim_file, claim_stream
 from veritensor_ray.formats.columnar.arrow.arrow_residue import ArrowResidue
 from veritensor_ray.formats.columnar.blobs import Blobs, BlobValue
+from veritensor_ray.formats.columnar.column_numbers import (
+    WHOLE,
+    has_long_numbers,
+    matters,
+    may_be_personal,
+    number_texts,
+    reaches,
+    texts_in_numbers,
+)
 from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, member_name, offsets_of
 from veritensor_ray.formats.columnar.parquet.parquet_residue import ParquetResidue
 from veritensor_ray.formats.columnar.parquet.structure import Shared
 from veritensor_ray.formats.columnar.text_columns import as_bytes, has_text, is_binary, is_string, is_view, stretches
+from veritensor_ray.formats.columnar.viewed_columns import ViewedFile
 from veritensor_ray.formats.common.account import ByteAccount
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.column_paths import shorten
-from veritensor_ray.formats.common.personal_numbers import BELOW, LEAST
+from veritensor_ray.formats.common.personal_numbers import LEAST, named_least
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.utf8 import utf8
+from veritensor_ray.formats.json.speakers import CONVERSATIONS
 from veritensor_ray.formats.json.value_tree import is_text
 from veritensor_ray.formats.residue.known_text import KnownText
 from veritensor_ray.formats.residue.strings import VIEW, strings
@@ -92,23 +103,26 @@ def _size(file: BinaryIO) -> int:
 
 
 def read_parquet(source: Source) -> Iterator[Item]:
-    """Read one row group at a time. `row` counts from the beginning of the file, even in a part of it."""
+    """Read one row group at a time. `row` counts from the beginning of the file, even in a part of it, and even if rows are deleted."""
     blobs = _Values(source)
     try:
         file = pq.ParquetFile(source.file, pre_buffer=False, buffer_size=1 << 20)
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
-        columns = [name for name in file.schema_arrow.names if is_read(file.schema_arrow.field(name).type)]
+        viewed = ViewedFile(source.view, file.schema_arrow, file.metadata.num_rows)
+        columns = [name for name in file.schema_arrow.names if is_read(file.schema_arrow.field(name).type) and viewed.shows(name)]
         row = sum(file.metadata.row_group(g).num_rows for g in range(groups.start))
         unread = ParquetResidue(source.file, source.account, source.budget)
         if source.first_part:
             yield from unread.claim()
+            yield from viewed.beside()
         for group in groups if columns else ():
-            beside = unread.group(group)
+            beside = unread.group(group, viewed.shows)
             for batch in _batches(file, Shared(source.file), group, columns):
                 beside.see(batch)
-                yield from _read_batch(batch, row, blobs)
+                shown, rows = viewed.shown(batch, row)
+                yield from _read_batch(shown, rows, blobs)
                 row += batch.num_rows
-                source.counts.rows += batch.num_rows
+                source.counts.rows += shown.num_rows
             unread.leave(beside)
         yield from unread.rest()
         if not columns:
@@ -174,7 +188,8 @@ def _read_batches(
                 yield from _beside_names(claim(source.file, source.account) if source.file.seekable() else [], batch)
                 continue
             yield from dead.see(batch)
-            yield from _read_batch(batch, row, blobs)
+            yield from _letters(batch)
+            yield from _read_batch(batch, np.arange(row, row + batch.num_rows, dtype=np.int64), blobs)
             row += batch.num_rows
             source.counts.rows += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -203,6 +218,13 @@ def _described(fields: Iterable[pa.Field], metadata: Mapping[bytes, bytes] | Non
         yield from _described((inner.field(i) for i in range(inner.num_fields)), field.metadata)
 
 
+def _letters(batch: pa.RecordBatch) -> Iterator[Block]:
+    """Yield the texts that the bytes of numbers spell."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if found := list(texts_in_numbers(column)):
+            yield Block(found, column=shorten(name), view=VIEW)
+
+
 def _ipc_batches(opener: Any, source: Source) -> Iterator[pa.RecordBatch | pa.Schema]:
     reader = opener(source.file)
     for batch in (reader.get_batch(i) for i in range(reader.num_record_batches)) if hasattr(reader, "get_batch") else reader:
@@ -229,17 +251,14 @@ def validate_column(column: pa.Array) -> None:
 
 
 def is_read(kind: pa.DataType) -> bool:
-    """Return whether values of a column are read: text in any depth, and whole numbers, except in lists, which are rarely about persons."""
+    """Return whether values of a column are read: text in any depth, and numbers, except for short ones in lists."""
     if pa.types.is_struct(kind):
         return any(is_read(kind.field(i).type) for i in range(kind.num_fields))
-    return _is_number(kind) or has_text(kind)
+    return _is_number(kind) or has_text(kind) or has_long_numbers(kind)
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return bool(kind in _WHOLE or pa.types.is_decimal128(kind))
-
-
-_WHOLE = (pa.int64(), pa.uint64(), pa.int32(), pa.uint32())
+    return bool(kind in WHOLE or kind == pa.float64() or pa.types.is_decimal128(kind))
 
 
 def _metadata(schema: pa.Schema, more: Iterable[str] = ()) -> Iterator[Item]:
@@ -278,15 +297,14 @@ def _of_fields(fields: Iterable[pa.Field]) -> Iterator[str]:
         yield from _of_fields(kind.field(i) for i in range(kind.num_fields))
 
 
-def _read_batch(batch: pa.RecordBatch, row: int, blobs: _Values) -> Iterator[Item]:
+def _read_batch(batch: pa.RecordBatch, rows: Any, blobs: _Values) -> Iterator[Item]:
     for first in range(0, batch.num_rows, _PIECE_ROWS):
-        piece = batch.slice(first, _PIECE_ROWS)
-        rows = np.arange(row + first, row + first + piece.num_rows, dtype=np.int64)
+        piece, here = batch.slice(first, _PIECE_ROWS), Cells(rows[first : first + _PIECE_ROWS])
         for name, column in zip(piece.schema.names, piece.columns, strict=True):
-            yield from _leaves(column, shorten(name), rows, blobs)  # it is repeated for every value of a list
+            yield from _leaves(column, shorten(name), here, blobs)  # it is repeated for every value of a list
 
 
-def _pieces(column: pa.Array, path: LeafPath, rows: Any, each: int) -> Iterator[tuple[pa.Array, LeafPath, Any]]:
+def _pieces(column: pa.Array, path: LeafPath, rows: Cells, each: int) -> Iterator[tuple[pa.Array, LeafPath, Cells]]:
     """Yield the column in pieces of a few megabytes. `each` is the maximum length of a value."""
     step = max(1, _PIECE_BYTES // max(1, each))
     for first in range(0, len(column), step):
@@ -307,35 +325,36 @@ def _longest(values: pa.Array) -> int:
     return int(values.nbytes)
 
 
-def _leaves(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Iterator[Item]:
-    """Yield blocks for the text leaves below `column`. `rows` has the file row of each of its values."""
+def _leaves(column: pa.Array, path: LeafPath, rows: Cells, blobs: _Values, turns: bool = False) -> Iterator[Item]:
+    """Yield blocks for the text leaves below `column`. `rows` has the file row of each of its values, which may be `turns` of conversations."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         yield from _leaves(column.storage, path, rows, blobs) if has_text(kind) else ()
     elif pa.types.is_fixed_size_binary(kind):
         yield from _leaves(column.cast(pa.binary()), path, rows, blobs)
     elif pa.types.is_dictionary(kind):
-        for piece, some, here in _pieces(column, path, rows, _longest(column.dictionary)) if has_text(kind.value_type) else ():
+        for piece, some, here in _pieces(column, path, rows, _longest(column.dictionary)) if matters(column) else ():
             yield from _leaves(piece.dictionary_decode(), some, here, blobs)
     elif _is_number(kind):
         yield from _numbers(column, path, rows, blobs)
     elif pa.types.is_struct(kind):
+        said = text_cells(column, rows) if turns else {}
         for i in range(kind.num_fields):
-            yield from _leaves(pc.struct_field(column, i), field_path(path, kind.field(i)), rows, blobs)
+            yield from _leaves(pc.struct_field(column, i), field_path(path, kind.field(i)), said.get(i, rows), blobs)
     elif pa.types.is_map(kind):
-        yield from _leaves(*map_entries(column, path, rows), blobs)
+        yield from _leaves(*map_entries(column, path, rows), blobs) if matters(column) else ()
     elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
         each = _longest(column.values) * int(pc.max(pc.list_value_length(column)).as_py() or 0)
         for piece, some, here in _pieces(column, path, rows, each) if has_text(kind.value_type) else ():
             yield from _leaves(_as_list(piece), some, here, blobs)
     elif pa.types.is_run_end_encoded(kind):
-        for piece, some, here in _pieces(column, path, rows, _longest(column.values)) if has_text(kind.value_type) else ():
+        for piece, some, here in _pieces(column, path, rows, _longest(column.values)) if matters(column) else ():
             yield from _leaves(pc.run_end_decode(piece), some, here, blobs)
     elif pa.types.is_union(kind):
         yield from _union(column, path, rows, blobs)
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        if has_text(kind.value_type):
-            yield from _leaves(*list_items(column, path, rows), blobs)
+        if matters(column):
+            yield from _leaves(*list_items(column, path, rows), blobs, isinstance(path, str) and path in CONVERSATIONS)
     elif is_view(kind):
         for piece, some, here in _pieces(column, path, rows, _longest(column)):
             yield from _leaves(piece.cast(pa.string() if is_string(kind) else pa.binary()), some, here, blobs)
@@ -348,28 +367,26 @@ def _leaves(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Iter
             raise error
 
 
-def _read(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Iterator[Item]:
+def _read(column: pa.Array, path: LeafPath, rows: Cells, blobs: _Values) -> Iterator[Item]:
     """Yield blocks of strings, or the content of binary values."""
     if is_binary(column.type):
         yield from blobs.read(_binary(column, path, rows))
         return
     valid = column.is_valid()
     texts, bad = utf8(column.cast(pa.string()).filter(valid))
-    yield Block(texts, row=pa.array(rows).filter(valid), column=_filter(path, valid))
+    speakers = rows.speakers()
+    said = None if speakers is None else speakers.filter(valid)
+    yield Block(texts, row=pa.array(rows.numbers).filter(valid), column=_filter(path, valid), speaker=said)
     if bad:
         yield Gap(f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"column {_first(path)}", count=bad)
 
 
-def _numbers(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Iterator[Item]:
+def _numbers(column: pa.Array, path: LeafPath, rows: Cells, blobs: _Values) -> Iterator[Item]:
     """Yield a block of the whole numbers that may be about a person."""
     blobs.count(column)
-    least = pa.scalar(Decimal(LEAST)) if pa.types.is_decimal(column.type) else pa.scalar(LEAST, column.type)
-    wanted = pc.fill_null(pc.greater_equal(column, least), False)
-    texts = pc.replace_substring_regex(column.filter(wanted).cast(pa.string()), r"\.0*$", "")
-    whole = pc.match_substring_regex(texts, rf"^\d{{1,{len(str(BELOW)) - 1}}}$")
-    if len(texts):
-        some = _filter(path, wanted)
-        yield Block(texts.filter(whole), row=pa.array(rows).filter(wanted).filter(whole), column=_filter(some, whole))
+    named = named_least(path) if isinstance(path, str) else None
+    if reaches(column, named or LEAST) and pc.any(wanted := may_be_personal(column, named)).as_py():
+        yield Block(number_texts(column.filter(wanted)), row=pa.array(rows.numbers).filter(wanted), column=_filter(path, wanted))
 
 
 def _as_list(views: pa.Array) -> pa.Array:
@@ -377,7 +394,7 @@ def _as_list(views: pa.Array) -> pa.Array:
     return pa.LargeListArray.from_arrays(offsets_of(views, pa.int64()), pc.list_flatten(views))
 
 
-def _union(column: pa.Array, path: LeafPath, rows: Any, blobs: _Values) -> Iterator[Item]:
+def _union(column: pa.Array, path: LeafPath, rows: Cells, blobs: _Values) -> Iterator[Item]:
     """Read a union column, in which each value has one of several types, one type at a time."""
     codes = column.type_codes.to_numpy()
     for i in range(column.type.num_fields):
@@ -398,7 +415,7 @@ def _filter(path: LeafPath, mask: pa.Array) -> LeafPath:
     return path if isinstance(path, str) else path.filter(mask)
 
 
-def _binary(column: pa.Array, path: LeafPath, rows: Any) -> Iterator[BlobValue]:
-    for value, row, label in zip(column, rows.tolist(), labels(path, column).to_pylist(), strict=True):
+def _binary(column: pa.Array, path: LeafPath, rows: Cells) -> Iterator[BlobValue]:
+    for value, row, label in zip(column, rows.numbers.tolist(), labels(path, column).to_pylist(), strict=True):
         if data := value.as_py():
             yield BlobValue(data, row, label, member_name(row, label))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
@@ -15,6 +14,7 @@ from veritensor_ray.formats.columnar.arrow.read import validate_column
 from veritensor_ray.formats.columnar.table_metadata import PANDAS, changed_metadata, is_stripped, shorter_index
 from veritensor_ray.formats.columnar.text_columns import has_text, is_text_type, is_view
 from veritensor_ray.formats.common.file_ranges import copy_range
+from veritensor_ray.formats.common.flatbuffer import FlatFile, FlatTable
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
@@ -189,36 +189,17 @@ class _BatchRewriter:
             for message in pa.ipc.MessageReader.open_stream(self._source.file):
                 if message.type == "record batch":
                     return _described(message.metadata.to_pybytes())
-        except (*_DECODING, struct.error, IndexError):
+        except _DECODING:
             pass  # it is only written in another way
         return None, None
 
 
 def _described(data: bytes) -> tuple[int | None, str | None]:
     """Return the version and the codec in a message, which is a FlatBuffers table."""
-    (root,) = struct.unpack_from("<I", data)
-    version = _field(data, root, 0)
-    header = _table(data, root, 2)
-    compression = _table(data, header, 3) if header else None
-    codec = _field(data, compression, 0) if compression else None
-    number = data[codec] if codec else 0
-    return (struct.unpack_from("<h", data, version)[0] if version else 0), (_CODECS.get(number) if compression else None)
-
-
-def _field(data: bytes, table: int, number: int) -> int | None:
-    """Return where a field of a table is; None if it has its default."""
-    (back,) = struct.unpack_from("<i", data, table)
-    (size,) = struct.unpack_from("<H", data, table - back)
-    if 4 + 2 * number >= size:
-        return None
-    (offset,) = struct.unpack_from("<H", data, table - back + 4 + 2 * number)
-    return table + offset if offset else None
-
-
-def _table(data: bytes, table: int, number: int) -> int | None:
-    """Return where the table is that a field refers to."""
-    place = _field(data, table, number)
-    return None if place is None else place + int(struct.unpack_from("<I", data, place)[0])
+    message = FlatTable.root(FlatFile(data))
+    header = message.table(2)
+    compression = header.table(3) if header else None
+    return message.number(0, 2), (_CODECS.get(compression.number(0, 1)) if compression else None)
 
 
 def _shares(kind: pa.DataType) -> bool:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from veritensor_ray.core.errors import Malformed
+from veritensor_ray.formats.common.personal_numbers import number_text
 from veritensor_ray.formats.records.protobuf import varint
 
 _NODES = 20_000
 _SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 _NUMBER = 16  # bytes of the longest number
+_PERSONAL = 3  # bytes of the shortest number that may be about a person
 _NUMBERS = ("decimal", "duration", "uuid")  # logical types of bytes that hold no text
 
 Step = Callable[[bytes, int, "RecordTexts"], int]
@@ -127,7 +129,7 @@ class Compiler:
 def _primitive(name: str, path: str) -> Step | None:
     if name in _SIZES:
         return _fixed(_SIZES[name], None)
-    return {"int": _long, "long": _long, "string": _string(path), "bytes": _bytes(path)}.get(name)
+    return {"int": _long, "long": _personal(path), "string": _string(path), "bytes": _bytes(path)}.get(name)
 
 
 def _long(data: bytes, at: int, _: RecordTexts) -> int:
@@ -136,6 +138,18 @@ def _long(data: bytes, at: int, _: RecordTexts) -> int:
             return at + 1
         at += 1
     raise Malformed("a number has no end")
+
+
+def _personal(path: str) -> Step:
+    """Skip a number, and give it as a text if it may be about a person."""
+
+    def step(data: bytes, at: int, found: RecordTexts) -> int:
+        end = _long(data, at, found)
+        if end - at >= _PERSONAL and (text := number_text(number(data, at)[0], path)):
+            found.text(text.encode(), path)
+        return end
+
+    return step
 
 
 def _string(path: str) -> Step:

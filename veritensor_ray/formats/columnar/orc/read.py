@@ -305,7 +305,7 @@ class _StripeReader:
                 with contextlib.suppress(*_BROKEN, LimitExceeded):  # what has a fault here is left to the residue
                     if kind == _ROW_INDEX:
                         self._row_index(column, at, length)
-                    account.claim(at, min(at + length, foot), "text" if column in self._wanted else "values")
+                    account.claim(at, min(at + length, foot), "text" if column in self._wanted else "packed")
                 at += length
             else:
                 stripe.encodings.append((about.get(1, 0), about.get(2, 0)))

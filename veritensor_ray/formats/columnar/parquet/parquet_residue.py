@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import compress
 from typing import Any, BinaryIO
 
@@ -21,7 +21,7 @@ from veritensor_ray.formats.columnar.parquet import parquet_file as parts
 from veritensor_ray.formats.columnar.parquet.structure import footer
 from veritensor_ray.formats.columnar.parquet.thrift import Struct, Thrift
 from veritensor_ray.formats.columnar.text_columns import has_text
-from veritensor_ray.formats.common.account import ByteAccount
+from veritensor_ray.formats.common.account import ByteAccount, Reading
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.file_ranges import length
 from veritensor_ray.formats.residue.hidden import hidden
@@ -94,7 +94,8 @@ class ParquetResidue:
             meta = chunk[parts.META]
             start, size = parts.ParquetFile.extent(meta)
             if 0 < start <= start + size <= self._size:
-                self._account.claim(start, start + size, "text" if meta[parts.TYPE] in (parts.BYTES, parts.FIXED) else "values")
+                numbers: Reading = "packed" if meta[parts.CODEC] else "values"
+                self._account.claim(start, start + size, "text" if meta[parts.TYPE] in (parts.BYTES, parts.FIXED) else numbers)
             for at, much in (
                 (parts.OFFSET_INDEX, parts.OFFSET_INDEX_SIZE),
                 (parts.COLUMN_INDEX, parts.COLUMN_INDEX_SIZE),
@@ -106,12 +107,15 @@ class ParquetResidue:
         except _BROKEN:
             return
 
-    def group(self, number: int) -> GroupResidue:
-        """Return what a row group holds, to be compared with its rows."""
+    def group(self, number: int, shows: Callable[[str], bool]) -> GroupResidue:
+        """Return what a row group holds, to be compared with its rows. Columns that are not shown are left out."""
+        hidden = {
+            leaf for name, field in self._fields.items() if not shows(name) for leaf in range(field.first, field.first + len(field.leaves))
+        }
         found: dict[int, tuple[set[bytes], set[bytes]]] = {}
         if number < len(self._groups):
             for leaf, chunk in enumerate(self._groups[number][: len(self._leaves)]):
-                if self._leaves[leaf].type in (parts.BYTES, parts.FIXED):
+                if self._leaves[leaf].type in (parts.BYTES, parts.FIXED) and leaf not in hidden:
                     found[leaf] = self._beside(chunk, self._leaves[leaf])
         return GroupResidue(self._fields, found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from itertools import islice
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.segments import Gap
@@ -18,16 +19,31 @@ _MOST = bounds.OLE_PICTURES
 def pictures(data: bytes, part: str) -> Iterator[Member | Gap]:
     """Yield the PNG and JPEG files that follow an image record's header."""
     found = 0
-    for magic, extension in _MAGICS:
-        at = data.find(magic)
-        while at >= 0 and found < _MOST:
-            size = _size(data, at)
-            if size:
-                found += 1
-                yield Member(f"{part} {found}.{extension}", io.BytesIO(data[at : at + size]))
-            at = data.find(magic, at + max(1, size))
+    for found, (start, end, extension) in enumerate(_places(data), 1):  # how many there are
+        yield Member(f"{part} {found}.{extension}", io.BytesIO(data[start:end]))
     if found >= _MOST:
         yield Gap(f"only the first {_MOST} images were read", bound="ole_pictures")
+
+
+def without_pictures(data: bytes) -> bytes:
+    """Return the bytes with zeros in place of the files that `pictures` yields."""
+    rest = bytearray(data)
+    for start, end, _ in _places(data):
+        rest[start:end] = bytes(end - start)
+    return bytes(rest)
+
+
+def _places(data: bytes) -> Iterator[tuple[int, int, str]]:
+    return islice(_all_places(data), _MOST)
+
+
+def _all_places(data: bytes) -> Iterator[tuple[int, int, str]]:
+    for magic, extension in _MAGICS:
+        at = data.find(magic)
+        while at >= 0:
+            if size := _size(data, at):
+                yield at, at + size, extension
+            at = data.find(magic, at + max(1, size))
 
 
 def _size(data: bytes, at: int) -> int:

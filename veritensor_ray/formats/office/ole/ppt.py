@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import BinaryIO, cast
 
@@ -148,6 +149,9 @@ def _object(body: bytes, compressed: int, name: str, budget: Budget) -> Iterator
     """Yield an embedded OLE file, which may contain the presentation's macros."""
     file: BinaryIO = io.BytesIO(body)
     if compressed == 1:
-        file.seek(4)
-        file = cast("BinaryIO", Pieces(budget.pieces(pumped(Inflate(15), file.read))))
+        file = cast("BinaryIO", Pieces(budget.pieces(pumped(*_inflating(body), again=partial(_inflating, body)))))
     yield Member(name, file)
+
+
+def _inflating(body: bytes) -> tuple[Inflate, Callable[[int], bytes]]:
+    return Inflate(15), io.BytesIO(body[4:]).read

@@ -17,6 +17,7 @@ from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.office.ole import doc, ppt, vba, xls
 from veritensor_ray.formats.office.ole.compound import Compound, shown
 from veritensor_ray.formats.office.ole.default_password import unlocked
+from veritensor_ray.formats.office.ole.old_pictures import without_pictures
 from veritensor_ray.formats.office.ole.ole_packages import native
 from veritensor_ray.formats.office.ole.ole_properties import SUMMARIES, property_texts
 from veritensor_ray.formats.office.ole.unsaid_strings import GivenWords, odd_names
@@ -30,7 +31,7 @@ _SERVICE = frozenset(
 )
 _LOCKABLE = frozenset({"encryptedpackage", "workbook", "book"})
 _OWN = frozenset({"worddocument", "0table", "1table", "data", "workbook", "book", "powerpoint document", "pictures"})
-_STRINGS = (_SERVICE | _OWN) - {"data", "pictures"}  # which no reader gives as files; pictures have no strings
+_WITH_PICTURES = frozenset({"data", "pictures"})
 _Read = Callable[[dict[str, str], Callable[[str], bytes], str], Iterator[Item]]
 _BODIES = frozenset(
     {"worddocument", "workbook", "book", "\x01ole10native", "package"}
@@ -80,9 +81,19 @@ def read_ole(source: Source) -> Iterator[Item]:
             words.add(item.texts)
         yield item
     for compound in opened:
-        paths = (path for path in compound.paths if path.rpartition("/")[2].lower() in _STRINGS)
-        yield from words.unsaid(paths, compound.open, shown, compound.budget)
+        paths = (path for path in compound.paths if _name(path) in _SERVICE | _OWN)  # which no reader gives as files
+        yield from words.unsaid(paths, partial(_without_pictures, compound), shown, compound.budget)
         yield from odd_names(compound.paths, shown)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2].lower()
+
+
+def _without_pictures(compound: Compound, path: str) -> bytes:
+    """Return a stream without the pictures that are files of their own."""
+    data = compound.open(path)
+    return without_pictures(data) if _name(path) in _WITH_PICTURES else data
 
 
 def _read(source: Source, opened: list[Compound]) -> Iterator[Item]:

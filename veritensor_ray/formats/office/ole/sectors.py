@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from veritensor_ray.formats.common.account import ByteAccount
@@ -23,38 +23,51 @@ def claim_sectors(ole: Any, account: ByteAccount) -> None:
     """Claim what belongs to an OLE file that the library has opened."""
     fat, size, taken = ole.fat, ole.sectorsize, _TakenSectors(set(), set())
     account.claim(0, _HEADER, "structure")
-    for sector in _tables(ole):
-        account.claim((sector + 1) * size, (sector + 2) * size, "structure")
-    for first in (ole.first_dir_sector, ole.first_mini_fat_sector):
-        is_directory = first == ole.first_dir_sector
-        for number, at in enumerate(_offsets(fat, first, size, taken)):
-            if not is_directory:
-                account.claim(at, at + size, "structure")
-                continue
-            for place in range(0, size, _ENTRY):
-                entry = number * (size // _ENTRY) + place // _ENTRY
-                if entry < len(ole.direntries) and ole.direntries[entry] is not None:
-                    account.claim(at + place, at + place + _ENTRY, "structure")
+    tables, further = _tables(ole)
+    for number, at in enumerate(_offsets(fat, ole.first_dir_sector, size, taken)):
+        for place in range(0, size, _ENTRY):
+            entry = number * (size // _ENTRY) + place // _ENTRY
+            if entry < len(ole.direntries) and ole.direntries[entry] is not None:
+                account.claim(at + place, at + place + _ENTRY, "structure")
+    small_table = list(_offsets(fat, ole.first_mini_fat_sector, size, taken))
     mini = list(_offsets(fat, ole.root.isectStart, size, taken))
     ole.loadminifat()
     for entry in ole.direntries:
         if entry is not None and entry.entry_type == _STREAM:
             for start, end in _ranges(ole, entry, mini, taken):
                 account.claim(start, end, "text")
+    for sector in further:
+        account.claim((sector + 1) * size, (sector + 2) * size, "structure")
+    _claim_numbers([(sector + 1) * size for sector in tables], size, taken.sectors.union(tables, further), account)
+    _claim_numbers(small_table, size, taken.pieces, account)
 
 
-def _tables(ole: Any) -> Iterator[int]:
-    """Yield the sectors of the table of sectors, and those that list further ones of these."""
+def _claim_numbers(table: Sequence[int], size: int, used: Iterable[int], account: ByteAccount) -> None:
+    """Claim, in a table whose sectors begin at these offsets, the numbers of the sectors in use. The others say nothing."""
+    each, first, last = size // 4, 0, 0  # numbers in a sector, and the range of those that follow each other
+    for number in [*sorted(used), _LAST]:
+        if number == last and number % each:
+            last += 1
+            continue
+        if first < last and first // each < len(table):
+            at = table[first // each] + 4 * (first % each)
+            account.claim(at, at + 4 * (last - first), "structure")
+        first, last = number, number + 1
+
+
+def _tables(ole: Any) -> tuple[list[int], list[int]]:
+    """Return the sectors of the table of sectors, and those that list further ones of these."""
     ole.fp.seek(_HEADER)
     listed = _numbers(ole.fp.read(4 * _LISTED))
-    yield from (one for one in listed[: ole.num_fat_sectors] if one < _LAST)
+    tables, further = [one for one in listed[: ole.num_fat_sectors] if one < _LAST], list[int]()
     following, left = ole.first_difat_sector, min(ole.num_difat_sectors, len(ole.fat))
     while following < _LAST and left > 0:
-        yield following
+        further.append(following)
         ole.fp.seek((following + 1) * ole.sectorsize)
         numbers = _numbers(ole.fp.read(ole.sectorsize))
-        yield from (one for one in numbers[:-1] if one < _LAST)
+        tables += [one for one in numbers[:-1] if one < _LAST]
         following, left = numbers[-1] if numbers else _LAST, left - 1
+    return tables, further
 
 
 def _numbers(data: bytes) -> list[int]:

@@ -1,0 +1,137 @@
+"""Shows batches of a data file as the snapshot of a table has them: its columns by its names, and no deleted rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.core.table_view import Mask, TableColumn, TableView
+from veritensor_ray.formats.columnar.leaf_paths import offsets_of
+from veritensor_ray.formats.common.column_paths import shorten
+
+_FIELD_ID = b"PARQUET:field_id"
+_NOT_SHOWN = 20  # columns that a gap names
+
+
+class ViewedFile:
+    """A data file in a table. Without a view, everything is shown as it is."""
+
+    def __init__(self, view: TableView | None, schema: pa.Schema, rows: int) -> None:
+        self._view, self._schema, self._rows = view, schema, rows
+        self._columns = _matched(view.columns, list(schema)) if view else {}
+
+    def shows(self, name: str) -> bool:
+        """Return whether a column of the file is part of the table."""
+        return self._view is None or name in self._columns
+
+    def shown(self, batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, Any]:
+        """Return a batch that begins at a row of the file without what is not shown, and the rows of the file that are left."""
+        rows = np.arange(first, first + batch.num_rows, dtype=np.int64)
+        if self._view is None:
+            return batch, rows
+        living = self._view.living(first, batch.num_rows)
+        if not living.all():
+            batch, rows = _kept(batch, living), rows[living]
+        seen = [self._columns[name] for name in batch.schema.names]
+        columns = [_projected(column, one) for column, one in zip(batch.columns, seen, strict=True)]
+        return pa.RecordBatch.from_arrays(columns, [one.name for one in seen]) if columns else batch, rows
+
+    def beside(self) -> Iterator[Block | Gap]:
+        """Yield the values that all rows share, once for the file, and what is in the file but not in the table."""
+        if self._view is None:
+            return
+        hidden = self._view.hidden
+        if self._view.constants and hidden < self._rows:
+            names, values = zip(*self._view.constants, strict=True)
+            yield Block(list(values), column=[shorten(name) for name in names])
+        if hidden:
+            yield _left_out(
+                f"{hidden:,} deleted rows are still in the file: they were not read, and its bytes as a whole were not searched", hidden
+            )
+        if others := list(_others(self._view.columns, list(self._schema), "")):
+            named = ", ".join(others[:_NOT_SHOWN])
+            yield _left_out(f"columns that are not in the table's snapshot were not read: {named}", len(others))
+
+
+def _kept(batch: pa.RecordBatch, living: Mask) -> pa.RecordBatch:
+    """Return some rows of a batch. They are cut out and put together, since pyarrow cannot filter views."""
+    edges = np.flatnonzero(np.diff(living, prepend=False, append=False)).reshape(-1, 2)
+    return pa.concat_batches([batch.slice(0, 0), *(batch.slice(first, end - first) for first, end in edges.tolist())])
+
+
+def _left_out(reason: str, count: int) -> Gap:
+    return Gap(reason, count=count, coverage=ReasonCode.HIDDEN_BY_SNAPSHOT, code=ReasonCode.HIDDEN_BY_SNAPSHOT)
+
+
+def _matched(columns: Sequence[TableColumn], fields: Sequence[pa.Field]) -> dict[str, TableColumn]:
+    """Return the columns of a table by their names in the file."""
+    numbers = {one.number: one for one in columns if one.number is not None}
+    names = {one.stored: one for one in columns}
+    found = {}
+    for field in fields:
+        number = (field.metadata or {}).get(_FIELD_ID, b"")
+        column = numbers.get(int(number)) if numbers and number.isdigit() else names.get(field.name)
+        if column is not None:
+            found[field.name] = column
+    return found
+
+
+def _others(columns: Sequence[TableColumn], fields: Sequence[pa.Field], above: str) -> Iterator[str]:
+    """Yield the paths of fields that the table does not have, in any depth."""
+    known = _matched(columns, fields)
+    for field in fields:
+        if field.name not in known:
+            yield f"{above}{shorten(field.name)}"
+        else:
+            yield from _others_inside(field.type, known[field.name], f"{above}{shorten(field.name)}.")
+
+
+def _others_inside(kind: pa.DataType, shape: TableColumn, above: str) -> Iterator[str]:
+    if pa.types.is_struct(kind):
+        yield from _others(shape.inner, list(kind), above)
+    elif shape.inner and (pa.types.is_map(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        for inner, one in zip((kind.key_type, kind.item_type) if pa.types.is_map(kind) else (kind.value_type,), shape.inner, strict=False):
+            yield from _others_inside(inner, one, above)
+
+
+def _projected(column: pa.Array, shape: TableColumn) -> pa.Array:
+    """Return a column with the fields of its structs as the table has them, in any depth."""
+    if not _differs(column.type, shape):
+        return column
+    kind, mask = column.type, column.is_null() if column.null_count else None
+    if pa.types.is_struct(kind):
+        seen = _matched(shape.inner, list(kind))
+        children = [(seen[field.name], pc.struct_field(column, i)) for i, field in enumerate(kind) if field.name in seen]
+        arrays = [_projected(array, one) for one, array in children]
+        fields = [pa.field(one.name, array.type) for (one, _), array in zip(children, arrays, strict=True)]
+        return pa.StructArray.from_arrays(arrays, fields=fields, mask=mask) if fields else pa.nulls(len(column))
+    if pa.types.is_map(kind):
+        entries = column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
+        inner = pc.list_flatten(entries)
+        keys, values = (_projected(pc.struct_field(inner, i), shape.inner[i]) for i in range(2))
+        return pa.MapArray.from_arrays(offsets_of(column, pa.int32()), keys, values, mask=mask)
+    made, width = (pa.LargeListArray, pa.int64()) if pa.types.is_large_list(kind) else (pa.ListArray, pa.int32())
+    return made.from_arrays(offsets_of(column, width), _projected(pc.list_flatten(column), shape.inner[0]), mask=mask)
+
+
+def _differs(kind: pa.DataType, shape: TableColumn) -> bool:
+    """Return whether a type has structs whose fields the table calls otherwise, or does not have."""
+    if pa.types.is_struct(kind):
+        seen = _matched(shape.inner, list(kind))
+        return len(seen) < kind.num_fields or any(
+            field.name != seen[field.name].name or _differs(field.type, seen[field.name]) for field in kind
+        )
+    if pa.types.is_map(kind):
+        return len(shape.inner) == 2 and (_differs(kind.key_type, shape.inner[0]) or _differs(kind.item_type, shape.inner[1]))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return len(shape.inner) == 1 and _differs(kind.value_type, shape.inner[0])
+    return False
+
+
+__all__ = ["ViewedFile"]

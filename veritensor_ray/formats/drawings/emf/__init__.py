@@ -1,0 +1,1 @@
+"""Enhanced metafiles (EMF), with the records of EMF+ in their comments."""
