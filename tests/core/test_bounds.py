@@ -24,7 +24,7 @@ PIECES = {
     "PORTION", "DICTIONARIES", "BEAT",  # of what is rewritten at once
     "MEMORY", "HEADER",  # what a format may take or say of itself before it is recognized
     "HASHED",  # salts of hashes
-    "LEAST", "BELOW",  # whole numbers that may be cards or accounts
+    "LEAST", "LEAST_NAMED", "BELOW",  # whole numbers that may be cards or accounts
     "SCRIPTS", "SPACELESS", "LAST", "LAST_ROW", "MAX32", "ALL", "MASK", "POLYNOMIAL", "GENERATOR", "TORCH_MAGIC", "LARGEST",  # numbers of formats
 }  # fmt: skip
 # These read what the user imports, and nothing of a corpus.
@@ -88,3 +88,17 @@ def test_every_setting_that_is_a_bound_says_what_it_bounds(section: type[Limits]
 
 def test_the_documentation_is_the_table() -> None:
     assert (ROOT / "docs" / "bounds.md").read_text() == bounds.page(), "python -m veritensor_ray.core.bounds > docs/bounds.md"
+
+
+def test_each_name_of_a_bound_is_given_once() -> None:
+    tree = ast.parse((PACKAGE / "core/bounds.py").read_text())
+    rows = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "_fixed"
+    ]
+    for names in (
+        [ast.unparse(row.targets[0]) for row in rows],
+        [ast.unparse(row.value.args[0]) for row in rows if isinstance(row.value, ast.Call)],
+    ):
+        assert len(names) == len(set(names)) > 100

@@ -60,6 +60,11 @@ def test_owned_pieces_put_together_are_the_text(texts: list[str], overlap: int) 
     assert [found.get(row, "") for row in range(len(texts))] == texts
 
 
+@pytest.mark.parametrize("speakers", [["user", None], pa.array(["user", None])], ids=["list", "array"])
+def test_each_piece_of_a_long_turn_has_its_speaker(speakers: Any) -> None:
+    assert rows(Block(["x" * 9000, "short"], speaker=speakers), "speaker") == [("user",), ("user",), ("user",), (None,)]
+
+
 @pytest.mark.parametrize("texts", [["x" * 9000, "short"], pa.array(["x" * 9000, "short"])], ids=["list", "array"])
 def test_cutting_keeps_place_and_names(texts: Any) -> None:
     block = Block(texts, row=pa.array([5, 6]), column=["a", "b"], page=2, part="p", view="hidden", decoded_via="gzip")
@@ -162,6 +167,7 @@ def blocks(draw: st.DrawFn) -> Block:
         images=[b"png"] * count if images else None,
         origins=draw(st.none() | st.lists(st.lists(origin, max_size=3), min_size=count, max_size=count)),
         notice=field(NAMES),
+        speaker=field(NAMES, pa.string()),
     )
 
 
@@ -173,7 +179,21 @@ def plainly(block: Block, identity: Identity) -> list[dict[str, Any]]:
             return value[i].as_py()
         return value[i] if isinstance(value, list) else value
 
-    fields = ("row", "column", "page", "paragraph", "part", "line", "byte_offset", "start", "owned", "view", "decoded_via", "notice")
+    fields = (
+        "row",
+        "column",
+        "page",
+        "paragraph",
+        "part",
+        "line",
+        "byte_offset",
+        "start",
+        "owned",
+        "view",
+        "decoded_via",
+        "notice",
+        "speaker",
+    )
     return [
         {name: getattr(identity, name) for name in ("artifact", "path", "media_type", "member")}
         | {name: of(getattr(block, name), i) for name in fields}

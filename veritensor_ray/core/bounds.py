@@ -33,6 +33,7 @@ HELD = _fixed("held_bytes", 64 << 20, "bytes", "any text, value or member that i
 INSPECTED_FILES = _fixed("inspected_files", 10_000, "files", "the files and folders that one call of `inspect` scans")
 UNSIZED = _fixed("unsized_bytes", HELD, "bytes", "a file whose size the system does not report, as in /proc")
 UNRANGED = _fixed("unranged_bytes", 4 << 30, "bytes", "an object whose server does not serve ranges")
+TABLE_LOG = _fixed("table_log_bytes", 4 << 30, "bytes", "the log of a table, with the deletion vectors of its files")
 UNSEEKABLE = _fixed("unseekable_bytes", HELD, "bytes", "an office document that is read from a stream")
 IMAGE = _fixed("image_bytes", HELD, "bytes", "an image file")
 MAIL = _fixed("mail_bytes", HELD, "bytes", "an email message")
@@ -46,7 +47,7 @@ BLOCK = _fixed("block_bytes", HELD, "bytes", "one block of an Avro file, packed 
 STRIPE = _fixed("stripe_bytes", HELD, "bytes", "one stream of an ORC file that is held whole, or the expanded size of one chunk of it")
 CELL = _fixed("cell_bytes", HELD, "bytes", "one value of a SQLite table")
 NPY_ITEM = _fixed("npy_item", HELD, "bytes", "one item of a NumPy array")
-ONNX_TEXT = _fixed("onnx_text", HELD, "bytes", "one text of an ONNX model")
+MESSAGE_TEXT = _fixed("message_text", HELD, "bytes", "one text of a model in protocol buffers: ONNX, TensorFlow, Core ML, Paddle")
 GGUF_TEXT = _fixed("gguf_text", HELD, "bytes", "one text of a GGUF file")
 PICKLE = _fixed("pickle_bytes", HELD, "bytes", "one value of a pickle that is read from a stream")
 SAFETENSORS = _fixed("safetensors_header", 32 << 20, "bytes", "the header of a safetensors file")
@@ -56,11 +57,18 @@ OLE_STREAM = _fixed(
 CSV_FIELD = _fixed("csv_field", 256 << 20, "characters", "one field of a CSV table")
 MANIFEST = _fixed("manifest_bytes", HELD, "bytes", "a dependency manifest")
 CONFIG = _fixed("config_bytes", 16 << 20, "bytes", "a model's configuration")
+PYTHON_SOURCE = _fixed("python_source", 4 << 20, "characters", "Python source in a model file, or a setup.py")
 # Archives and layers of encoding.
 DAMAGED_STREAMS = _fixed("damaged_streams", 100, "streams", "damaged streams in one compressed file, after each of which reading continues")
 # A block of LZ4 has up to 4 MB.
 SILENT_STREAM = _fixed(
     "silent_stream_bytes", 5 << 20, "bytes", "what begins like a compressed stream and decodes to nothing; it counts as no stream"
+)
+VAIN_STREAMS = _fixed(
+    "vain_streams",
+    16 << 20,
+    "bytes",
+    "what looks like compressed streams or text and is neither, among bytes of no format, plus four times the artifact's size",
 )
 ARCHIVE_HEADER = _fixed("archive_header", HELD, "bytes", "the header of a 7z archive, or the central directory of a zip")
 SHARED_DATA = _fixed(
@@ -136,6 +144,13 @@ PDF_COMPARED = _fixed("pdf_compared_pages", 500, "pages", "pages that are search
 IMAGE_TEXT = _fixed(
     "image_text_bytes", 4 << 20, "bytes", "one compressed text of an image; all of them together may have four times as much"
 )
+PNG_PIXELS = _fixed("png_pixels", 1 << 30, "bytes", "the pixels of a PNG image that are decompressed for what may stand behind them")
+UNKNOWN_BYTES = _fixed(
+    "unknown_bytes",
+    512,
+    "bytes",
+    "bytes outside of all known parts of a file that look packed or encrypted; with more of them, it is `partial`",
+)
 # Data and models.
 SQLITE = _fixed("sqlite_bytes", 64 << 30, "bytes", "a SQLite database")
 AVRO_HEADER = _fixed("avro_header", 16 << 20, "bytes", "the header of an Avro file")
@@ -143,8 +158,33 @@ STRIPE_ROWS = _fixed("stripe_rows", 50_000_000, "rows", "rows in one stripe of a
 COLUMNS = _fixed("column_bytes", HELD, "bytes", "values of a table that several rows share; any more count as expanded")
 HDF5_FAILURES = _fixed("hdf5_failures", 8, "values", "unreadable values of an HDF5 file")
 HDF5_ITEMS = _fixed("hdf5_items", 20_000_000, "items", "items of one dataset of an HDF5 file")
+MESSAGE_VALUES = _fixed("message_values", 100_000, "values", "values of one node of a model in protocol buffers")
+GRAPH_CONSTANTS = _fixed("graph_constants", 100_000, "nodes", "nodes of one graph whose texts are followed to the operators that take them")
+GRAPH_TEXTS = _fixed("graph_texts", 1_000_000, "texts", "texts that the nodes of one graph give to each other")
+PATH = _fixed("path_chars", 4096, "characters", "a path that a graph names; systems open none that is longer")
+NAME = _fixed("name_chars", 256, "characters", "a name in a model that is compared with patterns; of a longer one, the beginning")
+TORCH7_OBJECTS = _fixed("torch7_objects", 1_000_000, "objects", "objects of a Torch7 file, and numbers of one of its tensors in ASCII")
+FLAT_READS = _fixed(
+    "flat_reads", 2_000_000, "reads", "numbers and texts that are read of the tables of a TensorFlow Lite model or a message of Arrow"
+)
+NPY_CLAIMED = _fixed("npy_claimed", 1 << 36, "bytes", "an array of NumPy whose file does not hold it; larger ones are a finding")
+HDF5_CLAIMED = _fixed("hdf5_claimed", 1 << 36, "bytes", "a dataset of an HDF5 file that holds hardly any of it; larger ones are a finding")
 GGUF_PAIRS = _fixed("gguf_pairs", 1_000_000, "pairs", "key-value pairs of a GGUF file")
 GGUF_TENSORS = _fixed("gguf_tensors", 10_000_000, "tensors", "tensors of a GGUF file")
+SEARCHED_OBJECT = _fixed(
+    "searched_object",
+    256 << 20,
+    "bytes",
+    "an object of Java or R, or a database, that is searched for names; of a longer one, the beginning",
+)
+EMBEDDED_SCHEMA = _fixed("embedded_schema", 16 << 20, "bytes", "each end of an Arrow table, in which pickles are searched for")
+EMBEDDED_FOOTER = _fixed("embedded_footer", HELD, "bytes", "the footer of a Parquet file in which pickles are searched for")
+EMBEDDED_PICKLE = _fixed(
+    "embedded_pickle", 1 << 20, "bytes", "a pickle inside a file of another format that is judged there, without its longer values"
+)
+EMBEDDED_WALKED = _fixed("embedded_walked", 16 << 20, "bytes", "all that seems to be pickles inside a file of another format")
+ALLOCATED = _fixed("allocated_bytes", 1 << 31, "bytes", "a value that a pickle may ask for by a number and still be proven inert")
+R_ITEMS = _fixed("r_items", 5_000_000, "items", "items of an object of R")
 PICKLE_LINE = _fixed("pickle_line", 16 << 20, "bytes", "one line of text in a pickle of protocol 0")
 PICKLE_MEMO = _fixed(
     "pickle_memo", 1 << 19, "values", "memoized values of a pickle; references to any others are reported only if they are dangerous"
@@ -152,7 +192,10 @@ PICKLE_MEMO = _fixed(
 PICKLE_SPARSE = _fixed("pickle_sparse", 100_000, "values", "memoized values of a pickle whose numbers are not consecutive")
 PICKLE_STACK = _fixed("pickle_stack", 1 << 17, "values", "values on the stack of a pickle; the oldest ones are forgotten")
 PICKLE_STEPS = _fixed("pickle_steps", 1_000_000, "operations", "operations of a pickle that are examined closely")
-CONFIG_NODES = _fixed("config_nodes", 2_000_000, "values", "values in a model's configuration that are examined")
+CONFIG_NODES = _fixed("config_nodes", 1_000_000, "values", "values in a configuration file that are examined")
+COMMAND = _fixed("command_chars", 100_000, "characters", "a program or command in a configuration file")
+CONFIG_MERGED = _fixed("config_merged", 100_000, "pairs", "pairs that the merge keys of a YAML file may add")
+CONFIG_DEPTH = _fixed("config_depth", 1_000, "levels", "levels of a configuration file that are examined")
 TEMPLATE = _fixed("template_chars", 1_000_000, "characters", "one template of a model; a longer one becomes a finding")
 TEMPLATE_NODES = _fixed("template_nodes", 200_000, "nodes", "nodes of a template; a larger one becomes a finding")
 DEPENDENCIES = _fixed("manifest_dependencies", 500_000, "dependencies", "dependencies in one manifest")
@@ -169,6 +212,24 @@ VALUES = _fixed(
 )
 VALUE = _fixed("value_chars", 4096, "characters", "characters remembered of a secret or of personal data; leaves no gap")
 PLACES = _fixed("places", 20, "places", "locations listed for one finding; any more are only counted; leaves no gap")
+EFFECTS = _fixed(
+    "effects",
+    1_000,
+    "effects",
+    "different effects of a model file that are kept for each verdict; any more are counted, and still decide; leaves no gap",
+)
+TABLES = _fixed(
+    "tables",
+    1_000,
+    "tables",
+    "tables in one artifact, such as files in an archive or sheets, whose numbers of rows the ledger lists; leaves no gap",
+)
+LOCATIONS = _fixed(
+    "locations",
+    2_000_000,
+    "places",
+    "places of findings in one artifact, or one part of a split one, that are listed with `locations: all`; any more are only counted",
+)
 MARKS = _fixed("marks", 2_000_000, "places", "places of findings in one artifact that `clean` changes; an artifact with more is held back")
 
 FIXED = tuple(_table.values())

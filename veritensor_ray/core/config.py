@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -115,16 +116,21 @@ class Resources(Section):
     window_bytes: ByteSize = Field(ByteSize(256_000_000), description="bytes of shards in progress at once")
 
 
-class InjectionSettings(Section):
-    """Thresholds of the injection classifier; if unset, those calibrated with the model apply.
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Weight = Annotated[_Number, Field(ge=0)]
+_Mix = Annotated[tuple[_Weight, _Weight, _Number] | None, BeforeValidator(_split, json_schema_input_type=list[float] | str | None)]
 
-    With `cascade`, the transformer reads only windows that a cheap model finds suspicious, provided that the model includes such a first stage.
+
+class InjectionSettings(Section):
+    """Mix and thresholds of the injection classifier; if unset, those calibrated with the model apply.
+
+    With `cascade`, the transformer reads only windows that a cheap model finds suspicious.
     """
 
-    cascade: bool = Field(
-        True, description="let the transformer read only text that a cheap model finds suspicious, if the model includes one"
-    )
-    medium: float | None = Field(None, gt=0, lt=1, description="lowest score that is a finding")
+    cascade: bool = Field(True, description="let the transformer read only text that a cheap model finds suspicious")
+    mix: _Mix = Field(None, description="a, b and c of the score: a times the transformer's, plus b times the first stage's, plus c")
+    low: float | None = Field(None, gt=0, lt=1, description="lowest score that is a finding; `medium` again for none of severity low")
+    medium: float | None = Field(None, gt=0, lt=1, description="lowest score with severity medium")
     high: float | None = Field(None, gt=0, lt=1, description="lowest score with severity high")
     token_budget: int = Field(
         2048,
@@ -134,8 +140,10 @@ class InjectionSettings(Section):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.medium and self.high and self.high < self.medium:
-            raise ValueError(f"high ({self.high}) is below medium ({self.medium}); every finding of severity high also counts as medium")
+        given = [(name, value) for name in ("low", "medium", "high") if (value := getattr(self, name))]
+        for (lower, least), (higher, most) in itertools.pairwise(given):
+            if most < least:
+                raise ValueError(f"{higher} ({most}) is below {lower} ({least}); every finding of severity {higher} also counts as {lower}")
         return self
 
 
@@ -313,6 +321,12 @@ class Settings(Section):
     max_size: ByteSize | None = Field(None, description="skip larger artifacts")
     since: Text = Field(None, description="ISO date or time, or an age such as 7d or 12h")
     sample: Text = Field(None, pattern=r"^\d+$|^\d+(\.\d+)?%$", description="read only this number of artifacts, or this share such as 1%")
+    locations: Literal["first", "all"] = Field(
+        "first", description="locations of a finding to keep: the first ones, or all of them in the table locations too"
+    )
+    as_of: Text = Field(
+        None, description="version of a table, or a moment as in `since`: what its snapshot showed then; default: the latest version"
+    )
     follow_links: bool = Field(False, description="follow symbolic links below a local source")
     address: str | None = Field(None, description="cluster to run on; default: an embedded Ray that ends with the run")
     job: Literal["audit", "sweep"] = Field("audit", description="an audit, or a sweep that reads only what changed since the last one")

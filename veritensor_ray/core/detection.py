@@ -16,6 +16,9 @@ Category = Literal[
     "archive-hazard", "format-mismatch", "vulnerable-dependency", "typosquat", "malicious-package",
 ]  # fmt: skip
 CATEGORIES: tuple[Category, ...] = get_args(Category)
+# What is known about a file as a whole, from best to worst: proven to do nothing but hold data, not understood wholly, or harmful.
+FileVerdict = Literal["inert", "unknown", "dangerous"]
+VERDICTS: tuple[FileVerdict, ...] = get_args(FileVerdict)
 EVIDENCE = 240  # characters of a hit that a finding shows at most
 CONTEXT = 120  # characters that it shows on each side
 
@@ -53,8 +56,8 @@ class FileInfo:
     @property
     def extension(self) -> str:
         """The extension in lower case, with the dot; empty if there is none."""
-        stem, dot, last = self.name.rpartition(".")
-        return f".{last.lower()}" if dot and stem else ""
+        stem, _, last = (self.member or self.path).rpartition(".")
+        return f".{last.lower()}" if stem and "/" not in last and not stem.endswith("/") else ""
 
 
 class Hit(NamedTuple):
@@ -73,6 +76,48 @@ class Hit(NamedTuple):
     severity: Severity | None = None
     message: str | None = None
     evidence: str | None = None
+
+
+EffectKind = Literal["imports", "calls", "reads", "writes", "connects", "runs", "holds"]
+
+
+class Effect(NamedTuple):
+    """One thing that a file does when it is loaded, or one thing in it that was judged.
+
+    `what` is a name, path, address, key or operator, and `why` the reason for the verdict, in one clause. `start` and `end` are byte
+    offsets in the file, those of the first of `times` equal effects.
+    """
+
+    kind: EffectKind
+    what: str
+    verdict: FileVerdict
+    why: str
+    start: int = 0
+    end: int = 0
+    times: int = 1
+
+    def said(self) -> str:
+        """Return the effect as a reason for a verdict, without the lone surrogates that texts of a file may contain but outputs cannot."""
+        return f"{self.kind} {self.what[:200]}: {self.why[:200]}".encode("utf-8", "replace").decode()
+
+
+class Judged(NamedTuple):
+    """An engine's verdict on a file as a whole.
+
+    `reasons` are clauses that say what speaks against the file, the most important first. `read_as` says in a few words as what the file
+    was read. `effects` are what the verdict follows from; `left_out` is the number of those that are not among them.
+    """
+
+    verdict: FileVerdict
+    reasons: tuple[str, ...] = ()
+    read_as: str = ""
+    effects: tuple[Effect, ...] = ()
+    left_out: int = 0
+
+
+def worse(*verdicts: FileVerdict) -> FileVerdict:
+    """Return the worst of some verdicts, `inert` if there are none."""
+    return max(verdicts, key=VERDICTS.index, default="inert")
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,13 +214,18 @@ def _code(error: BaseException) -> str:
     return str(getattr(error, "sqlite_errorname", ""))
 
 
-def _place(error: BaseException) -> str:
-    """Returns where a parser of text gave up. PyYAML counts lines from 0; tomllib writes its place at the end of its words."""
+def line_of(error: BaseException) -> int | None:
+    """Returns the line, from 1, where a parser of text gave up. PyYAML counts from 0; tomllib writes its place at the end of its words."""
     mark = getattr(error, "problem_mark", None)
     line = mark.line + 1 if mark is not None else getattr(error, "lineno", None)
     if line is None and (found := _AT_LINE.search(str(error)[-100:])):
         line = int(found[1])
-    return f", line {line}" if isinstance(line, int) else ""
+    return line if isinstance(line, int) else None
+
+
+def _place(error: BaseException) -> str:
+    line = line_of(error)
+    return "" if line is None else f", line {line}"
 
 
 def failure(error: BaseException) -> str:

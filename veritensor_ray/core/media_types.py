@@ -37,15 +37,18 @@ FEATHER_1 = "application/x-feather-v1"
 ORC, AVRO, SQLITE, WARC, TFRECORD = f"{APACHE}orc", f"{APACHE}avro", "application/vnd.sqlite3", "application/warc", "application/x-tfrecord"
 
 PICKLE, PYTORCH, SAFETENSORS, GGUF = "application/x-pickle", "application/x-pytorch", "application/x-safetensors", "application/x-gguf"
+TENSORFLOW, CORE_ML, PADDLE = "application/x-tensorflow", "application/x-coreml", "application/x-paddle"
 ONNX, FAISS, NPY, NPZ, HDF5 = "application/x-onnx", "application/x-faiss", "application/x-npy", "application/x-npz", "application/x-hdf5"
 
 ZIP, TAR, SEVENZIP = "application/zip", "application/x-tar", "application/x-7z-compressed"
 DEB, AR = "application/x-deb", "application/x-unix-archive"  # a package is an ar too
+RPM, CPIO = "application/x-rpm", "application/x-cpio"
 GZIP, ZLIB, ZSTD, BZIP2 = "application/gzip", "application/zlib", "application/zstd", "application/x-bzip2"
 XZ, LZMA, LZ4 = "application/x-xz", "application/x-lzma", "application/x-lz4"
 
 BYTECODE, TYPE1_FONT = "application/x-python-bytecode", "application/x-font-type1"
 PNG, JPEG, GIF, WEBP, BMP, TIFF = "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff"
+EMF = "image/emf"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class ReasonCode(StrEnum):
     OWN_OUTPUT = "own-output"
     LINK = "link"
     NOT_A_FILE = "not-a-file"
+    NOT_IN_SNAPSHOT = "not-in-snapshot"
     # not delivered by the store
     PERMISSION = "permission"
     NOT_FOUND = "not-found"
@@ -31,6 +32,7 @@ class ReasonCode(StrEnum):
     ENCRYPTED = "encrypted"
     LIMIT = "limit"
     ELSEWHERE = "elsewhere"
+    HIDDEN_BY_SNAPSHOT = "hidden-by-snapshot"
     # not checked by an engine
     ENGINE_NOT_SELECTED = "engine-not-selected"
     ENGINE_MISSING = "engine-missing"
@@ -47,6 +49,7 @@ LEFT_OUT = frozenset(
     {
         *(ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED, ReasonCode.ABOVE_MAX_SIZE, ReasonCode.NOT_CHANGED_SINCE),
         *(ReasonCode.SAMPLED_OUT, ReasonCode.OWN_OUTPUT, ReasonCode.LINK, ReasonCode.NOT_A_FILE),
+        ReasonCode.NOT_IN_SNAPSHOT,
     }
 )
 

@@ -47,6 +47,7 @@ SEGMENTS = pa.schema(
             pa.list_(ORIGIN),
         ),  # for decoded or assembled text: where its characters come from; `start` and `line` are null then
         ("notice", _NAME),  # what the text is evidence of, see Block
+        ("speaker", _NAME),  # user, system, assistant or tool; null unless a reader knows it, see Block
     ]
 )
 
@@ -58,7 +59,8 @@ class Block:
     Every location field is either one value for all of them or a sequence as long as `texts`. Texts may have any length: long ones are
     cut later. `origins` maps a text that was assembled or decoded back to the characters of the file (cell, page, part); `start`, `line`
     and `byte_offset` have no meaning then. `notice` names something that the mere presence of the text proves, such as `macro`; the engine
-    `structure` has a rule of that name. Such a text is read like any other; yield it once.
+    `structure` has a rule of that name. Such a text is read like any other; yield it once. `speaker` says whose turn of a conversation the
+    text is, if the author of a dataset says so in a record (`formats/json/speakers.py`).
     """
 
     texts: Sequence[str] | pa.Array
@@ -76,6 +78,7 @@ class Block:
     images: Sequence[bytes] | None = None
     origins: Sequence[Sequence[Origin]] | None = None
     notice: str | Sequence[str | None] | None = None
+    speaker: str | Sequence[str | None] | pa.Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,7 @@ def _cut_long(block: Block, limits: Limits) -> Block:
         byte_offset=None,
         origins=origins,
         notice=_take(block.notice, index),
+        speaker=_take(block.speaker, index),
     )
 
 
@@ -232,6 +236,7 @@ def one_batch(parts: Sequence[tuple[Block, Identity]]) -> pa.RecordBatch:
             pa.nulls(columns.rows, _BOXES),
             columns.origins([block.origins for block in blocks]),
             columns.names([block.notice for block in blocks]),
+            columns.names([block.speaker for block in blocks]),
         ],
         schema=SEGMENTS,
     )

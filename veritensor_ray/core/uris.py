@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-_LOCAL = re.compile(r"(?:file|local)://")
+TABLES = ("delta",)  # the kinds of tables that a URI may name, as in delta+s3://bucket/table
+_TABLE = re.compile(rf"({'|'.join(TABLES)})\+(?=[a-z0-9]+://)")
+_LOCAL = re.compile(rf"(?:{_TABLE.pattern})?(?:file|local)://")
+
+
+def named_table(uri: str) -> tuple[str | None, str]:
+    """Returns which kind of table a URI names, if it names one, and the URI of its folder."""
+    found = _TABLE.match(uri)
+    return (found[1], uri[found.end() :]) if found else (None, uri)
 
 
 def is_local(uri: str) -> bool:

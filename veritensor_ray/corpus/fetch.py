@@ -20,6 +20,7 @@ from veritensor_ray.core.reasons import ReasonCode, access_code
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
+from veritensor_ray.corpus.tables.snapshot_listing import stored_etag
 from veritensor_ray.stores import redirects
 from veritensor_ray.stores.descriptors import READING
 from veritensor_ray.stores.filesystems import Stores, denied, filesystem
@@ -211,9 +212,8 @@ class OpenArtifact:
             return self._in_one_piece(cast("BinaryIO", handle))
         details = getattr(handle, "details", None) or {}
         etag = str(details.get("ETag") or details.get("etag") or "").strip('"')
-        if (self.row.etag and etag and etag != self.row.etag) or (
-            self.row.size is not None and details.get("size", self.row.size) != self.row.size
-        ):
+        planned = stored_etag(self.row.etag)
+        if (planned and etag and etag != planned) or (self.row.size is not None and details.get("size", self.row.size) != self.row.size):
             raise ChangedDuringRun("changed during the run")
         if self.row.size is None:
             self.row.size = details.get("size") or handle.seek(0, io.SEEK_END)

@@ -5,22 +5,27 @@ A folder that cannot be listed, or an entry that is not a file, appears in the l
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsspec.utils import glob_translate
 
 from veritensor_ray.core.errors import StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode, access_code
-from veritensor_ray.core.uris import is_local
+from veritensor_ray.core.uris import is_local, named_table, real_base
+from veritensor_ray.corpus.tables.table_kinds import KINDS, TableKind, kind_of
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
+
+if TYPE_CHECKING:
+    from veritensor_ray.corpus.tables.snapshot_listing import Tables
 
 _GLOB = re.compile(r"[*?\[]")
 OWN = "the output of this run"
@@ -32,7 +37,7 @@ class Listed:
     """One entry of a listing.
 
     `path` is the name for the store, `artifact` the printable name within the corpus. `status`, `reason` and `reason_code` are set if there
-    is nothing to scan: skipped, unreadable, or unlisted (for a prefix).
+    is nothing to scan: skipped, unreadable, or unlisted (for a prefix). `view` is what the snapshot of a table shows of a data file.
     """
 
     artifact: str
@@ -43,6 +48,17 @@ class Listed:
     status: str | None = None
     reason: str | None = None
     reason_code: ReasonCode | None = None
+    view: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableStart:
+    """Stands in a listing before the entries of a folder that is a table."""
+
+    kind: TableKind
+    folder: bytes
+    artifact: str
+    uri: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class Root:
 
 def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
     """Parse sources. Raises StoreError for one that does not exist."""
-    found = [_root(absolute(source), stores) for source in sources]
+    found = [_root(source, stores) for source in sources]
     if len(found) == 1:
         return found
     taken: set[str] = set()
@@ -66,11 +82,56 @@ def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
         base = root.uri.rstrip("/").rsplit("/", 1)[-1] or "root"
         prefix = next(name for n in itertools.count(1) if (name := f"{base}/" if n == 1 else f"{base}-{n}/") not in taken)
         taken.add(prefix)
-        named.append(Root(root.uri, prefix, root.single, root.pattern))
+        named.append(replace(root, prefix=prefix))
     return named
 
 
-def _root(uri: str, stores: Stores) -> Root:
+def _root(source: str, stores: Stores) -> Root:
+    kind, uri = named_table(source)[0], absolute(source)
+    root = _started(uri, stores)
+    if kind is not None and (root.single or root.pattern or not _is_table(uri, stores, KINDS[kind])):
+        raise StoreError(f"{uri} is not a {KINDS[kind].title}: it has no folder {KINDS[kind].log}")
+    return root
+
+
+def _is_table(uri: str, stores: Stores, kind: TableKind) -> bool:
+    try:
+        fs, path = filesystem(uri, stores)
+        return bool(fs.exists(f"{path.rstrip('/')}/{kind.log}"))
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        raise StoreError(denied(uri, "list", error)) from None
+
+
+def table_above(uri: str, stores: Stores) -> tuple[TableKind, str] | None:
+    """Return the nearest folder above a URI that is a table, with its kind. Raises StoreError."""
+    folder = uri
+    while (folder := folder.rpartition("/")[0]) and not folder.endswith((":", "/")):
+        for kind in KINDS.values():
+            if _is_table(folder, stores, kind):
+                return kind, folder
+    return None
+
+
+def read_loosely(starts: Sequence[Root], stores: Stores) -> Iterator[str]:
+    """Yield a sentence about each source that is only a part of a table, so that the table's snapshot does not apply to it."""
+    for root in starts:
+        uri = str(real_base(root.uri) or root.uri)
+        uri = f"{uri}/{root.single}" if root.single else uri
+        if uri.startswith(("http://", "https://")):  # a web server may answer any path, also one that does not exist
+            continue
+        with contextlib.suppress(StoreError):  # whoever may read the source need not be allowed to look above it
+            found = table_above(uri, stores)
+            if found is not None and not any(_is_table(uri, stores, kind) for kind in KINDS.values()):
+                kind, folder = found
+                yield (
+                    f"{uri} is a part of the {kind.title} {folder} and is read as loose files, including rows that the table no longer has. "
+                    f"To read the table's snapshot, name {folder} as the source"
+                )
+
+
+def _started(uri: str, stores: Stores) -> Root:
     literal = is_local(uri) and os.path.lexists(uri)  # a file name may contain brackets
     at = None if literal else _GLOB.search(uri)
     if at:
@@ -113,9 +174,13 @@ def check_source(root: Root, stores: Stores) -> None:
         return
 
 
-def walk(root: Root, stores: Stores, follow_links: bool = False, own_output: str = "") -> Iterator[Listed]:
-    """Yield every entry below a root, depth first, sorted by name. The folder `own_output` is a single entry."""
-    entries = _walk_local(root, follow_links, own_output) if is_local(root.uri) else _walk_store(root, stores, own_output)
+def walk(root: Root, stores: Stores, follow_links: bool = False, own_output: str = "", tables: Tables | None = None) -> Iterator[Listed]:
+    """Yield every entry below a root, depth first, sorted by name. The folder `own_output` is a single entry.
+
+    Without `tables`, folders that are tables are listed like any others.
+    """
+    found = _walk_local(root, follow_links, own_output) if is_local(root.uri) else _walk_store(root, stores, own_output)
+    entries = tables(found) if tables is not None else (one for one in found if isinstance(one, Listed))
     wanted = re.compile(root.pattern).match if root.pattern else None
     for entry in entries:
         if wanted and entry.status != "unlisted" and not wanted(entry.artifact):
@@ -136,7 +201,7 @@ def unprintable(name: str) -> bytes:
     return re.sub(rb"\\x([89a-f][0-9a-f]|5c)", lambda found: bytes.fromhex(found[1].decode()), name.encode("utf-8", "surrogateescape"))
 
 
-def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Listed]:
+def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Listed | TableStart]:
     base = os.fsencode(root.uri)
     cut = len(base.rstrip(b"/")) + 1
     if root.single is not None:
@@ -146,22 +211,19 @@ def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Lis
     own_real = os.path.realpath(own) if own and follow_links else None  # a link may lead to the output, or to a folder above it
     while stack:
         folder = stack.pop()
+        artifact = printable(folder[cut:]) or "."
         if folder == own or (own_real is not None and os.path.realpath(folder) == own_real):
-            yield Listed(printable(folder[cut:]) or ".", folder, status="skipped", reason=OWN, reason_code=ReasonCode.OWN_OUTPUT)
+            yield Listed(artifact, folder, status="skipped", reason=OWN, reason_code=ReasonCode.OWN_OUTPUT)
             continue
         try:
             with os.scandir(folder) as entries:
                 names = sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
         except OSError as error:
-            yield Listed(
-                printable(folder[cut:]) or ".",
-                folder,
-                status="unlisted",
-                reason=f"cannot be listed: {error.strerror}",
-                reason_code=access_code(error),
-            )
+            yield Listed(artifact, folder, status="unlisted", reason=f"cannot be listed: {error.strerror}", reason_code=access_code(error))
             continue
         deeper = []
+        if kind := kind_of([os.fsdecode(name) for name, is_dir, is_link in names if is_dir or is_link]):
+            yield TableStart(kind, folder, artifact, os.fsdecode(folder))
         for name, is_dir, is_link in names:
             path = os.path.join(folder, name)  # noqa: PTH118  # bytes, and a million times
             if is_link and follow_links and os.path.isdir(path):  # noqa: PTH112
@@ -198,7 +260,7 @@ def _local_entry(path: bytes, cut: int, link: bool, follow_links: bool) -> Liste
     return Listed(name, path, info.st_size, None, info.st_mtime)
 
 
-def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed]:
+def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed | TableStart]:
     fs, base = filesystem(root.uri, stores)
     cut = len(base.rstrip("/")) + 1
     if root.single is not None:
@@ -207,28 +269,19 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed]
     stack, own = [base], fs._strip_protocol(own_output) if own_output else None
     while stack:
         folder = stack.pop()
+        artifact, path = folder[cut:] or ".", folder.encode("utf-8", "surrogateescape")
         if folder == own:
-            yield Listed(
-                folder[cut:] or ".",
-                folder.encode("utf-8", "surrogateescape"),
-                status="skipped",
-                reason=OWN,
-                reason_code=ReasonCode.OWN_OUTPUT,
-            )
+            yield Listed(artifact, path, status="skipped", reason=OWN, reason_code=ReasonCode.OWN_OUTPUT)
             continue
         try:
             entries = sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
         except Exception as error:  # noqa: BLE001  # an unlistable prefix becomes a row of the ledger, whatever the store raised
             reason = denied(folder, "list", error) if not isinstance(error, PermissionError) else denied(root.uri, "list", error)
-            yield Listed(
-                folder[cut:] or ".",
-                folder.encode("utf-8", "surrogateescape"),
-                status="unlisted",
-                reason=reason,
-                reason_code=access_code(error),
-            )
+            yield Listed(artifact, path, status="unlisted", reason=reason, reason_code=access_code(error))
             continue
         deeper = []
+        if kind := kind_of([entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory"]):
+            yield TableStart(kind, path, artifact, f"{root.uri}/{folder[cut:]}".rstrip("/"))
         for entry in entries:
             if entry["type"] == "directory" and entry["name"].rstrip("/") != folder.rstrip("/"):
                 deeper.append(entry["name"].rstrip("/"))
@@ -240,10 +293,13 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed]
 def _store_entry(entry: dict[str, Any], cut: int) -> Listed:
     name = entry["name"]
     etag = entry.get("ETag") or entry.get("etag") or entry.get("md5Hash")
+    etag = etag.strip('"') if isinstance(etag, str) else None
+    return Listed(name[cut:], name.encode("utf-8", "surrogateescape"), entry.get("size"), etag, modified(entry))
+
+
+def modified(entry: Mapping[str, Any]) -> float | None:
+    """Return when an object was written, as its store describes it."""
     when = entry.get("LastModified") or entry.get("last_modified") or entry.get("updated") or entry.get("mtime")
     if isinstance(when, str):
         when = datetime.fromisoformat(when.replace("Z", "+00:00"))
-    mtime = when.timestamp() if isinstance(when, datetime) else when
-    return Listed(
-        name[cut:], name.encode("utf-8", "surrogateescape"), entry.get("size"), etag.strip('"') if isinstance(etag, str) else None, mtime
-    )
+    return when.timestamp() if isinstance(when, datetime) else when

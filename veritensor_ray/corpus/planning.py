@@ -5,6 +5,7 @@ It is written once and trusted from then on. Planning opens only big files.
 
 from __future__ import annotations
 
+import builtins
 import fnmatch
 import hashlib
 import heapq
@@ -25,6 +26,8 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.timespans import moment
 from veritensor_ray.corpus.effort import effort
 from veritensor_ray.corpus.listing import Listed, Root, roots, walk
+from veritensor_ray.corpus.tables.snapshot_listing import Tables
+from veritensor_ray.corpus.tables.table_kinds import Opener, opened
 
 PLAN = pa.schema(
     [
@@ -45,9 +48,11 @@ PLAN = pa.schema(
         ("status", pa.string()),
         ("reason", pa.string()),
         ("reason_code", pa.string()),
+        ("view", pa.binary()),
     ]
 )
 _ROWS = 20_000
+_VIEWS = 32 << 20  # bytes of views after which rows are written
 _SMALL_SHARDS, _SMALL_BYTES, _SMALL_ROWS = 64, 200_000, 10  # the first shards of a plan, and what each of them holds
 _GROWTH = 1.1  # of each shard after these
 BYTE_RANGES = ("lines", "jsonl")
@@ -59,7 +64,7 @@ class PlanRow:
 
     `shard` is -1 if the plan itself decided: excluded, sampled out, not a file, unchanged. `kind` is whole, lines or jsonl (`start` and
     `end` are byte offsets of whole lines), or rowgroups (`start` and `end` are group numbers). `engines` are those to run; results of the
-    others are carried over from the artifact `carried_from` of the last complete sweep.
+    others are carried over from the artifact `carried_from` of the last complete sweep. `view` is what the snapshot of a table shows of it.
     """
 
     shard: int
@@ -79,6 +84,7 @@ class PlanRow:
     status: str | None = None
     reason: str | None = None
     reason_code: str | None = None
+    view: builtins.bytes | None = None
 
     @property
     def bytes(self) -> int:
@@ -120,16 +126,18 @@ def plan_rows(
     own_output: str = "",
     decide: Decider | None = None,
     starts: Sequence[Root] | None = None,
+    opener: Opener = opened,
 ) -> Iterator[PlanRow]:
     """Yield rows in plan order, with the rows of each shard together.
 
     `split` returns where to cut a big artifact (empty: nowhere). A folder `own_output` inside the corpus is one skipped row, because a run
     does not scan its own results. Without `decide`, every engine runs on everything. `starts` takes the place of the settings' sources.
+    `opener` reads the snapshots of tables.
     """
     packer = _Packer(settings.limits)
     everything = tuple(engines)
     starts = starts or roots(settings.sources, settings.stores)
-    for number, entry, left_out in listed_entries(settings, starts, own_output, progress):
+    for number, entry, left_out in listed_entries(settings, starts, own_output, progress, opener):
         row = PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime)
         if entry.status:
             row.status, row.reason, row.reason_code = entry.status, entry.reason, entry.reason_code
@@ -139,6 +147,7 @@ def plan_rows(
             row.status, (row.reason_code, row.reason) = "skipped", left_out
             yield row
             continue
+        row.view = entry.view
         row.engines, row.carried_from = decide(entry) if decide else (everything, None)
         if row.engines:
             cuts = split(entry, starts[number]) if (entry.size or 0) > settings.limits.split_bytes else []
@@ -149,13 +158,14 @@ def plan_rows(
 
 
 def listed_entries(
-    settings: Settings, starts: Sequence[Root], own_output: str, progress: Callable[[int], None]
+    settings: Settings, starts: Sequence[Root], own_output: str, progress: Callable[[int], None], opener: Opener = opened
 ) -> Iterator[tuple[int, Listed, tuple[ReasonCode, str] | None]]:
     """Yield every entry of the corpus with the number of its root, and why the settings leave it out, as a code and a sentence, if they do."""
-    choose = _selection(settings, starts, own_output)
+    tables = Tables(settings.stores, opener, settings.as_of, settings.follow_links)
+    choose = _selection(settings, starts, own_output, tables)
     count = 0
     for number, root in enumerate(starts):
-        for entry in walk(root, settings.stores, settings.follow_links, own_output):
+        for entry in walk(root, settings.stores, settings.follow_links, own_output, tables):
             count += 1
             if count % 1000 == 0:
                 progress(count)
@@ -211,7 +221,7 @@ class _Packer:
             yield from self._close(engines)
 
 
-def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> Chooser:
+def _selection(settings: Settings, starts: Sequence[Root], own_output: str, tables: Tables) -> Chooser:
     """Return a function that decides what the plan leaves out. It gives the first reason that applies, as a code and a sentence."""
     include, exclude = globs(settings.include), globs(settings.exclude)
     oldest = _since(settings.since)
@@ -229,7 +239,7 @@ def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> C
 
     if settings.sample is None:
         return choose
-    limit = _sample_limit(settings.sample, (e for e in _listed(settings, starts, own_output) if not e.status and choose(e) is None))
+    limit = _sample_limit(settings.sample, (e for e in _listed(settings, starts, own_output, tables) if not e.status and choose(e) is None))
 
     def choose_sample(entry: Listed) -> tuple[ReasonCode, str] | None:
         sampled_out = (ReasonCode.SAMPLED_OUT, f"not in the sample (sample {settings.sample})")
@@ -238,9 +248,9 @@ def _selection(settings: Settings, starts: Sequence[Root], own_output: str) -> C
     return choose_sample
 
 
-def _listed(settings: Settings, starts: Sequence[Root], own_output: str) -> Iterator[Listed]:
+def _listed(settings: Settings, starts: Sequence[Root], own_output: str, tables: Tables) -> Iterator[Listed]:
     for root in starts:
-        yield from walk(root, settings.stores, settings.follow_links, own_output)
+        yield from walk(root, settings.stores, settings.follow_links, own_output, tables)
 
 
 def globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
@@ -286,7 +296,7 @@ def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
     """
     names = [f.name for f in fields(PlanRow)]
     totals = {"artifacts": 0, "shards": 0, "bytes": 0, "carried": 0, "again": 0, "effort": 0}
-    seconds = 0.0
+    seconds, views = 0.0, 0
     buffer: list[PlanRow] = []
     with pq.ParquetWriter(file, PLAN, compression="zstd") as writer:
 
@@ -303,8 +313,10 @@ def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
             totals["shards"] = max(totals["shards"], row.shard + 1)
             totals["bytes"] += (row.size or 0) if row.part == 0 and row.shard >= 0 else 0
             seconds += row.effort if row.shard >= 0 else 0.0
-            if len(buffer) >= _ROWS:
+            views += len(row.view or b"")
+            if len(buffer) >= _ROWS or views > _VIEWS:
                 flush()
+                views = 0
         flush()
     return totals | {"effort": round(seconds * 1000)}
 

@@ -1,0 +1,197 @@
+"""Reads the log of a Delta table: the data files of a snapshot, their partition values, their deletion vectors, and the names of columns.
+
+The library works on a copy of the log, so that it opens no store. It reads no data file. This module is imported
+only to read a table, since the library is an extra.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.core.reasons import ReasonCode, access_code
+from veritensor_ray.core.table_view import TableColumn, TableView, packed
+from veritensor_ray.core.timespans import moment
+from veritensor_ray.core.uris import is_local
+from veritensor_ray.corpus.listing import modified
+from veritensor_ray.corpus.tables.table_kinds import DELTA, DataFile, Snapshot, TableFolder
+from veritensor_ray.stores.filesystems import denied, filesystem
+
+_LOG_BYTES = bounds.TABLE_LOG
+_VECTORS = "deletionVectors"
+_PHYSICAL, _NUMBER, _MODE = "delta.columnMapping.physicalName", "delta.columnMapping.id", "delta.columnMapping.mode"
+_MESSAGE = 300
+
+
+def snapshot(folder: TableFolder, pulse: Callable[[], None]) -> Snapshot:
+    """Read a snapshot. Raises ReadError."""
+    with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as place:
+        copy = _LogCopy(folder, Path(place), pulse)
+        try:
+            copy.fetch(DELTA.log)
+            table = _table(Path(place), folder.version)
+            if _VECTORS in (table.protocol().reader_features or ()):
+                copy.fetch("", "deletion_vector_*.bin")
+            return Snapshot(str(table.version()), _files(table))
+        except (DeltaError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            raise ReadError(f"its log is damaged or incomplete: {_said(error, place)}") from None
+
+
+class _LogCopy:
+    """Copies files of a table to a folder of this machine, with their times, by which the library finds a version."""
+
+    def __init__(self, folder: TableFolder, place: Path, pulse: Callable[[], None]) -> None:
+        self._folder, self._place, self._pulse, self._left = folder, place, pulse, _LOG_BYTES
+
+    def fetch(self, below: str, names: str = "*") -> None:
+        """Copy the files with such names below a folder of the table. Raises ReadError."""
+        try:
+            fs, base = filesystem(self._folder.uri, self._folder.stores)
+            base = base.rstrip("/")
+            start = f"{base}/{below}" if below else base
+            for path in self._local(start, bool(below)) if is_local(self._folder.uri) else fs.find(start):
+                name = path[len(base) + 1 :]
+                parts = name.split("/")
+                if fnmatch.fnmatchcase(parts[-1], names) and parts[0] and ".." not in parts:  # a key of a store may lead anywhere
+                    self._copy(fs, path, name)
+        except ReadError:
+            raise
+        except Exception as error:  # noqa: BLE001  # every store raises its own kind
+            raise ReadError(denied(self._folder.uri, "read", error), access_code(error)) from None
+
+    def _local(self, start: str, is_inside: bool) -> Iterator[str]:
+        """Yield the files below a folder of this machine. Links are followed only as in a listing, and never from folder to folder."""
+        if is_inside and Path(start).is_symlink() and not self._folder.follow_links:
+            raise ReadError("its log is a symbolic link (not followed; see follow_links)", ReasonCode.LINK)
+        for folder, _, names in os.walk(start):
+            for path in (Path(folder, name) for name in names):
+                if path.is_file() and (self._folder.follow_links or not path.is_symlink()):
+                    yield str(path)
+
+    def _copy(self, fs: Any, path: str, name: str) -> None:
+        self._pulse()
+        about = fs.info(path)
+        self._left -= about["size"]
+        if self._left < 0:
+            raise LimitExceeded("table_log_bytes", f"its log takes more than {_LOG_BYTES:,} bytes")
+        target = self._place / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with fs.open(path, "rb") as source, target.open("wb") as out:
+            shutil.copyfileobj(source, out)
+        if (when := modified(about)) is not None:
+            os.utime(target, (when, when))
+
+
+def _table(place: Path, wanted: str | None) -> Any:
+    """Return the table in the version that is wanted. Raises ReadError if it has none."""
+    latest = DeltaTable(str(place))
+    if wanted is None:
+        return latest
+    if not wanted.isdecimal():
+        return _at(latest, wanted, place)
+    if int(wanted) > latest.version():
+        raise ReadError(f"it has no version {wanted}; the latest is {latest.version()}", ReasonCode.NOT_FOUND)
+    return _loaded(latest, int(wanted), wanted, place)
+
+
+def _at(table: Any, wanted: str, place: Path) -> Any:
+    """Return the table as it was at a moment."""
+    at = moment(wanted, datetime.now(UTC), -1)
+    first = min((place / DELTA.log).glob("*.json"), default=None)
+    if first is not None and at.timestamp() < first.stat().st_mtime:
+        raise ReadError(f"its log does not reach back to {at:%Y-%m-%d %H:%M:%S %Z}", ReasonCode.NOT_FOUND)
+    return _loaded(table, at, wanted, place)
+
+
+def _loaded(table: Any, version: int | datetime, wanted: str, place: Path) -> Any:
+    try:
+        table.load_as_version(version)
+    except DeltaError as error:
+        reason = f"its version {wanted} can no longer be read, because the log does not reach back to it: {_said(error, str(place))}"
+        raise ReadError(reason, ReasonCode.NOT_FOUND) from None
+    return table
+
+
+def _said(error: Exception, place: str) -> str:
+    """Return the first line of a message, since the library adds a stack to some, without the place of the copy."""
+    return str(error).strip().partition("\n")[0].replace(f"{place}/", "")[:_MESSAGE] or type(error).__name__
+
+
+def _files(table: Any) -> dict[bytes, DataFile]:
+    columns, constants = _columns(table)
+    actions = pa.table(table.get_add_actions(flatten=False))
+    vectors = dict(_vectors(table))
+    sizes, paths = actions.column("size_bytes").to_pylist(), actions.column("path").to_pylist()
+    partitions = actions.column("partition").to_pylist() if "partition" in actions.column_names else [{}] * len(paths)
+    plain: dict[tuple[tuple[str, str], ...], bytes] = {}  # most files of a partition have the same view
+    files = {}
+    for path, size, values in zip(paths, sizes, partitions, strict=True):
+        shared = tuple((name, str(values[name])) for name in constants if values.get(name) is not None)
+        place = unquote_to_bytes(path)
+        deleted = vectors.pop(place, b"")
+        if deleted or shared not in plain:
+            view = TableView(columns, shared, deleted).to_bytes()
+            plain |= {} if deleted else {shared: view}
+        files[place] = DataFile(size, view if deleted else plain[shared], _outside(path))
+    if vectors:
+        raise ReadError("its log has deletion vectors for files that are not in the snapshot")
+    return files
+
+
+def _outside(path: str) -> str | None:
+    """Return why a path is not followed, if it leads out of the table's folder."""
+    if ":/" in path or path.startswith("/") or ".." in path.split("/"):
+        return "it is outside of the table's folder, and such paths are not followed"
+    return None
+
+
+def _vectors(table: Any) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the deleted rows of the files that have some, by their paths."""
+    base = unquote_to_bytes(Path(table.table_uri).as_uri() if "://" not in table.table_uri else table.table_uri).rstrip(b"/") + b"/"
+    for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()):
+        masks = batch.column("selection_vector")
+        for row, path in enumerate(batch.column("filepath").to_pylist()):
+            kept = masks[row].values.to_numpy(zero_copy_only=False)
+            if deleted := packed(~kept):
+                yield unquote_to_bytes(path).removeprefix(base), deleted
+
+
+def _columns(table: Any) -> tuple[tuple[TableColumn, ...], tuple[str, ...]]:
+    """Return the columns that stand in data files, and the names of those that do not."""
+    about = table.metadata()
+    by_number = about.configuration.get(_MODE) == "id"
+    partitions = tuple(about.partition_columns)
+    fields = json.loads(table.schema().to_json())["fields"]
+    return tuple(_column(field, by_number) for field in fields if field["name"] not in partitions), partitions
+
+
+def _column(field: Mapping[str, Any], by_number: bool) -> TableColumn:
+    about = field.get("metadata") or {}
+    number = int(about[_NUMBER]) if by_number and _NUMBER in about else None
+    return TableColumn(field["name"], about.get(_PHYSICAL, field["name"]), number, _inner(field["type"], by_number))
+
+
+def _inner(kind: Any, by_number: bool) -> tuple[TableColumn, ...]:
+    if not isinstance(kind, Mapping):
+        return ()
+    if kind["type"] == "struct":
+        return tuple(_column(field, by_number) for field in kind["fields"])
+    parts = ("keyType", "valueType") if kind["type"] == "map" else ("elementType",)
+    return tuple(TableColumn(part, part, None, _inner(kind[part], by_number)) for part in parts)
+
+
+__all__ = ["snapshot"]

@@ -1,0 +1,140 @@
+"""Turns the listing of a folder that is a table into that of a snapshot: data files with their views, and everything else with what it is.
+
+A table whose snapshot cannot be read is one row of its own, and none of its data files is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from veritensor_ray.core.errors import ReadError, UsageError
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.timespans import moment
+from veritensor_ray.corpus.listing import Listed, TableStart, printable, table_above
+from veritensor_ray.corpus.tables.table_kinds import DataFile, Opener, TableFolder
+from veritensor_ray.stores.filesystems import Stores
+
+VIEW = "+view:"  # in an ETag, before the digest of a view
+
+
+def stored_etag(etag: str | None) -> str | None:
+    """Return an ETag as the store gives it, without what identifies the view of a table's data file."""
+    stored = etag.rpartition(VIEW)[0] if etag and VIEW in etag else etag
+    return None if not stored or stored.startswith("@") else stored
+
+
+def view_of(etag: str | None) -> str | None:
+    """Return what identifies the view of a table's data file in its ETag, or None for any other artifact."""
+    return etag.rpartition(VIEW)[2] if etag and VIEW in etag else None
+
+
+def _identified(entry: Listed, view: bytes) -> str:
+    """Return an ETag that changes with the file and with its view. A store without ETags has the time instead."""
+    return f"{entry.etag or f'@{entry.mtime}'}{VIEW}{hashlib.sha256(view).hexdigest()[:16]}"
+
+
+class Tables:
+    """Reads the tables that a listing meets. A table that is met again is read in the version that it had the first time."""
+
+    def __init__(self, stores: Stores, opener: Opener, as_of: str | None = None, follow_links: bool = False) -> None:
+        self._stores, self._opener, self._as_of, self._follow_links = stores, opener, as_of, follow_links
+        self._versions: dict[str, str] = {}
+        if as_of is not None and not as_of.isdecimal():
+            try:
+                self._as_of = moment(as_of, datetime.now(UTC), -1).isoformat()  # the same moment for all tables
+            except ValueError as error:
+                raise UsageError(f"as_of: a version such as 12, or a time: {error}") from None
+
+    def __call__(self, entries: Iterable[Listed | TableStart]) -> Iterator[Listed]:
+        """Yield the entries of a listing. The entries below a folder follow its TableStart, without others in between."""
+        inside: list[_Folder] = []
+        for entry in entries:
+            path = entry.folder if isinstance(entry, TableStart) else entry.path
+            while inside and not path.startswith(inside[-1].above):
+                yield from inside.pop().missing()
+            if isinstance(entry, TableStart):
+                inside.append(self._folder(entry))
+                yield from inside[-1].heading()
+            else:
+                yield inside[-1].judged(entry) if inside else entry
+        while inside:
+            yield from inside.pop().missing()
+
+    def in_table(self, entry: Listed, uri: str) -> Listed:
+        """Return a single file as the snapshot of the table that it stands in has it. `uri` is that of the file. Raises StoreError."""
+        found = table_above(uri, self._stores)
+        if found is None:
+            return entry
+        kind, folder = found
+        above = entry.path.rsplit(b"/", uri.count("/") - folder.count("/"))[0]
+        return self._folder(TableStart(kind, above, ".", folder)).judged(entry)
+
+    def _folder(self, start: TableStart) -> _Folder:
+        wanted = self._versions.get(start.uri, self._as_of)
+        folder = TableFolder(start.kind.name, start.uri, self._stores, wanted, self._follow_links)
+        try:
+            snapshot = self._opener(folder)
+        except ReadError as error:
+            return _Folder(start, {}, "", error)
+        self._versions[start.uri] = snapshot.version
+        return _Folder(start, dict(snapshot.files), snapshot.version)
+
+
+@dataclass
+class _Folder:
+    """A table that is being listed. `left` are the data files that were not listed yet."""
+
+    start: TableStart
+    left: dict[bytes, DataFile]
+    version: str
+    error: ReadError | None = None
+
+    @property
+    def above(self) -> bytes:
+        return self.start.folder.rstrip(b"/") + b"/"
+
+    @property
+    def _named(self) -> str:
+        return f"version {self.version} of the {self.start.kind.title}"
+
+    def heading(self) -> Iterator[Listed]:
+        """Yield a row for the table itself if its snapshot cannot be read."""
+        if self.error is not None:
+            reason = f"this {self.start.kind.title} was not read: {self.error}"
+            yield Listed(self.start.artifact, self.start.folder, status="unreadable", reason=reason, reason_code=self.error.reason_code)
+
+    def judged(self, entry: Listed) -> Listed:
+        """Return an entry as the snapshot has it."""
+        name = entry.path[len(self.above) :]
+        known = self.left.pop(name, None)
+        if entry.status is not None or name.startswith(self.start.kind.log.encode() + b"/"):
+            return entry
+        if known is not None:
+            return self._live(entry, known)
+        if not self.start.kind.files.fullmatch(name.rpartition(b"/")[2]):
+            return entry
+        if self.error is not None:
+            reason = f"the {self.start.kind.title} that it may belong to was not read: {self.error}"
+            return replace(entry, status="unreadable", reason=reason, reason_code=self.error.reason_code)
+        reason = f"not in the snapshot: no data file of {self._named}"
+        return replace(entry, status="skipped", reason=reason, reason_code=ReasonCode.NOT_IN_SNAPSHOT)
+
+    def _live(self, entry: Listed, known: DataFile) -> Listed:
+        if known.size is not None and entry.size is not None and entry.size != known.size:
+            reason = f"it has {entry.size:,} bytes, but {self._named} says {known.size:,}: it was replaced or cut off"
+            return replace(entry, status="unreadable", reason=reason, reason_code=ReasonCode.DAMAGED)
+        return replace(entry, etag=_identified(entry, known.view), view=known.view)
+
+    def missing(self) -> Iterator[Listed]:
+        """Yield a row for each data file that the snapshot names and the folder does not have."""
+        base = "" if self.start.artifact == "." else f"{self.start.artifact}/"
+        for name, known in sorted(self.left.items()):
+            why = known.problem or "it does not exist"
+            reason = f"a data file of {self._named}, but {why}"
+            yield Listed(base + printable(name), self.above + name, status="unreadable", reason=reason, reason_code=ReasonCode.NOT_FOUND)
+
+
+__all__ = ["VIEW", "Tables", "stored_etag", "view_of"]
