@@ -18,7 +18,7 @@ from tests.findings.outputs import checked, finding, written
 from veritensor_ray.api.plot_parts import dates
 from veritensor_ray.api.plots import COLORS
 from veritensor_ray.core.errors import CannotRunError, UsageError
-from veritensor_ray.exports.report.page import asset
+from veritensor_ray.exports.report.documents import asset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

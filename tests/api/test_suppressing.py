@@ -191,6 +191,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], str]] = {
         "ids must be text or a list of texts, not pandas.DataFrame; of a table, pass the column finding_id",
     ),
     "a format": (lambda a: a.export("a.txt", "jsonlines"), "unknown format 'jsonlines'; did you mean jsonl?"),
+    "a format of tags": (lambda a: a.export("a.txt", "openmetadat"), "unknown format 'openmetadat'; did you mean openmetadata?"),
     "no format": (
         lambda a: a.export("findings"),
         "the name findings does not say the format, because its end is that of no format; add format=, one of csv, ",

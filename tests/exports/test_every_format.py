@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pyarrow.parquet as pq
 import pytest
 from lxml import etree
 from markdown_it import MarkdownIt
@@ -25,7 +26,7 @@ from veritensor_ray.exports.selection import Selection
 from veritensor_ray.results.results import Results, find
 from veritensor_ray.testing.export_contract import UNPRINTABLE
 
-PLAIN = ("csv", "json", "jsonl")
+PLAIN = ("csv", "json", "jsonl", "parquet")
 HOSTILE = outputs.HOSTILE | {"surrogate in run.json": "a\udcffb", "number": "-1+1", "spreadsheet escape": "_x0041_", "fence": "`` ` ``"}
 
 
@@ -44,6 +45,9 @@ def texts(name: str, data: bytes) -> Iterator[str]:
     elif name == "junit":
         for element in etree.fromstring(data).iter():
             yield from (element.text or "", *element.attrib.values())
+    elif name == "parquet":
+        for row in pq.read_table(io.BytesIO(data)).to_pylist():
+            yield from _strings(row)
     elif name == "xlsx":
         book = openpyxl.load_workbook(io.BytesIO(data))
         yield from (str(cell.value or "") for sheet in book for row in sheet for cell in row)
@@ -166,9 +170,9 @@ def test_text_of_the_corpus_stays_text(name: str, text: str, tmp_path: Path) -> 
     )
     data = written(name, outputs.selection(results))
     assert data
-    if name != "xlsx":
+    if name not in ("xlsx", "parquet"):
         assert not UNPRINTABLE.search(data.decode())
-    if name not in ("json", "jsonl"):  # these give the text itself, escaped as JSON
+    if name not in ("json", "jsonl", "parquet"):  # these give the text itself, escaped as JSON or in a column
         assert not [found for found in texts(name, data) if UNPRINTABLE.search(found)]
     if name in CHECKS:
         CHECKS[name](data)
@@ -214,7 +218,7 @@ def test_a_format_describes_itself() -> None:
         assert name == one.name
         assert re.fullmatch(r"(\.[a-z]+)+", one.suffix)
         assert one.help and not one.help.endswith(".")
-    assert [name for name, one in FORMATS.items() if not one.text] == ["xlsx"]
+    assert [name for name, one in FORMATS.items() if not one.text] == ["parquet", "xlsx"]
 
 
 @pytest.mark.parametrize("name", FORMATS)

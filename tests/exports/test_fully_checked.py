@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import veritensor_ray as vr
@@ -47,6 +48,8 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> vr.Audit:
 def exported(audit: vr.Audit, kind: str, folder: Path) -> str:
     path = folder / kind
     audit.export(path, kind)
+    if kind == "parquet":
+        return str(pq.read_table(path).to_pylist())
     if kind != "xlsx":
         return path.read_text()
     with zipfile.ZipFile(path) as book:

@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.exports import outputs
-from veritensor_ray.exports.plain_tables import KINDS, as_json, spreadsheet_safe, write_rows
+from veritensor_ray.exports.plain_tables import KINDS, PARQUET, as_json, spreadsheet_safe, write_rows
 from veritensor_ray.findings.schema import FINDINGS, LOCATION
 
 
@@ -45,6 +46,16 @@ def test_batches_make_one_list() -> None:
     table = pa.concat_tables([pa.table({"a": [1]}), pa.table({"a": [2]})])
     assert json.loads(exported("json", table)) == [{"a": 1}, {"a": 2}]
     assert exported("json", table) == json.dumps([{"a": 1}, {"a": 2}], indent=2) + "\n"
+
+
+def test_parquet_keeps_types_and_takes_many_batches() -> None:
+    row = outputs.finding(member="b.pkl", at={"line": 3}, places=[{"line": 5}])
+    table = pa.Table.from_pylist([row] * 3, FINDINGS)
+    file = io.BytesIO()
+    write_rows(PARQUET, table.to_batches(max_chunksize=1), table.schema, file, ("evidence",))
+    read = pq.read_table(file)
+    assert read.column_names[0] == "evidence"
+    assert read.select(FINDINGS.names).cast(FINDINGS).equals(table)
 
 
 @pytest.mark.parametrize("kind", KINDS)

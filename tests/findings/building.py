@@ -149,10 +149,12 @@ def hits_in(lines: tuple[str, ...], word: str = "bad", rule_id: str = RULE.id) -
     return [Hit(rule_id, line.index(word), len(line), i) for i, line in enumerate(lines) if word in line]
 
 
-def outcome_of(artifact: str, lines: tuple[str, ...], part: int = 0, limit: int = 10, member: str | None = None, **place: Any) -> Outcome:
-    """Every line is a segment with its line, row and start, counted from the beginning of the part."""
+def outcome_of(
+    artifact: str, lines: tuple[str, ...], part: int = 0, limit: int = 10, member: str | None = None, locating: bool = False, **place: Any
+) -> Outcome:
+    """Every line is a segment with its line, row and start, counted from the beginning of the part. With `locating`, every place is kept."""
     starts = [sum(len(line) + 1 for line in lines[:i]) for i in range(len(lines))]
-    recorder = Recorder(RULES, KEY, limit)
+    recorder = Recorder(RULES, KEY, limit, locating=locating)
     segments = batch(
         lines,
         member=member,

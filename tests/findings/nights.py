@@ -128,7 +128,9 @@ def _comparable(nights: Nights) -> dict[str, dict[Any, Any]]:
         for row in nights.table("ledger")
     }
     rollup = {(row["artifact"], row["column"], row["rule_id"], row["severity"]): row for row in nights.table("rollup")}
-    return {"findings": findings, "ledger": ledger, "rollup": rollup}
+    located = nights.table("locations") if (nights.base / "state" / "current" / "locations").exists() else []
+    places = {tuple(row.values()): row for row in located}
+    return {"findings": findings, "ledger": ledger, "rollup": rollup, "locations": places}
 
 
 def day(number: int) -> datetime:

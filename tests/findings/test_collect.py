@@ -17,7 +17,7 @@ import pytest
 from tests.findings.building import INFO, KEY, RULE, RULES, WORSE, Run, batch, outcome_of, row_of
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Severity
-from veritensor_ray.core.detection import FileInfo, Hit
+from veritensor_ray.core.detection import FileInfo, Hit, Judged
 from veritensor_ray.core.errors import IncompleteOutput, VeritensorError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
@@ -352,6 +352,18 @@ def test_the_worst_part_decides_and_gaps_are_joined(run: Run) -> None:
     }
 
 
+def test_the_worst_verdict_of_a_part_is_the_verdict_on_the_artifact(run: Run) -> None:
+    for part, judged in enumerate((None, Judged("unknown", ("own.Thing",)), Judged("dangerous", ("os.system",)), Judged("inert"))):
+        made = outcome_of("big", ("good",), part)
+        if judged is not None:
+            made.judge("test", None, judged)
+        run.shard((row_of(0, "big", part=part, parts=4, kind="lines"), made))
+    run.collect()
+    (row,) = run.table("ledger")
+    (entry,) = row["coverage"]
+    assert (entry["verdict"], entry["verdict_reasons"]) == ("dangerous", [{"member": None, "reason": "os.system"}])
+
+
 @pytest.mark.parametrize(
     ("kind", "parts", "etag", "expected"),
     [
@@ -467,3 +479,37 @@ def test_results_that_are_written_again_are_not_complete_meanwhile(run: Run, mon
 
 def _interrupted(*_: object) -> None:
     raise RuntimeError("the power is gone")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "tables"),
+    [
+        (("scanned", "partial"), [(None, None, 5), ("row 0 file", None, 9)]),
+        (("scanned", "quarantined"), [("row 0 file", None, 9)]),  # nobody knows how many rows the artifact has
+    ],
+)
+def test_rows_of_tables_are_summed_over_parts(
+    run: Run, statuses: tuple[str, ...], tables: list[tuple[str | None, str | None, int]]
+) -> None:
+    for part, status in enumerate(statuses):
+        made = outcome_of("big", ("bad",), part)
+        made.status = status
+        made.count_rows(None, None, 2 + part)
+        made.count_rows("row 0 file", None, 4 + part)
+        run.shard((row_of(0, "big", part=part, parts=2, kind="rowgroups"), made))
+    run.collect()
+    (row,) = run.table("ledger")
+    assert [(one["member"], one["part"], one["rows"]) for one in row["tables"]] == tables
+
+
+def test_tables_have_the_names_that_locations_have(tmp_path: Path) -> None:
+    run = Run(tmp_path, replace(INFO, about={**INFO.about, "locations": "all"}))
+    name = "password=Xkb3FKaN.csv"
+    made = outcome_of("a.zip", ("bad",), member=name, locating=True)
+    made.count_rows(name, "token=ghp_XkoOsFaQfDPrAJ71", 3)
+    run.shard((row_of(0, "a.zip"), made))
+    run.collect()
+    (row,), (location,) = run.table("ledger"), run.table("locations")
+    (table,) = row["tables"]
+    assert table["member"] == location["member"] != name
+    assert "XkoOs" not in table["part"]

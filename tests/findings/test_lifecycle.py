@@ -340,6 +340,9 @@ def finding(text: str) -> Finding:
     return text.partition("#")[0], what, content or f"sha of {artifact}", artifact, "e"
 
 
+NOT_SHOWN = "not-in-snapshot"
+
+
 def followed(
     before: str,
     now: str,
@@ -350,13 +353,14 @@ def followed(
     advised: bool = False,
     unread: bool = False,
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """States of what is there, and of what is gone. `ledger` has the coverage of artifacts, or a status where nothing was seen."""
+    """States of what is there, and of what is gone. `ledger` has the coverage of artifacts, or a status or its code where nothing was seen."""
     there = [finding(one)[3] for one in now.split()]
     rows: dict[str, dict[str, str] | str] = {**{name: {"e": "complete"} for name in there}, **(ledger or {})}
     entries = [
         {
             "artifact": name,
-            "status": about if isinstance(about, str) else "partial" if unread else "scanned",
+            "status": {NOT_SHOWN: "skipped"}.get(about, about) if isinstance(about, str) else "partial" if unread else "scanned",
+            "reason_code": about if about == NOT_SHOWN else None,
             "gaps": [{"engine": None, "reason": "damaged"}] if unread else [],
             "size": None if about in ("unreadable", "skipped") and name.endswith(("closed", ".")) else 1,
             "coverage": [] if isinstance(about, str) else [{"engine": e, "status": s} for e, s in about.items()],
@@ -367,6 +371,7 @@ def followed(
         [
             ("artifact", pa.string()),
             ("status", pa.string()),
+            ("reason_code", pa.string()),
             ("size", pa.int64()),
             ("gaps", pa.list_(GAP)),
             ("coverage", pa.list_(COVERAGE)),
@@ -448,6 +453,7 @@ def test_names_join_only_new_artifacts_with_gone_ones(ledger: dict[str, Any], ea
         ({"d/a": {"other": "complete"}}, "unverified"),
         ({"d/a": "skipped"}, "unverified"),
         ({"d/a": "unreadable"}, "unverified"),
+        ({"d/a": NOT_SHOWN}, "resolved"),  # the file is no longer part of its table
         # folders that could not be listed
         ({".": "unreadable"}, "unverified"),
         ({"d": "unreadable", "d/b": {}}, "resolved"),  # a file of that name, which has a size

@@ -5,9 +5,21 @@ from __future__ import annotations
 import pytest
 
 from tests.findings.building import KEY
+from veritensor_ray.core.detection import Judged
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
-from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED, Outcome, Standing
+from veritensor_ray.findings.outcome import (
+    COMPLETE,
+    MAX_GAPS,
+    MAX_REASONS,
+    MISSING,
+    NO_READER,
+    NOT_APPLICABLE,
+    PARTIAL,
+    QUARANTINED,
+    Outcome,
+    Standing,
+)
 from veritensor_ray.findings.outcome_row import outcome_row
 
 Coverage = dict[str, Standing]
@@ -107,3 +119,48 @@ def test_what_exceptions_and_archives_say_is_made_safe() -> None:
     assert row["gaps"] == [
         {"member": "a\\u202eb\\ud800", "location": safe, "engine": None, "reason": safe, "reason_code": "damaged", "bound": None}
     ]
+
+
+INERT, UNKNOWN, DANGEROUS = Judged("inert"), Judged("unknown", ("imports own.Thing",)), Judged("dangerous", ("calls os.system",))
+
+
+@pytest.mark.parametrize(
+    ("judged", "gaps", "verdict", "reasons"),
+    [
+        ((), (UNREAD,), None, None),
+        (((None, INERT),), (), "inert", []),
+        (((None, INERT),), (MP3,), "inert", []),
+        (((None, INERT),), (FAILED,), "inert", []),  # another engine's failure says nothing about the model
+        (((None, INERT),), (UNREAD,), "unknown", [(None, UNREAD.reason)]),
+        (((None, INERT),), (Gap("half", engine="modelfiles"),), "unknown", [(None, "half")]),
+        (((None, INERT), ("a", UNKNOWN), ("b", INERT)), (), "unknown", [("a", "imports own.Thing")]),
+        (((None, UNKNOWN), ("b", DANGEROUS)), (), "dangerous", [("b", "calls os.system"), (None, "imports own.Thing")]),
+    ],
+)
+def test_the_verdict_on_an_artifact_is_the_worst_of_its_files(
+    judged: tuple[tuple[str | None, Judged], ...],
+    gaps: tuple[Gap, ...],
+    verdict: str | None,
+    reasons: list[tuple[str | None, str]] | None,
+) -> None:
+    outcome = Outcome("a.zip", 0, 0, coverage={"modelfiles": DONE, "pii": DONE})
+    for member, one in judged:
+        outcome.judge("modelfiles", member, one)
+    for gap in gaps:
+        outcome.add_gap(gap)
+    outcome.settle()
+    row = next(one for one in outcome_row(outcome, {}, KEY)["coverage"] if one["engine"] == "modelfiles")
+    assert row["verdict"] == verdict
+    assert (row["verdict_reasons"] and [(one["member"], one["reason"]) for one in row["verdict_reasons"]]) == reasons
+
+
+def test_reasons_of_a_verdict_are_bounded_and_safe() -> None:
+    outcome = Outcome("a.zip", 0, 0, coverage={"modelfiles": DONE})
+    for number in range(1000):
+        outcome.judge("modelfiles", f"m{number}\x1b", Judged("unknown", ("imports AKIAIOSFODNN7EXAMPLE.Thing",)))
+    outcome.judge("modelfiles", "last", DANGEROUS)
+    (row,) = outcome_row(outcome, {}, KEY)["coverage"]
+    assert len(row["verdict_reasons"]) == MAX_REASONS
+    assert row["verdict_reasons"][0] == {"member": "last", "reason": "calls os.system"}
+    assert "AKIAIOSFODNN7EXAMPLE" not in str(row)
+    assert "\x1b" not in row["verdict_reasons"][1]["member"]

@@ -149,6 +149,17 @@ def test_what_the_listing_says_tonight_is_in_the_ledger(by_hand: Hand) -> None:
     assert (row["etag"], row["mtime"], row["uri"]) == ("another, that nobody asked about", 9.5, "/data/a")
 
 
+def test_the_rows_of_tables_are_taken_over(by_hand: Hand) -> None:
+    first, second = by_hand.night(0), by_hand.night(1)
+    made = outcome_of("a", ("fine",))
+    made.count_rows("in/b.csv", None, 3)
+    first.shard((row_of(0, "a"), made))
+    first.sweep()
+    second.carry("a")
+    second.sweep(0)
+    assert [row["tables"] for row in second.table("ledger")] == [[{"member": "in/b.csv", "part": None, "rows": 3}]]
+
+
 @pytest.mark.parametrize("root", [0, 1])
 @pytest.mark.parametrize("name", ["b", "x/b.txt", "äöü 😀/é", "more/x", "a"])
 def test_a_new_name_has_the_rows_that_a_scan_would_give(by_hand: Hand, tmp_path: Path, name: str, root: int) -> None:

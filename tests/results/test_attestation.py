@@ -62,7 +62,7 @@ def trusted(keys: Path) -> TrustList:
 
 
 def write(store: OutputStore, run: dict[str, Any] = RUN) -> OutputStore:
-    """An output of a run, unsigned, with a commit that is no result."""
+    """An output of a run, unsigned, with a commit that is not a result."""
     for number, name in enumerate(OBJECTS[1:]):
         file = io.BytesIO()
         pq.write_table(pa.table({"artifact": ["a", f"{number}"]}), file)

@@ -14,6 +14,7 @@ from veritensor_ray.api.frames import escaped, frame, html_table, need_pandas
 from veritensor_ray.api.labelling import labelled, precision_of
 from veritensor_ray.api.passages import passage_of
 from veritensor_ray.api.plots import Plots
+from veritensor_ray.api.row_masks import keep_mask, row_flags
 from veritensor_ray.api.similar import similar_to
 from veritensor_ray.api.suppressing import Decision, decide
 from veritensor_ray.api.writing_exports import export_to, report_to
@@ -24,6 +25,8 @@ from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.results.access_log import accesses
 from veritensor_ray.results.grouping import GROUPS, Group, grouped
+from veritensor_ray.results.kinds_by_column import columns_query
+from veritensor_ray.results.located_rows import Chosen, locations_query, rows_of
 from veritensor_ray.results.results import Results, find
 from veritensor_ray.results.run_text import summary_text, worst_first
 
@@ -127,6 +130,78 @@ class Audit(Results):
                 made: pd.DataFrame = relation.df()
                 return made
 
+    def locations(
+        self, artifact: str | None = None, *, severity: str | None = None, where: str | None = None, suppressed: bool = False
+    ) -> pa.Table:
+        """Return a row for each place of each finding, in the order of the corpus. The run must have kept all of them (`locations: all`).
+
+        `artifact` leaves out all others. `severity` is the lowest severity at a place, and `where` a SQL condition over findings. Suppressed
+        findings are included only if `suppressed` is set. For more places than fit into memory, use `dataset("locations")`. Raises UsageError.
+        """
+        query, values = locations_query(self, artifact, Chosen(severity, where, suppressed))
+        with Guard(), self.reader(query, values) as reader:
+            return reader.read_all()
+
+    def columns(
+        self, artifact: str | None = None, *, severity: str | None = None, where: str | None = None, suppressed: bool = False
+    ) -> pa.Table:
+        """Return a row for each rule that has findings in a column of a dataset: what the column holds, for a catalog.
+
+        A dataset is an artifact, or its `member` or `part`, that has rows. `findings`, `count` and `rows` are the numbers of different findings,
+        of their locations and of the rows that have one. `share` is that of the `table_rows`, and null if these are not known. `example` is the
+        masked evidence of one of the worst findings, whose id is `finding_id`. Where not every location is known, because the run did not keep
+        them (`locations: all`) or there are too many, `complete` is false: the numbers are then too small, columns can be missing, and `share`
+        is null. The arguments are those of `locations`. Raises UsageError.
+        """
+        query, values = columns_query(self, artifact, Chosen(severity, where, suppressed))
+        with Guard(), self.reader(query, values) as reader:
+            return reader.read_all()
+
+    def rows_of(
+        self, artifact: str, member: str | None = None, *, severity: str | None = None, where: str | None = None, suppressed: bool = False
+    ) -> list[int]:
+        """Return the numbers of the rows of a dataset that have a finding, in order, counted from 0 as in `location.row`.
+
+        `member` is a file inside the artifact, as `locations` names it. The other arguments are those of `locations`. Findings that are in no
+        row, such as those in the metadata of a file, are not among them. Raises UsageError, also if the artifact was not read or has more places
+        than the table lists, because rows would be missing.
+        """
+        return [*rows_of(self, artifact, member, Chosen(severity, where, suppressed))]
+
+    def keep(
+        self,
+        data: Any,
+        artifact: str,
+        member: str | None = None,
+        *,
+        severity: str | None = None,
+        where: str | None = None,
+        suppressed: bool = False,
+    ) -> Any:
+        """Return a mask that is true for the rows of a dataset without a finding, so that `data[audit.keep(data, "train.parquet")]` is clean.
+
+        `data` has all rows of the artifact, or of its `member`, in the order of the file. For a pandas DataFrame, the mask is a Series with the
+        same index, else a NumPy array. The other arguments, and what is raised, are those of `rows_of`.
+        """
+        with Guard():
+            return keep_mask(data, member or artifact, rows_of(self, artifact, member, Chosen(severity, where, suppressed)))
+
+    def flags(
+        self,
+        data: Any,
+        artifact: str,
+        member: str | None = None,
+        *,
+        severity: str | None = None,
+        where: str | None = None,
+        suppressed: bool = False,
+    ) -> list[str | None]:
+        """Return the worst severity in each row of a dataset, None where there is no finding: a column for `datasets.Dataset.add_column`.
+
+        The arguments, and what is raised, are those of `keep`.
+        """
+        return row_flags(data, member or artifact, rows_of(self, artifact, member, Chosen(severity, where, suppressed)))
+
     def similar(self, finding: str, *, least: float = 0.3, limit: int = 100) -> pd.DataFrame:
         """Return findings whose evidence resembles that of a finding, whatever their rule. `finding` is its id, or at least six digits.
 
@@ -199,9 +274,10 @@ class Audit(Results):
     ) -> None:
         """Write findings to a file or an object in a store, in one of the formats of `veritensor-ray findings --format`.
 
-        Without `format`, the end of the name decides, such as .csv or .jsonl. `where` is a SQL condition over findings. Suppressed findings
-        are included. The file appears when it is complete, with mode 0600, and replaces an earlier one. Raises UsageError, also for a file in
-        the corpus or in the results; CannotRunError if it cannot be written.
+        Without `format`, the end of the name decides, such as .csv or .jsonl. "openmetadata" and "datahub" write what `columns` returns, as tags
+        for a catalog. `where` is a SQL condition over findings. Suppressed findings are included, except in tags. The file appears when it is
+        complete, with mode 0600, and replaces an earlier one. Raises UsageError, also for a file in the corpus or in the results;
+        CannotRunError if it cannot be written.
         """
         with Guard():
             export_to(self, path, format, where, load_settings(config))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from veritensor_ray.corpus.listing import Root
     from veritensor_ray.corpus.planning import PlanRow
     from veritensor_ray.findings.summary import RunInfo
+    from veritensor_ray.pipeline.bounded.process import Died
     from veritensor_ray.pipeline.context import Context
     from veritensor_ray.policy.judge import Judge
     from veritensor_ray.results.results import Results
@@ -111,7 +112,7 @@ def inspect_files(paths: Sequence[str], settings: Settings) -> list[Inspection]:
     are in the order of their names; links in it are followed only if the settings say so. Raises UsageError for a path that does not exist,
     and for more than `inspected_files`.
     """
-    starts = tuple(_start(path) for path in dict.fromkeys(paths))
+    starts = tuple(start_of(path) for path in dict.fromkeys(paths))
     with Guard(*(start.uri for start in starts)):
         given, bundle = with_bundle(settings)
         return list(_inspected(given, bundle, starts))
@@ -120,7 +121,7 @@ def inspect_files(paths: Sequence[str], settings: Settings) -> list[Inspection]:
 def check_paths(paths: Sequence[str]) -> None:
     """Raise UsageError for anything that `inspect_files` cannot read: a path that does not exist, or a URI."""
     for path in paths:
-        _start(path)
+        start_of(path)
 
 
 def inspect_bytes(data: bytes, name: str | None, settings: Settings) -> Inspection:
@@ -131,7 +132,7 @@ def inspect_bytes(data: bytes, name: str | None, settings: Settings) -> Inspecti
         return inspected(None, data, name, settings)
 
 
-def _start(path: str) -> Root:
+def start_of(path: str) -> Root:
     """Return where to begin: a file or a folder on this machine, with the name that it has in the working directory."""
     from veritensor_ray.corpus.listing import Root, printable
 
@@ -203,28 +204,30 @@ def _inspected(
     """Yield what is found in each file, in the order of the roots and, in a folder, of names."""
     from veritensor_ray.findings.collect import Assembled
 
-    context, info = _run(settings, bundle, starts)
-    for row in _planned(settings, context.engines, starts):
+    context, info = run_of(settings, bundle, starts)
+    for row in planned(settings, context.engines, starts):
         parts = [] if row.status else _scanned(context, [row], memory).to_pylist()
         assembled = Assembled(info, context.site_key, [row], parts)
         findings = list(assembled.findings())
         yield Inspection(findings, assembled.ledger(len(findings)))
 
 
-def _planned(settings: Settings, engines: tuple[str, ...], starts: tuple[Root, ...]) -> list[PlanRow]:
+def planned(settings: Settings, engines: tuple[str, ...], starts: tuple[Root, ...]) -> list[PlanRow]:
+    """Return the files to scan, in the order of the roots and, in a folder, of names."""
     from veritensor_ray.corpus.planning import plan_rows
+    from veritensor_ray.pipeline.bounded.process import snapshots
 
-    planned: list[PlanRow] = []
+    all_rows: list[PlanRow] = []
     for number, root in enumerate(starts):
-        rows = plan_rows(settings, engines, lambda *_: [], starts=(root,))
-        found = list(islice(rows, bounds.INSPECTED_FILES + 1 - len(planned)))
-        planned += (replace(row, root=number) for row in sorted(found, key=lambda row: row.path))
-        if len(planned) > bounds.INSPECTED_FILES:
+        rows = plan_rows(settings, engines, lambda *_: [], starts=(root,), opener=snapshots(settings))
+        found = list(islice(rows, bounds.INSPECTED_FILES + 1 - len(all_rows)))
+        all_rows += (replace(row, root=number) for row in sorted(found, key=lambda row: row.path))
+        if len(all_rows) > bounds.INSPECTED_FILES:
             raise UsageError(f"there are more than {bounds.INSPECTED_FILES:,} files; use submit, which reads any number and can be resumed")
-    return planned
+    return all_rows
 
 
-def _run(settings: Settings, bundle: str | None, starts: tuple[Root, ...]) -> tuple[Context, RunInfo]:
+def run_of(settings: Settings, bundle: str | None, starts: tuple[Root, ...]) -> tuple[Context, RunInfo]:
     """Returns the context of a scan with these settings, and what it says about itself."""
     from veritensor_ray.pipeline.run_description import local_context, run_info
 
@@ -244,7 +247,7 @@ def results_of(seen: Sequence[Inspection], sources: Sequence[str], settings: Set
     from veritensor_ray.results.results import Results
     from veritensor_ray.stores.outputs import OutputStore
 
-    _, info = _run(*with_bundle(settings), ())
+    _, info = run_of(*with_bundle(settings), ())
     findings, ledger = [row for one in seen for row in one.findings], [one.ledger for one in seen]
     with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
         store = OutputStore(folder)
@@ -258,15 +261,21 @@ def results_of(seen: Sequence[Inspection], sources: Sequence[str], settings: Set
 
 def _scanned(context: Context, rows: Sequence[PlanRow], memory: Mapping[str, bytes] | None) -> pa.Table:
     """Returns the rows of a commit. If the scanning process died, they record why."""
-    from veritensor_ray.findings.outcome import Outcome
-    from veritensor_ray.findings.shard_commit import commit_table
     from veritensor_ray.pipeline.bounded import process
-    from veritensor_ray.pipeline.shard import quarantine
 
     try:
         return process.scan(context, rows, memory).table
     except process.Died as death:
-        outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
-        for outcome in outcomes:
-            quarantine(outcome, {"extract": str(death)}, context.engines, death.reason_code)
-        return commit_table(rows, outcomes, dict(context.expected), context.site_key)
+        return died(context, rows, death)
+
+
+def died(context: Context, rows: Sequence[PlanRow], death: Died) -> pa.Table:
+    """Return the rows of a commit that record why the scanning process died."""
+    from veritensor_ray.findings.outcome import Outcome
+    from veritensor_ray.findings.shard_commit import commit_table
+    from veritensor_ray.pipeline.shard import quarantine
+
+    outcomes = [Outcome(row.artifact, row.part, index) for index, row in enumerate(rows)]
+    for outcome in outcomes:
+        quarantine(outcome, {"extract": str(death)}, context.engines, death.reason_code)
+    return commit_table(rows, outcomes, dict(context.expected), context.site_key)

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from veritensor_ray.api.arguments import path_of
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError
-from veritensor_ray.exports import ExportFormat, format_named, known
+from veritensor_ray.exports import CATALOGS, ExportFormat, format_named, known
+from veritensor_ray.exports.catalog_labels import label_selection
 from veritensor_ray.exports.export_destination import export, written
 from veritensor_ray.exports.report import page
 from veritensor_ray.exports.report.default_name import default_name
 from veritensor_ray.exports.rules_of_results import rules_in
 from veritensor_ray.exports.selection import Selection
+from veritensor_ray.results.kinds_by_column import kinds_by_column
 from veritensor_ray.results.results import Results
 
 
@@ -23,10 +25,13 @@ def export_to(results: Results, to: str | os.PathLike[str], format: str | None, 
     results.check()
     path = path_of(to, "the file to export to")
     formats = known(settings)
-    chosen = format_named(by_suffix(path, formats) if format is None else format, formats)
     source = "findings" if where is None else results.matching(where)
-    rules = rules_in(results, settings)
-    export(Selection(results, f"SELECT * FROM {source}", rules, "artifact, rule_id, finding_id"), chosen, path)  # noqa: S608  # checked
+    chosen = format_named(by_suffix(path, formats) if format is None else format, formats | CATALOGS)
+    if chosen.name in CATALOGS:
+        selection = label_selection(results, kinds_by_column(results, source, None, suppressed=False), settings)
+    else:
+        selection = Selection(results, f"SELECT * FROM {source}", rules_in(results, settings), "artifact, rule_id, finding_id")  # noqa: S608  # checked
+    export(selection, chosen, path)
 
 
 def report_to(results: Results, to: str | os.PathLike[str] | None, rows: int, settings: Settings) -> None:

@@ -42,6 +42,7 @@ FORMATS = {
         ExportFormat("csv", ".csv", "every column, for spreadsheets and scripts", ".plain_tables:write_csv"),
         ExportFormat("json", ".json", "every column, as one list", ".plain_tables:write_json"),
         ExportFormat("jsonl", ".jsonl", "every column, with an object on each line", ".plain_tables:write_jsonl"),
+        ExportFormat("parquet", ".parquet", "every column with its type, for programs", ".plain_tables:write_parquet", text=False),
         ExportFormat("sarif", ".sarif", "SARIF 2.1.0, for code scanning and viewers", ".sarif:write"),
         ExportFormat("junit", ".xml", "JUnit XML, for test reports of CI systems", ".junit:write"),
         ExportFormat("gitlab", ".json", "a GitLab SAST report", ".gitlab:write"),
@@ -50,6 +51,15 @@ FORMATS = {
         ExportFormat("defectdojo", ".json", "DefectDojo's import of generic findings", ".defectdojo:write"),
         ExportFormat("ocsf", ".jsonl", "OCSF 1.6 events, for a SIEM", ".ocsf:write"),
         ExportFormat("cyclonedx", ".cdx.json", "a CycloneDX 1.6 bill of materials with models and data sets", ".cyclonedx:write"),
+    )
+}
+
+# Formats for what columns hold, with a selection of the rows of `results/kinds_by_column.py`.
+CATALOGS = {
+    one.name: one
+    for one in (
+        ExportFormat("openmetadata", ".json", "tags of columns for OpenMetadata", ".catalog_labels:write_openmetadata"),
+        ExportFormat("datahub", ".json", "tags of columns for DataHub", ".catalog_labels:write_datahub"),
     )
 }
 

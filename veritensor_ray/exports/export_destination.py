@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from veritensor_ray.core.errors import CannotRunError, UsageError
@@ -13,7 +13,11 @@ from veritensor_ray.core.uris import is_local, local_path, real_bases
 from veritensor_ray.exports import ExportFormat
 from veritensor_ray.exports.selection import Selection
 from veritensor_ray.results.results import Results
+from veritensor_ray.stores.filesystems import Stores
 from veritensor_ray.stores.outputs import OutputStore
+
+CORPUS = "the corpus"
+Apart = Mapping[str, Sequence[str]]  # what a file must not lie in: its folders by what they are
 
 
 def export(selection: Selection, format: ExportFormat, to: str) -> int:
@@ -28,22 +32,39 @@ def export(selection: Selection, format: ExportFormat, to: str) -> int:
 
 @contextlib.contextmanager
 def written(to: str, results: Results) -> Iterator[BinaryIO]:
+    """Open a file as `written_apart` does, which must not lie in the corpus or in the results."""
+    run, uri = results.run, results.store.uri
+    apart = {CORPUS: run.get("sources") or [], "the results": [uri, str(run.get("output") or uri)]}
+    with written_apart(to, apart, results.store.stores) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def written_apart(to: str, apart: Apart, stores: Stores) -> Iterator[BinaryIO]:
     """Open a file that appears under its name when the block ends without an error, and replaces an earlier one. Its mode is 0600.
 
-    Raises UsageError for a name inside the corpus or inside the results, for a folder that does not exist, and for anything that exists
-    and is not a regular file; CannotRunError if it cannot be written.
+    Raises UsageError as `place_for` does, and CannotRunError if it cannot be written.
     """
     try:
-        _check_apart(to, results)
-        folder, name = _parts(to)
-        with OutputStore(folder, results.store.stores).writer(name) as file:
+        folder, name = place_for(to, apart)
+        with OutputStore(folder, stores).writer(name) as file:
             yield file
     except OSError as error:
         raise CannotRunError(f"{to} cannot be written: {error.strerror or type(error).__name__}. Choose a different file") from None
 
 
+def place_for(to: str, apart: Apart) -> tuple[str, str]:
+    """Return the folder of a file that may be written, and its name there.
+
+    Raises UsageError for a name inside one of the folders that it must not lie in, for a folder that does not exist, and for anything that
+    exists and is not a regular file.
+    """
+    _check_apart(to, apart)
+    return _parts(to)
+
+
 def _parts(to: str) -> tuple[str, str]:
-    """Return the folder and the name in it. Raises UsageError for names that `written` refuses."""
+    """Return the folder and the name in it. Raises UsageError if it cannot be a regular file."""
     if not is_local(to):
         folder, _, name = to.rpartition("/")
         if to.startswith(("http://", "https://")):
@@ -61,10 +82,9 @@ def _parts(to: str) -> tuple[str, str]:
     return str(path.parent), path.name
 
 
-def _check_apart(to: str, results: Results) -> None:
-    """Raise UsageError for a name inside a source or inside the results, whose files would no longer be those of the audit."""
-    sources, outputs = results.run.get("sources") or [], [results.store.uri, str(results.run.get("output") or results.store.uri)]
-    for what, folders in (("the corpus", sources), ("the results", outputs)):
+def _check_apart(to: str, apart: Apart) -> None:
+    """Raise UsageError for a name inside one of these folders: an audit's files would no longer be what it read or wrote."""
+    for what, folders in apart.items():
         if is_local(to):
             path, guard = local_path(to), Guard(*real_bases(folders))
             inside = guard.within(str(path)) or guard.within(os.path.join(os.path.realpath(path.parent), path.name))  # noqa: PTH118

@@ -20,6 +20,7 @@ from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.grouping import Group, grouped
+from veritensor_ray.results.model_verdicts import models_said, not_inert, reason_said
 from veritensor_ray.results.place_names import place, shortened
 
 _REASONS, _TOP, _NAME, _EXAMPLES = 20, 10, 120, 3  # entries of a list; characters of a name; artifacts named for a reason
@@ -49,6 +50,7 @@ def _lines(selection: Selection) -> Iterator[str]:
         f"{code(run.get('package_version') or '?')}: {selection.results.checked.short_said}."
     )
     yield from _gaps(selection)
+    yield from _models(selection)
     yield from _severities(selection)
     yield from _top(selection, "rule", "Rules")
     yield from _top(selection, "folder", "Folders")
@@ -67,6 +69,19 @@ def _gaps(selection: Selection) -> Iterator[str]:
         yield f"- {number}{code(one.reason.status)}: {code(one.reason.reason, 2 * _NAME)}{f' ({names}{more})' if names else ''}"
     if len(gaps) > _REASONS:
         yield f"- {counted(len(gaps) - _REASONS, 'more reason')}"
+
+
+def _models(selection: Selection) -> Iterator[str]:
+    said = models_said(selection.results.run)
+    if not said:
+        return
+    yield f"\n## Models\n\n{said}.\n"
+    rows, total = not_inert(selection.results, _TOP)
+    for row in rows:
+        reasons = "; ".join(code(reason_said(one), 2 * _NAME) for one in (row["reasons"] or ())[:_EXAMPLES])
+        yield f"- {row['verdict']}: {code(row['artifact'], _NAME)}{f', {reasons}' if reasons else ''}"
+    if total > len(rows):
+        yield f"- {total - len(rows):,} more"
 
 
 def _severities(selection: Selection) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Rows for scripts and spreadsheets: CSV, JSON and JSON lines, with every column, a few thousand rows in memory at a time."""
+"""Rows for scripts and spreadsheets: CSV, JSON, JSON lines and Parquet, with every column, a few thousand rows in memory at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 import math
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, BinaryIO
 
@@ -18,7 +18,8 @@ from veritensor_ray.findings.schema import FINDINGS
 from veritensor_ray.masking.redaction import visible
 
 _FORMULA = ("=", "+", "-", "@", "|")
-KINDS = ("csv", "json", "jsonl")  # the formats that hold rows of any table, not only findings
+KINDS = ("csv", "json", "jsonl")  # the formats of text that hold rows of any table, not only findings
+PARQUET = "parquet"  # the one that is not text
 
 
 def write_csv(selection: Selection, file: BinaryIO) -> None:
@@ -36,16 +37,22 @@ def write_jsonl(selection: Selection, file: BinaryIO) -> None:
     write_rows("jsonl", selection.batches(), FINDINGS, file)
 
 
+def write_parquet(selection: Selection, file: BinaryIO) -> None:
+    """Write findings as Parquet, with the types of the table."""
+    write_rows(PARQUET, selection.batches(), FINDINGS, file)
+
+
 def write_rows(kind: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: BinaryIO, first: Sequence[str] = ()) -> None:
-    """Write rows of any table in one of KINDS, with the columns `first` before the others."""
+    """Write rows of any table in one of KINDS or as PARQUET, with the columns `first` before the others."""
+    if kind == PARQUET:
+        _parquet(batches, schema, file, first)
+        return
     if kind == "csv":
         _csv(batches, schema, file, first)
         return
     rows = (_ordered(row, first) for batch in batches for row in batch.to_pylist())
     if kind == "json":
-        for piece in json_list(rows):
-            file.write(piece.encode())
-        file.write(b"\n")
+        write_list(rows, file)
     else:
         for row in rows:
             file.write(f"{as_json(row)}\n".encode())
@@ -59,13 +66,13 @@ def as_json(value: object, indent: int | None = None) -> str:
         return json.dumps(_finite(value), default=_plain, indent=indent)
 
 
-def json_list(rows: Iterable[Any]) -> Iterator[str]:
-    """Yield the pieces of an indented JSON list."""
+def write_list(rows: Iterable[Any], file: BinaryIO) -> None:
+    """Write an indented JSON list."""
     begin = "["
     for row in rows:
-        yield f"{begin}\n  " + as_json(row, indent=2).replace("\n", "\n  ")
+        file.write((f"{begin}\n  " + as_json(row, indent=2).replace("\n", "\n  ")).encode())
         begin = ","
-    yield "[]" if begin == "[" else "\n]"
+    file.write(b"[]\n" if begin == "[" else b"\n]\n")
 
 
 def spreadsheet_safe(value: object) -> object:
@@ -115,6 +122,16 @@ def _csv(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: BinaryIO, f
                 writer.writerow([spreadsheet_safe(as_json(_present(cell)) if isinstance(cell, dict) else cell) for cell in cells])
     finally:
         text.detach()  # the file stays open, because it belongs to the caller
+
+
+def _parquet(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: BinaryIO, first: Sequence[str]) -> None:
+    import pyarrow.parquet as pq
+
+    names = [*first, *(name for name in schema.names if name not in first)]
+    columns = pa.schema([schema.field(name) for name in names], schema.metadata)
+    with pq.ParquetWriter(file, columns, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch.select(names).cast(columns))
 
 
 def _present(value: object) -> object:

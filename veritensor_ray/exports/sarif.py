@@ -49,7 +49,8 @@ def write(selection: Selection, file: BinaryIO) -> None:
         "originalUriBaseIds": {_ROOT: {"description": {"text": _sources(run)}}},
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(run, gaps, left_out)],
-        "properties": {name: shown(run.get(name)) for name in ("scan_id", "profile", "bundle_id") if run.get(name)},
+        "properties": {name: shown(run.get(name)) for name in ("scan_id", "profile", "bundle_id") if run.get(name)}
+        | ({"models": dict(run["models"])} if run.get("models") else {}),
     }
     file.write(f'{{"$schema":"{_SCHEMA}","version":"2.1.0","runs":[\n'.encode())
     described_findings.write_object(file, head, {"results": _results(selection, query, numbers)})

@@ -18,6 +18,7 @@ from veritensor_ray.exports.selection import Selection
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
+from veritensor_ray.results.model_verdicts import models_said
 from veritensor_ray.results.place_names import within
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def _summary(selection: Selection, gaps: Sequence[Missing], left_out: int) -> It
     yield ("Not fully checked", f"{checked.short:,} of {counted(checked.artifacts, 'artifact')}")
     yield ("Not checked", f"{counted(len(gaps), 'reason')}; see the sheet Not checked" if gaps else "nothing")
     yield from (("", one.words) for one in gaps)
+    if said := models_said(run):
+        yield ("Models", said)
     if left_out:
         yield ("Findings left out", f"{left_out:,}, because a sheet holds at most {ROWS:,}; these are the worst ones")
     yield ()

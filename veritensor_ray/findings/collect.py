@@ -17,17 +17,20 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.detection import VERDICTS
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, plan_key, read_plan, shards_of
-from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, NOT_APPLICABLE
+from veritensor_ray.findings.located import named, unpacked
+from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MOST_ROWS, NOT_APPLICABLE
 from veritensor_ray.findings.outgoing_texts import unsealed
 from veritensor_ray.findings.recorded import RANK, Tally, joined, order, places
 from veritensor_ray.findings.rule_texts import write_rules
-from veritensor_ray.findings.schema import BYTES, FINDINGS, LEDGER, ROLLUP
+from veritensor_ray.findings.schema import BYTES, FINDINGS, LEDGER, LOCATIONS, ROLLUP
 from veritensor_ray.findings.shard_commit import read_commit
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.findings.table_files import TableWriter
@@ -37,6 +40,7 @@ from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
 
 _HARMLESS = {NOT_APPLICABLE: 0, COMPLETE: 1}
+_VERDICT_RANKS = {None: -1} | {verdict: rank for rank, verdict in enumerate(VERDICTS)}
 _STATUS_ORDER = ("unreadable", "quarantined", "partial", "skipped", "scanned")
 _MORE = b"more"
 
@@ -53,7 +57,7 @@ class Assembly:
 
 
 def collect(store: OutputStore, info: RunInfo, site_key: bytes, judge: Judge) -> dict[str, Any]:
-    """Write findings/, ledger/, rollup/, rules/ and run.json of an audit. Returns the content of run.json."""
+    """Write the tables and run.json of an audit. Returns the content of run.json."""
     for name in ("run.json", "attestation.json"):  # removed first, so that half an output is never taken for a whole one
         store.delete(name)
     assembly = assemble(store, store, info, site_key, judge)
@@ -72,7 +76,8 @@ def assemble(
     artifacts.
     """
     assembly, schemas = Assembly(), {"findings": FINDINGS, "ledger": LEDGER, "rollup": ROLLUP} | ({"repeats": REPEATS} if repeats else {})
-    for name in schemas:
+    schemas |= {"locations": LOCATIONS} if info.locates else {}
+    for name in (*schemas, "locations"):
         results.delete(name)
     through = {"findings": judge.apply if judge else None}
     with contextlib.ExitStack() as stack:
@@ -139,8 +144,8 @@ class Assembled:
         for found in sorted(self._facts, key=_place):
             yield self._finding(found, sum(found["counts"]))
         for (rule, severity), count in self._rest.items():
-            blank = dict.fromkeys(("member", "name", "confidence", "evidence", "evidence_before", "evidence_after", "location"))
-            more = {"rule_id": rule, "engine": rule.partition(".")[0], "severity": severity, "evidence_key": self._more(rule, severity)}
+            blank = dict.fromkeys(("member", "confidence", "evidence", "evidence_before", "evidence_after", "location"))
+            more = self._counting(rule, severity) | {"engine": rule.partition(".")[0], "severity": severity}
             message = f"{count} more findings of this rule in this artifact are only counted (see rollup). {_all_of(self._totals[rule])}"
             yield self._finding({**blank, **more, "places": [], "message": message}, count)
 
@@ -155,6 +160,29 @@ class Assembled:
         for rule in self._totals:
             if (rule, self.info.rules[rule].severity) not in self._rest:
                 yield self._fingerprint({"rule_id": rule, "evidence_key": _MORE, "name": None})
+
+    def locations(self) -> Iterator[pa.Table]:
+        """Yield rows of the locations table, some thousands at a time: every place of every row of the findings table."""
+        ids = {(found["evidence_key"], found["name"]): self._id(found) for found in self._facts}
+        for part, shifts in self._shifted():
+            if part["located"] is None:
+                continue
+            facts = [ids.get((found["evidence_key"], found["name"])) for found in part["findings"]]
+            beyond = [self._id(self._counting(spot["rule_id"], spot["severity"])) for spot in part["spots"]]
+            for batch in unpacked(part["located"]):
+                table = named(batch, facts, beyond, part["spots"])
+                for name, by in shifts.items():
+                    at = table.schema.get_field_index(name)
+                    table = table.set_column(at, name, pc.add(table.column(name), by))
+                names = pa.repeat(pa.scalar(self.row.artifact, pa.string()), table.num_rows)
+                yield table.append_column("artifact", names).select(LOCATIONS.names).cast(LOCATIONS)
+
+    def _id(self, found: Mapping[str, Any]) -> str:
+        return finding_id(self.key, self.row.artifact, self._fingerprint(found))
+
+    def _counting(self, rule: str, severity: str) -> dict[str, Any]:
+        """Return what identifies the row that counts places without a row of their own."""
+        return {"rule_id": rule, "evidence_key": self._more(rule, severity), "name": None}
 
     @cached_property
     def _facts(self) -> list[dict[str, Any]]:
@@ -201,13 +229,18 @@ class Assembled:
 
     def _placed(self) -> Iterator[dict[str, Any]]:
         """Yield the findings of all parts. Positions counted from the beginning of a part become positions in the artifact."""
+        for part, shifts in self._shifted():
+            for found in part["findings"]:
+                for location in (found["location"], *found["places"]):
+                    _shift(location, shifts)
+                yield found
+
+    def _shifted(self) -> Iterator[tuple[dict[str, Any], dict[str, int]]]:
+        """Yield each part, and how much must be added to the numbers of a location in it."""
         lines = rows = chars = 0
         for row, part in zip(self.planned, self.parts, strict=bool(self.parts)):
-            for found in part["findings"]:
-                if row.kind in BYTE_RANGES:
-                    for location in (found["location"], *found["places"]):
-                        _shift(location, lines, rows, chars if row.kind == "lines" else 0)
-                yield found
+            along = chars if row.kind == "lines" else 0
+            yield part, {"line": lines, "row": rows, "start": along, "end": along} if row.kind in BYTE_RANGES else {}
             lines += part["lines"]
             rows += part["rows"]
             chars += part["chars"]
@@ -292,6 +325,7 @@ class Assembled:
             "reason_code": code,
             **sums,
             **self._bytes(),
+            "tables": self._tables(),
             "gaps_total": sums["gaps_total"] + len(unlisted),
             "coverage": _coverage([part["coverage"] for part in self.parts]),
             "gaps": [*unlisted, *(gap for part in self.parts for gap in part["gaps"])][:MAX_GAPS],
@@ -304,6 +338,15 @@ class Assembled:
         columns = {name: [part[name] for part in self.parts] for name in BYTES}
         return {name: None if None in column or not column else sum(column) for name, column in columns.items()}
 
+    def _tables(self) -> list[dict[str, Any]]:
+        """Return the rows of each table, summed over all parts. If a part was not read, those of the artifact itself are not known."""
+        sums: Counter[tuple[str | None, str | None]] = Counter()
+        for table in (table for part in self.parts for table in part["tables"] or ()):
+            sums[table["member"], table["part"]] += table["rows"]
+        if any(part["status"] not in ("scanned", "partial") for part in self.parts):
+            del sums[None, None]
+        return [{"member": member, "part": part, "rows": rows} for (member, part), rows in sums.items() if rows <= MOST_ROWS]
+
     def _only_counted(self) -> list[dict[str, Any]]:
         """Return a gap for each rule with places that have no row. Everything was scanned, so these gaps make nothing partial."""
         rest: Counter[str] = Counter()
@@ -315,7 +358,15 @@ class Assembled:
                 "reason": f"{self._totals[rule] - count} of {self._totals[rule]} findings of {rule} have a row. {_all_of(self._totals[rule])}"
             }
             for rule, count in rest.items()
-        ]
+        ] + self._unlocated()
+
+    def _unlocated(self) -> list[dict[str, Any]]:
+        """Return a gap if there were too many places for the locations table. It makes nothing partial either."""
+        lost = sum(part["unlocated"] or 0 for part in self.parts)
+        if not lost:
+            return []
+        reason = f"{lost} of {sum(self._totals.values())} places of findings have no row in locations; the findings count them"
+        return [{"member": None, "location": None, "engine": None, "reason": reason, "bound": "locations", "reason_code": ReasonCode.LIMIT}]
 
 
 def _all_of(count: int) -> str:
@@ -330,8 +381,8 @@ def _others(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*listed[:at], *listed[at + 1 :]][: bounds.PLACES - 1]
 
 
-def _shift(location: dict[str, Any], lines: int, rows: int, chars: int) -> None:
-    for name, by in (("line", lines), ("row", rows), ("start", chars), ("end", chars)):
+def _shift(location: dict[str, Any], shifts: Mapping[str, int]) -> None:
+    for name, by in shifts.items():
         if location[name] is not None:
             location[name] += by
 
@@ -364,13 +415,14 @@ def _mac(key: bytes, text: str) -> str:
 def _coverage(parts: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Return one entry per engine.
 
-    An entry that reports something unchecked comes first, then one that reports a check, then any other.
+    An entry that reports something unchecked comes first, then one that reports a check, then any other. The verdict is the worst one.
     """
     merged: dict[str, dict[str, Any]] = {}
     for entry in (entry for part in parts for entry in part):
-        known = merged.get(entry["engine"])
-        if known is None or _HARMLESS.get(entry["status"], 2) > _HARMLESS.get(known["status"], 2):
-            merged[entry["engine"]] = entry
+        known = merged.setdefault(entry["engine"], entry)
+        first, other = (entry, known) if _HARMLESS.get(entry["status"], 2) > _HARMLESS.get(known["status"], 2) else (known, entry)
+        worst = max(first, other, key=lambda one: _VERDICT_RANKS[one["verdict"]])
+        merged[entry["engine"]] = first | {name: worst[name] for name in ("verdict", "verdict_reasons")}
     return list(merged.values())
 
 
@@ -379,6 +431,9 @@ def _write_artifact(artifact: Assembled, tables: Mapping[str, TableWriter]) -> N
     for finding in artifact.findings():
         tables["findings"].add(finding)
         count += 1
+    if "locations" in tables:
+        for some in artifact.locations():
+            tables["locations"].write(some)
     if "repeats" in tables:
         for fingerprint in artifact.repeats():
             tables["repeats"].add({"content_fingerprint": fingerprint})

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, PARTIAL, QUARANTINED
 
 _ADVISED = ("dependencies.known-vulnerability", "dependencies.malicious-package")  # found only with an advisory database
@@ -44,6 +45,8 @@ _UNLISTED = (
 _ABSENT = "SELECT DISTINCT artifact FROM vanished WHERE artifact NOT IN (SELECT artifact FROM ledger)"
 _LOOKED = f"""(c.status = '{COMPLETE}'
     OR (NOT c.unread AND (c.status IN ('{NOT_APPLICABLE}', 'db_stale') OR (c.status = 'db_missing' AND NOT v.advised))))"""
+# A file that the snapshot of a table no longer has is gone, although it still stands in the folder.
+_GONE = f"(status = 'skipped' AND coalesce(reason_code = '{ReasonCode.NOT_IN_SNAPSHOT}', false))"
 _BLIND = f"('{PARTIAL}', '{MISSING}', '{QUARANTINED}', '{NO_READER}')"
 _JOINED = (
     # text in an image was looked for only if every engine involved had what it needed, including the transcriber
@@ -51,7 +54,7 @@ _JOINED = (
     WHEN v.artifact IN (SELECT artifact FROM unseen) THEN 'unverified'
     WHEN v.pictured AND v.artifact IN (SELECT artifact FROM covered WHERE status IN {_BLIND}) THEN 'unverified'
     WHEN {_LOOKED} THEN 'resolved'
-    WHEN v.artifact NOT IN (SELECT artifact FROM ledger) THEN 'resolved' ELSE 'unverified' END AS state
+    WHEN v.artifact NOT IN (SELECT artifact FROM ledger WHERE NOT {_GONE}) THEN 'resolved' ELSE 'unverified' END AS state
     FROM vanished v LEFT JOIN covered c ON c.artifact = v.artifact AND c.engine = v.engine""",  # noqa: S608  # constants
     "CREATE TEMP VIEW went AS SELECT * FROM verdicts WHERE state = 'resolved'",
     "CREATE TEMP TABLE moved AS" + _PAIRS.format(base=_BASE, nth=_NTH.format(by=_SAME), key="content_id", new="appeared", old="went"),

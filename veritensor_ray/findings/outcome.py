@@ -6,11 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from veritensor_ray.core import bounds
+from veritensor_ray.core.detection import VERDICTS, FileVerdict, Judged, worse
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.findings.recorded import Recorded
 
 MAX_GAPS = 100
+MAX_REASONS = 25  # of a verdict on an artifact
+MOST_ROWS = 10**15  # of a table; the numbers in some formats need not be true
 
 COMPLETE = "complete"
 PARTIAL = "partial"
@@ -27,6 +31,25 @@ class Standing(NamedTuple):
     status: str
     reason: str | None = None
     code: ReasonCode | None = None
+
+
+@dataclass(slots=True)
+class ArtifactVerdict:
+    """An engine's verdict on an artifact: the worst of those on its files. `reasons` are kept by the verdict that they are for."""
+
+    verdict: FileVerdict = "inert"
+    reasons: dict[FileVerdict, list[tuple[str | None, str]]] = field(default_factory=dict)
+
+    def add(self, member: str | None, judged: Judged) -> None:
+        """Take the verdict on the artifact itself, or on a file in it."""
+        self.verdict = worse(self.verdict, judged.verdict)
+        kept = self.reasons.setdefault(judged.verdict, [])
+        kept += [(member, reason) for reason in judged.reasons[: MAX_REASONS - len(kept)]]
+
+    def listed(self) -> list[dict[str, str | None]]:
+        """Return the first reasons, those for the worst verdict first, as rows of the ledger."""
+        worst_first = [one for verdict in reversed(VERDICTS) for one in self.reasons.get(verdict, ())]
+        return [{"member": member, "reason": reason} for member, reason in worst_first[:MAX_REASONS]]
 
 
 @dataclass(slots=True)
@@ -54,8 +77,11 @@ class Outcome:
     lines: int = 0
     rows: int = 0
     chars: int = 0
+    # the rows of tables by member and part; None if several have the same name
+    tables: dict[tuple[str | None, str | None], int | None] = field(default_factory=dict)
     seconds: float = 0.0
     coverage: dict[str, Standing] = field(default_factory=dict)
+    verdicts: dict[str, ArtifactVerdict] = field(default_factory=dict)  # by the engine that passed them
     gaps: list[Gap] = field(default_factory=list)
     gaps_total: int = 0
     fault: Gap | None = None  # the first gap that is not by design
@@ -90,6 +116,16 @@ class Outcome:
         if gap.engine and self.coverage.get(gap.engine, Standing(COMPLETE)).status == COMPLETE:
             self.coverage[gap.engine] = Standing(PARTIAL, gap.reason, gap.code)
 
+    def count_rows(self, member: str | None, part: str | None, rows: int) -> None:
+        """Record how many rows of a table were read; nothing if it has none, or more than any table can have."""
+        name = member, part
+        if 0 < rows <= MOST_ROWS and (name in self.tables or name == (None, None) or len(self.tables) < bounds.TABLES):
+            self.tables[name] = None if name in self.tables else rows
+
+    def judge(self, engine: str, member: str | None, judged: Judged) -> None:
+        """Record an engine's verdict on the artifact itself, or on a file in it."""
+        self.verdicts.setdefault(engine, ArtifactVerdict()).add(member, judged)
+
     def _by_design(self, engine: str | None, coverage: str, gap: Gap) -> None:
         """Record a gap by design: a missing reader affects the artifact, a missing capability of an engine its coverage."""
         if engine is None:
@@ -107,6 +143,10 @@ class Outcome:
             for name, standing in list(self.coverage.items()):
                 if standing.status == COMPLETE:
                     self.coverage[name] = Standing(PARTIAL, self.unread.reason, self.unread.code)
+        for name, known in self.verdicts.items():
+            standing = self.coverage.get(name, Standing(COMPLETE))
+            if standing.status != COMPLETE and known.verdict == "inert":
+                known.add(None, Judged("unknown", (standing.reason or standing.status,)))
 
     def _settled(self) -> Standing:
         """Return the status that follows from coverage and gaps, and the reason if it is not `scanned`."""

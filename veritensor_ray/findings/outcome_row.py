@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from veritensor_ray.findings.outcome import Outcome
+from veritensor_ray.findings.located import Located
+from veritensor_ray.findings.outcome import ArtifactVerdict, Outcome
 from veritensor_ray.findings.outgoing_texts import cleaned, sealed
+from veritensor_ray.findings.recorded import Recorded
 from veritensor_ray.findings.schema import BYTES
 from veritensor_ray.masking.concealment import conceal
 
@@ -35,10 +37,13 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
         *BYTES,
         "segments",
     )
+    located = outcome.recorded.located
     counters = ("lines", "rows", "chars", "gaps_total", "seconds")
     return {name: getattr(outcome, name) for name in (*names, *counters)} | {
+        "tables": [{"member": member, "part": part, "rows": rows} for (member, part), rows in outcome.tables.items() if rows is not None],
         "coverage": [
             {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": reason, "reason_code": code}
+            | _verdict(outcome.verdicts.get(name))
             for name, (status, reason, code) in outcome.coverage.items()
         ],
         "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} | {"reason_code": gap.code} for gap in outcome.gaps],
@@ -46,6 +51,7 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
             row | {"location": dict(row["location"]), "places": [dict(place) for place in row["places"]]}
             for row in conceal(outcome.recorded.rows, outcome.recorded.covered)
         ],
+        **({"spots": [], "located": None, "unlocated": 0} if located is None else _located(located, outcome.recorded)),
         "rollup": [
             {
                 "column": column,
@@ -57,3 +63,12 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
             for (column, rule, severity), tally in outcome.recorded.tallies.items()
         ],
     }
+
+
+def _located(located: Located, recorded: Recorded) -> dict[str, Any]:
+    """Return every place of the findings. Numbers are the positions of the findings in this row."""
+    return {"spots": located.spots, "located": located.packed(recorded.facts), "unlocated": located.lost}
+
+
+def _verdict(known: ArtifactVerdict | None) -> dict[str, Any]:
+    return {"verdict": known and known.verdict, "verdict_reasons": known.listed() if known else None}

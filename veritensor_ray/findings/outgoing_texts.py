@@ -23,17 +23,19 @@ from veritensor_ray.masking.site_key import seal, unseal
 AS_THEY_ARE = frozenset(
     (
         *("artifact", "same_as", "content_id", "content_id_kind", "media_type", "status", "reason_code"),
-        *("coverage.engine", "coverage.status", "coverage.fingerprint", "coverage.reason_code"),
+        *("coverage.engine", "coverage.status", "coverage.fingerprint", "coverage.reason_code", "coverage.verdict"),
         *("gaps.engine", "gaps.bound", "gaps.reason_code"),
         *("findings.engine", "findings.rule_id", "findings.severity"),
         *(f"findings.{at}.{name}" for at in ("location", "places") for name in ("view", "decoded_via")),
         *("rollup.rule_id", "rollup.severity"),
+        *("spots.rule_id", "spots.severity", "spots.view"),
     )
 )
 # Names are masked by their form; two different names stay different.
 NAMES = frozenset(
     (
-        *("findings.member", "gaps.member", "rollup.column"),
+        *("findings.member", "gaps.member", "coverage.verdict_reasons.member", "rollup.column"),
+        *("spots.member", "spots.column", "spots.part", "tables.member", "tables.part"),
         *(f"findings.{at}.{name}" for at in ("location", "places") for name in ("column", "part")),
     )
 )
@@ -76,8 +78,8 @@ def cleaned(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, A
             place.put(reason_safe(place.text))
     _hide(row, places, values, site_key, safe)
     _seal_names(row, names, site_key)
-    for gap in row["gaps"]:
-        gap["member"] = gap["member"] and visible(gap["member"])
+    for one in (*row["gaps"], *(reason for entry in row["coverage"] for reason in entry["verdict_reasons"] or ())):
+        one["member"] = one["member"] and visible(one["member"])
     return row
 
 

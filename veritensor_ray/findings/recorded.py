@@ -13,6 +13,7 @@ from typing import Any
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.detection import unknown_value
+from veritensor_ray.findings.located import Located, PlaceTexts
 from veritensor_ray.formats.editing.marks import Marks
 from veritensor_ray.masking.concealment import Covered
 from veritensor_ray.masking.sensitive_values import Values
@@ -39,13 +40,15 @@ class Recorded:
     """The results for one artifact after a stage.
 
     `facts` are rows (schema COMMITTED_FINDING, plus `shown` until the commit). `tallies` are keyed by column, rule and severity. `values`
-    must not be shown anywhere, and `covered` is where they stand. `marks` are for `clean`, and empty otherwise.
+    must not be shown anywhere, and `covered` is where they stand. `marks` are for `clean`, and empty otherwise. `located` is every place, if
+    the run asks for them.
     """
 
     facts: dict[Fact, dict[str, Any]] = field(default_factory=dict)
     tallies: dict[tuple[str | None, str, str], Tally] = field(default_factory=dict)
     values: Values = field(default_factory=Values)
     covered: Covered = field(default_factory=Covered)
+    located: Located | None = None
     _marks: Marks | None = None  # made when the first one comes, since most artifacts of most runs have none
     _facts_of: dict[str, int] = field(default_factory=dict)
     _places_of: dict[str, int] = field(default_factory=dict)
@@ -85,8 +88,19 @@ class Recorded:
             self._marks = other._marks  # without a second copy
         elif other._marks is not None:
             self._marks.extend(other._marks)
+        if self.located is None:
+            self.located = other.located
+        elif other.located is not None:
+            self.located.merge(other.located)
         for key, tally in other.tallies.items():
             self.tally(*key).add(tally.count, tally.keys)
+
+    def locate(self, fact: Fact, spot: PlaceTexts, location: Mapping[str, Any], limit: int) -> None:
+        """Keep a place in full, before its fact is kept or counted."""
+        if self.located is None:
+            self.located = Located()
+        has_row = fact in self.facts or self._facts_of.get(spot.rule_id, 0) < limit
+        self.located.add(fact if has_row else None, spot, location)
 
     def counted(self, fact: Fact, rule: str, severity: str, confidence: float, hides: bool, limit: int) -> bool:
         """Count another place of a fact if counting is all that remains to do. Returns whether it did.

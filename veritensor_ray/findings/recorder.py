@@ -21,6 +21,7 @@ import pyarrow as pa
 from veritensor_ray.core.detection import CONTEXT, EVIDENCE, FileInfo, Hit, Rule
 from veritensor_ray.core.format_table import is_text_type
 from veritensor_ray.core.text_positions import Columns, Place
+from veritensor_ray.findings.located import PlaceTexts
 from veritensor_ray.findings.recorded import Fact, Recorded, ranked
 from veritensor_ray.formats.editing.marks import bytes_mark, text_mark
 from veritensor_ray.masking.concealment import Shown
@@ -33,12 +34,15 @@ _SPACES = re.compile(r"\s+")
 
 
 class Recorder:
-    """Collects the findings of the artifacts of a shard, each in order of location; with `marking`, every single place too."""
+    """Collects the findings of the artifacts of a shard, each in order of location.
+
+    With `marking`, it keeps every single place as `clean` needs it, and with `locating` as the table `locations` has it.
+    """
 
     _showing = True  # whether rows are kept, and not only marks
 
-    def __init__(self, rules: Mapping[str, Rule], site_key: bytes, limit: int, marking: bool = False) -> None:
-        self._rules, self._key, self._limit, self._marking = rules, site_key, limit, marking
+    def __init__(self, rules: Mapping[str, Rule], site_key: bytes, limit: int, marking: bool = False, locating: bool = False) -> None:
+        self._rules, self._key, self._limit, self._marking, self._locating = rules, site_key, limit, marking, locating
         self._seen = _KeyCounts()
         self.by_artifact: dict[int, Recorded] = {}
 
@@ -145,9 +149,14 @@ class Recorder:
         tally = recorded.tally(place.column, hit.rule, severity)
         tally.add(1, (key,))
         fact = self._fact(place.member, key)
+        located = locate() if self._locating else None
+        if located is not None:
+            at = located["location"]
+            spot = PlaceTexts(hit.rule, severity, place.member, at.get("column"), at.get("part"), at.get("view"))
+            recorded.locate(fact, spot, at, self._limit)
         if recorded.counted(fact, hit.rule, severity, confidence, hides, self._limit):
-            return partial(recorded.count, tally, fact, severity)
-        located = locate()
+            return None if self._locating else partial(recorded.count, tally, fact, severity)
+        located = located or locate()
         if hides:
             recorded.covered.add(hit.rule, place.member, located["location"], located["shown"])
         if recorded.known_enough(fact, hit.rule, severity, confidence, located["location"]):

@@ -97,6 +97,7 @@ class _RunFile(_Checked):
     not_covered: list[_NotCovered]
     reason_codes: _Counts = {}
     coverage: dict[_Text, _Counts]
+    models: _Counts = {}
     policy: _Policy | None = None
     plan: _Counts | None = None
     states: _Counts | None = None
@@ -104,6 +105,7 @@ class _RunFile(_Checked):
     schema_version: _Text | None = None
     package_version: _Text | None = None
     profile: _Text | None = None
+    locations: Literal["first", "all"] = "first"
     output: _Text | None = None
     job: _Text | None = None
     previous: _Text | None = None

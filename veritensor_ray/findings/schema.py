@@ -57,8 +57,18 @@ FINDINGS = pa.schema(
     metadata={"veritensor_ray.findings": SCHEMA_VERSION},
 )
 
+# What speaks against a file that is not proven inert, in the words of the engine that judged it.
+VERDICT_REASON = pa.struct([("member", pa.string()), ("reason", pa.string())])
 COVERAGE = pa.struct(
-    [("engine", pa.string()), ("status", pa.string()), ("fingerprint", pa.string()), ("reason", pa.string()), ("reason_code", pa.string())]
+    [
+        ("engine", pa.string()),
+        ("status", pa.string()),
+        ("fingerprint", pa.string()),
+        ("reason", pa.string()),
+        ("reason_code", pa.string()),
+        ("verdict", pa.string()),  # null if the engine passed none
+        ("verdict_reasons", pa.list_(VERDICT_REASON)),
+    ]
 )
 GAP = pa.struct(
     [
@@ -70,6 +80,9 @@ GAP = pa.struct(
         ("bound", pa.string()),
     ]
 )
+
+# A table that was read: the artifact itself, a file in it, or a part of either, such as a sheet.
+ROWS_OF_TABLE = pa.struct([("member", pa.string()), ("part", pa.string()), ("rows", pa.int64())])
 
 # What the bytes of an artifact are: they add up to its size, and are null if the reader of its format keeps no account of them.
 BYTES = ("bytes_text", "bytes_structure", "bytes_members", "bytes_residue_text", "bytes_opaque")
@@ -90,6 +103,7 @@ LEDGER = pa.schema(
         ("bytes_scanned", pa.int64()),
         *((name, pa.int64()) for name in BYTES),
         ("segments", pa.int64()),
+        ("tables", pa.list_(ROWS_OF_TABLE)),
         ("coverage", pa.list_(COVERAGE)),
         ("gaps", pa.list_(GAP)),
         ("gaps_total", pa.int64()),
@@ -110,6 +124,26 @@ ROLLUP = pa.schema(
         ("severity", pa.string()),
     ],
     metadata={"veritensor_ray.rollup": SCHEMA_VERSION},
+)
+
+# A row for each place of each row of `findings`, in an output that was made with `locations: all`.
+LOCATIONS = pa.schema(
+    [
+        ("finding_id", pa.string()),
+        ("artifact", pa.string()),
+        ("member", pa.string()),
+        ("severity", pa.string()),  # what the engine gave at this place, before any policy
+        ("row", pa.int64()),
+        ("column", pa.string()),
+        ("line", pa.int64()),
+        ("page", pa.int32()),
+        ("part", pa.string()),
+        ("byte_offset", pa.int64()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("view", pa.string()),
+    ],
+    metadata={"veritensor_ray.locations": SCHEMA_VERSION},
 )
 
 # What explains the findings: every rule of the run and, in a sweep, also those of older rows.
@@ -168,6 +202,7 @@ TABLES = {
     "trends": TRENDS,
 }
 OF_AUDIT = ("findings", "ledger", "rollup", "rules")
+ALL_TABLES = TABLES | {"locations": LOCATIONS}  # every table that an output can have, if its run asked for it
 SINCE = {"rules": 4}  # the schema version in which a table came; the others have been there from the beginning
 
 # What a commit stores of a finding: everything that does not depend on the other parts of a split artifact.
@@ -187,6 +222,20 @@ COMMITTED_FINDING = pa.struct(
         ("counts", pa.list_(pa.int64())),  # of its places, by severity from the least to the worst
         ("places", pa.list_(LOCATION)),  # the first ones, in order; empty if `location` is the only one
         ("member_sealed", pa.binary()),  # the full name if it had to be masked: it distinguishes findings
+    ]
+)
+# What many places share, and the numbers of a place (see `findings/located.py`), which a commit stores as the bytes of an Arrow stream.
+COMMITTED_SPOT = pa.struct([(name, pa.string()) for name in ("rule_id", "severity", "member", "column", "part", "view")])
+PLACED = pa.schema(
+    [
+        ("fact", pa.int32()),  # the position of its finding in the commit's row; null if it has none
+        ("spot", pa.int32()),
+        ("row", pa.int64()),
+        ("line", pa.int64()),
+        ("page", pa.int32()),
+        ("byte_offset", pa.int64()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
     ]
 )
 COMMITTED_ROLLUP = pa.struct(
@@ -210,12 +259,16 @@ COMMIT = pa.schema(
         ("lines", pa.int64()),
         ("rows", pa.int64()),
         ("chars", pa.int64()),
+        ("tables", pa.list_(ROWS_OF_TABLE)),
         ("coverage", pa.list_(COVERAGE)),
         ("gaps", pa.list_(GAP)),
         ("gaps_total", pa.int64()),
         ("seconds", pa.float64()),
         ("findings", pa.list_(COMMITTED_FINDING)),
         ("rollup", pa.list_(COMMITTED_ROLLUP)),
+        ("spots", pa.list_(COMMITTED_SPOT)),
+        ("located", pa.binary()),  # every place, by the numbers of its finding and its spot; null unless `locations` is `all`
+        ("unlocated", pa.int64()),  # places beyond the limit, which are only counted
         ("sealed", pa.binary()),  # for one of several parts: all its texts, and what the other parts must not show
     ],
     metadata={"veritensor_ray.commit": SCHEMA_VERSION},

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from veritensor_ray.core.config import SEVERITIES
-from veritensor_ray.core.detection import Rule
+from veritensor_ray.core.detection import VERDICTS, Rule
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.findings.schema import FINDINGS, LEDGER, RULES, SCHEMA_VERSION
 from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
@@ -20,6 +20,7 @@ from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
 
 _REASONS = 50
+_RANK = f"array_position({list(VERDICTS)}, c.verdict)"
 _MEMORY = "2GB"  # beyond this, DuckDB spills to disk
 # How many findings a row stands for: one fact, in however many places, or a number of findings that are only counted.
 NUMBER = "CASE WHEN location IS NULL THEN count ELSE 1 END"
@@ -30,8 +31,9 @@ _NOT_COVERED = f"""
     count(*) AS artifacts
     FROM ledger l LEFT JOIN unlisted u USING (artifact) WHERE l.status <> 'scanned' OR l.reason IS NOT NULL
     GROUP BY ALL ORDER BY artifacts DESC, status, reason LIMIT {_REASONS}"""  # noqa: S608  # constants
-# Something of an artifact that was read was not checked. A gap at `hits_per_rule` only counts findings that have no rows.
-_LACKING = """reason IS NOT NULL OR gaps_total > coalesce(len(list_filter(gaps, lambda one: coalesce(one.bound, '') = 'hits_per_rule')), 0)
+# Something of an artifact that was read was not checked. A gap with a bound of COUNTING only counts what has no row.
+COUNTING = ("hits_per_rule", "locations")  # gaps with these bounds count what has no row; nothing is unchecked because of them
+_LACKING = f"""reason IS NOT NULL OR gaps_total > coalesce(len(list_filter(gaps, lambda one: coalesce(one.bound, '') IN {COUNTING})), 0)
     OR len(list_filter(coverage, lambda one: one.status NOT IN ('complete', 'not-applicable'))) > 0"""
 # Every number of artifacts that were fully checked, or not, is one of these: see `FullyChecked`.
 CHECKED = f"""SELECT count(*)::BIGINT AS artifacts,
@@ -39,11 +41,16 @@ CHECKED = f"""SELECT count(*)::BIGINT AS artifacts,
     count(*) FILTER (status = 'partial' OR (status = 'scanned' AND ({_LACKING})))::BIGINT AS partly,
     count(*) FILTER (status = 'scanned' AND ({_LACKING}))::BIGINT AS lacking,
     count(*) FILTER (status NOT IN ('scanned', 'partial'))::BIGINT AS unread FROM ledger"""  # noqa: S608  # constants
+# Artifacts on which an engine has passed a verdict, with the worst one and the reasons of the engine that passed it.
+JUDGED_ARTIFACTS = f"""
+    SELECT artifact, media_type, arg_max(c.verdict, {_RANK}) AS verdict, arg_max(c.verdict_reasons, {_RANK}) AS reasons, max({_RANK}) AS rank
+    FROM (SELECT artifact, media_type, unnest(coverage) AS c FROM ledger) WHERE c.verdict IS NOT NULL GROUP BY ALL"""  # noqa: S608  # constants
 _STATUS = """
     SELECT CASE WHEN u.artifact IS NULL THEN l.status ELSE 'unlisted' END AS name, count(*) AS n
     FROM ledger l LEFT JOIN unlisted u USING (artifact) GROUP BY ALL ORDER BY ALL"""
 _COVERAGE = """
     SELECT c.engine AS engine, c.status AS status, count(*) AS n FROM (SELECT unnest(coverage) AS c FROM ledger) GROUP BY ALL ORDER BY ALL"""
+_MODELS = f"SELECT verdict, count(*)::BIGINT AS n FROM ({JUDGED_ARTIFACTS}) GROUP BY verdict"  # noqa: S608  # constants
 _CODES = """
     SELECT code, count(*) AS n FROM (SELECT unnest(list_distinct(list_concat([reason_code],
     list_transform(coverage, lambda c: c.reason_code), list_transform(gaps, lambda g: g.reason_code)))) AS code FROM ledger)
@@ -65,6 +72,11 @@ class RunInfo:
     engines: Mapping[str, Mapping[str, Any]]  # name to version, fingerprint, model
     about: Mapping[str, Any]  # further fields of run.json
     hits_per_rule: int
+
+    @property
+    def locates(self) -> bool:
+        """Whether the results list every place of every finding."""
+        return self.about.get("locations") == "all"
 
 
 @contextlib.contextmanager
@@ -113,6 +125,7 @@ def run_json(results: OutputStore, info: RunInfo, unlisted: Sequence[str], judge
             "not_covered": rows(connection, _NOT_COVERED),
             "reason_codes": {row["code"]: row["n"] for row in rows(connection, _CODES)},
             "coverage": coverage,
+            "models": {row["verdict"]: row["n"] for row in rows(connection, _MODELS)},
             "policy": judge.report(),
         }
 

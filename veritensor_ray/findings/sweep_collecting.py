@@ -23,7 +23,7 @@ from veritensor_ray.corpus.planning import plan_key
 from veritensor_ray.findings.collect import REPEATS, Assembly, assemble, finding_id
 from veritensor_ray.findings.lifecycle import SLIM, follow
 from veritensor_ray.findings.rule_texts import rules_table
-from veritensor_ray.findings.schema import FINDINGS, KNOWN, LEDGER, OF_AUDIT, ROLLUP, RULES, TABLES, TRENDS
+from veritensor_ray.findings.schema import ALL_TABLES, FINDINGS, KNOWN, LEDGER, LOCATIONS, OF_AUDIT, ROLLUP, RULES, TRENDS
 from veritensor_ray.findings.summary import NUMBER, RunInfo, database, rows, run_json
 from veritensor_ray.findings.sweep_state import folder_of, latest
 from veritensor_ray.findings.table_files import TableWriter
@@ -58,11 +58,18 @@ _FINDINGS = f"""
     UNION ALL SELECT f.* EXCLUDE (elsewhere) REPLACE (c.artifact AS artifact,
     CASE WHEN c.artifact = c.carried_from THEN f.finding_id ELSE renamed(c.artifact, f.content_fingerprint) END AS finding_id)
     FROM carried c JOIN taken_findings f {_FROM.format(one="f")} WHERE {_STAYS.format(engine="f.engine")}"""  # noqa: S608  # constants
+# A place is carried over with its finding, which gives it its id.
+_LOCATIONS = f"""
+    CREATE TEMP VIEW all_locations AS SELECT * FROM scanned_locations
+    UNION ALL SELECT l.* EXCLUDE (elsewhere) REPLACE (c.artifact AS artifact,
+    CASE WHEN c.artifact = c.carried_from THEN f.finding_id ELSE renamed(c.artifact, f.content_fingerprint) END AS finding_id)
+    FROM carried c JOIN taken_findings f {_FROM.format(one="f")} JOIN taken_locations l ON l.finding_id = f.finding_id AND l.elsewhere = f.elsewhere
+    WHERE {_STAYS.format(engine="f.engine")}"""  # noqa: S608  # constants
 _COVERAGE = """
     list_transform(list_filter(b.coverage, lambda x: CASE WHEN list_contains(selected, x.engine) THEN NOT list_contains(c.engines, x.engine)
     ELSE x.status = 'no-reader' AND x.fingerprint IS NULL AND len(c.engines) = 0 END),
     lambda x: {'engine': x.engine, 'status': x.status, 'fingerprint': coalesce(prints[x.engine], x.fingerprint), 'reason': x.reason,
-    'reason_code': x.reason_code})"""
+    'reason_code': x.reason_code, 'verdict': x.verdict, 'verdict_reasons': x.verdict_reasons})"""
 _LEDGER = f"""
     CREATE TEMP VIEW ledger_rows AS
     SELECT s.* FROM scanned_ledger s WHERE s.artifact NOT IN (SELECT artifact FROM carried WHERE beside)
@@ -134,7 +141,7 @@ def collect_sweep(
     if latest(state) == info.run:
         raise LeaseHeld(f"another run has already published sweep {info.run}. There is nothing left to do")
     night, scanned = folder_of(state, info.run), state.under(f"_work/{info.run}/scanned")
-    for name in ("run.json", *TABLES, "attestation.json"):
+    for name in ("run.json", *ALL_TABLES, "attestation.json"):
         night.delete(name)  # from an earlier collect that did not finish
     before = folder_of(state, previous) if previous else None
     assembly = assemble(state, scanned, info, site_key, repeats=before is not None and _has_repeats(before))
@@ -152,6 +159,8 @@ def collect_sweep(
         _write(connection, night, "resolved", _ENDED_OUT.format(state="resolved"), FINDINGS)
         _write(connection, night, "unverified", _ENDED_OUT.format(state="unverified"), FINDINGS)
         _write(connection, night, "known", _KNOWN_OUT, KNOWN)
+        if info.locates:
+            _write(connection, night, "locations", "SELECT * FROM all_locations", LOCATIONS)
         for name in ("findings", "resolved", "unverified"):
             connection.register(name, night.dataset(name, FINDINGS))
         _write(connection, night, "rules", _RULES_OUT, RULES)
@@ -185,12 +194,12 @@ def _sources(
     elsewhere: OutputStore | None,
 ) -> None:
     """Create views of everything that is read. Nothing is loaded here."""
-    for name in ("findings", "ledger", "rollup"):
-        connection.register(f"scanned_{name}", scanned.dataset(name, TABLES[name]))
+    for name in ("findings", "ledger", "rollup", "locations"):
+        connection.register(f"scanned_{name}", scanned.dataset(name, ALL_TABLES[name]))
     connection.register("run_rules", rules_table(info.rules.values()))
-    for name in OF_AUDIT:
-        connection.register(f"elsewhere_{name}", elsewhere.dataset(name, TABLES[name]) if elsewhere else TABLES[name].empty_table())
-    for name, schema in TABLES.items():
+    for name in (*OF_AUDIT, "locations"):
+        connection.register(f"elsewhere_{name}", elsewhere.dataset(name, ALL_TABLES[name]) if elsewhere else ALL_TABLES[name].empty_table())
+    for name, schema in ALL_TABLES.items():
         connection.register(f"before_{name}", before.dataset(name, schema) if before else schema.empty_table())
     repeats = scanned.exists("repeats")
     connection.register("repeats", scanned.dataset("repeats", REPEATS) if repeats else REPEATS.empty_table())
@@ -225,12 +234,13 @@ def _join(connection: Any, info: RunInfo, site_key: bytes) -> None:
     )
     connection.create_function("renamed", _renamed(site_key), ["VARCHAR", "VARCHAR"], "VARCHAR", type="arrow")
     for statement in (
-        *(_TAKEN.format(name=name) for name in ("findings", "ledger", "rollup")),
+        *(_TAKEN.format(name=name) for name in ("findings", "ledger", "rollup", "locations")),
         # nothing is carried over from an unreadable artifact; an unlisted prefix may have the name of an object
         "CREATE TEMP VIEW taken AS SELECT * FROM taken_ledger WHERE status <> 'unreadable'",
         _CARRIED,
         _ROLLUP,
         _FINDINGS,
+        _LOCATIONS,
         _LEDGER,
         f"CREATE TEMP TABLE now AS SELECT {SLIM} FROM all_findings",  # noqa: S608  # constants
         _BEFORE,

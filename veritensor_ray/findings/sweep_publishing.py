@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.schema import ALL_TABLES
 from veritensor_ray.findings.sweep_state import LATEST, SWEEPS, folder_of, latest
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -36,8 +36,8 @@ def link(state: OutputStore, sweep: str) -> str | None:
     if folder is None:
         return None
     try:
-        for name in TABLES:
-            if not (folder / name).is_symlink():
+        for name in ALL_TABLES:
+            if (folder / SWEEPS / sweep / name).is_dir() and not (folder / name).is_symlink():
                 (folder / name).symlink_to(f"{CURRENT}/{name}")
         temporary = folder / f".{CURRENT}.{secrets.token_hex(4)}"
         temporary.symlink_to(f"{SWEEPS}/{sweep}")

@@ -17,7 +17,7 @@ from typing import Any
 
 from veritensor_ray.core.errors import IncompleteOutput, SignatureError, StoreError
 from veritensor_ray.core.signing import Signature, TrustedKey, TrustList, load_private_key, sign, signatures_of, verify
-from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.schema import ALL_TABLES
 from veritensor_ray.findings.sweep_state import LATEST, folder_of, latest
 from veritensor_ray.stores.filesystems import denied, filesystem
 from veritensor_ray.stores.outputs import OutputStore
@@ -27,7 +27,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"  # an identifier from the specification; nothing is fetched
 PREDICATE_TYPE = "urn:veritensor-ray:audit:v1"
 RUN = "run.json"
-FOLDERS = tuple(TABLES)  # an audit has some of them; any other object that appears there is extra
+FOLDERS = tuple(ALL_TABLES)  # an audit has some of them; any other object that appears there is extra
 _MOST = 64 << 20  # bytes, the largest attestation; a subject takes about 130
 _ABOUT = ("scan_id", "fingerprint", "package_version", "bundle_id", "profile", "site_key_id", "finished_at")
 _OF_SWEEPS = ("previous", "states")

@@ -16,7 +16,7 @@ from veritensor_ray.core.errors import CannotRunError, StoreError, UsageError
 from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.core.wording import nearest
 from veritensor_ray.findings.run_file import check
-from veritensor_ray.findings.schema import OF_AUDIT, SCHEMA_VERSION, SINCE, TABLES
+from veritensor_ray.findings.schema import ALL_TABLES, OF_AUDIT, SCHEMA_VERSION, SINCE, TABLES
 from veritensor_ray.findings.summary import CHECKED, database
 from veritensor_ray.findings.sweep_state import night, results
 from veritensor_ray.results.attestation import check_unchanged
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _ID = re.compile("[0-9a-fA-F]{6,32}")
 _NUMBER = re.compile("[0-9]{1,9}")
 _IDS = "`veritensor-ray findings OUTPUT --no-group` lists ids"
+EVERY_LOCATION = "scan again with `--locations all` to keep every location"
 _LISTED = 5
 _BATCH = 10_000  # rows
 _QUERY = 400  # characters of a query in a message
@@ -57,7 +58,8 @@ class Results:
     def tables(self) -> tuple[str, ...]:
         """The names of the available tables. An output of an earlier schema lacks those that have come since."""
         names, schema = TABLES if self.run.get("job") == "sweep" else OF_AUDIT, _schema(self.run)
-        return tuple(name for name in names if SINCE.get(name, 0) <= schema)
+        optional = ("locations",) if self.run.get("locations") == "all" else ()
+        return (*(name for name in names if SINCE.get(name, 0) <= schema), *optional)
 
     @cached_property
     def checked(self) -> FullyChecked:
@@ -65,7 +67,8 @@ class Results:
         return fully_checked(self.run) if self.run.get("checked") else FullyChecked(**self.records(CHECKED)[0])
 
     def dataset(self, name: str) -> ds.Dataset:
-        """Returns a table without reading it yet: findings, ledger, rollup or rules; for a sweep also resolved, unverified, known and trends.
+        """Returns a table without reading it yet: findings, ledger, rollup or rules; for a sweep also resolved, unverified, known and trends; with
+        `locations: all` also locations.
 
         A column that an earlier version did not write is null. Raises UsageError for an unknown name, StoreError if the table is lost.
         """
@@ -73,7 +76,7 @@ class Results:
             raise UsageError(_unknown(name, self.tables, self.run))
         if not self.store.names(name):  # even a table without rows has a file
             raise StoreError(f"{self.store.uri} has lost its table {name}; restore the output, or scan again with --fresh")
-        return self.store.dataset(name, TABLES[name])
+        return self.store.dataset(name, ALL_TABLES[name])
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
         """Runs a DuckDB query over the tables and yields record batches, with a few thousand rows in memory at a time.
@@ -139,7 +142,7 @@ class Results:
             connection.execute(TYPE)
             for name in self.tables:
                 connection.register(f"stored_{name}", self.dataset(name))
-                connection.execute(f"CREATE VIEW {name} AS SELECT {typed(TABLES[name].names)} FROM stored_{name}")  # noqa: S608  # names of the schema
+                connection.execute(f"CREATE VIEW {name} AS SELECT {typed(ALL_TABLES[name].names)} FROM stored_{name}")  # noqa: S608  # names of the schema
             connection.execute(RANK)
             connection.execute(f"CREATE VIEW places AS {places()}")
             connection.execute("SET enable_external_access = false; SET lock_configuration = true")
@@ -255,6 +258,8 @@ def _schema(run: Mapping[str, Any]) -> int:
 def _unknown(name: object, tables: Sequence[str], run: Mapping[str, Any]) -> str:
     if isinstance(name, str) and _schema(run) < SINCE.get(name, 0):
         return f"results of an earlier version have no table {name!r}, which came with schema {SINCE[name]}; these have {', '.join(tables)}"
+    if name == "locations":
+        return f"this run kept only the first locations of each finding, so it has no table {name!r}; {EVERY_LOCATION}"
     if name in TABLES:
         return f"only the results of a sweep have the table {name!r}; these have {', '.join(tables)}"
     near = nearest(str(name), tables)

@@ -11,6 +11,7 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.wording import counted
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
+from veritensor_ray.results.model_verdicts import models_said
 from veritensor_ray.results.place_names import shortened
 
 # States of coverage that need no line: nothing is missing, or the artifact's own status and reason say so.
@@ -101,6 +102,8 @@ def summary_text(run: Mapping[str, Any], rules: bool = True) -> str:
     ]
     lines += [f"  {one['artifacts']:>8,}  {one['status']:<12} {visible(one['reason'])}" for one in run["not_covered"]]
     lines += [f"  {line}" for line in missing_lines(run)]
+    if said := models_said(run):
+        lines += ["", "Models", f"  {said}"]
     lines += ["", "Findings"]
     lines += [f"  {count:>8,}  {severity}" for severity, count in run["severity"].items()] or ["  none"]
     if rules and run["rules"]:

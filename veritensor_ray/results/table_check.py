@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.core.detection import VERDICTS
 from veritensor_ray.core.errors import StoreError, UsageError
 from veritensor_ray.findings.rule_texts import LONGEST
-from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.schema import ALL_TABLES
 
 if TYPE_CHECKING:
     from veritensor_ray.results.results import Results
@@ -25,7 +26,10 @@ _NEVER = {
     "count": f"count IS NULL OR count NOT BETWEEN 1 AND {_MOST}",
     "confidence": "confidence NOT BETWEEN 0 AND 1",
     "taxonomy": "list_count(taxonomy) < len(taxonomy)",
-    "coverage": "list_count(coverage) < len(coverage) OR len(list_filter(coverage, lambda c: c.engine IS NULL OR c.status IS NULL)) > 0",
+    "coverage": f"""list_count(coverage) < len(coverage) OR len(list_filter(coverage, lambda c: c.engine IS NULL OR c.status IS NULL
+        OR c.verdict NOT IN {VERDICTS} OR list_count(c.verdict_reasons) < len(c.verdict_reasons))) > 0""",
+    "tables": f"""list_count(tables) < len(tables)
+        OR len(list_filter(tables, lambda t: t.rows IS NULL OR t.rows NOT BETWEEN 1 AND {_MOST} OR length(t.member) > {_NAME})) > 0""",
     "gaps": "list_count(gaps) < len(gaps)",
     "size": f"size NOT BETWEEN 0 AND {_MOST}",
     "gaps_total": "gaps_total < 0",
@@ -36,13 +40,13 @@ _NEVER = {
     "references": 'list_count("references") < len("references")',
     **{name: _TIME.format(name) for name in ("first_seen", "last_seen", "started")},
 }
-_CHECKED = ("findings", "ledger", "rules", "resolved", "unverified", "trends")
+_CHECKED = ("findings", "ledger", "rules", "resolved", "unverified", "trends", "locations")
 
 
 def check_rows(results: Results) -> None:
     """Raise StoreError, with the remedy, for a table that cannot be read, or that has a value which no audit writes."""
     for name in (name for name in _CHECKED if name in results.tables):
-        columns = [column for column in TABLES[name].names if column in _NEVER]
+        columns = [column for column in ALL_TABLES[name].names if column in _NEVER]
         sums = ", ".join(f'count(*) FILTER ({_NEVER[column]}) AS "{column}"' for column in columns)
         try:
             (found,) = results.records(f"SELECT {sums} FROM {name}")  # noqa: S608  # constants

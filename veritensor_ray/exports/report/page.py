@@ -5,21 +5,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.wording import counted
 from veritensor_ray.exports.report import embedding
 from veritensor_ray.exports.report.default_name import mark
+from veritensor_ray.exports.report.documents import asset, digest, environment, raw
 from veritensor_ray.exports.report.report_data import WORST_FIRST, Report, gaps, report
 from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.masking.redaction import visible
@@ -84,9 +82,9 @@ def write(
             report=about,
             checked=about.checked,
             csp=policy,
-            style=_raw(style),
-            scripts=[_raw(script) for script in scripts],
-            about=_raw(_json(_about(about, found, missing, live))),
+            style=raw(style),
+            scripts=[raw(script) for script in scripts],
+            about=raw(_json(_about(about, found, missing, live))),
             findings=found,
             gaps=missing,
             printed=embedding.first(results, _PRINTED),
@@ -99,12 +97,6 @@ def write(
         file.write(piece.encode("utf-8", "backslashreplace"))
     file.write(mark(results))
     return Written(found.rows, total, policy)
-
-
-@cache
-def asset(name: str) -> str:
-    """Return the text of one of the page's parts."""
-    return (files("veritensor_ray.exports.report") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _about(about: Report, found: embedding.Embedded, missing: embedding.Embedded, live: Live | None) -> dict[str, Any]:
@@ -122,15 +114,11 @@ def _about(about: Report, found: embedding.Embedded, missing: embedding.Embedded
 
 def _policy(style: str, scripts: Sequence[str], connect: str) -> str:
     """Return the content security policy: nothing but these scripts and these styles, and no place to send anything to."""
-    allowed = " ".join(_digest(script) for script in scripts)
+    allowed = " ".join(digest(script) for script in scripts)
     return (
-        f"default-src 'none'; script-src {allowed}; style-src {_digest(style)}; img-src data:; connect-src {connect}; "
+        f"default-src 'none'; script-src {allowed}; style-src {digest(style)}; img-src data:; connect-src {connect}; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _json(value: object) -> str:
@@ -138,35 +126,12 @@ def _json(value: object) -> str:
     return json.dumps(value).replace("<", "\\u003c")
 
 
-def _raw(text: str) -> Any:
-    """Mark a part of the page itself as HTML."""
-    from markupsafe import Markup
-
-    if "</script" in text.lower() or "</style" in text.lower():
-        raise ValueError("a script or style of the page would end its own element")
-    return Markup(text)  # noqa: S704  # assets of this package, and JSON in which every < is escaped
-
-
 @cache
 def _environment() -> jinja2.Environment:
-    import jinja2
-
-    made = jinja2.Environment(
-        loader=jinja2.FunctionLoader(asset),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
+    made = environment()
     made.filters |= {"number": _with_commas, "plural": counted, "size": _size, "time": _time}
     made.globals |= {"bars": _bars, "link": _link}
     return made
-
-
-def _shown(value: Any) -> Any:
-    """Return text of any origin with its invisible characters made visible; autoescaping follows."""
-    return visible(value) if type(value) is str else "" if value is None else value
 
 
 def _with_commas(value: int) -> str:

@@ -10,10 +10,11 @@ from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.exports.described_findings import title
 from veritensor_ray.exports.not_checked import missing as not_checked
 from veritensor_ray.findings.rule_texts import RuleText
-from veritensor_ray.findings.summary import NUMBER
+from veritensor_ray.findings.summary import COUNTING, NUMBER
 from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.results.attestation import NAME as ATTESTATION
 from veritensor_ray.results.grouping import key_of
+from veritensor_ray.results.model_verdicts import models_said, not_inert, reason_said
 from veritensor_ray.results.place_names import within
 from veritensor_ray.results.results import Results
 from veritensor_ray.results.run_text import FullyChecked
@@ -23,6 +24,7 @@ Rows = list[dict[str, Any]]
 WORST_FIRST = tuple(reversed(SEVERITIES))
 _FOLDERS = 25  # listed one by one
 _EXAMPLES, _FILES = 3, 5  # of a rule
+_MODELS = 1_000  # that are not inert
 _LOOKED_AT = 50  # findings of a rule, from which its examples are chosen
 _BY_SEVERITY = ", ".join(
     f"coalesce(sum({NUMBER}) FILTER ({UNSUPPRESSED} AND severity = '{name}'), 0)::BIGINT AS {name}" for name in WORST_FIRST
@@ -39,16 +41,16 @@ _STATES = ", ".join(
     for name in ("new", "reopened", "persisting", "resolved", "unverified")
 )
 # What is wrong with an artifact as a whole unless one of its gaps says so, its gaps, and the engines that no gap mentions.
-_GAPS = """
+_GAPS = f"""
     SELECT artifact, uri, size, status, NULL AS engine, NULL AS member, NULL AS location, reason, reason_code
     FROM ledger WHERE (status <> 'scanned' OR reason IS NOT NULL)
     AND NOT coalesce(list_contains(list_transform(gaps, lambda gap: gap.reason), reason), false)
     UNION ALL BY NAME SELECT artifact, uri, size, status, gap.engine, gap.member, gap.location, gap.reason, gap.reason_code
-    FROM (SELECT *, unnest(gaps) AS gap FROM ledger) WHERE coalesce(gap.bound, '') <> 'hits_per_rule'
+    FROM (SELECT *, unnest(gaps) AS gap FROM ledger) WHERE coalesce(gap.bound, '') NOT IN {COUNTING}
     UNION ALL BY NAME SELECT artifact, uri, size, status, one.engine, one.reason, one.reason_code
     FROM (SELECT *, unnest(coverage) AS one FROM ledger)
     WHERE one.status NOT IN ('complete', 'not-applicable') AND one.reason IS DISTINCT FROM reason
-    AND NOT coalesce(list_contains(list_transform(gaps, lambda gap: gap.engine), one.engine), false)"""
+    AND NOT coalesce(list_contains(list_transform(gaps, lambda gap: gap.engine), one.engine), false)"""  # noqa: S608  # constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,15 @@ class Report:
     trend: Rows
     rules: Rows
     suppressions: Rows
+    models: str
+    not_inert: Rows
+    all_not_inert: int
 
 
 def report(results: Results, rules: Mapping[str, RuleText]) -> Report:
     """Compute a report. `rules` explain the findings; a rule that is not among them shows its own rows."""
     folders, more_folders = by_folder(results)
+    models, all_models = not_inert(results, _MODELS)
     return Report(
         run=results.run,
         output=str(results.run.get("output") or results.store.uri),
@@ -87,6 +93,9 @@ def report(results: Results, rules: Mapping[str, RuleText]) -> Report:
         trend=trend(results),
         rules=rule_cards(results, rules),
         suppressions=list((results.run.get("policy") or {}).get("suppressions") or []),
+        models=models_said(results.run),
+        not_inert=[row | {"reasons": [reason_said(one) for one in row["reasons"] or ()]} for row in models],
+        all_not_inert=all_models,
     )
 
 

@@ -13,6 +13,7 @@ from veritensor_ray.exports.described_findings import shown
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.results.attestation import NAME as ATTESTATION
+from veritensor_ray.results.model_verdicts import models_said
 from veritensor_ray.results.results import Results
 
 _REASONS = 5
@@ -50,8 +51,9 @@ def gaps(results: Results) -> list[str]:
 
 
 def models(results: Results) -> list[str]:
-    """How many model files there are, by type."""
-    return _kinds(results, MODELS, "model file")
+    """How many model files there are, by type, and how many of them are proven inert."""
+    said = models_said(results.run)
+    return [*_kinds(results, MODELS, "model file"), *([f"{said}."] if said else [])]
 
 
 def datasets(results: Results) -> list[str]:

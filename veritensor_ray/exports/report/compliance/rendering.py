@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from veritensor_ray.core.detection import unknown_value
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.wording import counted
 from veritensor_ray.exports.described_findings import markdown_safe as safe
 from veritensor_ray.exports.report.compliance.compliance_document import MEANINGS, ComplianceDocument, Item
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from veritensor_ray.exports.report.documents import html_document
 
 _RULES = 10  # listed for one item
 _COMPLETE = "Every applicable engine has seen every byte of the corpus."
@@ -75,26 +68,7 @@ def _json(document: ComplianceDocument) -> str:
 
 
 def _html(document: ComplianceDocument) -> str:
-    style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _template().render(
-        document=document,
-        meanings=MEANINGS,
-        complete=_COMPLETE,
-        most=_RULES,
-        style=style,
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'",
-    )
-
-
-@functools.cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["unescaped"] = Markup  # only for our own style sheet
-    return environment.from_string(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
+    return html_document("compliance.html", document=document, meanings=MEANINGS, complete=_COMPLETE, most=_RULES)
 
 
 RENDERERS: Mapping[str, Callable[[ComplianceDocument], str]] = {".html": _html, ".md": _markdown, ".json": _json}

@@ -1,0 +1,37 @@
+"""The preview of a cleaned copy: what a dry run would change, before and after, side by side for each kind of change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from veritensor_ray.core.wording import counted
+from veritensor_ray.exports.report.documents import html_document
+
+_WITHOUT_TEXT = {
+    "quarantine": "The file is set aside.",
+    "drop-file": "The file is left out.",
+    "drop-row": "The row is left out.",
+    "drop-cell": "The cell or value becomes empty.",
+    "strip": "The text is removed.",
+}
+_NO_EXAMPLE = "No example of this kind was kept."
+
+
+def preview(run: Mapping[str, Any], meanings: Mapping[str, str]) -> str:
+    """Return a dry run as an HTML page. `meanings` says what the results of artifacts mean."""
+    return html_document(
+        "preview.html",
+        run=run,
+        policy_file=run["policy"]["file"] or "the defaults",
+        results=[(name, count, meanings[name]) for name, count in run["results"].items()],
+        kinds=[_kind(one, run) for one in run["actions"]],
+    )
+
+
+def _kind(action: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a rule and what is done about its findings, with the examples of it."""
+    key = action["rule"], action["action"]
+    examples = [one for one in run["samples"] if (one["rule"], one["action"]) == key]
+    without = _WITHOUT_TEXT.get(action["action"], _NO_EXAMPLE)
+    return {**action, "places": counted(action["count"], "place"), "examples": examples, "without": without}
