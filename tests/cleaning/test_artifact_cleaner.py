@@ -1,4 +1,4 @@
-"""An artifact is rewritten within its time, however often its rewriter says that it makes progress."""
+"""An artifact is rewritten within its time, however often its rewriter says that it makes progress, and only where something was found."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from tests.cleaning.marked import rewritten
+from tests.engines.secrets.building import ALNUM, letters
 from tests.formats.office.building import docx
 from veritensor_ray.cleaning.cleaning_policy import parse
 from veritensor_ray.cleaning.copy_manifest import Result
@@ -39,3 +40,11 @@ def test_a_larger_artifact_has_more_of_them() -> None:
     assert rewritten(data, "x.docx", parse("unchecked: copy"), clock=lambda: next(clock)).cleaned.result is Result.HELD
     found = rewritten(data, "x.docx", parse("unchecked: copy"), clock=lambda: next(clock), limits={"split_bytes": len(data) // 4})
     assert found.cleaned.result is Result.CLEANED
+
+
+def test_a_file_of_aws_credentials_keeps_its_other_lines_and_no_finding() -> None:
+    key_id, secret = "AKIA" + letters(ALNUM[26:].upper(), 16), letters(ALNUM + "/+", 40)
+    lines = "[default]\naws_access_key_id = {}\n# rotated in May\naws_secret_access_key = {}\nregion = eu-central-1\n"
+    made = rewritten(lines.format(key_id, secret).encode(), "credentials")
+    assert made.data == lines.format("[AWS_ACCESS_KEY]", "[AWS_SECRET_KEY]").encode()
+    assert rewritten(made.data, "credentials").marks == []

@@ -162,7 +162,10 @@ def test_what_to_strip_adds_up_over_the_entries_that_match() -> None:
         ("rules: &x []\nstrip: *x", "anchors and aliases are not allowed (line 1)"),
         ("level: high\nlevel: low", "the key level appears twice"),
         ("rules: !!python/object/apply:os.system ['true']", "docs/clean.md"),
-        ("- rules", "the top level must be a mapping with the keys level, unsupported, unchecked, remaining, pseudonym_key, rules, strip"),
+        (
+            "- rules",
+            "the top level must be a mapping with the keys level, unsupported, unchecked, remaining, names, pseudonym_key, rules, strip",
+        ),
     ],
 )
 def test_mistakes_and_tricks_are_refused(text: str, says: str) -> None:

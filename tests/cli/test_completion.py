@@ -39,7 +39,7 @@ def tab(words: str, folder: Path, code: str | None = None) -> subprocess.Complet
         ("veritensor-ray submit corpus --engines si", ["signatures"]),
         ("veritensor-ray submit corpus --engines signatures,s", ["signatures,structure", "signatures,secrets"]),
         ("veritensor-ray findings audit --format j", [name for name in FORMATS if name.startswith("j")]),
-        ("veritensor-ray findings audit --by ", list(GROUPS)),
+        ("veritensor-ray findings audit --by ", [*GROUPS, "column"]),
         ("veritensor-ray rules signatures.disguised-e", ["signatures.disguised-elf"]),
         ("veritensor-ray findings audit --rule modelfiles.dangerous-p", ["modelfiles.dangerous-pickle"]),
         ("veritensor-ray submit ", []),  # the shell then offers names of files

@@ -31,3 +31,10 @@ def test_a_few_artifacts_are_named(names: list[str], says: str, more: bool, tmp_
     assert says in shown
     assert "d.mp3" not in shown
     assert ("`veritensor-ray report out` lists all of them" in shown) is more
+
+
+@pytest.mark.parametrize(("kept", "named"), [("first", False), ("all", True)])
+def test_the_table_of_locations_is_named_where_it_is(kept: str, named: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    audit = results(tmp_path, ["a.mp3"])
+    summary(console(), {**audit.run, "locations": kept}, "out", missing(audit))
+    assert ("ledger/, locations/, rollup/" in capsys.readouterr().out) is named

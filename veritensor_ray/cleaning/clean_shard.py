@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from veritensor_ray.cleaning.artifact_cleaner import ArtifactCleaner, Draft, copied
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.copy_manifest import CLEANED, CORPUS, QUARANTINE, Cleaned, Result, blank
+from veritensor_ray.cleaning.copy_names import CopyNames
 from veritensor_ray.cleaning.copy_places import copy_path, staged
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.detection import FileInfo
@@ -59,17 +60,20 @@ def piece_key(work: str, artifact: str, part: int) -> str:
     return f"{work}/{PIECES}/{hashlib.sha256(artifact.encode('utf-8', 'surrogatepass')).hexdigest()}/{part:05d}"
 
 
-def place_of(result: Result, artifact: str, root: Root, cleaning: Cleaning) -> str | None:
+def place_of(cleaned: Cleaned, root: Root, cleaning: Cleaning) -> str | None:
     """Return the path of an artifact's copy in the destination, or None if no copy is to be written."""
-    place = PLACES.get(result)
-    if place is None or cleaning.dry_run or (cleaning.again and result is not Result.CLEANED):
+    place = PLACES.get(cleaned.result)
+    if place is None or cleaning.dry_run or (cleaning.again and cleaned.result is not Result.CLEANED):
         return None
-    return f"{place}/{copy_path(artifact, not is_local(root.uri), cleaning.store.local is None)}"
+    return f"{place}/{copy_path(cleaned.name or cleaned.artifact, not is_local(root.uri), cleaning.store.local is None)}"
 
 
 @dataclass(frozen=True)
 class ShardCleaner:
-    """Writes the copies of a shard's artifacts. `categories` maps the rules of the run to their categories; `leave` has to follow."""
+    """Writes the copies of a shard's artifacts. `categories` maps the rules of the run to their categories; `leave` has to follow.
+
+    Without `names`, copies have the names of their artifacts.
+    """
 
     cleaning: Cleaning
     settings: Settings
@@ -77,12 +81,14 @@ class ShardCleaner:
     categories: Mapping[str, str]
     run: str
     pulse: Pulse = lambda: None
+    names: CopyNames | None = None
 
     def clean(self, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None = None) -> list[Cleaned]:
         """Return what became of each artifact. Raises StoreError or OSError if the destination refuses."""
         use(self.settings)
         by_place = {(outcome.artifact, outcome.part): outcome for outcome in outcomes}
         cleaner = ArtifactCleaner(self.cleaning, self.categories, self.settings.limits, self.pulse)
+        found = self.names.of([row.artifact for row in rows]) if self.names else {}
         done: list[Cleaned] = []
         for number, row in enumerate(rows):
             self.pulse()
@@ -93,7 +99,8 @@ class ShardCleaner:
                 continue
             if care is not None:
                 self._note(row.shard, number)
-            done.append(self._one(row, outcome, cleaner, care.held.get(number) if care else None))
+            name = self.names.new(row.artifact, found, outcome.recorded.marks) if self.names else None
+            done.append(self._one(row, outcome, cleaner, care.held.get(number) if care else None, name))
             outcome.recorded.forget_marks()  # a shard may have many
         return done
 
@@ -107,12 +114,13 @@ class ShardCleaner:
     def _work(self) -> str:
         return self.cleaning.work(self.run)
 
-    def _one(self, row: PlanRow, outcome: Outcome, cleaner: ArtifactCleaner, held: str | None) -> Cleaned:
+    def _one(self, row: PlanRow, outcome: Outcome, cleaner: ArtifactCleaner, held: str | None, name: str | None) -> Cleaned:
         """Write one artifact, or one part of it. What cannot be read again is left out, with the reason."""
         try:
             with closing(OpenArtifact(row, self.roots[row.root], self.settings.stores)) as artifact:
                 file = artifact.file()
                 draft = cleaner.clean(row, outcome, file, _kind(row, file), held)
+                draft.cleaned.name = name
                 if self.cleaning.again and draft.cleaned.result is not Result.CLEANED:
                     return draft.cleaned
                 with closing(draft.content) if draft.content is not None else closing(artifact.file()) as content:
@@ -135,7 +143,7 @@ class ShardCleaner:
         cleaned.source_size, cleaned.source_sha256 = artifact.size, artifact.content_id()
         if outcome.content_id_kind == "sha256" and outcome.content_id != cleaned.source_sha256:
             return blank(row, outcome, Result.LEFT_OUT, "changed during the run")
-        cleaned.path = place_of(cleaned.result, row.artifact, self.roots[row.root], self.cleaning)
+        cleaned.path = place_of(cleaned, self.roots[row.root], self.cleaning)
         if cleaned.path is not None:
             with staged(self.cleaning.store, self._work, cleaned.path, self.pulse) as out:
                 cleaned.clean_size, cleaned.clean_sha256 = copied(content, out, self.pulse)

@@ -74,6 +74,7 @@ _Category = Annotated[Category, _one_of("category", CATEGORIES)]
 _View = Annotated[View, _one_of("view", get_args(View))]
 _Kind = Annotated[Strippable, _one_of("kind", [one.value for one in Strippable])]
 _Held = Annotated[Literal["hold", "copy"], _one_of("value", ("hold", "copy"))]
+_Names = Annotated[Literal["keep", "pseudonym"], _one_of("value", ("keep", "pseudonym"))]
 _Views = Annotated[tuple[_View, ...], BeforeValidator(_one_or_more, json_schema_input_type=View | list[View])]
 
 
@@ -187,6 +188,7 @@ class CleanPolicy(Section):
     unsupported: _Held = Field("hold", description="a file with a finding that cannot be rewritten: hold it back or copy it")
     unchecked: _Held = Field("hold", description="a file that was not wholly checked: hold it back or copy it")
     remaining: _Held = Field("hold", description="a file with findings that further rounds did not remove: hold it back or leave the copy")
+    names: _Names = Field("keep", description="names of files and folders with personal data or secrets: keep them, or replace the values")
     pseudonym_key: NamedSecret = Field(
         None, description="key of the pseudonyms as env:NAME or file:/path; default: derived from the site key"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray.cleaning.copy_manifest import Result
+
+_SAMPLES, _ALIKE = 200, 5  # changes that are shown, and of these with one rule and action
 
 
 @dataclass
@@ -21,6 +24,7 @@ class CopyCounts:
     numbers: Counter[str] = field(default_factory=Counter)
     not_copied: Counter[str] = field(default_factory=Counter)
     samples: list[dict[str, str]] = field(default_factory=list)
+    shown: Counter[tuple[str, str]] = field(default_factory=Counter)  # rule and action of these
 
     def add(self, table: pa.Table) -> None:
         """Count rows of the manifest."""
@@ -32,6 +36,14 @@ class CopyCounts:
         for actions in acted.to_pylist():
             for one in actions:
                 self.actions[one["rule"], one["action"]] += one["count"]
+
+    def add_samples(self, samples: Iterable[dict[str, str]]) -> None:
+        """Keep the first few changes of each kind."""
+        for one in samples:
+            kind = one["rule"], one["action"]
+            if self.shown[kind] < _ALIKE and len(self.samples) < _SAMPLES:
+                self.shown[kind] += 1
+                self.samples.append(one)
 
     def summary(self) -> dict[str, Any]:
         return {

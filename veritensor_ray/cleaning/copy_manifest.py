@@ -51,6 +51,7 @@ CLEANED = pa.schema(
         ("mtime", pa.float64()),
         ("rows", pa.list_(_ROW)),
         ("row_count", pa.int64()),  # rows of this part in the source
+        ("name", pa.string()),  # what the copy is called instead of `artifact`; null if it keeps that name
         ("samples", pa.list_(_SAMPLE)),
     ]
 )
@@ -95,6 +96,7 @@ class Cleaned:
     mtime: float | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
     row_count: int = 0
+    name: str | None = None
     samples: list[dict[str, str]] = field(default_factory=list)
 
     def planned(self) -> PlanRow:

@@ -28,7 +28,6 @@ from veritensor_ray.results.attestation import NAME as ATTESTATION
 from veritensor_ray.results.attestation import RUN
 from veritensor_ray.stores.outputs import OutputStore
 
-_SAMPLES = 20
 _OF_LEDGER = ["artifact", "size", "status", "reason", "reason_code", "media_type"]
 # What the plan or the listing decided: no shard has such an artifact.
 _PLANNED = sorted({*LEFT_OUT, ReasonCode.PERMISSION, ReasonCode.NOT_FOUND, ReasonCode.STORE_FAILED})
@@ -95,9 +94,7 @@ class _Publication:
             rows = table.filter(pc.greater(pc.list_value_length(table["rows"]), 0)).select(["artifact", "rows"]).to_pylist()
             if flat := [{"artifact": one["artifact"]} | row for one in rows for row in one["rows"]]:
                 dropped.write_table(pa.Table.from_pylist(flat, schema=ROWS))
-            if len(self._counts.samples) < _SAMPLES:
-                samples = [one for some in table["samples"].to_pylist() for one in some or ()]
-                self._counts.samples += samples[: _SAMPLES - len(self._counts.samples)]
+            self._counts.add_samples(one for some in table["samples"].to_pylist() for one in some or ())
             self._counts.not_copied["unreadable"] += pc.sum(pc.equal(table["result"], Result.LEFT_OUT.value)).as_py() or 0
             yield table.select(MANIFEST.names).cast(MANIFEST)
         expected, unlisted, left_out = self._unseen(pa.concat_arrays(seen))

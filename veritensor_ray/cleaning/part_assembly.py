@@ -60,7 +60,7 @@ class Assembler:
 
     def _written(self, whole: Cleaned, parts: Sequence[Cleaned], pulse: Pulse) -> Cleaned:
         root = self.roots[whole.root]
-        path = place_of(whole.result, whole.artifact, root, self.cleaning)
+        path = place_of(whole, root, self.cleaning)
         with closing(OpenArtifact(whole.planned(), root, self.settings.stores)) as artifact:
             source = artifact.file()
             if path is not None:

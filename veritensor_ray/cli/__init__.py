@@ -19,7 +19,7 @@ from veritensor_ray.cli.reading import (
     verify_command,
     view_command,
 )
-from veritensor_ray.cli.scanning import clean_command, inspect_command, jobs_command, plan_command, submit_command
+from veritensor_ray.cli.scanning import clean_command, explain_command, inspect_command, jobs_command, plan_command, submit_command
 from veritensor_ray.cli.setup import advisories_command, bundle_command, config_command, info_command, keys_command, models_command
 from veritensor_ray.cli.signals import UNREAD, ending, sigterm_as_interrupt
 from veritensor_ray.core.errors import VeritensorError, not_installed
@@ -52,6 +52,7 @@ def _options(
 app.command("submit")(submit_command.submit)
 app.add_typer(clean_command.app, name="clean")
 app.command("inspect")(inspect_command.inspect)
+app.command("explain-model")(explain_command.explain_model)
 app.command("plan")(plan_command.plan)
 app.command("findings")(findings_command.findings)
 app.command("context")(context_command.context)

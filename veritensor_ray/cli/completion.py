@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from veritensor_ray.exports import FORMATS
+from veritensor_ray.exports import CATALOGS, FORMATS
 
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 ENGINES = ("signatures", "structure", "injection", "pii", "ocr", "dependencies", "secrets", "modelfiles", "indicators")
@@ -39,8 +39,8 @@ def rules(incomplete: str) -> list[str]:
 severity = one_of(*SEVERITIES)
 engine = one_of(*ENGINES)
 engines = some_of(*ENGINES)
-group = one_of("place", "evidence", "rule", "folder")
-export_format = one_of("table", *FORMATS)
+group = one_of("place", "evidence", "rule", "folder", "column")
+export_format = one_of("table", *FORMATS, *CATALOGS)
 
 
 def _starting(words: Iterable[str], incomplete: str) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 from veritensor_ray.cli import completion
 
 PLAIN = ("table", "json", "jsonl", "csv")  # formats for rows of any kind
+TABULAR = (*PLAIN, "parquet")  # and those that need a file
 
 
 def _each(given: list[str] | None) -> list[str] | None:
@@ -69,6 +70,9 @@ Policy = Annotated[
 ]
 NoPolicy = Annotated[bool | None, typer.Option("--no-policy", help="Use no policy, not even one that is configured or kept in the output.")]
 Since = Annotated[str | None, typer.Option(help="Read only artifacts changed since an ISO date, or within an age such as 7d.")]
+AsOf = Annotated[
+    str | None, typer.Option(help="Read tables such as Delta in this version, or as they were at a time. Default: the latest version.")
+]
 Sample = Annotated[
     str | None, typer.Option(help="Read only this many artifacts, or a share such as 1%. The same ones are chosen every time.")
 ]

@@ -142,6 +142,7 @@ def summary(out: Console, run: Mapping[str, Any], output: str, gaps: Sequence[Mi
 
     `causes` prints the findings that made the run fail, in place of the rules of all findings.
     """
+    from veritensor_ray.results.model_verdicts import models_said
     from veritensor_ray.results.run_text import heading, missing_lines, nothing_matched, worst_first
 
     totals = run["totals"]
@@ -162,12 +163,15 @@ def summary(out: Console, run: Mapping[str, Any], output: str, gaps: Sequence[Mi
         out.print(table(("severity", "findings", "rule", "title"), found, right=("findings",)) if found else "  none")
     for line in _by_policy(run):
         out.print(f"  {safe(line)}")
+    if said := models_said(run):
+        out.print(f"\nModels: {said}")
     out.print(
         f"\n{counted(totals.get('artifacts', 0), 'artifact')}, {size(totals.get('bytes_scanned', 0))} scanned, "
         f"{counted(totals.get('segments', 0), 'segment')} of text"
     )
     where = f"sweeps/{run['scan_id']}/" if run.get("job") == "sweep" else "run.json"
-    out.print(f"Results: {safe(output)} (findings/, ledger/, rollup/, rules/, {where})")
+    every = "locations/, " if run.get("locations") == "all" else ""
+    out.print(f"Results: {safe(output)} (findings/, ledger/, {every}rollup/, rules/, {where})")
     if found and not causes:
         serious = " --severity high" if {"critical", "high"} & set(run["severity"]) else ""
         serious = " --state new,reopened" if run.get("previous") and run["severity_new"] else serious

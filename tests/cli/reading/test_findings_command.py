@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.test_cli import call
 from tests.exports.outputs import HOSTILE, entry, finding, not_covered, output
+from tests.findings.building import INFO, Run, outcome_of, row_of
 from veritensor_ray.core.signing import new_key
 from veritensor_ray.exports import FORMATS
+from veritensor_ray.findings.schema import LOCATIONS
 from veritensor_ray.results.attestation import attest
 from veritensor_ray.results.results import Results
 
@@ -107,8 +111,8 @@ def test_a_table_says_that_not_everything_was_checked(
     [
         (("--format", "sariff"), "unknown format 'sariff'; did you mean sarif?"),
         (("--format", "xlsx"), "xlsx is not text; name a file for it with --to FILE.xlsx"),
-        (("--to", "x.csv"), "a table is not written to a file; choose a --format from csv, json, jsonl, sarif"),
-        (("--by", "author"), "unknown --by 'author'; choose from place, evidence, rule, folder"),
+        (("--to", "x.csv"), "a table is not written to a file; choose a --format from csv, json, jsonl, parquet, sarif"),
+        (("--by", "author"), "unknown --by 'author'; choose from place, evidence, rule, folder, column"),
         (("--by", "rule", "--format", "csv"), "exports have a row for each finding"),
         (("--where", "lines > 3"), "the condition 'lines > 3' is not valid: Binder Error"),
         (("--where", "1) or (1"), "is not valid"),
@@ -202,3 +206,117 @@ def test_signed_results_that_were_changed_are_not_shown(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "has changed: its SHA-256" in shown.err
+
+
+@pytest.fixture
+def located(tmp_path: Path) -> str:
+    """An audit that has kept every location: two findings in three rows of a dataset."""
+    run = Run(tmp_path / "located", replace(INFO, about={**INFO.about, "locations": "all", "sources": ["/data"]}))
+    lines = ("bad", "fine", "worse", "bad")
+    run.shard((row_of(0, "a.jsonl"), outcome_of("a.jsonl", lines, locating=True)))
+    run.collect()
+    return str(run.folder)
+
+
+@pytest.mark.parametrize(
+    ("flags", "rows"),
+    [
+        ((), ["0", "2", "3"]),
+        (("--severity", "high"), ["2"]),
+        (("--where", "rule = 'test.rule'"), ["0", "3"]),
+        (("--path", "b*"), []),
+    ],
+)
+def test_locations_of_the_findings_that_are_chosen(
+    located: str, flags: tuple[str, ...], rows: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path
+) -> None:
+    assert call(monkeypatch, "findings", located, "--locations", "--format", "csv", *flags) == 0
+    found = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["row"] for row in found] == rows
+    file = tmp_path / "rows.parquet"
+    assert call(monkeypatch, "findings", located, "--locations", "--format", "parquet", "--to", str(file), *flags) == 0
+    table = pq.read_table(file)
+    assert table.column("row").to_pylist() == [int(row) for row in rows]
+    assert table.column_names == [*LOCATIONS.names, "rule_id"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--locations", "--by", "rule"), "--by groups findings, and --locations shows a row for each of their locations"),
+        (("--locations", "--sql", "select 1"), "--sql is a whole query, to which --locations does not apply"),
+        (
+            ("--locations", "--format", "sarif"),
+            "sarif is a format for findings, not for the result of --locations; choose from table, json",
+        ),
+        (("--locations", "--format", "parquet"), "parquet is not text; name a file for it with --to FILE.parquet"),
+    ],
+)
+def test_locations_that_cannot_be_shown(
+    located: str, flags: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    assert call(monkeypatch, "findings", located, *flags) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_locations_that_the_run_has_not_kept(results: Results, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    assert call(monkeypatch, "findings", results.store.uri, "--locations") == 2
+    assert "kept only the first locations of each finding" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.fixture
+def by_column(tmp_path: Path) -> str:
+    """An audit that has kept the first locations only: a hostile column of a dataset, and one with more locations than are kept."""
+    at = {"line": None, "start": None, "end": None, "byte_offset": None, "row": 4}
+    rows = [
+        place("1", 3, artifact="a.parquet", at=at | {"column": HOSTILE["formula"]}, severity="high"),
+        place("2", 3, artifact="a.parquet", at=at | {"column": EVIL}, count=12, rule_id="modelfiles.file-access"),
+        place("3", 3, artifact="b.parquet", at=at | {"column": "text"}, suppressed_by="S-1"),
+        place("4", 3, artifact="c.md"),
+    ]
+    ledger = [entry("a.parquet", tables=[{"member": None, "part": None, "rows": 8}]), entry("b.parquet"), entry("c.md")]
+    return output(tmp_path / "by-column", rows, ledger).store.uri
+
+
+def test_a_table_of_columns(by_column: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "findings", by_column, "--by", "column") == 0
+    shown = capsys.readouterr()
+    assert not {"\x1b", "\x07", "\x00"} & set(shown.out + shown.err)
+    assert lines(shown.out)[0][:3] == ["critical", "modelfiles.file-access", "a.parquet"]
+    assert "≥ 1 of 8" in shown.out
+    assert lines(shown.out)[-1] == [
+        *("high", "modelfiles.dangerous-pickle", "a.parquet", HOSTILE["formula"], "1 of 8", "12.5 %", "1", "posix.system")
+    ]
+    assert "numbers are too small for 1 artifact, because this run kept only the first locations" in shown.err
+
+
+def test_columns_are_exported_as_rows_and_for_catalogs(
+    by_column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "findings", by_column, "--by", "column", "--format", "csv", "--severity", "high", "--suppressed") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["artifact"], row["column"][:1], row["share"], row["complete"]) for row in rows] == [
+        ("a.parquet", "'", "0.125", "True"),
+        ("a.parquet", "a", "", "False"),
+        ("b.parquet", "t", "", "True"),
+    ]
+    file = tmp_path / "labels.json"
+    assert call(monkeypatch, "findings", by_column, "--by", "column", "--format", "datahub", "--to", str(file)) == 0
+    assert [one["aspectName"] for one in json.loads(file.read_text())].count("globalTags") == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--format", "datahub"), "datahub is a format for what columns hold, not for findings; add --by column"),
+        (("--by", "column", "--format", "sarif"), "not for the result of --by column; choose from table, json, jsonl, csv, parquet, openm"),
+        (("--by", "column", "--format", "datahubb"), "unknown format 'datahubb'; did you mean datahub?"),
+        (("--by", "column", "--sql", "select 1"), "--by groups the rows of the table"),
+        (("--by", "column", "--locations"), "give only one of them"),
+    ],
+)
+def test_columns_that_cannot_be_shown(
+    by_column: str, flags: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "findings", by_column, *flags) == 2
+    assert said in " ".join(capsys.readouterr().err.split())

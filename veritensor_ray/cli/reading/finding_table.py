@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from veritensor_ray.cli.render import console, severity, table
-from veritensor_ray.core.wording import counted
+from veritensor_ray.core.wording import counted, percent
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
 from veritensor_ray.results.grouping import Group, grouped
+from veritensor_ray.results.kinds_by_column import WORST_FIRST
 from veritensor_ray.results.place_names import place
 
 if TYPE_CHECKING:
@@ -85,6 +86,28 @@ def _cells(record: Mapping[str, Any], by: Group | None) -> dict[str, object]:
         "evidence": record["evidence"] or "",
         "suppressed by": record["suppressed_by"] or "",
     }
+
+
+def show_columns(results: Results, kinds: str, limit: int) -> None:
+    """Print the rows of `results/kinds_by_column.py`, worst first."""
+    query = f"SELECT *, count(*) OVER () AS lines FROM ({kinds}) ORDER BY {WORST_FIRST}" + (f" LIMIT {limit}" if limit else "")  # noqa: S608  # checked
+    records = results.records(query)
+    columns = ("severity", "rule", "dataset", "column", "rows", "share", "locations", "example")
+    rows = [[*_column_cells(one)] for one in records]
+    console().print(table(columns, rows, right=("rows", "share", "locations")) if rows else "no findings in columns of datasets")
+    _say_more(records[0]["lines"] - len(records) if records else 0)
+
+
+def _column_cells(record: Mapping[str, Any]) -> Iterable[object]:
+    least = "" if record["complete"] else "≥ "
+    yield severity(record["severity"])
+    yield record["rule_id"]
+    yield place(record["artifact"], {"part": record["part"]}, record["member"])
+    yield record["column"]
+    yield f"{least}{record['rows']:,}" + (f" of {record['table_rows']:,}" if record["table_rows"] is not None else "")
+    yield "" if record["share"] is None else percent(record["share"])
+    yield f"{least}{record['count']:,}"
+    yield record["example"] or ""
 
 
 def show_rows(batches: Iterable[pa.RecordBatch], limit: int) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from veritensor_ray.cli import completion
-from veritensor_ray.cli.options import PLAIN, Output, Sweep, Where, check_severity, check_word, names
+from veritensor_ray.cli.options import PLAIN, TABULAR, Output, Sweep, Where, check_severity, check_word, names
 from veritensor_ray.core.wording import nearest
-from veritensor_ray.exports import FORMATS, ExportFormat, format_named, known
+from veritensor_ray.exports import CATALOGS, FORMATS, ExportFormat, format_named, known
 
 if TYPE_CHECKING:
     from veritensor_ray.api import Audit
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
 _GONE = _STATES[3:]  # stored in separate tables with these names
+_COLUMN = "column"
 
 
 def findings(
@@ -29,7 +30,8 @@ def findings(
     format: Annotated[  # named after the flag
         str,
         typer.Option(
-            autocompletion=completion.export_format, help=f"Output format: table, {', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}."
+            autocompletion=completion.export_format,
+            help=f"Output format: table, {', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]}; with --by column also {' or '.join(CATALOGS)}.",
         ),
     ] = "table",
     to: Annotated[str | None, typer.Option(help="File for the export. Default: standard output.")] = None,
@@ -52,9 +54,15 @@ def findings(
     suppressed: Annotated[
         bool, typer.Option("--suppressed", help="Show suppressed findings in the table too. Exports always include them.")
     ] = False,
+    locations: Annotated[
+        bool, typer.Option("--locations", help="Show a row for each location of the findings, if the run has kept all of them.")
+    ] = False,
     by: Annotated[
         str | None,
-        typer.Option(autocompletion=completion.group, help="Rows of the table: place, evidence, rule or folder. Default: place."),
+        typer.Option(
+            autocompletion=completion.group,
+            help="Rows of the table: place, evidence, rule or folder; or column, for what each column of a dataset holds. Default: place.",
+        ),
     ] = None,
     group: Annotated[
         bool, typer.Option("--group/--no-group", help="Group findings in the table, or show every finding with its id.")
@@ -72,10 +80,15 @@ def findings(
     from veritensor_ray.results.grouping import GROUPS
 
     settings = load_settings(config)
-    exported = check_format(format, to, sql, settings)
+    rows_of = "--sql" if sql is not None else "--locations" if locations else "--by column" if by == _COLUMN else None
+    exported = check_format(format, to, rows_of, settings, CATALOGS if by == _COLUMN else None)
     check_severity(severity)
-    check_word(by, GROUPS, "--by")
-    if by is not None and (format != "table" or sql is not None):
+    check_word(by, (*GROUPS, _COLUMN), "--by")
+    if sql is not None and locations:
+        raise UsageError("--sql is a whole query, to which --locations does not apply; query the table locations")
+    if by is not None and locations:
+        raise UsageError("--by groups findings, and --locations shows a row for each of their locations; give only one of them")
+    if by is not None and (sql is not None or (format != "table" and by != _COLUMN)):
         raise UsageError(
             "--by groups the rows of the table, and exports have a row for each finding; group with --sql, or in the other program"
         )
@@ -90,6 +103,14 @@ def findings(
     _check_rule(audit, settings, rule)
     _check_states(audit.run, states)
     chosen = findings_in(audit, where, states, conditions(severity, engine, rule, path, states))
+    if locations or by == _COLUMN:
+        _check_present(states)
+    if locations:
+        _query(audit, _located(audit, chosen, severity, suppressed), format, to, limit)
+        return
+    if by == _COLUMN:
+        _columns(audit, settings, chosen, severity, suppressed, format, to, limit)
+        return
     if exported is None:
         from veritensor_ray.cli.reading.finding_table import show
 
@@ -100,13 +121,23 @@ def findings(
         _note_uncovered(audit.run)
 
 
-def check_format(format: str, to: str | None, sql: str | None, settings: Settings) -> ExportFormat | None:
-    """Returns the format of an export, or None for a table. Raises UsageError for an unknown one, and for one that does not fit where it goes."""
+def check_format(
+    format: str, to: str | None, rows_of: str | None, settings: Settings, also: Mapping[str, ExportFormat] | None = None
+) -> ExportFormat | None:
+    """Returns the format of an export, or None for a table. `rows_of` is a flag whose rows are not findings; `also` are formats for those.
+
+    Raises UsageError for an unknown format, and for one that does not fit what is written or where it goes.
+    """
     from veritensor_ray.core.errors import UsageError
 
-    if sql is not None and format not in PLAIN:
-        format_named(format, known(settings))
-        raise UsageError(f"{format} is a format for findings, not for the result of --sql; choose from {', '.join(PLAIN)}")
+    if rows_of is None and format in CATALOGS:
+        raise UsageError(f"{format} is a format for what columns hold, not for findings; add --by {_COLUMN}")
+    if rows_of is not None and format not in TABULAR:
+        chosen = format_named(format, known(settings) | dict(also or {}))
+        if also and format in also:
+            return chosen
+        some = ", ".join((*TABULAR, *(also or ())))
+        raise UsageError(f"{format} is a format for findings, not for the result of {rows_of}; choose from {some}")
     if format == "table":
         if to is not None:
             raise UsageError(f"a table is not written to a file; choose a --format from {', '.join(known(settings))}")
@@ -115,6 +146,22 @@ def check_format(format: str, to: str | None, sql: str | None, settings: Setting
     if not chosen.text and to is None:
         raise UsageError(f"{format} is not text; name a file for it with --to FILE{chosen.suffix}")
     return chosen
+
+
+def _check_present(states: Sequence[str]) -> None:
+    """Raises UsageError for states of findings that are gone, which have no locations."""
+    from veritensor_ray.core.errors import UsageError
+
+    if gone := [name for name in states if name in _GONE]:
+        raise UsageError(f"findings that are {' or '.join(gone)} have no locations; leave these states out of --state")
+
+
+def _located(audit: Audit, chosen: str, severity: str | None, suppressed: bool) -> str:
+    """Returns the query for the locations of findings."""
+    from veritensor_ray.results.located_rows import IN_ORDER, located
+
+    audit.dataset("locations")
+    return f"SELECT * FROM {located(chosen, severity, suppressed)} {IN_ORDER}"  # noqa: S608  # a checked subquery
 
 
 def _check_alone(*filters: object) -> None:
@@ -220,6 +267,41 @@ def export_selection(selection: Selection, format: ExportFormat, to: str | None)
         format.write(selection, sys.stdout.buffer)
     else:
         wrote(to, size(export(selection, format, to)))
+
+
+def _columns(
+    audit: Audit, settings: Settings, chosen: str, severity: str | None, suppressed: bool, format: str, to: str | None, limit: int
+) -> None:
+    """Print or export what the columns of datasets hold."""
+    from veritensor_ray.results.kinds_by_column import BY_DATASET, kinds_by_column
+
+    kinds = kinds_by_column(audit, chosen, severity, suppressed)
+    if format == "table":
+        from veritensor_ray.cli.reading.finding_table import show_columns
+
+        show_columns(audit, kinds, limit)
+    elif format in CATALOGS:
+        from veritensor_ray.exports.catalog_labels import label_selection
+
+        export_selection(label_selection(audit, kinds, settings), CATALOGS[format], to)
+    else:
+        _query(audit, f"SELECT * FROM ({kinds}) ORDER BY {BY_DATASET}", format, to, limit)  # noqa: S608  # checked
+    _note_incomplete(audit, kinds)
+    _note_uncovered(audit.run)
+
+
+def _note_incomplete(audit: Audit, kinds: str) -> None:
+    """Say on standard error that there are more locations than were counted."""
+    from veritensor_ray.core.wording import counted
+    from veritensor_ray.results.results import EVERY_LOCATION
+
+    (found,) = audit.records(f"SELECT count(DISTINCT artifact) AS n FROM ({kinds}) WHERE NOT complete")  # noqa: S608  # checked
+    if not found["n"]:
+        return
+    why = "because there are more locations than the table lists; the gaps in the ledger say how many"
+    if "locations" not in audit.tables:
+        why = f"because this run kept only the first locations of each finding, and columns can be missing; {EVERY_LOCATION}"
+    sys.stderr.write(f"veritensor-ray: numbers are too small for {counted(found['n'], 'artifact')}, {why}\n")
 
 
 def _query(audit: Audit, query: str, format: str, to: str | None, limit: int) -> None:

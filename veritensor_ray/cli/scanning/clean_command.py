@@ -34,6 +34,7 @@ from veritensor_ray.cli.options import (
     Wait,
 )
 from veritensor_ray.cli.reading.verify_command import Trusted
+from veritensor_ray.cli.scanning.preview_page import check_page, write_page
 from veritensor_ray.cli.scanning.running import files_found, hand_over, reporter_for
 from veritensor_ray.cli.signals import ending
 from veritensor_ray.core.wording import counted
@@ -43,10 +44,10 @@ if TYPE_CHECKING:
     from veritensor_ray.cleaning.not_copied import NotCopied
 
 _ITSELF, _VERIFY = "corpus", "verify"
-_NOT_SETTINGS = ("source", "to", "cleaning_policy", "level", "dry_run", "config", "wait", "settings_json")
+_NOT_SETTINGS = ("source", "to", "cleaning_policy", "level", "dry_run", "html", "config", "wait", "settings_json")
 _CODES = {"clean": 0, "findings-left": 1, "incomplete": 3, "empty": 3, "dry-run": 0}
 _WHOLE_FILES = ("quarantine", "drop-file")
-_SHOWN = 10  # kinds of changes
+_SHOWN, _SAMPLES = 10, 20  # kinds of changes, and changes
 _ALL_NAMED = "manifest.parquet names all of them"
 
 
@@ -103,6 +104,9 @@ def corpus(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; print the same counts and some changes with the values masked.")
     ] = False,
+    html: Annotated[
+        str | None, typer.Option(help="With --dry-run: also write this HTML page, with texts before and after for each kind of change.")
+    ] = None,
     job: Annotated[
         str | None,
         typer.Option(
@@ -155,6 +159,7 @@ def corpus(
     settings = load_settings(config, flags)
     check_clean(settings, dry_run)
     _check_kind(policy)
+    check_page(html, dry_run, settings)
     if (settings.address or "").startswith(("http://", "https://")):
         raise typer.Exit(hand_over(settings, "clean", [*_flag("--cleaning-policy", cleaning_policy), *_flag("--level", level)]))
     reporter, close = reporter_for(settings)
@@ -172,6 +177,8 @@ def corpus(
         sys.stdout.write(json.dumps(run) + "\n")
     else:
         _show(run, str(settings.output), () if dry_run else not_copied(OutputStore(absolute(str(settings.output)), settings.stores)))
+    if html:
+        write_page(html, run, _MEANING, settings)
     code = _CODES[run["verdict"]]
     raise typer.Exit(0 if code == 3 and settings.allow_partial else code)
 
@@ -330,8 +337,8 @@ def _actions(out: Any, heading: str, actions: list[Mapping[str, Any]]) -> None:
 def _samples(out: Any, samples: list[Mapping[str, str]]) -> None:
     from veritensor_ray.cli.render import safe
 
-    out.print(f"\nSome changes ({len(samples)})", style="bold")
-    for one in samples:
+    out.print(f"\nSome changes ({len(samples[:_SAMPLES])})", style="bold")
+    for one in samples[:_SAMPLES]:
         out.print(f"  {safe(one['rule'])} · {one['action']}")
         out.print(f"  - {safe(one['before'])}", style="red")
         out.print(f"  + {safe(one['after'])}", style="green")

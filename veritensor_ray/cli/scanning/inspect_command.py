@@ -69,11 +69,11 @@ def inspect(
     given = {"engines": engines, "profile": profile, "rules": rules, "policy": policy, "no_policy": no_policy, "fail_on": fail_on}
     settings = load_settings(config, {"sources": paths, **given, "allow_partial": allow_partial, "strict": strict})
     exported = check_format(format, to, None, settings)
-    judge = _judge(settings)
+    judge = judge_of(settings)
     seen = inspecting.inspect_files(paths, settings) if paths else []
     if _STDIN in files:
         seen.append(inspecting.inspect_bytes(_input(), name or _UNNAMED, settings))
-    found = _judged([row for one in seen for row in one.findings], judge)
+    found = judged([row for one in seen for row in one.findings], judge)
     ledgers = [one.ledger for one in seen]
     if as_json:
         sys.stdout.write(json.dumps({"findings": found, "ledger": ledgers}, default=str, indent=2) + "\n")
@@ -81,7 +81,7 @@ def inspect(
         _export(seen, paths, settings, exported, to)
     else:
         _show(found, ledgers)
-    raise typer.Exit(exit_code(_run(files, found, ledgers), settings))
+    raise typer.Exit(exit_code(run_of(files, found, ledgers), settings))
 
 
 def _input() -> bytes:
@@ -101,18 +101,20 @@ def _export(seen: Sequence[Inspection], sources: Sequence[str], settings: Settin
     from veritensor_ray.exports.rules_of_results import rules_in
     from veritensor_ray.exports.selection import Selection
 
-    with results_of(seen, sources, settings, _judge(settings)) as results:
+    with results_of(seen, sources, settings, judge_of(settings)) as results:
         rules = rules_in(results, settings)
         export_selection(Selection(results, "SELECT * FROM findings", rules, "artifact, rule_id, finding_id"), format, to)
 
 
-def _judge(settings: Settings) -> Judge:
+def judge_of(settings: Settings) -> Judge:
+    """Return the judge for the policy that the settings name."""
     from veritensor_ray.policy.judge import Judge, load_policy
 
     return Judge(load_policy(None if settings.no_policy else settings.policy), datetime.now(UTC).date())
 
 
-def _judged(rows: list[dict[str, Any]], judge: Judge) -> list[dict[str, Any]]:
+def judged(rows: list[dict[str, Any]], judge: Judge) -> list[dict[str, Any]]:
+    """Return findings as a policy wants them."""
     import pyarrow as pa
 
     from veritensor_ray.findings.schema import FINDINGS
@@ -121,7 +123,7 @@ def _judged(rows: list[dict[str, Any]], judge: Judge) -> list[dict[str, Any]]:
     return found
 
 
-def _run(files: Sequence[str], found: Sequence[Mapping[str, Any]], ledgers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def run_of(files: Sequence[str], found: Sequence[Mapping[str, Any]], ledgers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Returns the parts of a run.json that decide about the exit code, and those that say what is missing."""
     severity = Counter(row["severity"] for row in found if not row["suppressed_by"])
     coverage: dict[str, Counter[str]] = {}
@@ -136,20 +138,30 @@ def _run(files: Sequence[str], found: Sequence[Mapping[str, Any]], ledgers: Sequ
         "reason_codes": {code: count for code, count in codes.items() if code and code not in _LEFT_OUT},
         "coverage": coverage,
         "engines": {engine: {} for engine in coverage},
+        "models": Counter(verdict for ledger in ledgers if (verdict := _verdict(ledger))),
         "not_covered": [ledger | {"artifacts": 1} for ledger in ledgers if ledger["status"] != "scanned" or ledger["reason"] is not None],
         "totals": {"artifacts": len(ledgers)},
     }
+
+
+def _verdict(ledger: Mapping[str, Any]) -> str | None:
+    """Returns the worst verdict of an engine on a file; None if no engine has passed one."""
+    from veritensor_ray.core.detection import worse
+
+    verdicts = [one["verdict"] for one in ledger["coverage"] if one["verdict"]]
+    return worse(*verdicts) if verdicts else None
 
 
 def _show(found: Sequence[Mapping[str, Any]], ledgers: Sequence[dict[str, Any]]) -> None:
     from veritensor_ray.cli.render import console, safe, severity, table
     from veritensor_ray.core.config import SEVERITIES
     from veritensor_ray.core.wording import counted
+    from veritensor_ray.results.model_verdicts import models_said
     from veritensor_ray.results.place_names import place
     from veritensor_ray.results.run_text import uncovered
 
     out = console()
-    run = _run([], found, ledgers)
+    run = run_of([], found, ledgers)
     if missing := uncovered(run):
         out.print("Not fully checked", style="bold")
         if rows := [(one["artifact"], one["status"], one["reason"]) for one in run["not_covered"]]:
@@ -177,5 +189,7 @@ def _show(found: Sequence[Mapping[str, Any]], ledgers: Sequence[dict[str, Any]])
     out.print(
         f"{counted(len(ledgers), 'file')}, {counted(len(shown), 'finding')}{f', {hidden:,} suppressed' if hidden else ''}{'' if missing else '; everything was checked'}"
     )
+    if said := models_said(run):
+        out.print(f"Models: {said}")
     if shown:
         out.print(f"Next: veritensor-ray rules {safe(shown[0]['rule_id'])}")

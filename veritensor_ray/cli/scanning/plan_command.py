@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from veritensor_ray.cli.options import Config, Engines, Exclude, Include, MaxSize, Profile, RuleDirs, Sample, Since, Sources
+from veritensor_ray.cli.options import AsOf, Config, Engines, Exclude, Include, MaxSize, Profile, RuleDirs, Sample, Since, Sources
 
 
 def plan(
@@ -19,20 +19,23 @@ def plan(
     exclude: Exclude = None,
     max_size: MaxSize = None,
     since: Since = None,
+    as_of: AsOf = None,
     sample: Sample = None,
     config: Config = None,
     estimate: bool = typer.Option(True, "--estimate/--no-estimate", help="Read a few files to estimate how long an audit would take."),
 ) -> None:
     """List a corpus and show what an audit of it would read. Nothing is written."""
     flags = {"engines": engines, "profile": profile, "rules": rules, "include": include, "exclude": exclude}
-    flags |= {"max_size": max_size, "since": since, "sample": sample}
+    flags |= {"max_size": max_size, "since": since, "as_of": as_of, "sample": sample}
     from veritensor_ray.bundle.active_bundle import activate
+    from veritensor_ray.cli.render import console, safe
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.core.errors import UsageError
+    from veritensor_ray.corpus.listing import read_loosely, roots
     from veritensor_ray.corpus.planning import plan_rows
     from veritensor_ray.engines.registry import selected
     from veritensor_ray.masking.site_key import site_key
-    from veritensor_ray.pipeline.bounded.process import Splitter
+    from veritensor_ray.pipeline.bounded.process import Splitter, snapshots
     from veritensor_ray.pipeline.estimate import calibrate, survey
 
     settings = load_settings(config, flags | {"sources": source or None})
@@ -47,10 +50,12 @@ def plan(
 
     progress = listed if sys.stderr.isatty() else lambda _: None
     with Splitter(settings) as split:
-        found = survey(plan_rows(settings, names, split, progress), {}, settings, names)
+        found = survey(plan_rows(settings, names, split, progress, opener=snapshots(settings)), {}, settings, names)
     if estimate and found.kinds:
         calibrate(found, settings, site_key(settings.site_key))
     _show(found, settings)
+    for sentence in read_loosely(roots(settings.sources, settings.stores), settings.stores):
+        console().print(f"\n{safe(sentence)}")
 
 
 def _show(found: Any, settings: Any) -> None:

@@ -13,6 +13,7 @@ from veritensor_ray.cli import completion
 from veritensor_ray.cli.options import (
     Address,
     AllowMissing,
+    AsOf,
     Config,
     Deadline,
     Engines,
@@ -58,6 +59,7 @@ def submit(
     exclude: Exclude = None,
     max_size: MaxSize = None,
     since: Since = None,
+    as_of: AsOf = None,
     sample: Sample = None,
     config: Config = None,
     cascade: Annotated[
@@ -107,6 +109,13 @@ def submit(
     fail_on_all: Annotated[bool | None, typer.Option("--fail-on-all", help="With --fail-on: count findings of earlier sweeps too.")] = None,
     notify: Annotated[str | None, typer.Option(help="URL that receives the run's counts as JSON when the run has ended or failed.")] = None,
     metrics: Annotated[str | None, typer.Option(help="File to write for the textfile collector of Prometheus.")] = None,
+    locations: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=completion.one_of("first", "all"),
+            help="first, or all to write a table with every location of every finding, such as every row of a dataset. Default: first.",
+        ),
+    ] = None,
     follow_links: Annotated[bool | None, typer.Option("--follow-links", help="Follow symbolic links.")] = None,
     allow_partial: Annotated[bool | None, typer.Option("--allow-partial", help="Exit with 0 even if something could not be read.")] = None,
     allow_missing_engines: AllowMissing = None,
