@@ -8,7 +8,7 @@ QUICK := tests/core tests/masking tests/formats tests/engines tests/cleaning tes
 unexport PYTHONDONTWRITEBYTECODE # without compiled modules, each process of the tests rewrites all assertions again
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
-.PHONY: demo test test-offline quick quick-elsewhere clock coverage sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci account account-ci bench bench-adversarial bench-models bench-readers clean help
+.PHONY: demo test test-offline quick quick-elsewhere clock coverage rest sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci account account-ci bench bench-adversarial bench-models bench-pickles bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -50,8 +50,12 @@ clock: $(VENV)/.dev ## Check limits on processor time, one test at a time.
 	$(BIN)/python -m pytest -m clock
 
 coverage: $(VENV)/.dev ## Measure the branch coverage of the quick tests and fail if it is too low; QUICK=tests runs more tests.
-	$(BIN)/python -m pytest $(PARALLEL) -m "not ray and not slow" --cov --cov-report= $(QUICK)
+	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) -m "not ray and not slow" --cov --cov-report= $(QUICK)
 	$(BIN)/python -m coverage report
+
+rest: $(VENV)/.dev ## Run the tests that `make coverage` leaves out; together they are the whole suite.
+	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) $(QUICK:%=--ignore=%)
+	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) -m "ray or slow" $(QUICK)
 
 lint: $(VENV)/.dev ## Check format, lint, types, import contracts, spelling, wording and licences; report all that failed.
 	bash scripts/lint $(BIN)
@@ -105,7 +109,7 @@ sbom: wheel ## Write bills of materials for the wheel with each lock to dist/.
 			--wheel dist/veritensor_ray-*.whl --output dist/sbom.$$lock.json; done
 
 # What has to pass before anything is built for a release.
-RELEASE_CHECKS ?= lint test clock coverage faults-ci sweeps-ci wheel-check
+RELEASE_CHECKS ?= lint test quick-elsewhere clock coverage faults-ci sweeps-ci wheel-check
 release: $(VENV)/.dev ## Check everything, then build and sign a release in dist/; SIGN_KEY=FILE is an ed25519 key (veritensor-ray keys new).
 	@test -r "$(SIGN_KEY)" || { echo "release: give the signing key: make release SIGN_KEY=FILE" >&2; exit 2; }
 	$(BIN)/python -m tools.release
@@ -132,6 +136,9 @@ account: $(VENV)/.dev ## Hide a value at every place of small files of all forma
 
 account-ci: $(VENV)/.dev ## Try a place or two of each kind, and fail if a format hides more than it did.
 	$(BIN)/python -m bench.account --quick --check
+
+bench-pickles: $(VENV)/.dev ## Compare the walk through pickles with Python's unpicklers, which resolve and call nothing real; RUNS=10000 SEED=0.
+	$(BIN)/python -m bench.pickles --runs $(or $(RUNS),10000) --seed $(or $(SEED),0)
 
 bench-readers: $(VENV)/.dev ## Measure readers against plain libraries; write bench/readers.json and docs/readers-performance.md.
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
