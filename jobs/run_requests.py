@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veritensor_ray.stores.outputs import OutputStore
@@ -15,7 +15,7 @@ class Run:
     """A run with a plan.
 
     `previous` is the sweep that it was planned against, if any; `fresh` means that no earlier result is reused. `elsewhere` is the ID of
-    another run whose results are taken over where the content is the same.
+    another run whose results are taken over where the content is the same. `tables` says which tables are read, in which version.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Run:
     previous: str | None = None
     fresh: bool = False
     elsewhere: str | None = None
+    tables: list[dict[str, Any]] = field(default_factory=list)
 
 
 def requests(store: OutputStore) -> Iterator[tuple[Run, dict[str, Any]]]:
@@ -33,5 +34,11 @@ def requests(store: OutputStore) -> Iterator[tuple[Run, dict[str, Any]]]:
         data = None if name.startswith(".") else store.read(f"_work/{name}/request.json")
         if data is not None:
             about = json.loads(data)
-            rest = about.get("job", "audit"), about.get("previous"), about.get("fresh", False), about.get("elsewhere")
+            rest = (
+                about.get("job", "audit"),
+                about.get("previous"),
+                about.get("fresh", False),
+                about.get("elsewhere"),
+                about.get("tables", []),
+            )
             yield Run(name, about["totals"], about["started_at"], *rest), about["fingerprint_parts"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError, DeadlineReached
 from veritensor_ray.corpus.changed_since_audit import changes, of_ledger, of_listing
-from veritensor_ray.corpus.listing import check_source
+from veritensor_ray.corpus.listing import check_source, read_loosely
 from veritensor_ray.corpus.planning import (
     Decider,
     PlanRow,
@@ -26,6 +26,7 @@ from veritensor_ray.corpus.planning import (
     read_plan,
     shards_of,
 )
+from veritensor_ray.corpus.tables.table_kinds import Noting
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.findings.schema import LEDGER
 from veritensor_ray.findings.shard_commit import committed
@@ -41,7 +42,7 @@ from veritensor_ray.jobs.scheduling.shard_progress import RunningShards
 from veritensor_ray.jobs.scheduling.utilisation import Meter
 from veritensor_ray.masking.redaction import name_safe
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
-from veritensor_ray.pipeline.bounded.process import Splitter
+from veritensor_ray.pipeline.bounded.process import Splitter, snapshots
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.fingerprint import digest
 from veritensor_ray.pipeline.run_description import run_info, write_run_plan
@@ -63,14 +64,18 @@ def plan(ready: CheckedRun, previous: str | None = None, decide: Decider | None 
     check_output(store)
     for root in ready.context.roots:
         check_source(root, settings.stores)
+    for sentence in read_loosely(ready.context.roots, settings.stores):
+        report.note(sentence)
     report.stage("plan")
     run, now = _next_id(digest(parts)[:6], previous)
+    opener = Noting(snapshots(settings))
     with Splitter(settings) as split:
-        totals = write_run_plan(ready.context, store, run, split, decide, report.planned)
+        totals = write_run_plan(ready.context, store, run, split, decide, report.planned, opener)
+    tables = [one | {"table": name_safe(str(one["table"]))} for one in opener.tables]
     started = now.isoformat(timespec="seconds")
-    planned = Run(run, totals, started, settings.job, previous, settings.fresh, elsewhere)
+    planned = Run(run, totals, started, settings.job, previous, settings.fresh, elsewhere, tables)
     request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "job": planned.job}
-    request |= {"previous": previous, "fresh": planned.fresh, "elsewhere": elsewhere}
+    request |= {"previous": previous, "fresh": planned.fresh, "elsewhere": elsewhere, "tables": tables}
     store.put(f"_work/{run}/request.json", json.dumps(request, indent=2).encode())
     return planned
 
@@ -84,7 +89,10 @@ def changed_since(ready: CheckedRun) -> dict[str, Any]:
     columns = ["artifact", "size", "etag", "mtime", "reason_code"]
     batches = ready.store.dataset("ledger", LEDGER).to_batches(columns=columns)
     ledger = of_ledger(row for batch in batches for row in batch.to_pylist())
-    found = changes(ledger, of_listing(listed_entries(settings, roots, ready.context.own_output(ready.store), ready.report.planned)))
+    found = changes(
+        ledger,
+        of_listing(listed_entries(settings, roots, ready.context.own_output(ready.store), ready.report.planned, snapshots(settings))),
+    )
     names = {kind: [name_safe(name) for name in some] for kind, some in found.names.items()}
     return {"changed_since": {"counts": found.counts, "names": names}} if found.counts else {}
 
@@ -257,6 +265,7 @@ def info(ready: CheckedRun, run: Run, spent: Spent) -> RunInfo:
         "policy_identity": ready.judge.identity,
         "model_cpu_seconds": spent.models,
         "utilisation": spent.utilisation,
+        "tables": run.tables,
         "fingerprint_parts": parts,
     }
     return run_info(context, run.id, about, ready.fleet.engines.values())

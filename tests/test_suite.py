@@ -83,7 +83,7 @@ def _of_two(config: pytest.Config) -> Any:
 
 def test_processes_share_slow_tests_and_get_other_files_whole(pytestconfig: pytest.Config) -> None:
     whole = [f"tests/policy/test_judge.py::test_{i}" for i in range(40)]
-    single = [f"tests/engines/modelfiles/test_templates.py::test_{i}" for i in range(60)]
+    single = [f"tests/engines/modelfiles/chat_templates/test_templates.py::test_{i}" for i in range(60)]
     ray = [f"tests/{file}::test_{i}" for file in ("api/test_api.py", "cli/reading/test_context_command.py") for i in range(25)]
     given, remembered = dealt(pytestconfig, [*whole, *single, *ray])
     assert sorted(given[0] + given[1]) == sorted([*whole, *single, *ray])  # each test runs once

@@ -71,8 +71,13 @@ def _of_stream(streams: dict[str, bytes], name: str, content: bytes) -> Iterator
 
     where = "".join(letter for letter in name if letter.isprintable())
     yield from in_all_forms("ole: behind the content of a stream", where, lambda raw: packed(content + raw))
-    yield from in_all_forms("ole: within a stream", where, lambda raw: packed(spliced(content, len(content) // 2, raw)))
+    yield from in_all_forms("ole: within a stream", where, lambda raw: packed(spliced(content, len(content) // 2, _apart(raw))))
     yield from in_all_forms("ole: over the end of a stream", where, lambda raw: packed(content[: -len(raw)] + raw))
+
+
+def _apart(raw: bytes) -> bytes:
+    """Return a value that is not a part of the words around it, in whatever encoding they are."""
+    return b"\0\0" + raw + b"\0\0"
 
 
 def _streams(data: bytes) -> tuple[dict[str, bytes], list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -64,6 +65,11 @@ def expected(command: str, known: set[str]) -> Seen:
 def test_every_command_exists() -> None:
     assert len(COMMANDS) == len(EXPECTED)
     assert [wrong for command in COMMANDS for wrong in wrong_commands(command)] == []
+
+
+def test_its_number_of_formats_is_that_of_the_account() -> None:
+    formats = json.loads((ROOT / "bench/account/account.json").read_text())["quick"]
+    assert f"[{len(formats)} formats](docs/account.md)" in (ROOT / "README.md").read_text()
 
 
 def test_the_commands_of_the_readme_in_their_order(reader: Reader) -> None:

@@ -21,6 +21,7 @@ from PIL import Image
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Settings
+from veritensor_ray.core.detection import Hit
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.findings.outgoing_texts import unsealed
 from veritensor_ray.findings.recorded import places as places_of
@@ -265,3 +266,35 @@ def test_tiny_batches_find_what_big_ones_find(tmp_path: Path) -> None:
         keys = [{(f["rule_id"], *(at[n] for n in names)) for f, at in every_place(row)} for row in (big, tiny)]
         assert keys[0] == keys[1]
         assert len(keys[0]) == sum(i % 97 == 5 for i in range(2000))
+
+
+def test_an_engine_that_fails_on_a_model_has_not_proven_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("damaged beyond belief")
+
+    data = (2).to_bytes(8, "little") + b"{}"
+    for patched, verdict in ((False, "inert"), (True, "unknown")):
+        if patched:
+            monkeypatch.setattr("veritensor_ray.engines.modelfiles.headers.scan_safetensors", fails)
+        row = alone(tmp_path, "m.safetensors", data, engines=["modelfiles"])
+        (entry,) = [one for one in row["coverage"] if one["engine"] == "modelfiles"]
+        assert entry["verdict"] == verdict
+        assert ["modelfiles failed" in one["reason"] for one in entry["verdict_reasons"]] == [True] * patched
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"), [("modelfiles.safetensors-malformed", "unknown"), ("modelfiles.dangerous-pickle", "dangerous"), (None, "unknown")]
+)
+def test_what_was_found_before_an_engine_failed_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str | None, verdict: str
+) -> None:
+    def fails(*_: object) -> Iterator[Hit]:
+        if rule is not None:
+            yield Hit(rule, 0, 2, evidence="found")
+        raise ValueError("damaged beyond belief")
+
+    monkeypatch.setattr("veritensor_ray.engines.modelfiles.headers.scan_safetensors", fails)
+    row = alone(tmp_path, "m.safetensors", (2).to_bytes(8, "little") + b"{}", engines=["modelfiles"])
+    assert {one["rule_id"] for one in row["findings"]} == {"modelfiles.not-inert", *([rule] if rule else [])}
+    (entry,) = [one for one in row["coverage"] if one["engine"] == "modelfiles"]
+    assert (entry["status"], entry["reason_code"], entry["verdict"]) == ("partial", "engine-failed", verdict)

@@ -89,10 +89,10 @@ CONFIG = json.dumps({"auto_map": {"AutoModel": "evil--model.Model"}, "text": EVI
         ("a.txt", EVIL, "requirements.txt", False),
         ("x/requirements.txt", EVIL, "y/requirements.txt", True),
         ("requirements-dev.txt", EVIL, "requirements.txt", True),
-        ("config.json", CONFIG, "data.json", False),
-        ("data.json", CONFIG, "config.json", False),
+        ("model_index.json", CONFIG, "data.json", False),
+        ("data.json", CONFIG, "model_index.json", False),
         ("x/config.json", CONFIG, "y/config.json", True),
-        ("x/tokenizer_config.json", CONFIG, "x/config.json", False),
+        ("x/tokenizer_config.json", CONFIG, "x/config.json", True),
         ("chat_template/a.jinja", EVIL, "templates/a.jinja", False),
         # what is inside is named after it
         ("b.txt.gz", GZIP, "a.txt.gz", False),

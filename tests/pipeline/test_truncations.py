@@ -80,6 +80,6 @@ def test_data_that_is_shared_too_often_is_a_gap_of_that_bound(tmp_path: Path, mo
 
 
 def test_a_configuration_of_too_many_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("veritensor_ray.engines.modelfiles.configs._NODES", 5)
+    monkeypatch.setattr("veritensor_ray.engines.modelfiles.configuration.bracket_nodes.NODES", 5)
     row = alone(tmp_path, "config.json", b'{"model_type": "x", "a": [[], [], [], [], [], []]}', engines=["modelfiles"])
     assert [(gap["engine"], gap["bound"]) for gap in row["gaps"]] == [("modelfiles", "config_nodes")]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from tools.site.markdown import GENERATED, code, described, sentence, table
 from veritensor_ray.cli.scanning.submit_command import _UNREAD as STRICT_ONLY
 from veritensor_ray.core.reasons import ReasonCode
-from veritensor_ray.findings.schema import COVERAGE, GAP, LOCATION, SCHEMA_VERSION, TABLES
+from veritensor_ray.findings.schema import ALL_TABLES, COVERAGE, GAP, LOCATION, SCHEMA_VERSION, TABLES
 
 PAGE, CODES_PAGE = "reference/tables.md", "reference/reason-codes.md"
 ROWS = {
@@ -21,8 +21,10 @@ ROWS = {
     "unverified": "Findings that are gone, although nobody could look. The columns are those of `findings`.",
     "known": "A row for each finding that was resolved within a year. There is no evidence in it.",
     "trends": "Counts of every sweep so far.",
+    "locations": "A row for each location of each finding, if the run has kept all of them.",
 }
 STRUCTS = {"location": LOCATION, "coverage": COVERAGE, "gaps": GAP}
+_AT = ("row", "column", "line", "page", "part", "byte_offset", "start", "end", "view")
 _SECTIONS = {"findings": "`findings`", "ledger": "`ledger`", "rules": "`rules`", "location": "`location`"}  # of docs/results.md
 # Columns that docs/results.md describes in prose, or together with others.
 _MEANINGS = {
@@ -47,6 +49,11 @@ _MEANINGS = {
     "rollup.count": "All places, including those that `limits.hits_per_rule` kept out of `findings`.",
     "rollup.distinct": "Number of different pieces of evidence.",
     "rollup.severity": "Severity that the engine gave; a policy does not change it.",
+    "locations.finding_id": "The finding.",
+    "locations.artifact": "Name within the corpus.",
+    "locations.member": "The file inside the artifact, as in `findings`.",
+    "locations.severity": "Severity that the engine gave at this location; a policy does not change it.",
+    **{f"locations.{name}": "As in [`location`](#struct-location)." for name in _AT},
     "known.finding_id": "Id of the finding.",
     "known.first_seen": "Start of the first sweep that saw it.",
     "known.last_seen": "Start of the last sweep that saw it.",
@@ -64,6 +71,8 @@ _MEANINGS = {
     "coverage.fingerprint": "State of the engine when it looked: version, rules, model and settings.",
     "coverage.reason": "Why it has not seen everything, as a sentence.",
     "coverage.reason_code": "The same as a [reason code](reason-codes.md).",
+    "coverage.verdict": "The verdict on a model file: `inert`, `unknown` or `dangerous`; null for other files and engines.",
+    "coverage.verdict_reasons": "What speaks against `inert`, each with the member that it is about; the worst first.",
     "gaps.member": "File inside the artifact. Null for the artifact itself.",
     "gaps.location": "Where the gap is.",
     "gaps.engine": "The engine that did not look. Null if the gap is for all of them.",
@@ -93,7 +102,7 @@ def meaning_of(owner: str, column: str) -> str:
 def tables_page() -> str:
     """The page with every column of every table."""
     parts = []
-    for name, schema in TABLES.items():
+    for name, schema in ALL_TABLES.items():
         same = schema is TABLES["findings"] and name != "findings"
         parts.append(f"## {code(name)}\n\n{ROWS[name]}\n" + ("" if same else f"\n{_columns(name, schema)}"))
     parts += [f"### Fields of {code(name)} {{#struct-{name}}}\n\n{_columns(name, struct)}" for name, struct in STRUCTS.items()]
@@ -103,7 +112,7 @@ def tables_page() -> str:
 {GENERATED} [Results](../results.md) explains how the tables belong together.
 
 Tables are Parquet files. Their metadata has the version of the schema, which is {SCHEMA_VERSION}. An audit has the first four tables, and a
-[sweep](../sweeps.md) has all of them.
+[sweep](../sweeps.md) has all of them. Only runs with `locations: all` have the last one.
 
 {joined}"""
 

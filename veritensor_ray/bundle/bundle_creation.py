@@ -169,9 +169,9 @@ def _rules(packing: _Packing) -> None:
 def _names(packing: _Packing) -> None:
     import hashlib
 
-    from veritensor_ray.engines.dependencies.known_names import ECOSYSTEMS, Lists
+    from veritensor_ray.engines.dependencies.known_names import TARGETS, Lists
 
-    by_key = {ecosystem.lower(): ecosystem for ecosystem in ECOSYSTEMS}
+    by_key = {ecosystem.lower(): ecosystem for ecosystem in TARGETS}
     for name, path in sorted(packing.sources.names.items()):
         if name not in by_key:
             raise UsageError(f"--names {name}=…: use {' or '.join(by_key)}")

@@ -1,42 +1,36 @@
-"""Derive thresholds for the `injection` engine from clean documents.
+"""Fit the mix of the `injection` engine and derive its thresholds, from clean documents and known attacks.
 
-Each document is read as a scan reads it, and its highest score counts. Code above `highest_passage` runs in this process; `highest_passage`
-and the code below it run in the bounded process, where the bytes are. It does not depend on Ray.
+Each document is read as a scan reads it, in the bounded process, and its highest score counts. It does not depend on Ray.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from veritensor_ray.bundle.active_bundle import Active
 from veritensor_ray.core.config import Settings
-from veritensor_ray.core.detection import Hit
-from veritensor_ray.core.errors import CannotRunError, ModelError, UsageError, VeritensorError
+from veritensor_ray.core.errors import CannotRunError, ModelError, UsageError
 from veritensor_ray.core.reasons import ReasonCode
-from veritensor_ray.core.segments import Gap
-from veritensor_ray.core.text_positions import Columns
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow, plan_rows
 from veritensor_ray.engines.base import Transcriber
 from veritensor_ray.engines.injection import Injection
-from veritensor_ray.engines.injection.calibrated_scores import FEW, Thresholds, above, probability, resolves, thresholds, without
-from veritensor_ray.engines.injection.described import described
+from veritensor_ray.engines.injection.calibrated_scores import FEW, Rates, Thresholds, above, probability, resolves, thresholds, without
+from veritensor_ray.engines.injection.described import Described
+from veritensor_ray.engines.injection.mixing import ALONE, Mix, Pair, combined, fit
 from veritensor_ray.engines.registry import create, selected
-from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.models.standard import home, keep_calibration
 from veritensor_ray.pipeline.bounded import process
-from veritensor_ray.pipeline.context import Context, workbench
-from veritensor_ray.pipeline.extract import Extraction, Pulse
-from veritensor_ray.pipeline.scan import Handover
-from veritensor_ray.pipeline.shard import read_images, split_engines
+from veritensor_ray.pipeline.context import Context
+from veritensor_ray.pipeline.strongest_passages import RatedPassage
 
 LEAST = 50  # documents
-_WINDOWS = 256  # windows scored between two signs of progress
 _READ = ("scanned", "partial")
 _LEFT_OUT = (ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED)  # left out by the user, who knows about it
 _NUMBERS, _WORDS = ("page", "paragraph", "row", "line", "byte_offset"), ("part", "column", "view")  # fields of a location
@@ -47,14 +41,35 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class CleanDocument:
-    """A clean document and its highest-scoring passage. The score is minus infinity if the model found no text to read."""
+    """A clean document and its highest-scoring passage. The score is minus infinity if the model found no text to read.
+
+    `before` is the highest score with the mix that was in force.
+    """
 
     artifact: str
     kind: str
+    before: float
     score: float
     member: str | None
     location: Mapping[str, Any]
     partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RatedDocument:
+    """A clean document and its passages, one of which has the highest score."""
+
+    artifact: str
+    kind: str
+    passages: Sequence[RatedPassage]
+    partial: bool
+
+    def scored(self, before: Mix, mix: Mix, ceiling: float | None) -> CleanDocument:
+        """Return the document with its score, and with that of the mix that was in force."""
+        found = ((combined(mix, ceiling, one.deep, one.first), one) for one in self.passages)
+        score, at = max(found, key=itemgetter(0), default=(-math.inf, None))
+        member, location = (at.member, at.location) if at else (None, {})
+        return CleanDocument(self.artifact, self.kind, _best(self.passages, before, ceiling), score, member, location, self.partial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +84,20 @@ class UnreadDocument:
 class Calibration:
     """The result of a calibration.
 
-    `before` holds the thresholds that were in force. `problem` says why the new ones cannot be used. `quiet` is true if even a plain attack
-    would not reach high severity.
+    `about` is what is stored with the model besides its thresholds. `before` holds the thresholds and `mix_before` the mix that were in force.
+    `attacks` and `attacks_before` are the scores of known attacks. `problem` says why the new ones cannot be used. `quiet` is true if even a
+    plain attack would not reach high severity.
     """
 
     model: str
-    window_tokens: int
-    stride_tokens: int
+    about: Described
     documents: Sequence[CleanDocument]
     unread: Sequence[UnreadDocument]
-    medium_rate: float
-    high_rate: float
+    rates: Rates
     before: Thresholds
+    mix_before: Mix
+    attacks: Sequence[float]
+    attacks_before: Sequence[float]
     problem: str = ""
     quiet: bool = False
 
@@ -100,16 +117,16 @@ class Calibration:
     @cached_property
     def after(self) -> Thresholds:
         """The thresholds derived from the documents."""
-        return thresholds(self.scores, self.medium_rate, self.high_rate)
+        return thresholds(self.scores, self.rates)
 
     @cached_property
     def left_out(self) -> dict[str, Thresholds]:
         """For each kind, the thresholds derived from the other kinds. Empty if there is only one kind."""
-        return {kind: without(self.scores, kind, self.medium_rate, self.high_rate) for kind in self.kinds if len(self.kinds) > 1}
+        return {kind: without(self.scores, kind, self.rates) for kind in self.kinds if len(self.kinds) > 1}
 
     def notes(self) -> Iterator[str]:
         """Yield what the user should know about these thresholds, as sentences."""
-        for name, rate in (("medium", self.medium_rate), ("high", self.high_rate)):
+        for name, rate in self.rates._asdict().items():
             short = [kind for kind, scores in self.scores.items() if not resolves(len(scores), rate)]
             if short:
                 yield (
@@ -121,7 +138,7 @@ class Calibration:
             yield f"{_some(few)}: fewer than {FEW} documents, so one tail was fitted to all kinds together. Add more of them"
         for kind, others in self.left_out.items():
             scores = self.scores[kind]
-            if (count := above(scores, others.medium)) > self.medium_rate * len(scores):
+            if (count := above(scores, others.medium)) > self.rates.medium * len(scores):
                 yield (
                     f"{kind}: with thresholds from the other kinds alone, {count:,} of its {len(scores):,} documents would be "
                     "reported at medium. Expect a similar rate for kinds not represented here"
@@ -135,53 +152,75 @@ class Calibration:
             yield f"{partial:,} {'document was' if partial == 1 else 'documents were'} read only in part; the part that was read counts"
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings to store with the model. The window size is included because thresholds are valid only for it."""
+        """Return the settings to store with the model: all that its thresholds are valid for, and where they come from."""
+        levels = asdict(self.after)
         rates = {
-            kind: {"documents": len(s), "medium": above(s, self.after.medium) / len(s), "high": above(s, self.after.high) / len(s)}
+            kind: {"documents": len(s)} | {name: above(s, level) / len(s) for name, level in levels.items()}
             for kind, s in self.scores.items()
         }
-        return {
-            "thresholds": {"medium": probability(self.after.medium), "high": probability(self.after.high)},
-            "window_tokens": self.window_tokens,
-            "stride_tokens": self.stride_tokens,
+        return self.about.model_dump(mode="json", exclude_none=True) | {
+            "thresholds": {name: probability(level) for name, level in levels.items()},
             "clean": rates,
-            "goals": {"medium": self.medium_rate, "high": self.high_rate},
+            "goals": self.rates._asdict(),
         }
 
 
-def calibrate(settings: Settings, medium_rate: float, high_rate: float, progress: Progress = lambda done, total: None) -> Calibration:
+def calibrate(settings: Settings, rates: Rates, progress: Progress = lambda done, total: None) -> Calibration:
     """Read and score all documents of the sources. Raises UsageError if there are too few, ModelError, or CannotRunError."""
     settings = settings.model_copy(update={"sample": None, "since": None})  # use every document
     names = _engines(settings)
-    [engine] = create(settings, [Injection.name])
-    assert isinstance(engine, Injection)  # noqa: S101  # the name guarantees the type
-    before = engine.thresholds()
-    rows = list(plan_rows(settings, names, lambda *_: []))
+    engine = Injection(settings)
+    fits = settings.injection.mix is None and not engine.brings_first_stage()  # otherwise the mix is set, or part of the model
+    if engine.is_outdated():
+        settings = _with(settings, mix=ALONE)
+        engine = Injection(settings)
+    rows = list(plan_rows(settings, names, lambda *_: [], opener=process.snapshots(settings)))
     wanted = [row for row in rows if row.shard >= 0]
     if len(wanted) < LEAST:
         raise UsageError(_too_few(settings.sources, len(wanted), "documents"))
     context = Context(settings, tuple(roots(settings.sources, settings.stores)), names, b"calibrate", "calibrate")
     _ready(context)
-    documents: list[CleanDocument] = []
+    documents: list[RatedDocument] = []
     skipped = [row for row in rows if row.shard < 0 and row.reason_code not in _LEFT_OUT]
     unread = [UnreadDocument(row.artifact, row.reason or str(row.status)) for row in skipped]
     in_folders = any("/" in row.artifact for row in wanted)
     for done, row in enumerate(wanted):
         progress(done, len(wanted))
         read = _read(context, row, in_folders)
-        if isinstance(read, CleanDocument):
+        if isinstance(read, RatedDocument):
             documents.append(read)
         else:
             unread.append(read)
     progress(len(wanted), len(wanted))
     if len(documents) < LEAST:
         raise UsageError(_too_few(settings.sources, len(documents), "documents with readable text"))
-    if not any(math.isfinite(document.score) for document in documents):
+    if not any(document.passages for document in documents):
         raise CannotRunError("the model found no text to read in any of these documents. Choose other documents")
-    model = ModelStore.of(settings).model(engine.needs.model or "")
-    about = described(model)
-    found = Calibration(model.name, about.window_tokens, about.stride_tokens, documents, unread, medium_rate, high_rate, before)
-    return replace(found, problem=_problem(context, found.after), quiet=not _finds_an_attack(context, found.after.high))
+    found = calibrated(engine, documents, _attacks(context), rates, fits)
+    found = replace(found, unread=unread)
+    quiet = not _passes_self_test(context, found, replace(found.after, medium=found.after.high))
+    return replace(found, problem=_problem(context, found), quiet=quiet)
+
+
+def calibrated(
+    engine: Injection, documents: Sequence[RatedDocument], attacks: Sequence[Sequence[Pair]], rates: Rates, fits: bool
+) -> Calibration:
+    """Return the calibration with the mix in force or, if one may be fitted, with the one that finds most attacks at equal rates."""
+    before, ceiling = engine.mix(), engine.about().ceiling
+    fitted = fit([[one[:2] for one in document.passages] for document in documents], attacks, ceiling) if fits else before
+
+    def with_mix(mix: Mix) -> Calibration:
+        scored = [document.scored(before, mix, ceiling) for document in documents]
+        about = engine.about().model_copy(update={"mix": mix, "first_stage": None if engine.brings_first_stage() else engine.first_stage()})
+        now, then = ([_best(passages, one, ceiling) for passages in attacks] for one in (mix, before))
+        return Calibration(engine.model_name or "", about, scored, (), rates, engine.thresholds(), before, now, then)
+
+    return max(map(with_mix, (ALONE, fitted) if fits else (before,)), key=lambda one: above(one.attacks, one.after.medium))
+
+
+def _best(passages: Sequence[tuple[Any, ...]], mix: Mix, ceiling: float | None) -> float:
+    """Return the highest score of passages; minus infinity if there are none."""
+    return max((combined(mix, ceiling, one[0], one[1]) for one in passages), default=-math.inf)
 
 
 def keep(settings: Settings, active: Active | None, calibration: Calibration) -> Path | None:
@@ -226,85 +265,51 @@ def _ready(context: Context) -> None:
     process.SHARED.call("ready", context, seconds=context.settings.limits.artifact_seconds, memory=None)
 
 
-def _problem(context: Context, after: Thresholds) -> str:
+def _attacks(context: Context) -> list[list[Pair]]:
+    said, _ = process.SHARED.call("attacks", context, seconds=context.settings.limits.artifact_seconds, memory=None)
+    return [[(float(deep), float(first)) for deep, first in passages] for passages in said["attacks"]]
+
+
+def _with(settings: Settings, **injection: Any) -> Settings:
+    return settings.model_copy(update={"injection": settings.injection.model_copy(update=injection)})
+
+
+def _problem(context: Context, found: Calibration) -> str:
     """Return why a run would reject the model with these thresholds: it must detect an obvious attack."""
-    if _finds_an_attack(context, after.medium):
+    after = found.after
+    if _passes_self_test(context, found, after):
         return ""
     return (
-        f"with medium at {probability(after.medium)} the model would miss a plain attack, and runs would reject it, because some documents "
-        "score too close to an attack. Check the passages with the highest scores. Exclude documents that contain attacks (--exclude), add "
+        f"with low at {probability(after.low)} and medium at {probability(after.medium)} the model would miss a plain attack or report a "
+        "harmless sentence, and runs would reject it, because some documents score too close to an attack. Check the passages with the highest scores. Exclude documents that contain attacks (--exclude), add "
         "documents, or allow more false positives (--medium-rate)"
     )
 
 
-def _finds_an_attack(context: Context, threshold: float) -> bool:
-    """Return whether the attack of the self-test reaches a threshold, given as log odds."""
-    own = context.settings.injection.model_copy(update={"medium": probability(threshold), "high": None})
+def _passes_self_test(context: Context, found: Calibration, levels: Thresholds) -> bool:
+    """Return whether the model passes its self-test with thresholds and the new mix."""
+    named = {name: probability(level) for name, level in asdict(levels).items()}
     try:
-        _ready(replace(context, settings=context.settings.model_copy(update={"injection": own})))
+        _ready(replace(context, settings=_with(context.settings, mix=found.about.mix, **named)))
     except ModelError:
         return False
     return True
 
 
-def _read(context: Context, row: PlanRow, in_folders: bool) -> CleanDocument | UnreadDocument:
+def _read(context: Context, row: PlanRow, in_folders: bool) -> RatedDocument | UnreadDocument:
     limits = context.settings.limits
     try:
         said, _ = process.SHARED.call("score", context, row, seconds=limits.artifact_seconds, memory=limits.worker_memory)
     except process.Died as death:
         return UnreadDocument(row.artifact, str(death))
-    score = said["score"]
     if said["status"] not in _READ or not said["texts"]:
         return UnreadDocument(row.artifact, str(said["reason"] or "it contains no text"))
     kind = str(said["media_type"]) if not in_folders else row.artifact.partition("/")[0] if "/" in row.artifact else TOP
-    at = said["location"]
+    return RatedDocument(row.artifact, kind, [_passage(*one) for one in said["passages"]], said["status"] == "partial")
+
+
+def _passage(deep: float, first: float, member: str | None, at: Mapping[str, Any]) -> RatedPassage:
+    """Return a passage from the answer of the other process, whatever that holds."""
     location: dict[str, Any] = {name: int(at[name]) for name in _NUMBERS if at.get(name) is not None}
     location |= {name: str(at[name]) for name in _WORDS if at.get(name) is not None}
-    member = None if said["member"] is None else str(said["member"])
-    return CleanDocument(row.artifact, kind, -math.inf if score is None else float(score), member, location, said["status"] == "partial")
-
-
-# ---- the code below runs in the bounded process
-
-
-def highest_passage(context: Context, row: PlanRow, pulse: Pulse) -> dict[str, Any]:
-    """Return the fate of a document, its number of texts, and the score and location of its best passage, as JSON values."""
-    local, models = split_engines(context)
-    bench = workbench(context, models)
-    [engine] = [engine for engine in bench.engines if isinstance(engine, Injection)]
-    extraction = Extraction(context, [row], workbench(context, local), models, pulse)
-    outcome = extraction.outcomes[0]
-    texts, best = 0, -math.inf
-    where: dict[str, Any] = {"member": None, "location": {}}
-    try:
-        for handover in extraction.batches():
-            read: Handover | None = handover
-            if handover.images:
-                read, (_, gaps) = read_images(context, bench, handover.batch, pulse)
-                for _, gap in gaps:
-                    outcome.add_gap(gap)
-            if read is None:
-                continue
-            texts += read.batch.num_rows
-            for score, hit in _passages(engine, read, pulse):
-                if score > best:
-                    place = Columns(read.batch, (hit.row or 0,)).at(hit.row or 0)
-                    best, where = score, {"member": place.values["member"], "location": place.location(hit)}
-    except VeritensorError:
-        raise
-    except Exception as error:  # noqa: BLE001  # the boundary of a document: the others are still worth reading
-        outcome.add_gap(Gap.failed(engine.name, error))
-        texts = 0
-    outcome.settle()
-    about = {"status": outcome.status, "reason": outcome.reason, "media_type": outcome.media_type, "texts": texts}
-    return about | where | {"score": best if math.isfinite(best) else None}
-
-
-def _passages(engine: Injection, read: Handover, pulse: Pulse) -> Iterator[tuple[float, Hit]]:
-    """Yield the highest-scoring passage of each group of windows."""
-    prepared = read.prepared.get(engine.name)
-    windows = engine.prepare(read.batch) if prepared is None else prepared
-    for at in range(0, windows.num_rows, _WINDOWS):
-        if found := engine.highest(read.batch, windows.slice(at, _WINDOWS)):
-            yield found
-        pulse()
+    return RatedPassage(float(deep), float(first), None if member is None else str(member), location)

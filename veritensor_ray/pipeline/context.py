@@ -41,7 +41,8 @@ class Context:
 
     def recorder(self, bench: Workbench) -> Recorder:
         """Return an empty recorder that knows the rules of these engines."""
-        return Recorder(bench.rules, self.site_key, self.settings.limits.hits_per_rule, marking=self.cleaning is not None)
+        locating = self.settings.locations == "all"
+        return Recorder(bench.rules, self.site_key, self.settings.limits.hits_per_rule, self.cleaning is not None, locating)
 
     def own_output(self, store: OutputStore) -> str:
         """Return the folder that a run with its results in `store` writes to, and so does not scan."""

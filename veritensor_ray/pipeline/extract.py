@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
 from veritensor_ray.core.format_table import COMPRESSED
-from veritensor_ray.core.media_types import OLE, OLE_LOCKED
+from veritensor_ray.core.media_types import OLE, OLE_LOCKED, PARQUET
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Batcher, Gap, cut, one_batch
+from veritensor_ray.core.table_view import TableView
 from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.engines.base import NameReader, Transcriber
@@ -172,6 +173,8 @@ class Extraction:
         about = FileInfo(row.artifact, opened.size, "", sha256=opened.content_id)
         source, about = walk.recognised(opened.file(), about, _share(row, about.extension, opened))
         outcome.media_type = about.media_type
+        if source.view is not None and about.media_type != PARQUET:
+            raise ReadError("the table's snapshot names it as one of its data files, but it is not a Parquet file")
         outcome.same_as = self._same_as(row, opened, source.kind)
         if outcome.same_as is None:
             self._walks.append(walk)
@@ -182,7 +185,13 @@ class Extraction:
     def _same_as(self, row: PlanRow, opened: OpenArtifact, kind: Kind) -> str | None:
         """Return an artifact of the last complete sweep with the same content and an equivalent name."""
         # when only some engines run, the other rows come from the artifact's own last sweep; two sources cannot be combined
-        if self._known is None or row.parts > 1 or row.carried_from is not None or not self._known.worth_hashing(opened.size):
+        if (
+            self._known is None
+            or row.view is not None
+            or row.parts > 1
+            or row.carried_from is not None
+            or not self._known.worth_hashing(opened.size)
+        ):
             return None
         readers = [engine for engine in (*self._bench.engines, *self._models) if isinstance(engine, NameReader)]
         inside = kind.media_type in (*COMPRESSED, OLE, OLE_LOCKED)  # members are named after the file, or judged by its name
@@ -208,8 +217,9 @@ def _alike(one: str, other: str, by_name: bool) -> bool:
 def _share(row: PlanRow, extension: str, opened: OpenArtifact) -> Share:
     """Return which part of the artifact a row of the plan covers."""
     first = row.part == 0
+    view = None if row.view is None else TableView.from_bytes(row.view)
     if row.kind == "rowgroups":
-        return Share(row_groups=(row.start or 0, row.end or 0), first=first)
+        return Share(row_groups=(row.start or 0, row.end or 0), first=first, view=view)
     if row.kind not in BYTE_RANGES:
-        return Share(first=first)
+        return Share(first=first, view=view)
     return Share(kind_of_part(opened.file(), extension, row.kind == "jsonl", first), row.start or 0, first=first)

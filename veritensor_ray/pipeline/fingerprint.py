@@ -29,6 +29,8 @@ _RESULTS = (
     "include",
     "exclude",
     "follow_links",
+    "as_of",
+    "locations",
 )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.core.config import Settings
-from veritensor_ray.core.errors import ModelError
+from veritensor_ray.core.errors import ModelError, UsageError
 from veritensor_ray.corpus.listing import Root, roots
 from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, Splitter, plan_key, plan_rows, shards_of, write_plan
+from veritensor_ray.corpus.tables.table_kinds import Opener, opened
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.masking.redaction import reason_safe
+from veritensor_ray.masking.redaction import name_safe, reason_safe
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.masking.site_key import key_id
 from veritensor_ray.pipeline.context import Context, without_weights
@@ -54,15 +55,26 @@ def write_run_plan(
     split: Splitter,
     decide: Decider | None = None,
     progress: Callable[[int], None] = lambda _: None,
+    opener: Opener = opened,
 ) -> dict[str, int]:
     """List the corpus, and write the plan of a run that has its results in `store`. Returns the counts of the plan."""
     with store.writer(plan_key(run)) as file:
-        rows = plan_rows(context.settings, context.engines, split, progress, context.own_output(store), decide, context.roots)
-        return write_plan(map(_safe, rows), file)
+        rows = plan_rows(context.settings, context.engines, split, progress, context.own_output(store), decide, context.roots, opener)
+        return write_plan(map(_safe, rows if context.cleaning is None else map(_cleanable, rows)), file)
 
 
 def _safe(row: PlanRow) -> PlanRow:
     return row if row.reason is None else replace(row, reason=reason_safe(row.reason))
+
+
+def _cleanable(row: PlanRow) -> PlanRow:
+    """Return the row. Raises UsageError for a part of a table: a copy of its files alone would have other rows than the table."""
+    if row.view is not None:
+        raise UsageError(
+            f"{name_safe(row.artifact)} is a data file of a table, and clean cannot write tables yet. Leave the table out with exclude, or clean "
+            "a Parquet file with its rows"
+        )
+    return row
 
 
 def run_info(context: Context, run: str, about: dict[str, Any], engines: Iterable[EngineSeen] | None = None) -> RunInfo:
@@ -82,6 +94,7 @@ def run_info(context: Context, run: str, about: dict[str, Any], engines: Iterabl
         "package_version": version("veritensor-ray"),
         "profile": context.settings.profile,
         "sources": [without_credentials(absolute(source)) for source in context.settings.sources],
+        "locations": context.settings.locations,
         "site_key_id": key_id(context.site_key),
     }
     return RunInfo(run, context.fingerprint, context.roots, rules, described, made | about, context.settings.limits.hits_per_rule)

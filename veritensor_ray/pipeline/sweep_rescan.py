@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.corpus.fetch import IN_MEMORY
 from veritensor_ray.corpus.listing import Listed
+from veritensor_ray.corpus.tables.snapshot_listing import VIEW, view_of
 from veritensor_ray.engines.base import Engine, Transcriber, Volatile
 from veritensor_ray.findings.outcome import MAX_GAPS, MISSING, NO_READER, NOT_APPLICABLE, QUARANTINED
 from veritensor_ray.findings.schema import FINDINGS, LEDGER
@@ -201,7 +202,8 @@ class Previous:
             if value not in self._coverages:
                 self._coverages[value] = {one["engine"]: (one["status"], one["fingerprint"]) for one in coverage[row].as_py() or ()}
         statuses = [self._statuses.setdefault(status, len(self._statuses)) for status in batch.column("status").to_pylist()]
-        is_digest = pc.equal(batch.column("content_id_kind"), "sha256")
+        viewed = pc.match_substring(batch.column("etag"), VIEW).fill_null(False)  # what was seen there is not all that the content holds
+        is_digest = pc.and_(pc.equal(batch.column("content_id_kind"), "sha256"), pc.invert(viewed))
         return (
             np.column_stack([sums, np.array(statuses, np.int64), *_gaps(batch.column("gaps"))]),
             batch.column("size").fill_null(-1).to_numpy(zero_copy_only=False),
@@ -222,11 +224,12 @@ class Previous:
     def _unchanged(self, row: int, entry: Listed) -> bool:
         if self.trust == "content" or entry.size is None or entry.size != self._size[row]:
             return False
-        mtime = self._mtime[row]
+        etag, mtime = self._etag[row].as_py(), self._mtime[row]
+        if view_of(etag) != view_of(entry.etag):
+            return False
         dated = entry.mtime is not None and mtime == mtime  # NaN if there was none
         if self.trust == "mtime":
             return bool(dated and mtime == entry.mtime)
-        etag = self._etag[row].as_py()
         if etag != entry.etag or (dated and mtime != entry.mtime):
             return False
         return etag is not None or bool(dated)

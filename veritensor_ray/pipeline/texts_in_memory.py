@@ -9,6 +9,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 
@@ -17,7 +18,7 @@ from veritensor_ray.core.detection import FileInfo, Hit
 from veritensor_ray.core.errors import ReadError, as_read_error
 from veritensor_ray.core.media_types import PLAIN
 from veritensor_ray.core.segments import SEGMENTS, Block, Gap, Identity, clean_array, cut, one_batch
-from veritensor_ray.engines.base import FileEngine
+from veritensor_ray.engines.base import FileEngine, until_failure
 from veritensor_ray.findings.recorded import Recorded
 from veritensor_ray.findings.recorder import HitRecorder
 from veritensor_ray.formats.common.budget import Budget
@@ -109,10 +110,7 @@ class _Pass:
     def _bytes_of(self, engine: FileEngine, number: int, text: str) -> None:
         data = text.encode()
         about = FileInfo(NAME, len(data), PLAIN, sha256=lambda: hashlib.sha256(data).hexdigest())
-        try:
-            found = list(engine.scan_file(io.BytesIO(data), about))
-        except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
-            found = [Gap.failed(engine.name, error)]
+        found = list(until_failure(engine.name, partial(engine.scan_file, io.BytesIO(data), about)))
         self._results.gaps += [(number, one) for one in found if isinstance(one, Gap)]
         if hits := [one for one in found if isinstance(one, Hit)]:
             moved = (hit._replace(row=0, start=_characters(data, hit.start), end=_characters(data, hit.end)) for hit in hits)

@@ -14,13 +14,14 @@ from functools import partial
 from typing import BinaryIO, cast
 
 from veritensor_ray.core.config import Limits
-from veritensor_ray.core.detection import FileInfo, Hit
+from veritensor_ray.core.detection import FileInfo, Hit, Judged
 from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.core.format_table import COMPRESSED, declared_type, mismatch
-from veritensor_ray.core.media_types import FAISS, GGUF, HDF5, NPY, ONNX, PDF, PICKLE, SAFETENSORS, UNKNOWN
+from veritensor_ray.core.media_types import FAISS, GGUF, HDF5, MAILBOX, MESSAGE, NPY, ONNX, PDF, PICKLE, SAFETENSORS, UNKNOWN
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap, Identity
-from veritensor_ray.engines.base import Engine
+from veritensor_ray.core.table_view import TableView
+from veritensor_ray.engines.base import Engine, FileEngine, TextEngine, until_failure
 from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.formats.archives.zip.read import read_zip
@@ -28,15 +29,16 @@ from veritensor_ray.formats.archives.zip.structure import find_directory
 from veritensor_ray.formats.common.budget import SHARED, Budget
 from veritensor_ray.formats.common.decoders import HELD, Beside
 from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
-from veritensor_ray.formats.common.source import Item, Member, Reader, Source
+from veritensor_ray.formats.common.source import Counts, Item, Member, Reader, Source
 from veritensor_ray.formats.common.spool import sha256, spooled
 from veritensor_ray.formats.common.streams import decompressed
 from veritensor_ray.formats.compressed.content import BESIDE, content_kind, content_name
 from veritensor_ray.formats.encoded_text import layers
 from veritensor_ray.formats.format_registry import reader_for
 from veritensor_ray.formats.recognition import Recognised, recognise
-from veritensor_ray.formats.residue.read import read_residue
+from veritensor_ray.formats.residue.read import read_residue, read_streams
 from veritensor_ray.formats.residue.strings import VIEW as RESIDUE
+from veritensor_ray.formats.residue.unknown_bytes import UnknownBytes
 from veritensor_ray.pipeline.bounded.process_limits import Advancing
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.gather import Placed, Suspects
@@ -66,16 +68,17 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which part of a split artifact a file is. Without arguments it is the whole artifact.
+    """Which part of an artifact a file is. Without arguments it is the whole artifact.
 
     `kind` is what the plan saw at the artifact's beginning, `offset` the byte where the part begins, `row_groups` those of a Parquet file
-    (which is open as a whole).
+    (which is open as a whole), and `view` what the snapshot of a table shows of one.
     """
 
     kind: Kind | None = None
     offset: int = 0
     row_groups: tuple[int, int] | None = None
     first: bool = True
+    view: TableView | None = None
 
 
 WHOLE = Share()
@@ -118,6 +121,7 @@ class Walk:
             byte_base=share.offset,
             name_says=promised,
             name=about.name,
+            view=share.view,
             directory=found.directory,
             budget=self._budget,
         )
@@ -142,13 +146,14 @@ class Walk:
         self._outcome.lines, self._outcome.rows, self._outcome.chars = counts.lines, counts.rows, counts.chars
 
     def _account_for(self, source: Source, size: int) -> None:
-        """Note what the bytes of the artifact are, if its reader keeps account of them."""
+        """Note what the bytes of the artifact are, if its reader keeps account of them. Only the first part of a Parquet file has any."""
         outcome = self._outcome
-        if source.kind.encoding is not None:
-            outcome.bytes_text, outcome.bytes_structure, outcome.bytes_members = size, 0, 0
+        is_later = source.row_groups is not None and not source.first_part
+        if source.kind.encoding is not None or is_later:
+            outcome.bytes_text, outcome.bytes_structure, outcome.bytes_members = 0 if is_later else size, 0, 0
             outcome.bytes_residue_text = outcome.bytes_opaque = 0
             return
-        if source.row_groups is not None or (not source.account.kept and reader_for(source.kind) is not None):
+        if not source.account.kept and reader_for(source.kind) is not None:
             return
         known = source.account.bytes
         outcome.bytes_text, outcome.bytes_structure, outcome.bytes_members = known["text"], known["structure"], known["members"]
@@ -161,18 +166,30 @@ class Walk:
         if not self._ended and (spent := self._budget.error):
             yield from self._broken(spent, about, None)
 
-    def _file(self, source: Source, about: FileInfo, depth: int = 0, opaque: bool = False) -> Iterator[Placed]:
+    def _file(self, source: Source, about: FileInfo, depth: int = 0, member: Member | None = None) -> Iterator[Placed]:
         """Run the engines over the bytes of a file at any depth, then yield its text and the files in it."""
         with self.reached.opened(source.file, about.size or 0, _has_text(source.kind)):
             if source.first_part or source.row_groups is None:  # the first part of a Parquet file covers its bytes
-                self._engines_over_bytes(source.file, about)
+                if source.view is not None and source.view.hidden:
+                    self._without_bytes(about)
+                else:
+                    self._engines_over_bytes(source.file, about)
                 if about.member is None and about.sha256 is not None:
                     self.reached.scanning(DIGEST)
                     self._outcome.content_id, self._outcome.content_id_kind = about.sha256(), "sha256"
                     self._outcome.bytes_scanned = about.size or 0
                 source.file.seek(0)
             self.reached.reading()
-            yield from self._texts(source, about, depth, opaque)
+            try:
+                yield from self._texts(source, about, depth, member)
+            finally:  # of a file that breaks off, the rows before that count
+                if source.counts.rows or source.counts.tables:
+                    self._count_rows(about.member, source.counts)
+
+    def _count_rows(self, member: str | None, counts: Counts) -> None:
+        """Record the rows of a file that is a table, or has several."""
+        for part, rows in counts.tables.items() if counts.tables else ((None, counts.rows),):
+            self._outcome.count_rows(member, part, rows)
 
     def ended(self) -> None:
         """Finish the artifact. Images need a transcriber; if none was selected, the coverage says so."""
@@ -199,16 +216,30 @@ class Walk:
             self.reached.scanning(engine.name)
             file.seek(0)
             shown = cast("BinaryIO", Advancing(file, self._tools.pulse)) if (about.size or 0) > HELD else file
-            try:
-                found = list(engine.scan_file(shown, about))
-                if hits := [one for one in found if isinstance(one, Hit)]:
-                    self._tools.recorder.file_hits(engine.name, self._outcome.index, file, about, hits)
-            except Exception as error:  # noqa: BLE001  # the boundary of an engine: the others still run
-                found = [Gap.failed(engine.name, error)]
-            for gap in found:
-                if isinstance(gap, Gap):
-                    self._gap(replace(gap, engine=engine.name, member=gap.member or about.member))
+            found = list(until_failure(engine.name, partial(engine.scan_file, shown, about)))
+            hits = [one for one in found if isinstance(one, Hit)]
+            found += until_failure(engine.name, partial(self._hits, engine, file, about, hits))
+            for one in found:
+                if isinstance(one, Gap):
+                    self._gap(replace(one, engine=engine.name, member=one.member or about.member))
+                elif isinstance(one, Judged):
+                    self._outcome.judge(engine.name, about.member, one)
             self._tools.pulse()
+
+    def _without_bytes(self, about: FileInfo) -> None:
+        """Cover a file whose bytes hold deleted rows. An engine over bytes could not tell these from the others, so it reads only cells."""
+        for engine in self._tools.bench.engines:
+            self._cover(engine, engine.applies(about))
+        for engine in self._tools.bench.files:
+            if not isinstance(engine, TextEngine) and self._outcome.coverage[engine.name].status == COMPLETE:
+                reason = "the bytes of a file with deleted rows are not searched"
+                self._outcome.add_gap(Gap(reason, engine=engine.name, coverage=NO_READER, code=ReasonCode.HIDDEN_BY_SNAPSHOT))
+
+    def _hits(self, engine: FileEngine, file: BinaryIO, about: FileInfo, hits: Sequence[Hit]) -> Sequence[Gap]:
+        """Record hits, for which their places in the file are read again."""
+        if hits:
+            self._tools.recorder.file_hits(engine.name, self._outcome.index, file, about, hits)
+        return ()
 
     def _cover(self, engine: Engine, applies: bool) -> bool:
         """Mark an engine complete if it applies to the artifact or to anything in it, unless something else was recorded."""
@@ -216,7 +247,7 @@ class Walk:
         self._outcome.coverage[engine.name] = _WHOLE if applies and known.status == NOT_APPLICABLE else known
         return applies
 
-    def _texts(self, source: Source, about: FileInfo, depth: int, opaque: bool = False) -> Iterator[Placed]:
+    def _texts(self, source: Source, about: FileInfo, depth: int, member: Member | None = None) -> Iterator[Placed]:
         """Yield the segments of an open file and of everything inside it.
 
         `about` describes the source, even when a compression was removed.
@@ -225,24 +256,29 @@ class Walk:
             yield from self._unpacked(source, about, depth)
             source.account.claim(0, about.size or 0, "members")
         elif source.kind.encoding is not None:  # text, all of which is read
-            yield from self._as_its_kind(source, about, depth, opaque)
+            yield from self._as_its_kind(source, about, depth, member)
+            if source.via is None and not self._ended and _hides_streams(source.kind):
+                yield from self._read(partial(read_streams, size=about.size or 0), source, about, depth)
         else:
-            yield from self._with_residue(source, about, depth, opaque)
+            yield from self._with_residue(source, about, depth, member)
 
-    def _with_residue(self, source: Source, about: FileInfo, depth: int, opaque: bool) -> Iterator[Placed]:
+    def _with_residue(self, source: Source, about: FileInfo, depth: int, member: Member | None) -> Iterator[Placed]:
         """Yield what the reader finds, and then what stands in the file outside of what it claims. Without a reader, that is all of it."""
         broken = None
         try:
-            yield from self._as_its_kind(source, about, depth, opaque)
+            yield from self._as_its_kind(source, about, depth, member)
         except ReadError as error:
             broken = error
         whole = source.via is None and (source.row_groups is None or source.first_part) and source.file.seekable()
-        if whole and not self._ended and (source.account.kept or reader_for(source.kind) is None):
-            yield from self._read(partial(read_residue, size=about.size or 0), source, about, depth)
+        has_reader = reader_for(source.kind) is not None
+        if whole and not self._ended and (source.account.kept or not has_reader):
+            is_stray = member is not None and member.stray and source.kind.media_type == UNKNOWN
+            unknown = UnknownBytes() if (has_reader or is_stray) and not self._is_guessed(about.member) else None
+            yield from self._read(partial(read_residue, size=about.size or 0, unknown=unknown), source, about, depth)
         if broken:
             raise broken
 
-    def _as_its_kind(self, source: Source, about: FileInfo, depth: int, opaque: bool) -> Iterator[Placed]:
+    def _as_its_kind(self, source: Source, about: FileInfo, depth: int, member: Member | None) -> Iterator[Placed]:
         """Yield what the reader of the file's kind finds, and what a zip at its end holds."""
         reader = reader_for(source.kind)
         appended = self._appended_zip(source)
@@ -255,7 +291,7 @@ class Walk:
             yield from self._read(read_zip, replace(appended, front_read=False), about, depth)
             if not about.member and source.kind.media_type != UNKNOWN:
                 self._without_body(f"no reader for {source.kind.media_type}")
-        elif not opaque:
+        elif member is None or not member.opaque:
             self._no_reader(source, about)
 
     def _appended_zip(self, source: Source) -> Source | None:
@@ -275,6 +311,8 @@ class Walk:
         with contextlib.closing(reader(source)) as items:  # type: ignore[type-var]  # readers are generators
             for item in items:
                 self._tools.pulse()
+                if isinstance(item, Block) and item.part is not None:
+                    _count_in_part(item.part, item, source.counts)
                 yield from self._item(item, identity, about, depth)
                 if self._ended:
                     return
@@ -331,7 +369,7 @@ class Walk:
                 source, about = self.recognised(file, about)
                 if member.values:
                     source.account.claim(0, about.size or 0, "values")
-                yield from self._guarded(self._file(source, about, depth, member.opaque), about, about.member)
+                yield from self._guarded(self._file(source, about, depth, member), about, about.member)
         if broken is not None:
             raise broken
 
@@ -376,7 +414,7 @@ class Walk:
         except ReadError as error:
             broken = error
         if beside.data and not self._ended:
-            yield from self._member(Member(BESIDE, io.BytesIO(beside.data), opaque=True), about, depth + 1)
+            yield from self._member(Member(BESIDE, io.BytesIO(beside.data), opaque=True, stray=True), about, depth + 1)
         if beside.cut:
             reason = f"comments and skipped frames next to the stream take more than {HELD} bytes; the rest was not read"
             self._gap(Gap(reason, member=about.member, bound="held_bytes"))
@@ -420,6 +458,18 @@ class Walk:
 def _has_text(kind: Kind) -> bool:
     """Return whether all of a file is read for its text, and not only scanned as bytes."""
     return kind.media_type in COMPRESSED or (kind.media_type not in _NUMBERS and reader_for(kind) is not None)
+
+
+def _count_in_part(part: str, block: Block, counts: Counts) -> None:
+    """Count the rows of a part, such as a sheet, up to the last one with a text. A reader that knows all of them sets their number later."""
+    if block.column is not None and isinstance(block.row, list):
+        last = max((row for row in block.row if row is not None), default=-1)
+        counts.tables[part] = max(counts.tables.get(part, 0), last + 1)
+
+
+def _hides_streams(kind: Kind) -> bool:
+    """Return whether any bytes are letters in a text's encoding, so that no gap reports compressed ones. Mails are searched by their reader."""
+    return kind.media_type not in (MESSAGE, MAILBOX) and not (kind.encoding or "").startswith("utf")
 
 
 def _inside(about: FileInfo, name: str) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import fsspec
 
 from veritensor_ray.core.config import Settings, Store, resolve_secret
 from veritensor_ray.core.errors import StoreError, UsageError
-from veritensor_ray.core.uris import is_local, local_path
+from veritensor_ray.core.uris import is_local, local_path, named_table
 from veritensor_ray.masking.secret_kinds.uri_credentials import credential_in
 from veritensor_ray.stores import redirects
-
-if TYPE_CHECKING:
-    pass
 
 Stores = Mapping[str, Store]
 
@@ -43,14 +40,14 @@ _NAMED = "put the whole address into a variable or a file, and refer to it as en
 
 
 def absolute(uri: str) -> str:
-    """Make local paths absolute and drop their scheme. In other URIs, only remove a trailing slash.
+    """Make local paths absolute and drop their scheme. In other URIs, only remove a trailing slash, and the kind of table that they name.
 
     Raises UsageError if the URI contains credentials.
     """
     if is_local(uri):
         return str(local_path(uri))
     _refuse_credentials("a URI", uri, _NAMED_STORES)
-    return uri.rstrip("/")
+    return named_table(uri)[1].rstrip("/")
 
 
 def check_credentials(settings: Settings) -> None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from veritensor_ray.core.config import SEVERITIES, Limits, Settings
 from veritensor_ray.core.media_types import PLAIN, PNG, UNKNOWN
 from veritensor_ray.core.segments import SEGMENTS, Block, Gap, Identity, to_batch
-from veritensor_ray.engines.base import Engine, FileEngine, FileInfo, Hit, Needs, PreparingEngine, Rule, TextEngine, Transcriber
+from veritensor_ray.engines.base import Engine, FileEngine, FileInfo, Hit, Judged, Needs, PreparingEngine, Rule, TextEngine, Transcriber
 from veritensor_ray.models.model_store import ModelStore
 
 ODD_TEXTS: tuple[str | None, ...] = (
@@ -256,7 +256,7 @@ def _segments(samples: Sequence[str | Mapping[str, Any] | None]) -> pa.RecordBat
     return pa.RecordBatch.from_pylist([row | column for row, column in zip(rows, columns, strict=True)], SEGMENTS)
 
 
-def _scanned(engine: FileEngine, sample: SampleFile) -> list[Hit | Gap]:
+def _scanned(engine: FileEngine, sample: SampleFile) -> list[Hit | Gap | Judged]:
     return list(engine.scan_file(io.BytesIO(sample.data), sample.about()))
 
 

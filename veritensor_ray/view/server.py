@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import functools
-import hashlib
 import io
 import socket
 import sys
@@ -26,6 +24,7 @@ from starlette.routing import Route
 
 from veritensor_ray.core.errors import CannotRunError, UsageError, VeritensorError
 from veritensor_ray.exports.report import page
+from veritensor_ray.exports.report.documents import digest
 from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.masking.redaction import visible
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
@@ -240,9 +239,8 @@ def _asset(name: str) -> str:
 def _entry() -> tuple[str, str]:
     """Return the page that exchanges the token for a session, and its content security policy. It holds no data."""
     script = _asset("open.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; script-src 'sha256-{digest}'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {digest(script)}; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     )
     return _asset("open.html").replace("{{ script }}", script), policy
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from veritensor_ray.api import Audit
 from veritensor_ray.core.errors import StoreError
 from veritensor_ray.core.safe_imports import Guard
-from veritensor_ray.findings.schema import TABLES
+from veritensor_ray.findings.schema import ALL_TABLES
 from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.results.grouping import key_of
 from veritensor_ray.results.severities import RANK, TYPE, typed
@@ -120,10 +120,10 @@ def _take(connection: Any, name: str, table: ds.Dataset) -> None:
     """Copy a table. DuckDB reads local files by itself, in half the time and a fifth of the memory; it would take some names for patterns."""
     import duckdb
 
-    files, made = list(getattr(table, "files", ())), typed(TABLES[name].names)
+    files, made = list(getattr(table, "files", ())), typed(ALL_TABLES[name].names)
     try:
         if files and all(file.startswith("/") and Path(file).is_file() and not _PATTERN.search(file) for file in files):
-            connection.register("given", TABLES[name].empty_table())
+            connection.register("given", ALL_TABLES[name].empty_table())
             connection.execute(f"CREATE TABLE {name} AS SELECT {made} FROM given")  # noqa: S608  # names of the schema
             connection.execute(f"INSERT INTO {name} BY NAME SELECT * FROM read_parquet(?, union_by_name := true)", [files])  # noqa: S608
         else:

@@ -12,14 +12,17 @@ from typing import Any
 import pyarrow as pa
 
 from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import ReadError
 from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.corpus.tables.table_kinds import DATA_FILES, TableFolder, loaded, opened
 from veritensor_ray.pipeline.bounded.serving import Answer, Bounds, main
-from veritensor_ray.pipeline.calibration import highest_passage
 from veritensor_ray.pipeline.context import Context, workbench
+from veritensor_ray.pipeline.explained_verdicts import explained
 from veritensor_ray.pipeline.passages.reading_back import Request, found_again
 from veritensor_ray.pipeline.shard import scan_shard, split_engines
 from veritensor_ray.pipeline.splitting import splitter
+from veritensor_ray.pipeline.strongest_passages import attack_passages, strongest_passages
 
 
 def ready(bounds: Bounds, context: Context) -> Answer:
@@ -46,10 +49,22 @@ def scan(
         started, models = time.process_time(), list[float]()
         table = scan_shard(context, rows, bounds.pulse, models.append)
         seconds = time.process_time() - started
+    return {"seconds": seconds, "models": sum(models), "before": started}, _streamed(table)
+
+
+def explain(bounds: Bounds, context: Context, row: PlanRow) -> Answer:
+    """Scan one artifact and return its table, with an explanation of the verdicts on it."""
+    ready(bounds, context)
+    bounds.bind()
+    table, explanation = explained(context, row, bounds.pulse)
+    return explanation, _streamed(table)
+
+
+def _streamed(table: pa.Table) -> bytes:
     out = io.BytesIO()
     with pa.ipc.new_stream(out, table.schema) as writer:
         writer.write_table(table)
-    return {"seconds": seconds, "models": sum(models), "before": started}, out.getvalue()
+    return out.getvalue()
 
 
 @contextlib.contextmanager
@@ -72,11 +87,35 @@ def split(bounds: Bounds, settings: Settings, entry: Listed, root: Root) -> Answ
     return {"cuts": splitter(settings)(entry, root)}, b""
 
 
+def snapshot(bounds: Bounds, folder: TableFolder) -> Answer:
+    """Read the snapshot of a table. Returns its version and a table of its data files, or what is wrong with it."""
+
+    def load() -> None:
+        with contextlib.suppress(ReadError):  # `opened` raises it again
+            loaded(folder.kind)
+
+    bounds.prepare(folder.kind, load)  # the library's own memory does not count
+    bounds.bind()
+    try:
+        found = opened(folder, bounds.pulse)
+    except ReadError as error:
+        return {"problem": str(error), "code": error.reason_code}, b""
+    rows = [{"path": name, "size": file.size, "view": file.view, "problem": file.problem} for name, file in found.files.items()]
+    return {"version": found.version}, _streamed(pa.Table.from_pylist(rows, DATA_FILES))
+
+
 def score(bounds: Bounds, context: Context, row: PlanRow) -> Answer:
-    """Return the highest-scoring passage of a document."""
+    """Return the passages of a document that may score highest."""
     ready(bounds, context)
     bounds.bind()
-    return highest_passage(context, row, bounds.pulse), b""
+    return strongest_passages(context, row, bounds.pulse), b""
+
+
+def attacks(bounds: Bounds, context: Context) -> Answer:
+    """Return the passages of the known attacks."""
+    ready(bounds, context)
+    bounds.bind()
+    return {"attacks": attack_passages(context, bounds.pulse)}, b""
 
 
 def passage(bounds: Bounds, request: Request) -> Answer:
@@ -85,7 +124,16 @@ def passage(bounds: Bounds, request: Request) -> Answer:
     return found_again(request, bounds.pulse), b""
 
 
-_FUNCTIONS: dict[str, Callable[..., Answer]] = {"passage": passage, "ready": ready, "scan": scan, "score": score, "split": split}
+_FUNCTIONS: dict[str, Callable[..., Answer]] = {
+    "attacks": attacks,
+    "explain": explain,
+    "passage": passage,
+    "ready": ready,
+    "scan": scan,
+    "score": score,
+    "snapshot": snapshot,
+    "split": split,
+}
 
 
 if __name__ == "__main__":

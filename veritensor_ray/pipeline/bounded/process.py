@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.corpus.tables.table_kinds import DATA_FILES, DataFile, Opener, Snapshot, TableFolder
 from veritensor_ray.findings.schema import COMMIT
 from veritensor_ray.pipeline.bounded.serving import HEAD, exactly
 from veritensor_ray.pipeline.context import Context
@@ -216,12 +217,50 @@ def scan(
     limits = context.settings.limits
     arguments = (context, list(rows), dict(memory or {}))
     answer, data = SHARED.call("scan", *arguments, seconds=seconds or limits.artifact_seconds, memory=limits.worker_memory)
+    return Scanned(_committed(data), *(float(answer[name]) for name in ("seconds", "models", "before")))
+
+
+def explain(context: Context, row: PlanRow) -> tuple[pa.Table, dict[str, Any]]:
+    """Run `explained` in the child and return the table and the explanation. Raises Died, or whatever it raises."""
+    limits = context.settings.limits
+    explanation, data = SHARED.call("explain", context, row, seconds=limits.artifact_seconds, memory=limits.worker_memory)
+    return _committed(data), explanation
+
+
+def _committed(data: bytes) -> pa.Table:
+    return _validated(data, COMMIT)
+
+
+def _validated(data: bytes, schema: pa.Schema) -> pa.Table:
     try:
-        table = pa.ipc.open_stream(data).read_all().cast(COMMIT)
+        table = pa.ipc.open_stream(data).read_all().cast(schema)
         table.validate(full=True)
     except (pa.ArrowException, ValueError) as error:
         raise errors.CannotRunError(f"the worker's answer is damaged: {error}") from None
-    return Scanned(table, *(float(answer[name]) for name in ("seconds", "models", "before")))
+    return table
+
+
+def snapshots(settings: Settings) -> Opener:
+    """Return a function that reads the snapshots of tables in the child. It raises ReadError."""
+    limits = settings.limits
+
+    def opened(folder: TableFolder) -> Snapshot:
+        try:
+            answer, data = SHARED.call("snapshot", folder, seconds=limits.artifact_seconds, memory=limits.worker_memory)
+        except Died as death:
+            raise errors.ReadError(str(death), death.reason_code) from None
+        if "problem" in answer:
+            raise errors.ReadError(str(answer["problem"]), ReasonCode(answer["code"]))
+        return Snapshot(str(answer["version"]), dict(_data_files(_validated(data, DATA_FILES))))
+
+    return opened
+
+
+def _data_files(table: pa.Table) -> Iterator[tuple[bytes, DataFile]]:
+    known: dict[bytes, bytes] = {}  # a million files may share a view
+    for batch in table.to_batches():
+        for row in batch.to_pylist():
+            yield row["path"], DataFile(row["size"], known.setdefault(row["view"], row["view"]), row["problem"])
 
 
 class Splitter:
