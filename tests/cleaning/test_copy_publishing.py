@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import stat
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -68,6 +69,20 @@ def test_every_artifact_goes_where_the_policy_says(cleaning: InProcess, tmp_path
         "c/refused.txt": ("held", "quarantine/c/refused.txt"),
     }
     assert rows["c/refused.txt"]["reason"] == "the text says so"
+
+
+def test_a_table_that_cannot_be_read_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    monkeypatch.delitem(sys.modules, "veritensor_ray.corpus.tables.delta", raising=False)
+    write(tmp_path / "corpus", {"plain.txt": "nothing", "t/_delta_log/0.json": "{}", "t/x.parquet": "FINDME"})
+    cleaning = InProcess(str(tmp_path / "corpus"), str(tmp_path / "dest"))
+    cleaning.scan().publish()
+    rows = cleaning.manifest()
+    assert {name: row["result"] for name, row in rows.items()} == {
+        **dict.fromkeys(("plain.txt", "t/_delta_log/0.json"), "copied"),
+        **dict.fromkeys(("t", "t/x.parquet"), "left-out"),
+    }
+    assert rows["t/x.parquet"]["reason"].endswith("pip install 'veritensor-ray[delta]'")
 
 
 def test_nobody_else_may_read_a_copy(cleaning: InProcess, tmp_path: Path) -> None:

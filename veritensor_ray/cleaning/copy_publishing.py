@@ -30,7 +30,7 @@ from veritensor_ray.stores.outputs import OutputStore
 
 _OF_LEDGER = ["artifact", "size", "status", "reason", "reason_code", "media_type"]
 # What the plan or the listing decided: no shard has such an artifact.
-_PLANNED = sorted({*LEFT_OUT, ReasonCode.PERMISSION, ReasonCode.NOT_FOUND, ReasonCode.STORE_FAILED})
+_PLANNED = sorted({*LEFT_OUT, ReasonCode.PERMISSION, ReasonCode.NOT_FOUND, ReasonCode.STORE_FAILED, ReasonCode.TABLE_NOT_READ})
 _CLASH = "it cannot be a file in the destination, because its name is also that of a folder"
 Assemble = Callable[[Assembler, Iterable[list[Cleaned]]], Iterator[Cleaned]]
 

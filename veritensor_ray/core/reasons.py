@@ -26,6 +26,7 @@ class ReasonCode(StrEnum):
     NOT_FOUND = "not-found"
     STORE_FAILED = "store-failed"
     CHANGED_DURING_RUN = "changed-during-run"
+    TABLE_NOT_READ = "table-not-read"
     # not readable, wholly or in part
     NO_READER = "no-reader"
     DAMAGED = "damaged"

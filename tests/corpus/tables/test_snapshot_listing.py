@@ -54,7 +54,7 @@ def test_every_file_has_one_row(tmp_path: Path) -> None:
     assert len(entries) == len(told)
     assert told == {
         **dict.fromkeys(("a.txt", "u.txt", "t/about.md", "t/_delta_log/0.json", "t/_delta_log/1.parquet", "t/z.parquet"), (None, None)),
-        "t/day=1/x.parquet": ("unreadable", "damaged"),
+        "t/day=1/x.parquet": ("unreadable", "table-not-read"),
         "t/deletion_vector_1.bin": ("skipped", "not-in-snapshot"),
         "t/gone.parquet": ("unreadable", "not-found"),
         "t/link.parquet": ("skipped", "link"),
@@ -76,7 +76,7 @@ def test_a_table_that_cannot_be_read_is_a_row_and_none_of_its_data_files_is_read
     assert {name for name, entry in entries.items() if entry.status == "unreadable"} == {
         *("t", "t/day=1/x.parquet", "t/z.parquet", "t/deletion_vector_1.bin"),
     }
-    assert {entry.reason_code for entry in entries.values() if entry.status} == {ReasonCode.DAMAGED}
+    assert {entry.reason_code for entry in entries.values() if entry.status} == {ReasonCode.TABLE_NOT_READ}
 
 
 def test_tables_in_tables_and_at_the_top(tmp_path: Path) -> None:
@@ -184,5 +184,5 @@ def test_without_the_library_the_remedy_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.delitem(sys.modules, "veritensor_ray.corpus.tables.delta", raising=False)
     top, data, _ = listed(str(tmp_path), Tables({}, opened))
     remedy = "this Delta table was not read: the library for it is not installed: pip install 'veritensor-ray[delta]'"
-    assert (top.artifact, top.reason, top.reason_code) == (".", remedy, ReasonCode.NO_READER)
+    assert (top.artifact, top.reason, top.reason_code) == (".", remedy, ReasonCode.TABLE_NOT_READ)
     assert (data.artifact, data.status) == ("x.parquet", "unreadable")

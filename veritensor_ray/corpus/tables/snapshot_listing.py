@@ -104,7 +104,8 @@ class _Folder:
         """Yield a row for the table itself if its snapshot cannot be read."""
         if self.error is not None:
             reason = f"this {self.start.kind.title} was not read: {self.error}"
-            yield Listed(self.start.artifact, self.start.folder, status="unreadable", reason=reason, reason_code=self.error.reason_code)
+            code = ReasonCode.TABLE_NOT_READ
+            yield Listed(self.start.artifact, self.start.folder, status="unreadable", reason=reason, reason_code=code)
 
     def judged(self, entry: Listed) -> Listed:
         """Return an entry as the snapshot has it."""
@@ -118,14 +119,14 @@ class _Folder:
             return entry
         if self.error is not None:
             reason = f"the {self.start.kind.title} that it may belong to was not read: {self.error}"
-            return replace(entry, status="unreadable", reason=reason, reason_code=self.error.reason_code)
+            return replace(entry, status="unreadable", reason=reason, reason_code=ReasonCode.TABLE_NOT_READ)
         reason = f"not in the snapshot: no data file of {self._named}"
         return replace(entry, status="skipped", reason=reason, reason_code=ReasonCode.NOT_IN_SNAPSHOT)
 
     def _live(self, entry: Listed, known: DataFile) -> Listed:
         if known.size is not None and entry.size is not None and entry.size != known.size:
             reason = f"it has {entry.size:,} bytes, but {self._named} says {known.size:,}: it was replaced or cut off"
-            return replace(entry, status="unreadable", reason=reason, reason_code=ReasonCode.DAMAGED)
+            return replace(entry, status="unreadable", reason=reason, reason_code=ReasonCode.TABLE_NOT_READ)
         return replace(entry, etag=_identified(entry, known.view), view=known.view)
 
     def missing(self) -> Iterator[Listed]:
