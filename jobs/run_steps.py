@@ -64,14 +64,18 @@ def plan(ready: CheckedRun, previous: str | None = None, decide: Decider | None 
     check_output(store)
     for root in ready.context.roots:
         check_source(root, settings.stores)
-    for sentence in read_loosely(ready.context.roots, settings.stores):
-        report.note(sentence)
+    loose = list(read_loosely(ready.context.roots, settings.stores))
+    for part in loose:
+        report.note(part.said)
     report.stage("plan")
     run, now = _next_id(digest(parts)[:6], previous)
     opener = Noting(snapshots(settings))
     with Splitter(settings) as split:
         totals = write_run_plan(ready.context, store, run, split, decide, report.planned, opener)
-    tables = [one | {"table": name_safe(str(one["table"]))} for one in opener.tables]
+    tables = [
+        one | {name: name_safe(str(one[name])) for name in ("table", "read_loosely") if name in one}
+        for one in (*opener.tables, *(part.noted for part in loose))
+    ]
     started = now.isoformat(timespec="seconds")
     planned = Run(run, totals, started, settings.job, previous, settings.fresh, elsewhere, tables)
     request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "job": planned.job}

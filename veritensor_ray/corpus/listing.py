@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsspec.utils import glob_translate
 
@@ -114,8 +114,29 @@ def table_above(uri: str, stores: Stores) -> tuple[TableKind, str] | None:
     return None
 
 
-def read_loosely(starts: Sequence[Root], stores: Stores) -> Iterator[str]:
-    """Yield a sentence about each source that is only a part of a table, so that the table's snapshot does not apply to it."""
+class LoosePart(NamedTuple):
+    """A source that is only a part of a table, so that the table's snapshot does not apply to it. `table` is the table's folder."""
+
+    uri: str
+    kind: TableKind
+    table: str
+
+    @property
+    def said(self) -> str:
+        """A sentence about it, with what to do instead."""
+        return (
+            f"{self.uri} is a part of the {self.kind.title} {self.table} and is read as loose files, including rows that the table no longer has. "
+            f"To read the table's snapshot, name {self.table} as the source"
+        )
+
+    @property
+    def noted(self) -> dict[str, str | int | None]:
+        """What run.json says of it, beside the tables that were read."""
+        return {"table": self.table, "kind": self.kind.name, "version": None, "data_files": None, "read_loosely": self.uri}
+
+
+def read_loosely(starts: Sequence[Root], stores: Stores) -> Iterator[LoosePart]:
+    """Yield each source that is only a part of a table."""
     for root in starts:
         uri = str(real_base(root.uri) or root.uri)
         uri = f"{uri}/{root.single}" if root.single else uri
@@ -124,11 +145,7 @@ def read_loosely(starts: Sequence[Root], stores: Stores) -> Iterator[str]:
         with contextlib.suppress(StoreError):  # whoever may read the source need not be allowed to look above it
             found = table_above(uri, stores)
             if found is not None and not any(_is_table(uri, stores, kind) for kind in KINDS.values()):
-                kind, folder = found
-                yield (
-                    f"{uri} is a part of the {kind.title} {folder} and is read as loose files, including rows that the table no longer has. "
-                    f"To read the table's snapshot, name {folder} as the source"
-                )
+                yield LoosePart(uri, *found)
 
 
 def _started(uri: str, stores: Stores) -> Root:

@@ -175,7 +175,10 @@ def test_a_source_that_is_a_part_of_a_table_is_told(tmp_path: Path, source: str,
     tree(tmp_path, "t/_delta_log/0.json", "t/a/x.parquet", "plain/y.parquet")
     told = list(read_loosely(roots([f"{tmp_path}/{source}"], {}), {}))
     assert len(told) == is_part
-    assert all(f"is a part of the Delta table {tmp_path}/t and is read as loose files" in sentence for sentence in told)
+    assert all((one.noted["table"], one.noted["version"]) == (f"{tmp_path}/t", None) for one in told)
+    assert all(
+        f"is a part of the Delta table {tmp_path}/t and is read as loose files" in sentence for sentence in (one.said for one in told)
+    )
 
 
 def test_without_the_library_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

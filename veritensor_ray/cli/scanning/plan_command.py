@@ -54,8 +54,8 @@ def plan(
     if estimate and found.kinds:
         calibrate(found, settings, site_key(settings.site_key))
     _show(found, settings)
-    for sentence in read_loosely(roots(settings.sources, settings.stores), settings.stores):
-        console().print(f"\n{safe(sentence)}")
+    for part in read_loosely(roots(settings.sources, settings.stores), settings.stores):
+        console().print(f"\n{safe(part.said)}")
 
 
 def _show(found: Any, settings: Any) -> None:

@@ -100,12 +100,12 @@ class Noting:
 
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
-        self.tables: list[dict[str, str | int]] = []
+        self.tables: list[dict[str, str | int | None]] = []
 
     def __call__(self, folder: TableFolder) -> Snapshot:
         """Read the snapshot of a table. Raises ReadError."""
         snapshot = self._opener(folder)
-        noted: dict[str, str | int] = {
+        noted: dict[str, str | int | None] = {
             "table": folder.uri,
             "kind": folder.kind,
             "version": snapshot.version,
