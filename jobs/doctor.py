@@ -20,6 +20,7 @@ from veritensor_ray.bundle.active_bundle import Active, activate
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError, VeritensorError
 from veritensor_ray.corpus.listing import check_source, roots
+from veritensor_ray.engines.dependencies.advisory_ages import overdue, source_ages, told
 from veritensor_ray.engines.registry import create, needing_models, selected
 from veritensor_ray.formats.format_registry import import_all, use
 from veritensor_ray.jobs.cluster import connection, outside_calls, ray_internals
@@ -50,6 +51,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         ("place for Ray", _place_for_ray),
         ("site key", _site_key),
         ("engines", _engines),
+        ("advisories", _advisories),
         ("readers", _readers),
         ("stores", _stores),
         ("Ray's version", _version_of_ray),
@@ -154,6 +156,25 @@ def _engines(settings: Settings) -> Iterator[Check]:
             yield Check(
                 f"engine {engine.name}", "ok", f"loaded; self-test of {model} passed" if model else f"loaded; {len(engine.rules())} rules"
             )
+
+
+def _advisories(settings: Settings) -> Iterator[Check]:
+    """Reports how old the advisories are that the engine `dependencies` uses, and what came with them."""
+    if "dependencies" not in selected(settings):
+        return
+    ages = source_ages(settings.dependencies)
+    if not ages:
+        yield Check(
+            "advisories", "ok", "there is no database, so known vulnerabilities are not found: `veritensor-ray advisories import all.zip`"
+        )
+        return
+    late = overdue(ages, settings.dependencies.max_age_days)
+    yield Check(
+        "advisories",
+        "warning" if late else "ok",
+        "\n".join((told(ages), *late)),
+        "run `veritensor-ray advisories import` with newer files, or import a newer bundle" if late else "",
+    )
 
 
 def _readers(settings: Settings) -> Iterator[Check]:

@@ -16,6 +16,8 @@ from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.core.signing import load_private_key
 from veritensor_ray.core.uris import real_bases
 from veritensor_ray.corpus.listing import roots
+from veritensor_ray.engines.dependencies.advisory_ages import SourceAge, overdue, source_ages, told
+from veritensor_ray.engines.registry import selected
 from veritensor_ray.jobs.cluster import connection, preflight, ray_internals
 from veritensor_ray.jobs.cluster.preflight import Fleet
 from veritensor_ray.jobs.run_policy import policy_in_force
@@ -41,6 +43,7 @@ class CheckedRun:
     judge: Judge
     report: Reporter
     lease: Lease
+    ages: tuple[SourceAge, ...] = ()  # of the advisories and what came with them
 
     @property
     def settings(self) -> Settings:
@@ -61,6 +64,9 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
     bundle_id = bundle.id if bundle else None
     for warning in bundle.warnings if bundle else ():
         report.note(warning)
+    ages = source_ages(settings.dependencies) if "dependencies" in selected(settings) else ()
+    for line in (told(ages), *overdue(ages, settings.dependencies.max_age_days)) if ages else ():
+        report.note(line)
     starts = tuple(roots(settings.sources, settings.stores))
     with contextlib.ExitStack() as stack:
         stack.enter_context(Guard(*real_bases(settings.sources)))
@@ -85,7 +91,7 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
             expected=fleet.expected,
             cleaning=cleaning,
         )
-        yield CheckedRun(context, store, fleet, parts, Judge(policy, datetime.now(UTC).date()), report, held)
+        yield CheckedRun(context, store, fleet, parts, Judge(policy, datetime.now(UTC).date()), report, held, ages)
 
 
 def _checked(settings: Settings) -> Settings:

@@ -266,6 +266,7 @@ def info(ready: CheckedRun, run: Run, spent: Spent) -> RunInfo:
         "output": without_credentials(ready.store.uri),
         "started_at": run.started,
         "bundle_id": parts["bundle"],
+        **({"advisories": {one.name.lower(): one.dated for one in ready.ages}} if ready.ages else {}),
         "policy_identity": ready.judge.identity,
         "model_cpu_seconds": spent.models,
         "utilisation": spent.utilisation,

@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from tests.bundle.building import Zone, entries_of
-from tests.engines.dependencies.building import archive, record
+from tests.engines.dependencies.building import archive, epss, kev, record
+from veritensor_ray.bundle.active_bundle import activate
 from veritensor_ray.bundle.bundle_creation import Sources, create
 from veritensor_ray.bundle.bundle_import import import_bundle
 from veritensor_ray.core.errors import BundleError, ModelError, UsageError, VeritensorError
+from veritensor_ray.engines.dependencies.advisory_ages import source_ages
 from veritensor_ray.models.model_store import catalog
 
 
@@ -75,6 +77,19 @@ def test_archives_of_advisories_become_a_database(here: Zone, monkeypatch: pytes
     [part] = one.manifest.parts
     assert (part.source, part.dated) == ("PyPI.zip, npm.zip", "2025-03-04")
     assert {path.name for path in here.folder.iterdir() if path.name.startswith((".one", ".two"))} == set()
+
+
+def test_kev_and_epss_travel_with_the_advisories(here: Zone) -> None:
+    listed = kev(here.folder / "known_exploited_vulnerabilities.json", {"CVE-2026-0001": "2026-02-11"})
+    scored = epss(here.folder / "epss_scores-current.csv.gz", {"CVE-2026-0001": (0.5, 0.9)})
+    made = here.create("feeds.tar", sources=Sources(advisories=(archive(here.folder / "PyPI.zip", [record("PYSEC-1")]), listed, scored)))
+    import_bundle(here.settings(), made.path)
+    settings, _ = activate(here.settings())
+    assert [(one.name, one.dated) for one in source_ages(settings.dependencies)] == [
+        ("advisories", "2026-01-01"),
+        ("KEV", "2026-03-02"),
+        ("EPSS", "2026-03-03"),
+    ]
 
 
 def test_several_keys_sign(here: Zone) -> None:

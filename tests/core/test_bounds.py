@@ -28,7 +28,12 @@ PIECES = {
     "SCRIPTS", "SPACELESS", "LAST", "LAST_ROW", "MAX32", "ALL", "MASK", "POLYNOMIAL", "GENERATOR", "TORCH_MAGIC", "LARGEST",  # numbers of formats
 }  # fmt: skip
 # These read what the user imports, and nothing of a corpus.
-IMPORTING = {"engines/dependencies/known_names.py", "engines/dependencies/osv_import.py", "engines/dependencies/osv.py"}
+IMPORTING = {
+    "engines/dependencies/known_names.py",
+    "engines/dependencies/osv_import.py",
+    "engines/dependencies/osv.py",
+    "engines/dependencies/exploitation_import.py",
+}
 
 
 def trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:

@@ -32,6 +32,7 @@ RUN: dict[str, Any] = {
     "package_version": "0.1.0",
     "profile": "embedded",
     "bundle_id": "b" * 16,
+    "advisories": {"advisories": "2026-01-30", "kev": "2026-01-29", "epss": None},
     "site_key_id": "abc",
     "finished_at": "2026-01-31T00:00:00+00:00",
     "totals": {"artifacts": 2},

@@ -110,6 +110,7 @@ class _RunFile(_Checked):
     job: _Text | None = None
     previous: _Text | None = None
     bundle_id: _Text | None = None
+    advisories: dict[_Text, _Text | None] = {}
     site_key_id: _Text | None = None
 
 

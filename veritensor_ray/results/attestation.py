@@ -30,7 +30,7 @@ RUN = "run.json"
 FOLDERS = tuple(ALL_TABLES)  # an audit has some of them; any other object that appears there is extra
 _MOST = 64 << 20  # bytes, the largest attestation; a subject takes about 130
 _ABOUT = ("scan_id", "fingerprint", "package_version", "bundle_id", "profile", "site_key_id", "finished_at")
-_OF_SWEEPS = ("previous", "states")
+_OF_SOME = ("advisories", "previous", "states")  # with an advisory database; of sweeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _statement(store: OutputStore, run: Mapping[str, Any]) -> dict[str, Any]:
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             **{name: run.get(name) for name in _ABOUT},
-            **{name: run[name] for name in _OF_SWEEPS if name in run},
+            **{name: run[name] for name in _OF_SOME if name in run},
             "counts": {name: run.get(name) for name in ("totals", "status", "severity")},
         },
     }

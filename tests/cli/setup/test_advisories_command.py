@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_cli import call
-from tests.engines.dependencies.building import archive, record
+from tests.engines.dependencies.building import archive, epss, kev, record
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +33,25 @@ def test_import_and_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert about["newest"].startswith("2026-01-01")
     assert call(monkeypatch, "advisories", "status") == 0
     assert "1 PyPI, 1 npm" in capsys.readouterr().out
+
+
+def test_kev_and_epss_are_imported_beside_the_archives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = kev(tmp_path / "known_exploited_vulnerabilities.json", {"CVE-2026-0001": "2026-02-11"})
+    scored = epss(tmp_path / "epss_scores-current.csv.gz", {"CVE-2026-0001": (0.5, 0.9), "CVE-2026-0002": (0.1, 0.2)})
+    given = [str(one) for one in (archive(tmp_path / "all.zip", [record("PYSEC-1")]), listed, scored)]
+    assert call(monkeypatch, "advisories", "import", *given) == 0
+    assert capsys.readouterr().out.endswith("EPSS of 2026-03-03: 2 CVEs\nKEV of 2026-03-02: 1 CVE\n")
+    assert call(monkeypatch, "advisories", "status", "--json") == 0
+    about = json.loads(capsys.readouterr().out)
+    assert (about["kev"]["dated"][:10], about["kev"]["cves"], about["epss"]["cves"]) == ("2026-03-02", 1, 2)
+    assert about["kev"]["age_days"] == about["epss"]["age_days"] + 1
+    assert call(monkeypatch, "advisories", "status") == 0
+    assert "2 CVEs, of 2026-03-03, " in capsys.readouterr().out
+    assert call(monkeypatch, "advisories", "import", given[0]) == 0
+    assert call(monkeypatch, "advisories", "status", "--json") == 0
+    assert json.loads(capsys.readouterr().out.partition("\n")[2])["kev"] is None
 
 
 def test_the_output_is_where_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

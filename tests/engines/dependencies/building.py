@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import zipfile
@@ -41,11 +42,42 @@ def archive(path: Path, entries: Iterable[Any]) -> Path:
     return path
 
 
-def database(folder: Path, *records: Any) -> Path:
+def kev(path: Path, listed: Mapping[str, str], released: str = "2026-03-02T16:00:45.9842Z") -> Path:
+    """CISA's catalog: CVEs with the day on which they were added."""
+    entries = [
+        {
+            "cveID": name,
+            "vendorProject": "Apache",
+            "product": "Log4j2",
+            "vulnerabilityName": "Apache Log4j2 Remote Code Execution Vulnerability",
+            "dateAdded": since,
+            "shortDescription": "…",
+            "requiredAction": "Apply updates per vendor instructions.",
+            "dueDate": "2026-03-24",
+            "knownRansomwareCampaignUse": "Known",
+            "notes": "",
+            "cwes": ["CWE-20"],
+        }
+        for name, since in listed.items()
+    ]
+    about = {"title": "CISA Catalog of Known Exploited Vulnerabilities", "catalogVersion": released[:10].replace("-", ".")}
+    path.write_text(json.dumps(about | {"dateReleased": released, "count": len(entries), "vulnerabilities": entries}, indent=2))
+    return path
+
+
+def epss(path: Path, scores: Mapping[str, tuple[float, float]], dated: str = "2026-03-03T12:55:00Z") -> Path:
+    """FIRST's table of probabilities and percentiles, compressed if the name says so."""
+    text = f"#model_version:v2025.03.14,score_date:{dated}\ncve,epss,percentile\n"
+    text += "".join(f"{name},{probability:.5f},{percentile:.5f}\n" for name, (probability, percentile) in scores.items())
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def database(folder: Path, *records: Any, feeds: Iterable[Path] = ()) -> Path:
     """A database of these records; one about npm is added, so that none is missing."""
     other = record("GHSA-aaaa-aaaa-aaaa", "never-used-by-tests", ecosystem="npm")
     path = folder / "advisories.sqlite"
-    import_archives([archive(folder / "all.zip", [other, record("PYSEC-0-0", "never-used-by-tests"), *records])], path)
+    import_archives([archive(folder / "all.zip", [other, record("PYSEC-0-0", "never-used-by-tests"), *records]), *feeds], path)
     return path
 
 

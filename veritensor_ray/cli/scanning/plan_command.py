@@ -33,6 +33,7 @@ def plan(
     from veritensor_ray.core.errors import UsageError
     from veritensor_ray.corpus.listing import read_loosely, roots
     from veritensor_ray.corpus.planning import plan_rows
+    from veritensor_ray.engines.dependencies.advisory_ages import overdue, source_ages, told
     from veritensor_ray.engines.registry import selected
     from veritensor_ray.masking.site_key import site_key
     from veritensor_ray.pipeline.bounded.process import Splitter, snapshots
@@ -54,6 +55,9 @@ def plan(
     if estimate and found.kinds:
         calibrate(found, settings, site_key(settings.site_key))
     _show(found, settings)
+    if "dependencies" in names and (ages := source_ages(settings.dependencies)):
+        for sentence in (told(ages), *overdue(ages, settings.dependencies.max_age_days)):
+            console().print(safe(sentence))
     for part in read_loosely(roots(settings.sources, settings.stores), settings.stores):
         console().print(f"\n{safe(part.said)}")
 

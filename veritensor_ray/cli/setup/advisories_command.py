@@ -1,4 +1,4 @@
-"""`advisories import|status`: build the offline advisory database from OSV's archives, and show its contents and age."""
+"""`advisories import|status`: build the offline advisory database from OSV's archives, KEV and EPSS, and show its contents and age."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Archives = Annotated[list[Path], typer.Argument(help="An ecosystem's all.zip, as OSV publishes it. Several archives are merged.")]
+Archives = Annotated[
+    list[Path],
+    typer.Argument(
+        help="An ecosystem's all.zip, as OSV publishes it. Several archives are merged. CISA's known_exploited_vulnerabilities.json and "
+        "FIRST's epss_scores-….csv.gz may be among them."
+    ),
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="Where to write the database. Default: dependencies.database, or a file in your data folder."),
@@ -26,12 +32,15 @@ Output = Annotated[
 
 
 def import_archives(archives: Archives, output: Output = None, config: Config = None) -> None:
-    """Rebuild the database from OSV's archives. The old one stays in place until the new one is complete."""
+    """Rebuild the database from OSV's archives, and from KEV and EPSS. The old one stays in place until the new one is complete."""
+    from veritensor_ray.core.wording import counted
     from veritensor_ray.engines.dependencies.osv_import import import_archives as make
 
     path = _path(output, config)
     report = make(archives, path)
     sys.stdout.write(f"{report.records} advisories in {path}, the newest from {report.newest[:10] or 'unknown date'}\n")
+    for name, feed in sorted(report.feeds.items()):
+        sys.stdout.write(f"{name} of {feed.dated[:10] or 'unknown date'}: {counted(feed.entries, 'CVE')}\n")
     for reason, count in sorted(report.rejected.items()):
         sys.stdout.write(f"left out: {count} ({reason})\n")
 
@@ -41,22 +50,27 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
     from datetime import UTC, datetime
 
     from veritensor_ray.core.errors import CannotRunError
-    from veritensor_ray.engines.dependencies.advisory_database import Database, DatabaseMissing
+    from veritensor_ray.engines.dependencies.advisory_database import Database, DatabaseMissing, age_of
+    from veritensor_ray.engines.dependencies.exploitation import FEEDS
 
     path = _path(None, config)
     try:
         about = Database(path).about
     except DatabaseMissing as error:
         raise CannotRunError(str(error)) from None
-    found = {
+    today = datetime.now(UTC).date()
+    found: dict[str, object] = {
         "database": str(path),
         "advisories": dict(about.records),
         "packages": dict(about.packages),
         "newest": about.newest,
-        "age_days": about.age(datetime.now(UTC).date()),
+        "age_days": about.age(today),
         "imported": about.imported,
         "digest": about.digest,
     }
+    for name in FEEDS:
+        feed = about.feeds.get(name)
+        found[name.lower()] = feed and {"dated": feed.dated, "age_days": age_of(feed.dated, today), "cves": feed.entries}
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
@@ -71,11 +85,15 @@ app.command("status")(status)
 
 def _path(output: Path | None, config: str | None) -> Path:
     from veritensor_ray.core.config import load_settings
-    from veritensor_ray.engines.dependencies.advisory_database import default_path
+    from veritensor_ray.engines.dependencies.advisory_database import path_of
 
-    configured = load_settings(config).dependencies.database
-    return output or (Path(configured).expanduser() if configured else default_path())
+    return output or path_of(load_settings(config).dependencies.database)
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, dict) and "dated" in value:
+        age = f"of {value['dated'][:10]}, {value['age_days']} days old" if value["dated"] else "of unknown date"
+        return f"{value['cves']:,} CVEs, {age}"
+    if value is None:
+        return "none"
     return ", ".join(f"{count} {name}" for name, count in value.items()) if isinstance(value, dict) else str(value)

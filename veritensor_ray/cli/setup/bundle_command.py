@@ -35,7 +35,7 @@ def create(
     advisories: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A database made by `advisories import`, or an ecosystem's all.zip from OSV. May be repeated for several archives."
+            help="A database made by `advisories import`, or an ecosystem's all.zip from OSV. May be repeated for several archives, KEV and EPSS."
         ),
     ] = None,
     names: Annotated[

@@ -19,6 +19,7 @@ from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.dependencies import dependency_rules
 from veritensor_ray.engines.dependencies.advisory_model import CONDA, PYPI, Dependency, Index, Manifest, Unparsable, normal
 from veritensor_ray.engines.dependencies.advisory_records import Group, grouped
+from veritensor_ray.engines.dependencies.exploitation import Exploitation
 from veritensor_ray.engines.dependencies.knowledge import Answers, Knowledge
 from veritensor_ray.engines.dependencies.known_names import TARGETS, Lists
 from veritensor_ray.engines.dependencies.manifests import Parser, parser_for, shell
@@ -37,7 +38,7 @@ class Dependencies:
     """Parses manifests (recognized by name) and notebook cells, and checks their packages against advisories and lists of popular names."""
 
     name = "dependencies"
-    version = "2"
+    version = "3"
     needs = Needs()
 
     def __init__(self, settings: Settings) -> None:
@@ -166,7 +167,7 @@ class Dependencies:
         malicious = False
         for group in grouped(answers.found.get(one.key, ())):
             malicious = malicious or group.malicious
-            yield _advised(one, group, f"{one.shown} {group.names[0]}")
+            yield _advised(one, group, answers.exploitation(group.names))
         if one.url is not None:
             severity, message = dependency_rules.address_severity(one.url), dependency_rules.direct(one)
             yield Hit("dependencies.direct-url", one.start, one.end, severity=severity, message=message, evidence=one.url[:200])
@@ -181,13 +182,14 @@ class Dependencies:
             yield Hit("dependencies.typosquat", one.start, one.end, severity=squat.severity, message=message, evidence=one.name)
 
 
-def _advised(one: Dependency, group: Group, evidence: str) -> Hit:
+def _advised(one: Dependency, group: Group, exploited: Exploitation) -> Hit:
+    evidence = f"{one.shown} {group.names[0]}"
     if group.malicious:
         score = 1.0 if one.version else _MALICIOUS_UNPINNED
         message = dependency_rules.malicious(one, group)
         return Hit("dependencies.malicious-package", one.start, one.end, score=score, message=message, evidence=evidence)
-    message = dependency_rules.vulnerability(one, group)
-    return Hit("dependencies.known-vulnerability", one.start, one.end, severity=group.severity, message=message, evidence=evidence)
+    severity, message = exploited.risen(group.severity), dependency_rules.vulnerability(one, group, exploited)
+    return Hit("dependencies.known-vulnerability", one.start, one.end, severity=severity, message=message, evidence=evidence)
 
 
 def _index_hit(index: Index) -> Hit:

@@ -8,6 +8,7 @@ from veritensor_ray.core.config import Severity
 from veritensor_ray.engines.base import Rule
 from veritensor_ray.engines.dependencies.advisory_model import Dependency, Index
 from veritensor_ray.engines.dependencies.advisory_records import Group
+from veritensor_ray.engines.dependencies.exploitation import Exploitation
 from veritensor_ray.engines.dependencies.typosquats import Squat
 
 _SHOWN = 4  # most fixed versions, and most names of an advisory, in one message
@@ -16,7 +17,8 @@ RULES = (
     Rule(
         id="dependencies.known-vulnerability",
         title="Dependency with a known vulnerability",
-        description="A published advisory affects the pinned version of a package.",
+        description="A published advisory affects the pinned version of a package. If CISA's catalog says that the flaw is exploited (KEV), "
+        "the severity is one step higher, and at least high.",
         category="vulnerable-dependency",
         severity="medium",
         remediation="Upgrade to a fixed version, or remove the package.",
@@ -74,9 +76,9 @@ RULES = (
 )
 
 
-def vulnerability(dependency: Dependency, group: Group) -> str:
+def vulnerability(dependency: Dependency, group: Group, exploited: Exploitation) -> str:
     """Return the message of `known-vulnerability`."""
-    return f"{dependency.shown} has {_named(group)}{_summary(group)}; {_fixed(dependency, group)}"
+    return f"{dependency.shown} has {_named(group)}{_summary(group)}{exploited.words}; {_fixed(dependency, group)}"
 
 
 def malicious(dependency: Dependency, group: Group) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -13,9 +12,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from veritensor_ray.core.config import DependencySettings as Configuration
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
-from veritensor_ray.engines.dependencies.advisory_database import Database, DatabaseMissing, default_path
+from veritensor_ray.engines.dependencies.advisory_database import Database, DatabaseMissing, path_of
 from veritensor_ray.engines.dependencies.advisory_model import PYPI, Dependency, normal
 from veritensor_ray.engines.dependencies.advisory_records import Advisory
+from veritensor_ray.engines.dependencies.exploitation import Exploitation, joined
 
 if TYPE_CHECKING:
     from veritensor_ray.engines.dependencies.osv import OsvClient
@@ -26,10 +26,18 @@ _ENGINE = "dependencies"
 
 @dataclass(slots=True)
 class Answers:
-    """The advisories that affect each dependency, by its key (unaffected ones are absent), and the gaps for unanswered questions."""
+    """The advisories that affect each dependency, by its key (unaffected ones are absent), and the gaps for unanswered questions.
+
+    `exploited` holds what KEV and EPSS say of the CVEs among the names of these advisories.
+    """
 
     found: dict[Key, tuple[Advisory, ...]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
+    exploited: dict[str, Exploitation] = field(default_factory=dict)
+
+    def exploitation(self, names: Iterable[str]) -> Exploitation:
+        """Return what is known of a flaw with these names."""
+        return joined(self.exploited[name] for name in names if name in self.exploited)
 
 
 class Knowledge:
@@ -37,7 +45,7 @@ class Knowledge:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        self._path = Path(configuration.database).expanduser() if configuration.database else default_path()
+        self._path = path_of(configuration.database)
         self._database: Database | None = None
         self._missing = ""
         self._service: OsvClient | None = None
@@ -78,7 +86,18 @@ class Knowledge:
         left = self._online(wanted, answers) if self._service is not None else wanted
         if left:
             self._offline(left, answers)
+        if self._database is not None and answers.found:
+            self._exploited(self._database, answers)
         return answers
+
+    @staticmethod
+    def _exploited(database: Database, answers: Answers) -> None:
+        found = (one for advisories in answers.found.values() for one in advisories)
+        names = {name for one in found for name in (one.id, *one.aliases) if name.startswith("CVE-")}
+        try:
+            answers.exploited = database.exploitation(names)
+        except DatabaseMissing as error:
+            answers.gaps.insert(0, _missing(str(error)))
 
     def _online(self, wanted: dict[Key, Dependency], answers: Answers) -> dict[Key, Dependency]:
         """Ask the service, and return the dependencies for which it gave no answer."""

@@ -1,4 +1,4 @@
-"""Imports OSV's `all.zip` into the offline database, checking, limiting and counting every record."""
+"""Imports OSV's `all.zip`, KEV and EPSS into the offline database, checking, limiting and counting every record."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from veritensor_ray.core.errors import CannotRunError, UsageError
-from veritensor_ray.engines.dependencies.advisory_database import FORMAT
+from veritensor_ray.engines.dependencies.advisory_database import FORMAT, Feed
 from veritensor_ray.engines.dependencies.advisory_records import advisories
+from veritensor_ray.engines.dependencies.exploitation import KEV
+from veritensor_ray.engines.dependencies.exploitation_import import Entry, kind_of, read_epss, read_kev
 
 ENTRIES = 3_000_000
 ENTRY_BYTES = 16 << 20
@@ -32,10 +34,15 @@ CREATE TABLE advisories (
     ecosystem TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, modified TEXT NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (ecosystem, name, id)
 ) WITHOUT ROWID;
+CREATE TABLE exploitation (cve TEXT PRIMARY KEY, since TEXT, probability REAL, percentile REAL) WITHOUT ROWID;
 """
 _INSERT = """
 INSERT INTO advisories VALUES (?, ?, ?, ?, ?) ON CONFLICT (ecosystem, name, id)
 DO UPDATE SET modified = excluded.modified, data = excluded.data WHERE excluded.modified > advisories.modified
+"""
+_EXPLOITED = """
+INSERT INTO exploitation VALUES (?, ?, ?, ?) ON CONFLICT (cve) DO UPDATE SET since = coalesce(excluded.since, since),
+probability = coalesce(excluded.probability, probability), percentile = coalesce(excluded.percentile, percentile)
 """
 
 
@@ -47,6 +54,7 @@ class ImportReport:
     rows: int = 0
     newest: str = ""
     rejected: Counter[str] = field(default_factory=Counter)
+    feeds: dict[str, Feed] = field(default_factory=dict)
 
 
 def import_archives(
@@ -54,7 +62,8 @@ def import_archives(
 ) -> ImportReport:
     """Rebuild the database from all archives, keeping the old one until the new one is complete. `imported` is stored in it; default: now.
 
-    Raises UsageError for a file that is not an archive of OSV records, and CannotRunError if the database cannot be written.
+    CISA's catalog and FIRST's scores are recognized among the archives. Raises UsageError for a file that is none of these, and CannotRunError if the
+    database cannot be written.
     """
     paths = list(archives)
     report = ImportReport()
@@ -79,11 +88,17 @@ def _fill(path: Path, archives: list[Path], report: ImportReport, progress: Call
     try:
         connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _SCHEMA)
         for archive in archives:
-            _archive(connection, archive, report, progress, now)
+            kind = kind_of(archive)
+            if kind is None:
+                _archive(connection, archive, report, progress, now)
+            else:
+                _feed(connection, archive, kind, report, now)
         if not report.records:
             raise UsageError(f"no OSV record in {', '.join(map(str, archives))}")
         for row in connection.execute("SELECT ecosystem, name, id, data FROM advisories ORDER BY 1, 2, 3"):
             digest.update("\0".join(row[:3]).encode("utf-8", "replace") + row[3])
+        for row in connection.execute("SELECT cve, since, probability, percentile FROM exploitation ORDER BY 1"):
+            digest.update(repr(row).encode())
         about = {
             "format": FORMAT,
             "digest": digest.hexdigest(),
@@ -92,6 +107,7 @@ def _fill(path: Path, archives: list[Path], report: ImportReport, progress: Call
         }
         about |= {name: json.dumps(counts) for name, counts in _counts(connection).items()}
         about["rejected"] = json.dumps(dict(report.rejected))
+        about["feeds"] = json.dumps({name: asdict(feed) for name, feed in sorted(report.feeds.items())})
         connection.executemany("INSERT INTO meta VALUES (?, ?)", about.items())
         connection.commit()
         connection.execute("VACUUM")
@@ -128,6 +144,20 @@ def _archive(connection: sqlite3.Connection, path: Path, report: ImportReport, p
             rows.clear()
             progress(report.records)
     connection.executemany(_INSERT, rows)
+
+
+def _feed(connection: sqlite3.Connection, path: Path, kind: str, report: ImportReport, now: datetime) -> None:
+    """Write the entries of KEV or EPSS."""
+    if kind in report.feeds:
+        raise UsageError(f"{path} is a second file of {kind}. Name one")
+    entries: Iterable[Entry]
+    dated, entries = read_kev(path, report.rejected) if kind == KEV else read_epss(path, report.rejected)
+    before = connection.total_changes
+    connection.executemany(_EXPLOITED, ((name, one.since, one.probability, one.percentile) for name, one in entries))
+    count = connection.total_changes - before
+    if not count:
+        raise UsageError(f"{path} has no valid entry of {kind}")
+    report.feeds[kind] = Feed(_moment(dated, now), count)
 
 
 def _moment(value: Any, now: datetime) -> str:
