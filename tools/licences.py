@@ -3,7 +3,7 @@
     python -m tools.licences [--list] [--lock requirements/head.txt ...]
 
 It fails if a licence is not allowed or not stated, or if a file that was copied into this repository is not the one that was published. The
-packages are those that veritensor-ray and its extras for stores, plots and the site
+packages are those that veritensor-ray and its extras for stores, tables, plots and the site
 need, at any depth, as installed here, and those in the locks. What counts is what a package states about itself: License-Expression, else
 the field License, else its classifiers.
 """
@@ -26,7 +26,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE, EXTRAS = "veritensor-ray", ("s3", "gcs", "azure", "http", "pandas", "plot", "docs")
+PACKAGE, EXTRAS = "veritensor-ray", ("s3", "gcs", "azure", "http", "delta", "iceberg", "pandas", "plot", "docs")
 LOCKS = ("requirements/docs.txt", "requirements/head.txt", "requirements/worker-cpu.txt", "requirements/worker-gpu.txt")
 _SPDX = get_spdx_licensing()
 

@@ -1,4 +1,4 @@
-"""The block of docs/sources.md runs here unchanged."""
+"""The blocks of docs/sources.md run here unchanged."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ import pytest
 
 from tests.docs.blocks import ROOT, blocks, wrong_commands
 from tests.docs.running import run
+from veritensor_ray.corpus.tables.table_kinds import KINDS
 
-COMMANDS = [block for block in blocks(ROOT / "docs" / "sources.md") if block.mark == ("test", "delta")]
+COMMANDS = {kind: [block for block in blocks(ROOT / "docs" / "sources.md") if block.mark == ("test", kind)] for kind in KINDS}
+RUNS = {
+    "delta": ("deltalake", "lake", [["0", "mail", "1"], ["1", "mail", "1"]], 1, {"excluded": 2, "not-in-snapshot": 1}),
+    "iceberg": ("pyiceberg", "warehouse", [["0", "address", "1"], ["1", "address", "1"]], 1, {"not-included": 10, "not-in-snapshot": 1}),
+}
 
 
-def test_commands() -> None:
-    assert len(COMMANDS) == 1
-    assert not list(wrong_commands(COMMANDS[0].text))
+@pytest.mark.parametrize("kind", KINDS)
+def test_commands(kind: str) -> None:
+    assert len(COMMANDS[kind]) == 1
+    assert not list(wrong_commands(COMMANDS[kind][0].text))
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_an_audit_of_a_table(tmp_path: Path) -> None:
-    deltalake = pytest.importorskip("deltalake")
-    there = str(Path(deltalake.__file__).parents[1])
-    said = run(COMMANDS, tmp_path, {"PYTHONPATH": os.pathsep.join((str(ROOT), there))})
-    table = [line.split() for line in said.splitlines() if line.split()[1:2] == ["mail"]]
-    assert table == [["0", "mail", "1"], ["1", "mail", "1"]], said
-    found = json.loads((tmp_path / "work" / "audit-lake" / "run.json").read_text())
-    assert [(one["kind"], one["version"], one["data_files"]) for one in found["tables"]] == [("delta", "1", 1)]
-    assert found["reason_codes"] == {"excluded": 2, "not-in-snapshot": 1}
+@pytest.mark.parametrize(("kind", "expected"), RUNS.items(), ids=RUNS)
+def test_an_audit_of_a_table(tmp_path: Path, kind: str, expected: tuple[str, str, list[list[str]], int, dict[str, int]]) -> None:
+    library, folder, findings, data_files, codes = expected
+    module = pytest.importorskip(library)
+    there = str(Path(module.__file__).parents[1])
+    said = run(COMMANDS[kind], tmp_path, {"PYTHONPATH": os.pathsep.join((str(ROOT), there))})
+    assert [line.split() for line in said.splitlines() if line.split()[1:2] == findings[0][1:2]] == findings, said
+    found = json.loads((tmp_path / "work" / f"audit-{folder}" / "run.json").read_text())
+    assert [(one["kind"], one["data_files"]) for one in found["tables"]] == [(kind, data_files)]
+    assert found["reason_codes"] == codes

@@ -231,6 +231,9 @@ def test_names_keep_all_but_credentials(name: str, safe: str) -> None:
         ("4111111111111111 expands to more than 5000000000000 bytes", "41************** expands to more than 5000000000000 bytes"),
         ("'more than 4111111111111111 bytes' is cut", "'more than 41************** bytes' is cut"),
         ("more than 4111111111111111", "more than 41**************"),
+        ("no data file of snapshot 4111111111111111 of the table", "no data file of snapshot 4111111111111111 of the table"),
+        ("it has no snapshot 4111111111111111, which expired", "it has no snapshot 4111111111111111, which expired"),
+        ("snapshot 4111111111111111 of it", "snapshot 41************** of it"),
         ("4111111111111111 bytes", "41************** bytes"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 
 from tests.corpus.tables import delta_tables as delta
 from tests.findings.nights import KEY, Nights
+from tests.pipeline.auditing_tables import audited, facts, mails
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.cleaning_policy import parse
 from veritensor_ray.core.config import Settings
@@ -27,10 +28,6 @@ from veritensor_ray.stores.outputs import OutputStore
 
 pytest.importorskip("deltalake")
 pytestmark = pytest.mark.slow
-
-
-def mails(first: int, last: int, what: str = "row") -> list[str]:
-    return [f"{what}{number}@kaldor-mail.com" for number in range(first, last)]
 
 
 def people(folder: Path) -> None:
@@ -57,25 +54,6 @@ def people(folder: Path) -> None:
     delta.delete(folder, [0], inline=True, file=len(delta.adds(folder)) - 2)  # the file that the library wrote again
     names = {"c1": "mail", "c2": "about", "c3": "address", "c5": "more", "c6": "tags", "c8": "new", "team": "group"}
     delta.renamed(folder, names, dropped=["c4", "c7"])
-
-
-def audited(tmp_path: Path, **options: Any) -> Nights:
-    """An audit of the table in tmp_path/corpus."""
-    found = Nights.__new__(Nights)
-    found.base, found.corpus, found.engines, found.number = tmp_path, tmp_path / "corpus", ("pii",), 0
-    found.state = OutputStore(str(tmp_path / "state"))
-    found.night(**options)
-    return found
-
-
-def facts(one: Nights, column: str | None = None) -> Counter[tuple[str, str]]:
-    """What was found in data files: by value and top column, how often."""
-    found = Counter[tuple[str, str]]()
-    for row in one.table("findings"):
-        if "_delta_log" not in row["artifact"]:
-            for place in (row["location"], *row["places"]):
-                found[row["content_fingerprint"], place["column"]] += 1
-    return found
 
 
 @pytest.fixture(scope="module")

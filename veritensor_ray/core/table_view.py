@@ -46,8 +46,8 @@ class TableColumn:
 class TableView:
     """What a snapshot shows of a data file.
 
-    Columns that are not in `columns` are not part of the table. `constants` are columns whose value is the same in every row and does not
-    stand in the file. `deleted` has a bit for each row, the lowest first; rows beyond its end are not deleted.
+    Columns that are not in `columns` are not part of the table. `constants` are columns whose value is the same in every row, unless the
+    file has the column. `deleted` has a bit for each row, the lowest first; rows beyond its end are not deleted.
     """
 
     columns: tuple[TableColumn, ...]

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +22,7 @@ from fsspec.utils import glob_translate
 from veritensor_ray.core.errors import StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode, access_code
 from veritensor_ray.core.uris import is_local, named_table, real_base
-from veritensor_ray.corpus.tables.table_kinds import KINDS, TableKind, kind_of
+from veritensor_ray.corpus.tables.table_kinds import KINDS, TableKind, kind_of, proven
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
 
 if TYPE_CHECKING:
@@ -63,12 +64,17 @@ class TableStart:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A parsed source: where the listing starts and what to take from it."""
+    """A parsed source: where the listing starts and what to take from it.
+
+    `table` is the kind of table that the folder was named as, and `head` the file in its log that says what its latest snapshot is.
+    """
 
     uri: str  # of the folder that artifact names are relative to
     prefix: str  # prepended to artifact names if a corpus has several sources
     single: str | None = None  # the one file, if the source is a file
     pattern: str | None = None  # a regular expression for the name within the source
+    table: str | None = None
+    head: str | None = None
 
 
 def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
@@ -87,21 +93,34 @@ def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
 
 
 def _root(source: str, stores: Stores) -> Root:
-    kind, uri = named_table(source)[0], absolute(source)
+    name, uri = named_table(source)[0], absolute(source)
     root = _started(uri, stores)
-    if kind is not None and (root.single or root.pattern or not _is_table(uri, stores, KINDS[kind])):
-        raise StoreError(f"{uri} is not a {KINDS[kind].title}: it has no folder {KINDS[kind].log}")
-    return root
+    if name is None:
+        return root
+    kind, head = KINDS[name], None
+    if root.single and proven(kind, [root.single]) and root.uri.endswith(f"/{kind.log}"):
+        root, head = Root(_folder(root.uri), ""), root.single
+    if root.single or root.pattern or not _is_table(root.uri, stores, kind):
+        content = f"no folder {kind.log}{'' if kind.proof is None else ' with a metadata file'}"
+        raise StoreError(f"{uri} is not {'an' if kind.title[0] in 'AEIOU' else 'a'} {kind.title}: it has {content}")
+    return replace(root, table=name, head=head)
 
 
 def _is_table(uri: str, stores: Stores, kind: TableKind) -> bool:
     try:
         fs, path = filesystem(uri, stores)
-        return bool(fs.exists(f"{path.rstrip('/')}/{kind.log}"))
+        log = f"{path.rstrip('/')}/{kind.log}"
+        return bool(fs.exists(log)) if kind.proof is None else proven(kind, _names(fs, log))
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(denied(uri, "list", error)) from None
+
+
+def _names(fs: Any, folder: str) -> Iterator[str]:
+    """Yield the names in a folder of a store, if it can be listed."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        yield from (str(name).rstrip("/").rpartition("/")[2] for name in fs.ls(folder, detail=False))
 
 
 def table_above(uri: str, stores: Stores) -> tuple[TableKind, str] | None:
@@ -239,7 +258,8 @@ def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Lis
             yield Listed(artifact, folder, status="unlisted", reason=f"cannot be listed: {error.strerror}", reason_code=access_code(error))
             continue
         deeper = []
-        if kind := kind_of([os.fsdecode(name) for name, is_dir, is_link in names if is_dir or is_link]):
+        folders = [os.fsdecode(name) for name, is_dir, is_link in names if is_dir or is_link]
+        if kind := kind_of(folders, partial(_local_names, folder), root.table if folder == base else None):
             yield TableStart(kind, folder, artifact, os.fsdecode(folder))
         for name, is_dir, is_link in names:
             path = os.path.join(folder, name)  # noqa: PTH118  # bytes, and a million times
@@ -261,6 +281,14 @@ def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Lis
             else:
                 yield _local_entry(path, cut, is_link, follow_links)
         stack.extend(reversed(deeper))
+
+
+def _local_names(folder: bytes, name: str) -> Sequence[str]:
+    """Return the names in a folder of a folder. One that cannot be listed has a row of its own."""
+    try:
+        return os.listdir(os.path.join(os.fsdecode(folder), name))  # noqa: PTH118, PTH208  # as above
+    except OSError:
+        return ()
 
 
 def _local_entry(path: bytes, cut: int, link: bool, follow_links: bool) -> Listed:
@@ -297,7 +325,8 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed 
             yield Listed(artifact, path, status="unlisted", reason=reason, reason_code=access_code(error))
             continue
         deeper = []
-        if kind := kind_of([entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory"]):
+        folders = [entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory"]
+        if kind := kind_of(folders, partial(_store_names, fs, folder), root.table if folder == base else None):
             yield TableStart(kind, path, artifact, f"{root.uri}/{folder[cut:]}".rstrip("/"))
         for entry in entries:
             if entry["type"] == "directory" and entry["name"].rstrip("/") != folder.rstrip("/"):
@@ -305,6 +334,14 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed 
             elif entry["type"] != "directory" and not (entry.get("size") == 0 and entry["name"].endswith("/")):
                 yield _store_entry(entry, cut)
         stack.extend(reversed(deeper))
+
+
+def _store_names(fs: Any, folder: str, name: str) -> Sequence[str]:
+    """Return the names in a folder of a folder. One that cannot be listed has a row of its own."""
+    try:
+        return list(_names(fs, f"{folder.rstrip('/')}/{name}"))
+    except Exception:  # noqa: BLE001  # every store raises its own kind
+        return ()
 
 
 def _store_entry(entry: dict[str, Any], cut: int) -> Listed:

@@ -161,7 +161,8 @@ def listed_entries(
     settings: Settings, starts: Sequence[Root], own_output: str, progress: Callable[[int], None], opener: Opener = opened
 ) -> Iterator[tuple[int, Listed, tuple[ReasonCode, str] | None]]:
     """Yield every entry of the corpus with the number of its root, and why the settings leave it out, as a code and a sentence, if they do."""
-    tables = Tables(settings.stores, opener, settings.as_of, settings.follow_links)
+    heads = {root.uri: root.head for root in starts if root.head}
+    tables = Tables(settings.stores, opener, settings.as_of, settings.follow_links, heads)
     choose = _selection(settings, starts, own_output, tables)
     count = 0
     for number, root in enumerate(starts):

@@ -100,7 +100,7 @@ _COMPONENT = re.compile(r"[^/!]+")
 _EXTENSION = re.compile(r"\.[A-Za-z]\w{0,5}(?=$|[/!])")
 _QUOTED = re.compile(r"'[^'\n]*(?:'|$)|\"[^\"\n]*(?:\"|$)")
 _BOUND = re.compile(
-    rf"(?:{_QUOTED.pattern})|\b(?:than|above|beyond|first) (?P<number>\d{{1,20}})(?= (?:bytes|characters|rows|entries|pixels|parts)\b)"
+    rf"(?:{_QUOTED.pattern})|\b(?:than|above|beyond|first|snapshot) (?P<number>\d{{1,20}})(?= (?:bytes|characters|rows|entries|pixels|parts|of the)\b|, which)"
 )
 _RUN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{12,}(?![A-Za-z0-9])")
 _CHANGE = re.compile(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[a-z0-9]|(?<=[0-9])[A-Za-z]")
@@ -168,7 +168,7 @@ def reason_safe(text: str) -> str:
 
 
 def _with_bounds(text: str, masked: str) -> str:
-    """Restore numbers in our own sentences about limits, because a size in bytes may look like a card number.
+    """Restore numbers in our own sentences about limits and snapshots, because these may look like a card number.
 
     Quoted text stays masked.
     """

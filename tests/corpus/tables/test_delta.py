@@ -27,8 +27,8 @@ from veritensor_ray.stores.filesystems import filesystem
 pytest.importorskip("deltalake")
 
 
-def snapshot(folder: Path | str, version: str | None = None, **options: bool) -> Snapshot:
-    return opened(TableFolder("delta", str(folder), {}, version, **options))
+def snapshot(folder: Path | str, version: str | None = None, follow_links: bool = False) -> Snapshot:
+    return opened(TableFolder("delta", str(folder), {}, version, follow_links))
 
 
 def views(found: Snapshot) -> list[TableView]:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ReadError, StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.uris import TABLES, is_local, local_path, named_table
-from veritensor_ray.corpus.listing import Listed, read_loosely, roots, walk
+from veritensor_ray.corpus.listing import Listed, read_loosely, roots, table_above, walk
+from veritensor_ray.corpus.planning import plan_rows
 from veritensor_ray.corpus.tables.snapshot_listing import Tables, stored_etag, view_of
 from veritensor_ray.corpus.tables.table_kinds import KINDS, DataFile, Noting, Snapshot, TableFolder, opened
 from veritensor_ray.stores.filesystems import absolute
@@ -145,6 +147,72 @@ def test_named_tables(tmp_path: Path) -> None:
             roots([f"delta+file://{tmp_path}/{wrong}"], {})
 
 
+ICE = ("t/metadata/00001-a.metadata.json", "t/metadata/m0.avro", "t/data/x.parquet", "t/data/y.orc", "t/data/z.puffin", "t/about.md")
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["metadata/00001-a.metadata.json"], "iceberg"),
+        (["metadata/v1.gz.metadata.json"], "iceberg"),
+        (["metadata/version-hint.text"], "iceberg"),
+        (["metadata/v1.metadata.json", "_delta_log/0.json"], "delta"),
+        (["metadata/about.json", "metadata/x.parquet"], None),
+        (["metadata/metadata.json"], None),
+        (["metadata"], None),
+        (["in/metadata.json"], None),
+    ],
+)
+def test_what_is_a_table(tmp_path: Path, names: list[str], found: str | None) -> None:
+    tree(tmp_path, *(f"t/{name}" for name in names))
+    opener = answering()
+    listed(str(tmp_path), Tables({}, opener))
+    assert [one["kind"] for one in opener.tables] == ([found] if found else [])
+    above = table_above(f"{tmp_path}/t/x.parquet", {})
+    assert (above[0].name if above else None) == found
+
+
+def test_every_file_of_an_iceberg_table_has_one_row(tmp_path: Path) -> None:
+    """A data file among the metadata is one too, or its deleted rows would be read."""
+    tree(tmp_path, *ICE, "t/metadata/in.parquet", "t/data/w.orc", "t/metadata/other.parquet")
+    problem = {b"data/w.orc": DataFile(1, b"", "it is an ORC file")}
+    files = {name: DataFile(1, b"v") for name in (b"data/x.parquet", b"metadata/in.parquet")} | problem
+    entries = listed(str(tmp_path), Tables({}, lambda _: Snapshot("7", files)))
+    told = {entry.artifact: (entry.status, entry.reason) for entry in entries}
+    out = ("skipped", "not in the snapshot: no data file of snapshot 7 of the Iceberg table")
+    assert told == {
+        **dict.fromkeys((*ICE[:3], ICE[5], "t/metadata/in.parquet", "t/metadata/other.parquet"), (None, None)),
+        **dict.fromkeys(ICE[3:5], out),
+        "t/data/w.orc": ("unreadable", "a data file of snapshot 7 of the Iceberg table, but it is an ORC file"),
+    }
+    assert {entry.artifact for entry in entries if entry.view} == {"t/data/x.parquet", "t/metadata/in.parquet"}
+
+
+def test_a_folder_that_is_two_tables_is_the_one_that_is_named(tmp_path: Path) -> None:
+    tree(tmp_path, "t/metadata/v1.metadata.json", "t/_delta_log/0.json")
+    for source, kind in (("delta+file://", "delta"), ("iceberg+file://", "iceberg"), ("", "delta")):
+        opener = answering()
+        listed(f"{source}{tmp_path}/t", Tables({}, opener))
+        assert [one["kind"] for one in opener.tables] == [kind]
+
+
+def test_a_metadata_file_as_a_source(tmp_path: Path) -> None:
+    tree(tmp_path, *ICE, "u/metadata/x.json")
+    asked: list[str | None] = []
+
+    def opener(folder: TableFolder) -> Snapshot:
+        asked.append(folder.head)
+        return Snapshot("7", {})
+
+    settings = Settings(sources=[f"iceberg+file://{tmp_path}/t/metadata/00001-a.metadata.json", f"iceberg+file://{tmp_path}/t"])
+    rows = list(plan_rows(settings, ["pii"], lambda *_: [], opener=opener))
+    assert {row.artifact for row in rows} == {f"{name}{two}" for name in ("t/", "t-2/") for two in (one[2:] for one in ICE)}
+    assert asked == ["00001-a.metadata.json"] * 2
+    for wrong in ("u", "u/metadata/x.json", "t/data/x.parquet"):
+        with pytest.raises(StoreError, match=r"is not an Iceberg table: it has no folder metadata with a metadata file"):
+            roots([f"iceberg+file://{tmp_path}/{wrong}"], {})
+
+
 def test_uris_of_tables() -> None:
     assert set(TABLES) == set(KINDS)
     assert named_table("delta+s3://b/t") == ("delta", "s3://b/t")
@@ -181,11 +249,17 @@ def test_a_source_that_is_a_part_of_a_table_is_told(tmp_path: Path, source: str,
     )
 
 
-def test_without_the_library_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tree(tmp_path, "_delta_log/0.json", "x.parquet")
-    monkeypatch.setitem(sys.modules, "deltalake", None)
-    monkeypatch.delitem(sys.modules, "veritensor_ray.corpus.tables.delta", raising=False)
+@pytest.mark.parametrize(
+    ("kind", "log", "library"),
+    [("delta", "_delta_log/0.json", "deltalake"), ("iceberg", "metadata/v1.metadata.json", "pyiceberg.avro.file")],
+)
+def test_without_the_library_the_remedy_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, log: str, library: str
+) -> None:
+    tree(tmp_path, log, "x.parquet")
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, f"veritensor_ray.corpus.tables.{kind}", raising=False)
     top, data, _ = listed(str(tmp_path), Tables({}, opened))
-    remedy = "this Delta table was not read: the library for it is not installed: pip install 'veritensor-ray[delta]'"
+    remedy = f"this {KINDS[kind].title} was not read: the library for it is not installed: pip install 'veritensor-ray[{kind}]'"
     assert (top.artifact, top.reason, top.reason_code) == (".", remedy, ReasonCode.TABLE_NOT_READ)
     assert (data.artifact, data.status) == ("x.parquet", "unreadable")

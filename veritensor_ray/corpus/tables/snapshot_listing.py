@@ -6,7 +6,7 @@ A table whose snapshot cannot be read is one row of its own, and none of its dat
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -39,8 +39,10 @@ def _identified(entry: Listed, view: bytes) -> str:
 class Tables:
     """Reads the tables that a listing meets. A table that is met again is read in the version that it had the first time."""
 
-    def __init__(self, stores: Stores, opener: Opener, as_of: str | None = None, follow_links: bool = False) -> None:
-        self._stores, self._opener, self._as_of, self._follow_links = stores, opener, as_of, follow_links
+    def __init__(
+        self, stores: Stores, opener: Opener, as_of: str | None = None, follow_links: bool = False, heads: Mapping[str, str] | None = None
+    ) -> None:
+        self._stores, self._opener, self._as_of, self._follow_links, self._heads = stores, opener, as_of, follow_links, heads or {}
         self._versions: dict[str, str] = {}
         if as_of is not None and not as_of.isdecimal():
             try:
@@ -74,7 +76,7 @@ class Tables:
 
     def _folder(self, start: TableStart) -> _Folder:
         wanted = self._versions.get(start.uri, self._as_of)
-        folder = TableFolder(start.kind.name, start.uri, self._stores, wanted, self._follow_links)
+        folder = TableFolder(start.kind.name, start.uri, self._stores, wanted, self._follow_links, self._heads.get(start.uri))
         try:
             snapshot = self._opener(folder)
         except ReadError as error:
@@ -98,7 +100,7 @@ class _Folder:
 
     @property
     def _named(self) -> str:
-        return f"version {self.version} of the {self.start.kind.title}"
+        return f"{self.start.kind.unit} {self.version} of the {self.start.kind.title}"
 
     def heading(self) -> Iterator[Listed]:
         """Yield a row for the table itself if its snapshot cannot be read."""
@@ -111,11 +113,11 @@ class _Folder:
         """Return an entry as the snapshot has it."""
         name = entry.path[len(self.above) :]
         known = self.left.pop(name, None)
-        if entry.status is not None or name.startswith(self.start.kind.log.encode() + b"/"):
+        if entry.status is not None:
             return entry
         if known is not None:
             return self._live(entry, known)
-        if not self.start.kind.files.fullmatch(name.rpartition(b"/")[2]):
+        if name.startswith(self.start.kind.log.encode() + b"/") or not self.start.kind.files.fullmatch(name.rpartition(b"/")[2]):
             return entry
         if self.error is not None:
             reason = f"the {self.start.kind.title} that it may belong to was not read: {self.error}"
@@ -124,6 +126,9 @@ class _Folder:
         return replace(entry, status="skipped", reason=reason, reason_code=ReasonCode.NOT_IN_SNAPSHOT)
 
     def _live(self, entry: Listed, known: DataFile) -> Listed:
+        if known.problem is not None:
+            reason = f"a data file of {self._named}, but {known.problem}"
+            return replace(entry, status="unreadable", reason=reason, reason_code=ReasonCode.TABLE_NOT_READ)
         if known.size is not None and entry.size is not None and entry.size != known.size:
             reason = f"it has {entry.size:,} bytes, but {self._named} says {known.size:,}: it was replaced or cut off"
             return replace(entry, status="unreadable", reason=reason, reason_code=ReasonCode.TABLE_NOT_READ)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import NamedTuple
@@ -17,32 +17,46 @@ from veritensor_ray.stores.filesystems import Stores
 
 
 class TableKind(NamedTuple):
-    """A kind of table: its name in URIs, what it is called, the folder by which it is recognized, and the extra with its library.
+    """A kind of table: its name in URIs, what it and its snapshots are called, the folder by which it is recognized, and its library's extra.
 
     `module` has the function `snapshot`. `files` matches the names of data files and of what belongs to them; other files stand beside the table.
+    If other folders have the same name as `log`, `proof` matches the name of a file in it that only a table has.
     """
 
     name: str
     title: str
+    unit: str
     log: str
     extra: str
     module: str
     files: re.Pattern[bytes]
+    proof: re.Pattern[str] | None = None
 
 
-DELTA = TableKind("delta", "Delta table", "_delta_log", "delta", ".delta", re.compile(rb".*\.parquet|deletion_vector_.*\.bin", re.DOTALL))
-KINDS = {kind.name: kind for kind in (DELTA,)}
-_BY_LOG = {kind.log: kind for kind in KINDS.values()}
+DELTA = TableKind(
+    *("delta", "Delta table", "version", "_delta_log", "delta", ".delta"),
+    re.compile(rb".*\.parquet|deletion_vector_.*\.bin", re.DOTALL),
+)
+ICEBERG = TableKind(
+    *("iceberg", "Iceberg table", "snapshot", "metadata", "iceberg", ".iceberg"),
+    re.compile(rb".*\.(parquet|orc|avro|puffin)", re.DOTALL),
+    re.compile(r".*\.metadata\.json(\.gz)?|version-hint\.text", re.DOTALL),
+)
+KINDS = {kind.name: kind for kind in (DELTA, ICEBERG)}  # of a folder that is two kinds, the upper one decides
 
 
 class TableFolder(NamedTuple):
-    """A folder to read as a table. `version` is a snapshot as the user or a plan names it; without one, the latest is read."""
+    """A folder to read as a table. `version` is a snapshot as the user or a plan names it; without one, the latest is read.
+
+    `head` is the file in its log that says what the latest is, if the user or a catalog named one.
+    """
 
     kind: str
     uri: str
     stores: Stores
     version: str | None = None
     follow_links: bool = False
+    head: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +82,18 @@ DATA_FILES = pa.schema(
 Opener = Callable[[TableFolder], Snapshot]  # raises ReadError
 
 
-def kind_of(folders: Collection[str]) -> TableKind | None:
-    """Return which kind of table a folder is, judged by the names of the folders in it."""
-    return next((_BY_LOG[name] for name in folders if name in _BY_LOG), None)
+def kind_of(folders: Collection[str], names_in: Callable[[str], Iterable[str]], wanted: str | None = None) -> TableKind | None:
+    """Return which kind of table a folder is, judged by the names of the folders in it, and of the files in these if need be.
+
+    `wanted` is the kind that the user named.
+    """
+    kinds = (KINDS[wanted],) if wanted else KINDS.values()
+    return next((kind for kind in kinds if kind.log in folders and (kind.proof is None or proven(kind, names_in(kind.log)))), None)
+
+
+def proven(kind: TableKind, names: Iterable[str]) -> bool:
+    """Return whether one of the files in a folder belongs to a table only."""
+    return kind.proof is not None and any(map(kind.proof.fullmatch, names))
 
 
 def loaded(name: str) -> ModuleType:
@@ -119,6 +142,7 @@ class Noting:
 __all__ = [
     "DATA_FILES",
     "DELTA",
+    "ICEBERG",
     "KINDS",
     "DataFile",
     "Noting",
@@ -129,4 +153,5 @@ __all__ = [
     "kind_of",
     "loaded",
     "opened",
+    "proven",
 ]

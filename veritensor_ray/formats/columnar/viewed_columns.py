@@ -46,9 +46,10 @@ class ViewedFile:
         """Yield the values that all rows share, once for the file, and what is in the file but not in the table."""
         if self._view is None:
             return
-        hidden = self._view.hidden
-        if self._view.constants and hidden < self._rows:
-            names, values = zip(*self._view.constants, strict=True)
+        hidden, stored = self._view.hidden, {one.name for one in self._columns.values()}
+        constants = [(name, value) for name, value in self._view.constants if name not in stored]
+        if constants and hidden < self._rows:
+            names, values = zip(*constants, strict=True)
             yield Block(list(values), column=[shorten(name) for name in names])
         if hidden:
             yield _left_out(
