@@ -61,7 +61,7 @@ def snapshot(folder: TableFolder, pulse: Callable[[], None]) -> Snapshot:
     wanted = _wanted(metadata, folder.version)
     if wanted is None:
         return Snapshot(_EMPTY, {})
-    return Snapshot(str(wanted.snapshot_id), _Reading(files, metadata, wanted).data_files())
+    return Snapshot(str(wanted.snapshot_id), _Manifests(files, metadata, wanted).data_files())
 
 
 class _TableFiles(FileIO):
@@ -256,7 +256,7 @@ def _at(metadata: TableMetadata, latest: Committed | None, wanted: str) -> int:
     return before[-1]
 
 
-class _Kept(NamedTuple):
+class _OfSnapshot(NamedTuple):
     """A data file of the snapshot. `name` is None if it is outside of the table's folder."""
 
     name: str | None
@@ -264,7 +264,7 @@ class _Kept(NamedTuple):
     sequence: int
 
 
-class _Reading:
+class _Manifests:
     """Reads the manifests of a snapshot, and its delete files."""
 
     def __init__(self, files: _TableFiles, metadata: TableMetadata, wanted: Committed) -> None:
@@ -272,7 +272,7 @@ class _Reading:
         # without a new snapshot, a table has new columns too
         is_latest = wanted.snapshot_id == metadata.current_snapshot_id or wanted.schema_id is None
         self._schema = metadata.schema() if is_latest else metadata.schema_by_id(wanted.schema_id or 0) or metadata.schema()
-        self._data: dict[str, _Kept] = {}
+        self._data: dict[str, _OfSnapshot] = {}
         self._deleted: dict[str, list[Positions]] = {}
 
     def data_files(self) -> dict[bytes, DataFile]:
@@ -317,7 +317,7 @@ class _Reading:
         file = entry.data_file
         if file.content != DataFileContent.DATA:
             return False
-        self._data[file.file_path] = _Kept(self._files.inside(file.file_path), file, entry.sequence_number or 0)
+        self._data[file.file_path] = _OfSnapshot(self._files.inside(file.file_path), file, entry.sequence_number or 0)
         return True
 
     def _delete(self, file: Written, sequence: int) -> None:
@@ -369,7 +369,7 @@ def _cannot_apply(kind: str) -> ReadError:
     return ReadError(reason, ReasonCode.NO_READER)
 
 
-def _problem(kept: _Kept) -> str | None:
+def _problem(kept: _OfSnapshot) -> str | None:
     """Return why a data file is not read, if that is known."""
     if kept.name is None:
         return "it is outside of the table's folder, and such paths are not followed"
