@@ -23,7 +23,8 @@ class Quiet(WSGIRequestHandler):
 class S3App:
     """moto's, one request at a time: it compares and writes in two steps, which S3 does in one.
 
-    `forget` conditions as old stores do; `lose` the answers of so many writes that arrived; `down`: answer 503.
+    `forget` conditions as old stores do; `lose` the answers of so many writes that arrived; `shut`: answer 403; `slow`: so many times,
+    ask to slow down. `payers` are who pays for what is listed or read.
     """
 
     def __init__(self) -> None:
@@ -31,13 +32,21 @@ class S3App:
 
         self._app: Wsgi = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
-        self.forget, self.lose, self.shut = False, 0, False
+        self.forget, self.lose, self.shut, self.slow = False, 0, False, 0
+        self.payers = list[str | None]()
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Any:
         with self._lock:
+            if environ["REQUEST_METHOD"] == "GET":
+                self.payers.append(environ.get("HTTP_X_AMZ_REQUEST_PAYER"))
             if self.shut:
                 start("403 Forbidden", [])
                 return []
+            if self.slow:
+                self.slow -= 1
+                said = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+                start("503 Slow Down", [("Content-Type", "application/xml"), ("Content-Length", str(len(said))), ("Retry-After", "7")])
+                return [] if environ["REQUEST_METHOD"] == "HEAD" else [said]
             if self.forget:
                 environ.pop("HTTP_IF_MATCH", None)
                 environ.pop("HTTP_IF_NONE_MATCH", None)

@@ -137,7 +137,7 @@ def test_access_denied_names_the_permission(endpoint: str, bucket: Any, tmp_path
     try:
         with pytest.raises(StoreError, match="s3:ListBucket is required on s3://corpus"):
             audit(load_settings(config, {"sources": ["s3://corpus/docs"], "output": str(tmp_path / "out")}, {}))
-        with pytest.raises(StoreError, match=r"s3:\w+ is required on s3://results"):
+        with pytest.raises(StoreError, match=r"cannot \w+ s3://results/two: the store does not know the access key\. Check `key`"):
             (tmp_path / "corpus").mkdir()
             (tmp_path / "corpus" / "a.md").touch()
             audit(load_settings(config, {"sources": [str(tmp_path / "corpus")], "output": "s3://results/two"}, {}))

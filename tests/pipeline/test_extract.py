@@ -36,7 +36,9 @@ GREEN = "Der grüne Käse schmeckt schön, und die Mädchen hören über große 
 Part = tuple[PlanRow, dict[str, Any]]
 
 
-def scanned(source: Path, change: Callable[[], None] = lambda: None, limits: dict[str, Any] | None = None, **values: Any) -> list[Part]:
+def scanned(
+    source: Path | str, change: Callable[[], None] = lambda: None, limits: dict[str, Any] | None = None, **values: Any
+) -> list[Part]:
     """Plan rows of a folder, and what was committed of each, in plan order; `change` happens in between."""
     settings = Settings.model_validate({"sources": [str(source)], "engines": ["signatures"], "limits": limits or {}, **values})
     context = local_context(settings, b"k")

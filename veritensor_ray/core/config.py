@@ -245,6 +245,7 @@ class Store(Section):
     ca_bundle: str | None = Field(None, description="file with the certificates to trust (S3)")
     path_style: bool = Field(False, description="put the bucket in the path instead of the host name (S3)")
     anonymous: bool = Field(False, description="do not sign requests")
+    requester_pays: bool = Field(False, description="accept the charges of a bucket whose readers pay for requests (S3, GCS)")
     account: str | None = Field(None, description="storage account (Azure)")
     key: NamedSecret = Field(None, description="access key (S3) or account key (Azure)")
     secret: NamedSecret = Field(None, description="secret key (S3)")

@@ -21,6 +21,7 @@ class ReasonCode(StrEnum):
     LINK = "link"
     NOT_A_FILE = "not-a-file"
     NOT_IN_SNAPSHOT = "not-in-snapshot"
+    ARCHIVED = "archived"
     # not delivered by the store
     PERMISSION = "permission"
     NOT_FOUND = "not-found"
@@ -50,7 +51,7 @@ LEFT_OUT = frozenset(
     {
         *(ReasonCode.NOT_INCLUDED, ReasonCode.EXCLUDED, ReasonCode.ABOVE_MAX_SIZE, ReasonCode.NOT_CHANGED_SINCE),
         *(ReasonCode.SAMPLED_OUT, ReasonCode.OWN_OUTPUT, ReasonCode.LINK, ReasonCode.NOT_A_FILE),
-        ReasonCode.NOT_IN_SNAPSHOT,
+        *(ReasonCode.NOT_IN_SNAPSHOT, ReasonCode.ARCHIVED),
     }
 )
 

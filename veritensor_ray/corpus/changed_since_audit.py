@@ -42,7 +42,9 @@ def of_listing(entries: Iterable[tuple[int, Listed, tuple[ReasonCode, str] | Non
 def of_ledger(rows: Iterable[dict[str, Any]]) -> Iterator[Compared]:
     """Yield the rows of a ledger, of which these columns are used: artifact, size, etag, mtime and reason_code."""
     for row in rows:
-        yield Compared(row["artifact"], row["size"], row["etag"], row["mtime"], row["reason_code"] not in LEFT_OUT)
+        was_archived = row["reason_code"] == ReasonCode.ARCHIVED  # what is restored has the same ETag and time, and is to be read now
+        etag, mtime = (None, None) if was_archived else (row["etag"], row["mtime"])
+        yield Compared(row["artifact"], row["size"], etag, mtime, row["reason_code"] not in LEFT_OUT)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 from veritensor_ray.core import bounds
@@ -24,6 +25,8 @@ from veritensor_ray.corpus.tables.snapshot_listing import stored_etag
 from veritensor_ray.stores import redirects
 from veritensor_ray.stores.descriptors import READING
 from veritensor_ray.stores.filesystems import Stores, denied, filesystem
+from veritensor_ray.stores.patience import patient
+from veritensor_ray.stores.store_errors import store_code, trouble
 
 IN_MEMORY = bounds.HELD  # larger files are read piece by piece
 UNSIZED_BYTES = bounds.UNSIZED
@@ -61,7 +64,7 @@ FREELY = Throttle(None)
 def _whole(file: BinaryIO, count: int, throttle: Throttle) -> bytes:
     """Read `count` bytes at the throttle's pace. Returns fewer only at the end of the file."""
     pieces: list[bytes] = []
-    while count > 0 and (piece := file.read(min(count, throttle.piece or count))):
+    while count > 0 and (piece := patient(partial(file.read, min(count, throttle.piece or count)), throttle.pulse)):
         throttle.take(len(piece))
         pieces.append(piece)
         count -= len(piece)
@@ -71,8 +74,10 @@ def _whole(file: BinaryIO, count: int, throttle: Throttle) -> bytes:
 class HashingFile(io.RawIOBase):
     """A seekable view of `[start, end)` of a file that hashes each byte the first time it is read in order."""
 
-    def __init__(self, inner: BinaryIO, start: int, end: int, throttle: Throttle = FREELY) -> None:
-        self._inner, self._start, self._size, self._throttle = inner, start, end - start, throttle
+    def __init__(
+        self, inner: BinaryIO, start: int, end: int, throttle: Throttle = FREELY, failed: Callable[[Exception], Exception] | None = None
+    ) -> None:
+        self._inner, self._start, self._size, self._throttle, self._failed = inner, start, end - start, throttle, failed
         self._position = self._hashed = 0
         self._hash = hashlib.sha256()
 
@@ -93,7 +98,12 @@ class HashingFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         count = max(0, min(len(buffer), self._size - self._position))
         self._inner.seek(self._start + self._position)
-        data = _whole(self._inner, count, self._throttle)
+        try:
+            data = _whole(self._inner, count, self._throttle)
+        except Exception as error:
+            if self._failed is None:
+                raise
+            raise self._failed(error) from None  # before a reader takes what its store raised for damage
         buffer[: len(data)] = data
         if self._position <= self._hashed < self._position + len(data):
             self._hash.update(memoryview(data)[self._hashed - self._position :])
@@ -135,15 +145,11 @@ class OpenArtifact:
         self._uri = root.uri
         self._unsized: bytes | None = None  # the whole content of a file whose size the system does not report
         try:
-            self._handle = self._open_local() if self._local else self._open_store(stores)
+            self._handle = self._open_local() if self._local else patient(partial(self._open_store, stores), throttle.pulse)
         except (ChangedDuringRun, ReadError):
             raise
-        except FileNotFoundError as error:
-            if (refusal := redirects.leading(error)) is not None:
-                raise ReadError(refusal, ReasonCode.STORE_FAILED) from None
-            raise ChangedDuringRun("changed during the run: it no longer exists") from None
         except Exception as error:  # noqa: BLE001  # every store raises its own kind; only this artifact is unreadable
-            raise ReadError(denied(self._name(), "read", error), access_code(error)) from None
+            raise self._failed(error) from None
         start, end = (row.start or 0, row.end or 0) if row.kind in BYTE_RANGES else (0, row.size or 0)
         self.size = end - start
         self._hashing: HashingFile | None = None
@@ -155,10 +161,20 @@ class OpenArtifact:
             self._data = self._slurp(start)
             self.size = len(self._data)
         else:
-            self._hashing = HashingFile(self._handle, start, end, throttle)
+            self._hashing = HashingFile(self._handle, start, end, throttle, self._failed)
 
     def _name(self) -> str:
         return self.row.artifact if self._local else f"{self._uri}/{self.row.artifact}"
+
+    def _failed(self, error: Exception) -> ReadError:
+        """Return what it means that the artifact cannot be opened or read."""
+        if isinstance(error, ReadError):
+            return error
+        if isinstance(error, FileNotFoundError) and trouble(error) is None:
+            if (refusal := redirects.leading(error)) is not None:
+                return ReadError(refusal, ReasonCode.STORE_FAILED)
+            return ChangedDuringRun("changed during the run: it no longer exists")
+        return ReadError(denied(self._name(), "read", error), store_code(error))
 
     def _open_local(self) -> BinaryIO:
         # non-blocking: if a named pipe has replaced the file, opening it would wait for a writer
@@ -250,8 +266,8 @@ class OpenArtifact:
         try:
             self._handle.seek(start)
             data = _whole(self._handle, self.size, self._throttle)
-        except OSError as error:
-            raise ReadError(denied(self._name(), "read", error), access_code(error)) from None
+        except Exception as error:  # noqa: BLE001  # as above
+            raise self._failed(error) from None
         if len(data) < self.size and not self._is_made_up(start):
             raise ChangedDuringRun("changed during the run: it is now shorter")
         return data

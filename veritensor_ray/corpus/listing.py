@@ -23,13 +23,18 @@ from veritensor_ray.core.errors import StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode, access_code
 from veritensor_ray.core.uris import is_local, named_table, real_base
 from veritensor_ray.corpus.tables.table_kinds import KINDS, TableKind, kind_of, proven
+from veritensor_ray.stores import redirects
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
+from veritensor_ray.stores.folder_pages import Page, PagesAhead, has_folder, is_archived
+from veritensor_ray.stores.patience import patient
+from veritensor_ray.stores.store_errors import RESTORE, store_code, trouble
 
 if TYPE_CHECKING:
     from veritensor_ray.corpus.tables.snapshot_listing import Tables
 
 _GLOB = re.compile(r"[*?\[]")
 OWN = "the output of this run"
+_FULL_PAGE = 1000  # entries; S3 returns no more at once
 _KINDS = ((stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCHR, "device"), (stat.S_ISBLK, "device"))
 
 
@@ -176,15 +181,30 @@ def _started(uri: str, stores: Stores) -> Root:
     fs, path = filesystem(uri, stores)
     try:
         # a source given explicitly may be a link; `follow_links` applies to what is below it
-        single = Path(uri).is_file() if is_local(uri) else fs.isfile(path)
-        missing = not single and (not os.path.lexists(uri) if is_local(uri) else not fs.exists(path))
+        kind = _local_kind(uri) if is_local(uri) else _store_kind(fs, path)
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(denied(uri, "list", error)) from None
-    if missing:
+    if kind is None:
         raise StoreError(f"{uri} does not exist")
-    return Root(_folder(uri), "", uri.rpartition("/")[2]) if single else Root(uri, "")
+    return Root(_folder(uri), "", uri.rpartition("/")[2]) if kind == "file" else Root(uri, "")
+
+
+def _local_kind(uri: str) -> str | None:
+    if Path(uri).is_file():
+        return "file"
+    return "directory" if os.path.lexists(uri) else None
+
+
+def _store_kind(fs: Any, path: str) -> str | None:
+    """Return whether a path is a file or a directory, or None if there is nothing. A store may also mean by this that it is asked too often."""
+    try:
+        return str(patient(partial(fs.info, path))["type"])
+    except FileNotFoundError as error:
+        if trouble(error) is not None or redirects.leading(error) is not None:
+            raise
+        return None
 
 
 def _folder(uri: str) -> str:
@@ -204,8 +224,10 @@ def check_source(root: Root, stores: Stores) -> None:
         if entry.status is None and not is_local(root.uri):
             fs, _ = filesystem(root.uri, stores)
             try:
-                fs.cat_file(os.fsdecode(entry.path), start=0, end=1)
+                patient(partial(fs.cat_file, os.fsdecode(entry.path), start=0, end=1))
             except Exception as error:  # noqa: BLE001  # every store raises its own kind
+                if store_code(error) in (ReasonCode.ARCHIVED, ReasonCode.ENCRYPTED):  # this says nothing about the others
+                    return
                 raise StoreError(denied(root.uri, "read", error)) from None
         return
 
@@ -309,31 +331,37 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed 
     fs, base = filesystem(root.uri, stores)
     cut = len(base.rstrip("/")) + 1
     if root.single is not None:
-        yield _store_entry(fs.info(f"{base}/{root.single}"), cut)
+        yield _store_entry(patient(partial(fs.info, f"{base}/{root.single}")), cut)
         return
-    stack, own = [base], fs._strip_protocol(own_output) if own_output else None
-    while stack:
-        folder = stack.pop()
-        artifact, path = folder[cut:] or ".", folder.encode("utf-8", "surrogateescape")
-        if folder == own:
-            yield Listed(artifact, path, status="skipped", reason=OWN, reason_code=ReasonCode.OWN_OUTPUT)
-            continue
-        try:
-            entries = sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
-        except Exception as error:  # noqa: BLE001  # an unlistable prefix becomes a row of the ledger, whatever the store raised
-            reason = denied(folder, "list", error) if not isinstance(error, PermissionError) else denied(root.uri, "list", error)
-            yield Listed(artifact, path, status="unlisted", reason=reason, reason_code=access_code(error))
-            continue
-        deeper = []
-        folders = [entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory"]
-        if kind := kind_of(folders, partial(_store_names, fs, folder), root.table if folder == base else None):
-            yield TableStart(kind, path, artifact, f"{root.uri}/{folder[cut:]}".rstrip("/"))
-        for entry in entries:
-            if entry["type"] == "directory" and entry["name"].rstrip("/") != folder.rstrip("/"):
-                deeper.append(entry["name"].rstrip("/"))
-            elif entry["type"] != "directory" and not (entry.get("size") == 0 and entry["name"].endswith("/")):
-                yield _store_entry(entry, cut)
-        stack.extend(reversed(deeper))
+    stack, own, ahead = [base], fs._strip_protocol(own_output) if own_output else None, PagesAhead(fs)
+    try:
+        while stack:
+            folder = stack.pop()
+            artifact, path = folder[cut:] or ".", folder.encode("utf-8", "surrogateescape")
+            if folder == own:
+                yield Listed(artifact, path, status="skipped", reason=OWN, reason_code=ReasonCode.OWN_OUTPUT)
+                continue
+            deeper: list[str] = []
+            try:
+                page, others = ahead.take(folder)
+                if kind := kind_of(_folders(fs, folder, page), partial(_store_names, fs, folder), root.table if folder == base else None):
+                    yield TableStart(kind, path, artifact, f"{root.uri}/{folder[cut:]}".rstrip("/"))
+                for entries in itertools.chain((page,), others):
+                    yield from _store_page(fs, folder, entries, cut, deeper)
+            except Exception as error:  # noqa: BLE001  # an unlistable prefix becomes a row of the ledger, whatever the store raised
+                reason = denied(folder, "list", error) if not isinstance(error, PermissionError) else denied(root.uri, "list", error)
+                yield Listed(artifact, path, status="unlisted", reason=reason, reason_code=store_code(error))
+            stack.extend(reversed(deeper))
+            ahead.begin(stack)
+    finally:
+        ahead.close()
+
+
+def _folders(fs: Any, folder: str, page: Page) -> list[str]:
+    """Return the names of the folders on a page, and of those on later ones that make a folder a table."""
+    names = [entry["name"].rpartition("/")[2] for entry in page if entry["type"] == "directory"]
+    logs = [kind.log for kind in KINDS.values() if kind.log not in names] if len(page) >= _FULL_PAGE else []
+    return names + [log for log in logs if has_folder(fs, f"{folder}/{log}")]
 
 
 def _store_names(fs: Any, folder: str, name: str) -> Sequence[str]:
@@ -344,7 +372,19 @@ def _store_names(fs: Any, folder: str, name: str) -> Sequence[str]:
         return ()
 
 
-def _store_entry(entry: dict[str, Any], cut: int) -> Listed:
+def _store_page(fs: Any, folder: str, page: Page, cut: int, deeper: list[str]) -> Iterator[Listed]:
+    """Yield the objects of a page, and add the folders in it to `deeper`."""
+    for entry in page:
+        name = entry["name"]
+        if entry["type"] == "directory":
+            if name not in (folder, folder.rstrip("/")):
+                deeper.append(name)
+        elif entry.get("size") != 0 or not name.endswith("/"):
+            listed = _store_entry(entry, cut)
+            yield replace(listed, status="skipped", reason=RESTORE, reason_code=ReasonCode.ARCHIVED) if is_archived(entry, fs) else listed
+
+
+def _store_entry(entry: Mapping[str, Any], cut: int) -> Listed:
     name = entry["name"]
     etag = entry.get("ETag") or entry.get("etag") or entry.get("md5Hash")
     etag = etag.strip('"') if isinstance(etag, str) else None

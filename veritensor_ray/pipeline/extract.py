@@ -163,6 +163,9 @@ class Extraction:
     def _unreadable(self, outcome: Outcome, error: ReadError) -> None:
         """Record the artifact as unreadable if nothing was read, otherwise record a gap."""
         outcome.same_as = None
+        if error.reason_code == ReasonCode.ARCHIVED:
+            outcome.status, outcome.reason, outcome.reason_code = "skipped", str(error), error.reason_code
+            return
         if (outcome.segments == 0 and outcome.members == 0) or isinstance(error, ChangedDuringRun):
             outcome.status, outcome.reason, outcome.reason_code = "unreadable", str(error), error.reason_code
         outcome.add_gap(Gap.of(error))

@@ -12,6 +12,7 @@ from veritensor_ray.core.errors import StoreError, UsageError
 from veritensor_ray.core.uris import is_local, local_path, named_table
 from veritensor_ray.masking.secret_kinds.uri_credentials import credential_in
 from veritensor_ray.stores import redirects
+from veritensor_ray.stores.store_errors import trouble
 
 Stores = Mapping[str, Store]
 
@@ -113,9 +114,11 @@ def _options(protocol: str, store: Store) -> dict[str, Any]:
             "anon": store.anonymous or None,
             "client_kwargs": {name: value for name, value in client.items() if value} or None,
             "config_kwargs": {"s3": {"addressing_style": "path"}} if store.path_style else None,
+            "requester_pays": store.requester_pays or None,
         }
     elif protocol in ("gs", "gcs"):
         options = {"endpoint_url": store.endpoint, "token": token or ("anon" if store.anonymous else None)}
+        options["requester_pays"] = store.requester_pays or None
     elif protocol in ("abfs", "abfss", "az"):
         options = {"account_name": store.account, "account_key": key, "sas_token": token, "anon": store.anonymous or None}
     elif protocol in ("http", "https"):
@@ -128,6 +131,8 @@ def _options(protocol: str, store: Store) -> dict[str, Any]:
 def denied(uri: str, action: str, error: Exception) -> str:
     """Return a message for when `action` (list, read, write) on `uri` failed with `error`."""
     protocol = uri.partition("://")[0] if "://" in uri else "file"
+    if (known := trouble(error)) is not None:
+        return f"cannot {action} {uri}: {known.words}"
     if isinstance(error, PermissionError):
         permission = _PERMISSIONS.get({"s3a": "s3", "gcs": "gs", "az": "abfs", "abfss": "abfs"}.get(protocol, protocol), {}).get(action)
         return f"access denied: {permission} is required on {uri}" if permission else f"permission denied: cannot {action} {uri}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from veritensor_ray.core.errors import StoreError
+from veritensor_ray.stores.store_errors import causes
 
 
 def names(prefix: str, uri: str) -> bool:
@@ -20,12 +21,7 @@ def names(prefix: str, uri: str) -> bool:
 
 def leading(error: BaseException) -> str | None:
     """Return the refused redirect that caused an error, because fsspec turns it into a missing file."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, StoreError):
-            return str(cause)
-        cause = cause.__cause__ or cause.__context__
-    return None
+    return next((str(one) for one in causes(error) if isinstance(one, StoreError)), None)
 
 
 @functools.cache

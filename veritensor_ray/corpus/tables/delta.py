@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -23,13 +24,15 @@ from deltalake.exceptions import DeltaError
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, ReadError
-from veritensor_ray.core.reasons import ReasonCode, access_code
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.table_view import TableColumn, TableView, packed
 from veritensor_ray.core.timespans import moment
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.listing import modified
 from veritensor_ray.corpus.tables.table_kinds import DELTA, DataFile, Snapshot, TableFolder
 from veritensor_ray.stores.filesystems import denied, filesystem
+from veritensor_ray.stores.patience import patient
+from veritensor_ray.stores.store_errors import store_code
 
 _LOG_BYTES = bounds.TABLE_LOG
 _VECTORS = "deletionVectors"
@@ -67,11 +70,11 @@ class _LogCopy:
                 name = path[len(base) + 1 :]
                 parts = name.split("/")
                 if fnmatch.fnmatchcase(parts[-1], names) and parts[0] and ".." not in parts:  # a key of a store may lead anywhere
-                    self._copy(fs, path, name)
+                    patient(partial(self._copy, fs, path, name), self._pulse)
         except ReadError:
             raise
         except Exception as error:  # noqa: BLE001  # every store raises its own kind
-            raise ReadError(denied(self._folder.uri, "read", error), access_code(error)) from None
+            raise ReadError(denied(self._folder.uri, "read", error), store_code(error)) from None
 
     def _local(self, start: str, is_inside: bool) -> Iterator[str]:
         """Yield the files below a folder of this machine. Links are followed only as in a listing, and never from folder to folder."""
@@ -85,13 +88,13 @@ class _LogCopy:
     def _copy(self, fs: Any, path: str, name: str) -> None:
         self._pulse()
         about = fs.info(path)
-        self._left -= about["size"]
-        if self._left < 0:
+        if about["size"] > self._left:
             raise LimitExceeded("table_log_bytes", f"its log takes more than {_LOG_BYTES:,} bytes")
         target = self._place / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with fs.open(path, "rb") as source, target.open("wb") as out:
             shutil.copyfileobj(source, out)
+        self._left -= about["size"]
         if (when := modified(about)) is not None:
             os.utime(target, (when, when))
 
