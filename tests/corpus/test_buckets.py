@@ -167,7 +167,8 @@ ARCHIVES = [
 def test_archives_that_the_listing_names(kind: str, restored: dict[str, Any], code: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_pages, "_is_aws", lambda _: True)
     entry = {"name": "corpus/a", "type": "file", "size": 1, "StorageClass": kind, "RestoreStatus": restored}
-    ((found,), deeper) = list(listing._store_page(None, "corpus", [entry], 7, (below := []))), below
+    deeper = list[str]()
+    (found,) = listing._store_page(None, "corpus", [entry], 7, deeper)
     assert (found.reason_code, found.status, deeper) == (code, code and "skipped", [])
     assert code is None or "Restore it" in str(found.reason)
 

@@ -18,23 +18,26 @@ def from_s3(code: str, message: str = "", operation: str = "GetObject", headers:
     from s3fs.errors import translate_boto_error
 
     said: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPHeaders": headers or {}}}
-    return translate_boto_error(ClientError(said, operation))
+    error: Exception = translate_boto_error(ClientError(said, operation))
+    return error
 
 
 def from_azure(code: str, status: int = 409, headers: dict[str, str] | None = None) -> Exception:
     from azure.core.exceptions import HttpResponseError
     from azure.storage.blob import StorageErrorCode
 
-    error = HttpResponseError("This operation is not permitted.")
+    error: Any = HttpResponseError("This operation is not permitted.")
     error.error_code, error.status_code = StorageErrorCode(code), status
     error.response = SimpleNamespace(headers=headers or {}, status_code=status, reason="")
-    return error
+    made: Exception = error
+    return made
 
 
 def from_gcs(code: int, message: str) -> Exception:
-    from gcsfs.retry import HttpError
+    from gcsfs.retry import HttpError  # type: ignore[import-untyped]
 
-    return HttpError({"code": code, "message": message})
+    error: Exception = HttpError({"code": code, "message": message})
+    return error
 
 
 def from_http(status: int, headers: dict[str, str] | None = None) -> Exception:
