@@ -431,8 +431,8 @@ def uploads(corpus: Corpus) -> None:
     corpus.plant("archive/handover.zip", "secrets.slack-token", line=1)
     corpus.plant("archive/handover.zip", "dependencies.typosquat", line=line_of(packages, "reqeusts"))
     corpus.plant("archive/handover.zip", "structure.unsafe-path")
-    corpus.add("uploads/voice.mp3", b"ID3\x03\x00\x00\x00\x00\x00\x00" + corpus.random.randbytes(4000))
-    corpus.special["uploads/voice.mp3"] = ("skipped", "no reader for audio/mpeg")
+    corpus.add("uploads/voice.amr", b"#!AMR\n" + corpus.random.randbytes(4000))
+    corpus.special["uploads/voice.amr"] = ("skipped", "no reader for audio/amr")
     link = corpus.folder / "kb" / "latest.md"
     link.symlink_to("returns.md")
     corpus.files.append("kb/latest.md")

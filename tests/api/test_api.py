@@ -26,7 +26,7 @@ def audit(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> vr.Audit
     corpus.mkdir()
     (corpus / "<script>alert(1)<script>.md").write_text(f"<img src=x onerror=alert(1)> {ATTACK}")
     (corpus / "b.txt").write_text("nothing")
-    (corpus / "c.mp3").write_bytes(b"ID3\x03\x00" + bytes(600))
+    (corpus / "c.aiff").write_bytes(b"FORM\x00\x00\x02\x64AIFF" + bytes(600))
     return vr.scan(corpus, corpus.parent / "out", engines=["signatures"], exclude=["<b>*"])
 
 
@@ -50,7 +50,7 @@ def test_queries_reach_nothing_else(audit: vr.Audit, query: str) -> None:
 
 @pytest.mark.ray
 def test_what_a_notebook_shows_is_escaped(audit: vr.Audit) -> None:
-    assert "no reader for audio/mpeg" in audit.summary()
+    assert "no reader for audio/x-aiff" in audit.summary()
     for shown in (audit._repr_html_(), vr.inspect(f"<script>x</script> {ATTACK}", engines=["signatures"])._repr_html_()):
         assert "<script" not in shown
         assert "<img" not in shown
@@ -152,7 +152,7 @@ def test_inspect_with_a_model_and_without_a_hit() -> None:
 
 
 def test_inspect_says_what_it_did_not_read() -> None:
-    assert vr.inspect(b"ID3\x03\x00" + bytes(600), engines=["signatures"]).ledger["reason"] == "no reader for audio/mpeg"
+    assert vr.inspect(b"FORM\x00\x00\x02\x64AIFF" + bytes(600), engines=["signatures"]).ledger["reason"] == "no reader for audio/x-aiff"
     with pytest.raises(StoreError, match="does not exist"):
         vr.inspect(Path("/no/such/file"))
 

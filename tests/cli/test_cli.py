@@ -318,11 +318,11 @@ def test_submit_tells_what_was_not_covered_first(
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     (corpus / "a.md").write_text(ATTACK)
-    (corpus / "b.mp3").write_bytes(b"ID3\x03\x00" + bytes(600))
+    (corpus / "b.aiff").write_bytes(b"FORM\x00\x00\x02\x64AIFF" + bytes(600))
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "submit", "corpus", "--engines", "signatures", "--fail-on", "medium") == 1
     out, err = capsys.readouterr()
-    assert out.index("no reader for audio/mpeg") < out.index("signatures.override-instructions-en") < out.index("Next:")
+    assert out.index("no reader for audio/x-aiff") < out.index("signatures.override-instructions-en") < out.index("Next:")
     assert "profile embedded" in err.splitlines()[0]
     assert "profile embedded" in out.splitlines()[-1]
     assert (tmp_path / "audit-corpus" / "run.json").exists()
@@ -453,13 +453,13 @@ def test_plan_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     (corpus / "a.md").write_text(ATTACK)
-    (corpus / "b.mp3").write_bytes(b"ID3\x03\x00" + bytes(600))
+    (corpus / "b.aiff").write_bytes(b"FORM\x00\x00\x02\x64AIFF" + bytes(600))
     (corpus / "c.tmp").write_text("left out")
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "plan", "corpus", "--engines", "signatures", "--exclude", "*.tmp") == 0
     out = capsys.readouterr().out
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.md", "b.mp3", "c.tmp", "corpus"]
-    for words in ("text/markdown", "audio/mpeg", "no reader for audio/mpeg", "excluded", "About"):
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.md", "b.aiff", "c.tmp", "corpus"]
+    for words in ("text/markdown", "audio/x-aiff", "no reader for audio/x-aiff", "excluded", "About"):
         assert words in out
 
 

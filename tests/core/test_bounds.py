@@ -25,7 +25,7 @@ PIECES = {
     "MEMORY", "HEADER",  # what a format may take or say of itself before it is recognized
     "HASHED",  # salts of hashes
     "LEAST", "LEAST_NAMED", "BELOW",  # whole numbers that may be cards or accounts
-    "SCRIPTS", "SPACELESS", "LAST", "LAST_ROW", "MAX32", "ALL", "MASK", "POLYNOMIAL", "GENERATOR", "TORCH_MAGIC", "LARGEST",  # numbers of formats
+    "SCRIPTS", "SPACELESS", "LAST", "LAST_ROW", "MAX32", "ALL", "MASK", "POLYNOMIAL", "GENERATOR", "TORCH_MAGIC", "LARGEST", "EBML", "FARTHEST", "PER_CHUNK",  # numbers of formats
 }  # fmt: skip
 # These read what the user imports, and nothing of a corpus.
 IMPORTING = {

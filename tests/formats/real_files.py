@@ -25,6 +25,7 @@ from tests.formats.drawings.emf.test_read import drawn, emf
 from tests.formats.mail.ole_builder import write as ole_file
 from tests.formats.mail.test_outlook import message
 from tests.formats.mail.test_read import HEADER, PLAIN, multipart
+from tests.formats.media import building as media
 from tests.formats.model_files.building import GGUF_ARRAY, GGUF_STRING, gguf
 from tests.formats.model_files.test_read import model, npy
 from tests.formats.notebook.test_read import code, notebook
@@ -186,6 +187,18 @@ class RealFiles:
         "image/webp": ("a.webp", lambda: self.picture("WEBP")),
         "image/bmp": ("a.bmp", lambda: self.picture("BMP")),
         "image/tiff": ("a.tiff", lambda: self.picture("TIFF")),
+        "audio/mpeg": ("a.mp3", lambda: media.mp3(*self.lines)),
+        "audio/mp4": ("a.m4a", lambda: media.mp4(media.listed(*(media.item(b"\xa9cmt", line.encode()) for line in self.lines)), brand=b"M4A ")),
+        "audio/ogg": ("a.ogg", lambda: media.pages(b"OpusHead" + bytes(11), b"OpusTags" + media.comments(*self.lines))),
+        "audio/x-flac": ("a.flac", lambda: media.flac((4, media.comments(*self.lines)))),
+        "audio/x-wav": ("a.wav", lambda: media.wav(media.info(*self.lines))),
+        "video/x-m4v": ("a.m4v", lambda: media.mp4(samples=[media.counted(line) for line in self.lines], brand=b"M4V ")),
+        "video/3gpp": ("a.3gp", lambda: media.mp4(samples=[media.counted(line) for line in self.lines], brand=b"3gp4")),
+        "video/quicktime": ("a.mov", lambda: media.mp4(samples=[media.counted(line) for line in self.lines], brand=b"qt  ", text=b"text")),
+        "video/mp4": ("a.mp4", lambda: media.mp4(samples=[media.counted(line) for line in self.lines])),
+        "video/webm": ("a.webm", lambda: media.subtitled(*self.lines, kind="webm")),
+        "video/x-matroska": ("a.mkv", lambda: media.subtitled(*self.lines)),
+        "video/x-msvideo": ("a.avi", lambda: media.avi(media.info(*self.lines))),
         "image/emf": ("a.emf", lambda: emf(*(drawn(line, y=number) for number, line in enumerate(self.lines)))),
         f"{OOXML}.wordprocessingml.document": ("a.docx", lambda: docx("".join(f"<w:p>{run(line)}</w:p>" for line in self.lines))),
         f"{OOXML}.spreadsheetml.sheet": (

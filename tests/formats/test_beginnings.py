@@ -36,6 +36,11 @@ def ebml(kind: bytes) -> bytes:
     return b"\x1a\x45\xdf\xa3" + bytes([0x80 | len(inner)]) + inner + BODY
 
 
+def frames(header: bytes, size: int) -> bytes:
+    """Two frames of MPEG audio."""
+    return header.ljust(size, b"\0") * 2
+
+
 APNG = saved("PNG", save_all=True, append_images=[Image.new("RGB", (4, 4), (9, 9, 9))])
 SAMPLES: dict[str, tuple[bytes, ...]] = {
     "application/x-lzip": (b"LZIP\x01\x0c",),
@@ -63,7 +68,12 @@ SAMPLES: dict[str, tuple[bytes, ...]] = {
     "image/x-icon": (saved("ICO"),),
     "image/vnd.dwg": (b"AC1027\x00\x00",),
     "image/x-xcf": (b"gimp xcf v011\x00",),
-    "audio/mpeg": (b"ID3\x03\x00\x00\x00\x00", b"\xff\xfb\x90\x44", b"\xff\xf3\x84\xc4", b"\xff\xf2\x84\xc4", b"\xff\xfa\x90\x44"),
+    "audio/mpeg": (
+        b"ID3\x03\x00\x00\x00\x00",
+        frames(b"\xff\xfb\x90\x44", 417),
+        frames(b"\xff\xf3\x84\xc4", 192),
+        frames(b"\xff\xfa\x90\x44", 417),
+    ),
     "audio/aac": (b"\xff\xf1\x50\x80", b"\xff\xf9\x50\x80"),
     "audio/mp4": (iso(b"M4A ", b"isom"),),
     "audio/ogg": (b"OggS\x00\x02",),
@@ -123,6 +133,7 @@ def test_each_format_with_a_beginning_has_a_sample() -> None:
             b"\x00\x00\x01\x00\x02\x00\x03\x00\x00\x01",
             b"FORM\x00\x00\x00\x00ILBM",
             b"ID3\x09",
+            b"\xff\xfb\x90\x44",
             b"\x00\x00\x00",
         ),
         *(
@@ -157,7 +168,7 @@ def test_what_is_encoded_may_be_a_picture_by_twelve_bytes(media_type: str) -> No
     assert may_be_file(SAMPLES[media_type][0][:12])
 
 
-@pytest.mark.parametrize("media_type", ["audio/x-wav", "audio/mpeg", "video/mp4", "application/font-woff", "application/font-sfnt"])
+@pytest.mark.parametrize("media_type", ["audio/x-aiff", "audio/amr", "video/mpeg", "application/font-woff", "application/font-sfnt"])
 def test_what_is_encoded_and_has_no_reader_is_not_taken_out(media_type: str) -> None:
     assert not any(may_be_file(start) for start in SAMPLES[media_type])
 

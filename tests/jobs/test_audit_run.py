@@ -84,7 +84,7 @@ def bad_corpus(tmp_path: Path) -> Iterator[Path]:
     (corpus / "broken.json").write_text('{"a": "' + ATTACK + '", "b": [1, 2')
     (corpus / "model.pkl").write_bytes(b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00]\x94.")
     (corpus / "doc.pdf").write_bytes(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + b"\x00" * 100)
-    (corpus / "song.mp3").write_bytes(b"ID3\x03\x00" + os.urandom(500) + b"\x00" * 40)
+    (corpus / "song.aiff").write_bytes(b"FORM\x00\x00\x02\x64AIFF" + os.urandom(500) + b"\x00" * 40)
     (corpus / "name\nwith \x1b[31m\u202eodd").write_text(ATTACK)
     (Path(os.fsdecode(os.fsencode(corpus) + b"/no utf-8 \xff\xfe"))).write_text(ATTACK)
     (corpus / "circle").symlink_to(corpus)
@@ -108,7 +108,7 @@ def test_every_kind_of_bad_input_has_its_row(bad_corpus: Path, tmp_path: Path) -
         "broken.json": ("partial", "not valid JSON"),
         "model.pkl": ("scanned", None),
         "doc.pdf": ("unreadable", "not a PDF"),
-        "song.mp3": ("skipped", "no reader for audio/mpeg"),
+        "song.aiff": ("skipped", "no reader for audio/x-aiff"),
         "name\nwith \x1b[31m\u202eodd": ("scanned", None),
         "no utf-8 \\xff\\xfe": ("scanned", None),
         "circle": ("skipped", "symbolic link"),

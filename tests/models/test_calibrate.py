@@ -68,7 +68,7 @@ def clean(tmp_path: Path) -> Path:
         rows = "\n".join(f'{number},"{calm(1, number + row)}"' for row in range(3))
         (folder / f"tables/{number}.csv").write_text(f"id,note\n{rows}\n")
     (folder / "letters/broken.zip").write_bytes(b"PK\x03\x04\x00")
-    (folder / "tables/sound.mp3").write_bytes(b"ID3\x04\x00" + bytes(200))
+    (folder / "tables/sound.aiff").write_bytes(b"FORM\x00\x00\x02\x64AIFF" + bytes(200))
     return folder
 
 
@@ -229,7 +229,10 @@ def test_calibrated_kept_verified_and_used(home: Path, clean: Path, run: Run) ->
     about = json.loads(out)
     assert about["documents"] == LINES
     assert {kind: one["documents"] for kind, one in about["kinds"].items()} == {"letters": LINES // 2, "tables": LINES // 2}
-    assert [(one["artifact"], bool(one["reason"])) for one in about["unread"]] == [("letters/broken.zip", True), ("tables/sound.mp3", True)]
+    assert [(one["artifact"], bool(one["reason"])) for one in about["unread"]] == [
+        ("letters/broken.zip", True),
+        ("tables/sound.aiff", True),
+    ]
     assert [one["medium"]["after"] for one in about["kinds"].values()] == [0, 0]
     [first, *_] = about["kinds"]["tables"]["highest"]
     assert first["artifact"].startswith("tables/")

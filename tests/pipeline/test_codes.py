@@ -12,7 +12,7 @@ import pytest
 
 from tests.pipeline.test_extract import alone, parquet, picture
 
-SOUND = b"ID3\x03\x00" + bytes(600)
+SOUND = b"FORM\x00\x00\x02\x64AIFF" + bytes(600)
 
 
 def archive(*, encrypted: bool = False, method: int = 0, **members: bytes) -> bytes:
@@ -33,8 +33,8 @@ def archive(*, encrypted: bool = False, method: int = 0, **members: bytes) -> by
     ("name", "data", "status", "code", "covered", "gaps"),
     [
         ("a.txt", b"hello", "scanned", None, {}, []),
-        ("a.mp3", SOUND, "skipped", "no-reader", {}, []),
-        ("a.zip", archive(a_mp3=SOUND), "scanned", "no-reader", {}, ["no-reader"]),
+        ("a.aiff", SOUND, "skipped", "no-reader", {}, []),
+        ("a.zip", archive(a_aiff=SOUND), "scanned", "no-reader", {}, ["no-reader"]),
         ("a.parquet", parquet(a=[b"\xff\x00"], b=["x"]), "scanned", "no-reader", {}, ["no-reader"]),
         ("a.png", picture(), "skipped", "engine-not-selected", {"ocr": "engine-not-selected"}, []),
         ("b.zip", archive(a_png=picture()), "scanned", None, {"ocr": "engine-not-selected"}, []),

@@ -114,10 +114,10 @@ def test_a_broken_member_costs_the_others_nothing(tmp_path: Path) -> None:
 
 
 def test_a_member_without_a_reader_is_said_and_the_artifact_is_complete(tmp_path: Path) -> None:
-    row = alone(tmp_path, "a.zip", packed(("a.txt", TEXT), ("song.mp3", b"ID3\x03" + NOISE), ("b.bin", NOISE)))
+    row = alone(tmp_path, "a.zip", packed(("a.txt", TEXT), ("song.aiff", b"FORM\x00\x00\x02\x64AIFF" + NOISE), ("b.bin", NOISE)))
     assert (row["status"], row["gaps_total"]) == ("scanned", 2)
     assert row["reason"].startswith("no reader for ")
-    assert {gap["member"] for gap in row["gaps"]} == {"song.mp3", "b.bin"}
+    assert {gap["member"] for gap in row["gaps"]} == {"song.aiff", "b.bin"}
 
 
 def test_programs_inside_archives_are_seen_by_file_rules(tmp_path: Path) -> None:

@@ -145,6 +145,9 @@ IMAGE_TEXT = _fixed(
     "image_text_bytes", 4 << 20, "bytes", "one compressed text of an image; all of them together may have four times as much"
 )
 PNG_PIXELS = _fixed("png_pixels", 1 << 30, "bytes", "the pixels of a PNG image that are decompressed for what may stand behind them")
+MEDIA_PARTS = _fixed(
+    "media_parts", 5_000_000, "parts", "chunks, boxes, pages or elements of a file of sound or film, or pieces of its tracks"
+)
 UNKNOWN_BYTES = _fixed(
     "unknown_bytes",
     512,

@@ -22,6 +22,8 @@ _LOCKABLE = ".docx .docm .xlsx .xlsm .xlsb .pptx .pptm"
 _PICTURE, _OLE, _ZIP = ".images.read:read_image", ".office.ole.read:read_ole", ".archives.zip.read:read_zip"
 _AR, _AR_REWRITE = ".archives.ar.read:read_ar", ".archives.ar.rewrite:rewrite_ar"
 _XML, _TEXT = ".markup.rewrite:rewrite_xml", ".text.rewrite:rewrite_text"
+_MP3, _RIFF, _OGG = ".media.mp3.read:read_mp3", ".media.riff.read:read_riff", ".media.ogg.read:read_ogg"
+_MP4, _MATROSKA, _FLAC = ".media.mp4.read:read_mp4", ".media.matroska.read:read_matroska", ".media.flac.read:read_flac"
 _ISO = rb"\x00\x00.{2}ftyp"  # ISO base media: a box with the brand, and further compatible brands
 
 FORMATS: tuple[Format, ...] = (
@@ -211,22 +213,22 @@ FORMATS: tuple[Format, ...] = (
     late("image/x-icon", "icon", "image", rb"\x00\x00\x01\x00[\x01-\xff]\x00.{3}\x00[\x00\x01]\x00"),
     late("image/vnd.dwg", "AutoCAD drawing", "image", rb"AC10"),
     late("image/x-xcf", "GIMP picture", "image", rb"gimp xcf "),
-    late("audio/mpeg", "MP3", "audio", rb"ID3[\x02-\x04]|\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef]", ".mp3"),
+    late(types.MP3, "MP3", "audio", rb"ID3[\x02-\x04]|\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef]", ".mp3", read=_MP3),
     late("audio/aac", "AAC", "audio", rb"\xff[\xf0\xf1\xf8\xf9][\x00-\xbf]"),
-    late("audio/mp4", "MPEG-4 audio", "audio", _ISO + rb"M4[ABP] ", also=".mp4"),
-    late("audio/ogg", "Ogg", "audio", rb"OggS\x00"),
-    late("audio/x-flac", "FLAC", "audio", rb"fLaC"),
-    late("audio/x-wav", "WAV", "audio", rb"R(?:IFF|F64).{4}WAVE", ".wav"),
+    late(types.M4A, "MPEG-4 audio", "audio", _ISO + rb"M4[ABP] ", also=".mp4", read=_MP4),
+    late(types.OGG, "Ogg", "audio", rb"OggS\x00", read=_OGG),
+    late(types.FLAC, "FLAC", "audio", rb"fLaC", read=_FLAC),
+    late(types.WAV, "WAV", "audio", rb"R(?:IFF|F64).{4}WAVE", ".wav", read=_RIFF),
     late("audio/x-aiff", "AIFF", "audio", rb"FORM.{4}AIF[CF]"),
     late("audio/amr", "AMR", "audio", rb"#!AMR"),
     late("audio/midi", "MIDI", "audio", rb"MThd\x00"),
-    late("video/x-m4v", "M4V", "video", _ISO + rb"M4V", also=".mp4"),
-    late("video/3gpp", "3GPP", "video", _ISO + rb"3g", also=".mp4"),
-    late("video/quicktime", "QuickTime", "video", _ISO + rb"qt  |.{4}moov.{4}mvhd"),
-    late("video/mp4", "MPEG-4", "video", _ISO + rb"[ -~]{4}", ".mp4"),
-    late("video/webm", "WebM", "video", rb"\x1aE\xdf\xa3.{1,64}?\x42\x82.{1,8}?webm"),
-    late("video/x-matroska", "Matroska", "video", rb"\x1aE\xdf\xa3"),
-    late("video/x-msvideo", "AVI", "video", rb"RIFF.{4}AVI "),
+    late(types.M4V, "M4V", "video", _ISO + rb"M4V", also=".mp4", read=_MP4),
+    late(types.MOBILE, "3GPP", "video", _ISO + rb"3g", also=".mp4", read=_MP4),
+    late(types.QUICKTIME, "QuickTime", "video", _ISO + rb"qt  |.{4}moov.{4}mvhd", read=_MP4),
+    late(types.MP4, "MPEG-4", "video", _ISO + rb"[ -~]{4}", ".mp4", read=_MP4),
+    late(types.WEBM, "WebM", "video", rb"\x1aE\xdf\xa3.{1,64}?\x42\x82.{1,8}?webm", read=_MATROSKA),
+    late(types.MATROSKA, "Matroska", "video", rb"\x1aE\xdf\xa3", read=_MATROSKA),
+    late(types.AVI, "AVI", "video", rb"RIFF.{4}AVI ", read=_RIFF),
     late("video/x-ms-wmv", "Windows Media", "video", rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9"),
     late("video/x-flv", "Flash video", "video", rb"FLV\x01"),
     late("video/mpeg", "MPEG", "video", rb"\x00\x00\x01[\xb0-\xbf]"),

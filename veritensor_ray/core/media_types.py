@@ -49,6 +49,9 @@ XZ, LZMA, LZ4 = "application/x-xz", "application/x-lzma", "application/x-lz4"
 BYTECODE, TYPE1_FONT = "application/x-python-bytecode", "application/x-font-type1"
 PNG, JPEG, GIF, WEBP, BMP, TIFF = "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff"
 EMF = "image/emf"
+MP3, M4A, OGG, FLAC, WAV = "audio/mpeg", "audio/mp4", "audio/ogg", "audio/x-flac", "audio/x-wav"
+M4V, MOBILE, QUICKTIME, MP4 = "video/x-m4v", "video/3gpp", "video/quicktime", "video/mp4"
+WEBM, MATROSKA, AVI = "video/webm", "video/x-matroska", "video/x-msvideo"
 
 
 @dataclass(frozen=True, slots=True)

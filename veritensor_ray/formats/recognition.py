@@ -27,6 +27,7 @@ from veritensor_ray.formats.first_bytes import KNOWN, UNLIKE_TEXT
 from veritensor_ray.formats.json.recognise import begins_json, is_json_lines
 from veritensor_ray.formats.mail.recognise import mail_type, ole_mail
 from veritensor_ray.formats.markup.recognise import begins_html
+from veritensor_ray.formats.media.recognise import is_mp3
 from veritensor_ray.formats.model_files.recognise import model_type, model_type_by_structure, zipped_model
 from veritensor_ray.formats.notebook.recognise import is_notebook
 from veritensor_ray.formats.office.recognise import declared_document, is_flat_document, ole_document, zipped_document
@@ -115,7 +116,8 @@ def _by_numbers(head: bytes) -> str | None:
 
 def by_beginning(head: bytes) -> str | None:
     """The media type of files that are neither text nor of a format with a strong magic: media, fonts, and streams after skippable frames."""
-    return KNOWN.beginning(head) or behind_skipped(head)
+    found = KNOWN.beginning(head)
+    return (None if found == media_types.MP3 and not is_mp3(head) else found) or behind_skipped(head)
 
 
 def may_be_file(head: bytes) -> bool:

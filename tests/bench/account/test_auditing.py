@@ -25,7 +25,7 @@ def auditor() -> Auditor:
         ("a.json", b'{"token": "%b"}' % TOKEN.encode(), REPORTED),
         ("a.txt", b"nothing to see here", ESCAPED),
         ("a.docx", b"PK\x03\x04 nothing of an archive", SAID),
-        ("a.mp4", b"\0\0\0\x18ftypmp42" + bytes(12), SAID),
+        ("a.flv", b"FLV\x01\x05\0\0\0\x09" + bytes(12), SAID),
     ],
 )
 def test_verdicts(auditor: Auditor, name: str, data: bytes, expected: str) -> None:

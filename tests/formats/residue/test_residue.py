@@ -84,7 +84,7 @@ PLACES = {
 
 @pytest.mark.parametrize("hidden", PLACES.values(), ids=PLACES)
 @pytest.mark.parametrize(
-    ("before", "name"), [(b"\x00\x01" + NOISE, "a.bin"), (b"\x00\x00\x00\x18ftypmp42" + NOISE, "a.mp4")], ids=["data", "video"]
+    ("before", "name"), [(b"\x00\x01" + NOISE, "a.bin"), (b"FLV\x01\x05\x00\x00\x00\x09" + NOISE, "a.flv")], ids=["data", "video"]
 )
 def test_a_file_without_a_reader_is_searched(before: bytes, name: str, hidden: bytes) -> None:
     found = rewritten(before + hidden + NOISE, name)

@@ -1,0 +1,1 @@
+"""FLAC, whose metadata stands in blocks before the sound."""

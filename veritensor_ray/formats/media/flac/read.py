@@ -1,0 +1,65 @@
+"""Reads FLAC: the blocks of metadata in front of the sound. Where the sound ends is not known, so what follows it counts as sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from veritensor_ray.core.errors import ReadError
+from veritensor_ray.formats.common.source import Item, Source
+from veritensor_ray.formats.common.streams import Window
+from veritensor_ray.formats.media.media_texts import UNHEARD, MediaTexts
+from veritensor_ray.formats.media.vorbis_comments import picture_at, read_comments
+
+_MAGIC, _HEAD = 4, 4
+_INFO, _SEEKS, _COMMENTS, _SHEET, _PICTURE = 0, 3, 4, 5, 6
+_LAST, _KIND = 0x80, 0x7F
+_MOST_NUMBERS = {_INFO: 34}
+
+
+def read_flac(source: Source) -> Iterator[Item]:
+    """Yield the comments, pictures and cue sheets. Raises ReadError if the file ends within its metadata."""
+    texts = MediaTexts(source)
+    yield UNHEARD
+    texts.claim(0, _MAGIC, "structure")
+    at, is_last = _MAGIC, False
+    while not is_last:
+        head = Window(source.file, at, _HEAD).read(_HEAD)
+        if len(head) < _HEAD:
+            yield from texts.take()
+            raise ReadError("the file ends within its metadata")
+        is_last, kind = bool(head[0] & _LAST), head[0] & _KIND
+        start, end = at + _HEAD, at + _HEAD + int.from_bytes(head[1:], "big")
+        texts.claim(at, start, "structure")
+        _block(texts, kind, start, min(end, texts.size))
+        yield from texts.take()
+        if end > texts.size:
+            raise ReadError(f"the file ends within its metadata: {end - texts.size} bytes are missing")
+        at = end
+    if at == texts.size:
+        raise ReadError("the file ends behind its metadata: there is no sound")
+    texts.claim(at, texts.size, "packed")
+
+
+def _block(texts: MediaTexts, kind: int, start: int, end: int) -> None:
+    if kind in (_INFO, _SEEKS):
+        texts.claim(start, min(end, start + _MOST_NUMBERS.get(kind, end)), "values")
+    elif kind == _COMMENTS:
+        texts.claim(start, end, "text")
+        read_comments(texts, texts.data(start, end, "the block of comments"))
+    elif kind == _SHEET:
+        texts.read(start, min(end, start + 128), "catalog number", "latin-1")
+    elif kind == _PICTURE:
+        data = texts.data(start, end, "a picture")
+        at = picture_at(data)
+        if at is not None:
+            _described(texts, data, start)
+            texts.claim(start, start + at, "structure")
+            texts.file("cover", start + at, end)
+
+
+def _described(texts: MediaTexts, data: bytes, start: int) -> None:
+    """Collect the texts in front of a picture: its media type and its description."""
+    size = int.from_bytes(data[4:8], "big")
+    texts.read(start + 8, start + 8 + size, "cover type")
+    about = 12 + size
+    texts.read(start + about, start + about + int.from_bytes(data[8 + size : about], "big"), "cover description")

@@ -1,0 +1,1 @@
+"""Ogg: pages of Vorbis, Opus, FLAC, Speex and Theora."""

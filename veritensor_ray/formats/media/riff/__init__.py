@@ -1,0 +1,1 @@
+"""RIFF files of sound and film: WAV and AVI."""
