@@ -168,6 +168,7 @@ def blocks(draw: st.DrawFn) -> Block:
         origins=draw(st.none() | st.lists(st.lists(origin, max_size=3), min_size=count, max_size=count)),
         notice=field(NAMES),
         speaker=field(NAMES, pa.string()),
+        key=field(NAMES, pa.string()),
     )
 
 
@@ -193,6 +194,7 @@ def plainly(block: Block, identity: Identity) -> list[dict[str, Any]]:
         "decoded_via",
         "notice",
         "speaker",
+        "key",
     )
     return [
         {name: getattr(identity, name) for name in ("artifact", "path", "media_type", "member")}

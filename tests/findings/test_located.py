@@ -81,6 +81,7 @@ def test_what_a_row_says(run: Run) -> None:
         "start": 2,
         "end": 5,
         "view": "hidden",
+        "key": None,
     }
     assert pq.read_schema(run.folder / "locations/part-00000.parquet").metadata == LOCATIONS.metadata
 

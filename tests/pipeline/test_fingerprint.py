@@ -29,6 +29,7 @@ def described(key_name: str = "k1", missing: tuple[str, ...] = (), bundle: str |
         ({"include": ["*.md"], "sample": "10%"}, ["settings.include", "settings.sample"]),
         ({"max_size": "1MB"}, ["settings.max_size"]),
         ({"locations": "all"}, ["settings.locations"]),
+        ({"key": ["id"]}, ["settings.key"]),
         ({"follow_links": True}, ["settings.follow_links"]),
         ({"sources": ["/data", "/more"]}, ["sources"]),
         ({"sources": ["/data/"]}, []),

@@ -16,6 +16,8 @@ from veritensor_ray.results.place_names import place, within
         ({"line": 3}, "a.md:3"),
         ({"row": 2, "column": "text", "line": 3}, "a.md:3 text"),
         ({"row": 2, "column": "text"}, "a.md row 2 text"),
+        ({"row": 2, "column": "text", "key": "id=17"}, "a.md row 2 text (id=17)"),
+        ({"row": 2, "column": "text", "line": 3, "key": "id=17"}, "a.md:3 text (id=17)"),
         ({"part": "cell 1", "line": 2}, "a.md cell 1 line 2"),
         ({"byte_offset": 10}, "a.md byte 10"),
         ({"column": "title", "byte_offset": 10}, "a.md title"),

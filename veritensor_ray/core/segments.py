@@ -48,6 +48,10 @@ SEGMENTS = pa.schema(
         ),  # for decoded or assembled text: where its characters come from; `start` and `line` are null then
         ("notice", _NAME),  # what the text is evidence of, see Block
         ("speaker", _NAME),  # user, system, assistant or tool; null unless a reader knows it, see Block
+        (
+            "key",
+            _NAME,
+        ),  # the values of the row's key columns, as `formats.columnar.keyed_rows` writes them; null unless the user names such columns
     ]
 )
 
@@ -60,7 +64,8 @@ class Block:
     cut later. `origins` maps a text that was assembled or decoded back to the characters of the file (cell, page, part); `start`, `line`
     and `byte_offset` have no meaning then. `notice` names something that the mere presence of the text proves, such as `macro`; the engine
     `structure` has a rule of that name. Such a text is read like any other; yield it once. `speaker` says whose turn of a conversation the
-    text is, if the author of a dataset says so in a record (`formats/json/speakers.py`).
+    text is, if the author of a dataset says so in a record (`formats/json/speakers.py`). `key` has the values of the key columns of each
+    row (`formats/columnar/keyed_rows.py`).
     """
 
     texts: Sequence[str] | pa.Array
@@ -79,6 +84,7 @@ class Block:
     origins: Sequence[Sequence[Origin]] | None = None
     notice: str | Sequence[str | None] | None = None
     speaker: str | Sequence[str | None] | pa.Array | None = None
+    key: str | Sequence[str | None] | pa.Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,7 @@ def _cut_long(block: Block, limits: Limits) -> Block:
         origins=origins,
         notice=_take(block.notice, index),
         speaker=_take(block.speaker, index),
+        key=_take(block.key, index),
     )
 
 
@@ -237,6 +244,7 @@ def one_batch(parts: Sequence[tuple[Block, Identity]]) -> pa.RecordBatch:
             columns.origins([block.origins for block in blocks]),
             columns.names([block.notice for block in blocks]),
             columns.names([block.speaker for block in blocks]),
+            columns.names([block.key for block in blocks]),
         ],
         schema=SEGMENTS,
     )

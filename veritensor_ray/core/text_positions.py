@@ -17,7 +17,7 @@ from veritensor_ray.core.detection import CONTEXT, EVIDENCE, Hit
 from veritensor_ray.core.origins import Origins
 
 _LINE_END = re.compile("\n")
-_LOCATION = ("row", "column", "page", "paragraph", "part", "view", "decoded_via", "line", "byte_offset")
+_LOCATION = ("row", "column", "page", "paragraph", "part", "view", "decoded_via", "line", "byte_offset", "key")
 _COLUMNS = (*_LOCATION, "member", "notice", "owned", "start", "boxes")
 
 

@@ -170,7 +170,7 @@ class Assembled:
             facts = [ids.get((found["evidence_key"], found["name"])) for found in part["findings"]]
             beyond = [self._id(self._counting(spot["rule_id"], spot["severity"])) for spot in part["spots"]]
             for batch in unpacked(part["located"]):
-                table = named(batch, facts, beyond, part["spots"])
+                table = named(batch, facts, beyond, part["spots"], part["keys"])
                 for name, by in shifts.items():
                     at = table.schema.get_field_index(name)
                     table = table.set_column(at, name, pc.add(table.column(name), by))

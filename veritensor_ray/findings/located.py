@@ -1,6 +1,7 @@
 """Every place of the findings of one artifact, in columns of numbers, because there may be a million.
 
-A place names its finding by a number, and what it shares with many others by the number of a spot. It holds nothing of the text that was
+A place names its finding by a number, what it shares with many others by the number of a spot, and the key of its row by a number too. It
+holds nothing of the text that was
 found. It does not depend on engines.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import io
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow.ipc
 
 from veritensor_ray.core import bounds
 from veritensor_ray.findings.schema import PLACED
+from veritensor_ray.findings.shown_keys import shown
 
 _AT_ONCE = 65_536  # places that are decoded at a time
 _NUMBERS = ("row", "line", "page", "byte_offset", "start", "end")
@@ -37,14 +39,15 @@ class PlaceTexts(NamedTuple):
 class Located:
     """The places of one artifact in the order in which they were reported. Those beyond a limit are only counted, in `lost`."""
 
-    __slots__ = ("_facts", "_limit", "_numbers", "_of_fact", "_of_spot", "_spots", "lost")
+    __slots__ = ("_facts", "_keys", "_limit", "_numbers", "_of_fact", "_of_key", "_of_spot", "_spots", "lost")
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = bounds.LOCATIONS if limit is None else limit
         self.lost = 0
         self._facts: dict[Any, int] = {}
         self._spots: dict[PlaceTexts, int] = {}
-        self._of_fact, self._of_spot = array("q"), array("q")
+        self._keys: dict[str, int] = {}
+        self._of_fact, self._of_spot, self._of_key = array("q"), array("q"), array("q")
         self._numbers = {name: array("q") for name in _NUMBERS}
 
     def __len__(self) -> int:
@@ -57,6 +60,8 @@ class Located:
             return
         self._of_fact.append(_NONE if fact is None else self._facts.setdefault(fact, len(self._facts)))
         self._of_spot.append(self._spots.setdefault(spot, len(self._spots)))
+        key = location.get("key")
+        self._of_key.append(_NONE if key is None else self._keys.setdefault(key, len(self._keys)))
         for name, column in self._numbers.items():
             value = location.get(name)
             column.append(_NONE if value is None else value)
@@ -66,9 +71,10 @@ class Located:
         room = max(0, self._limit - len(self))
         self.lost += other.lost + max(0, len(other) - room)
         facts = _renumbered(self._facts, other._facts)
-        spots = _renumbered(self._spots, other._spots)
+        spots, keys = _renumbered(self._spots, other._spots), _renumbered(self._keys, other._keys)
         self._of_fact.extend(_NONE if number == _NONE else facts[number] for number in other._of_fact[:room])
         self._of_spot.extend(spots[number] for number in other._of_spot[:room])
+        self._of_key.extend(_NONE if number == _NONE else keys[number] for number in other._of_key[:room])
         for name, column in self._numbers.items():
             column.extend(other._numbers[name][:room])
 
@@ -77,13 +83,17 @@ class Located:
         """The spots by number, as rows of a commit."""
         return [spot._asdict() for spot in self._spots]
 
+    def keys(self, found_in: Collection[str]) -> list[dict[str, str]]:
+        """Return the keys by number, as rows of a commit. `found_in` are the columns in which something was found."""
+        return [{"key": shown(key, found_in)} for key in self._keys]
+
     def packed(self, facts: Mapping[Any, Any]) -> bytes | None:
         """Return the places in reading order, as Arrow writes streams. The number of a fact is its position in `facts`, null if it is not there."""
         if not len(self):
             return None
         row_of = {fact: number for number, fact in enumerate(facts)}
         kept = np.array([*(row_of.get(fact, _NONE) for fact in self._facts), _NONE], np.int64)  # the last one is for those without a fact
-        columns = {"fact": kept[_array(self._of_fact)], "spot": _array(self._of_spot)}
+        columns = {"fact": kept[_array(self._of_fact)], "spot": _array(self._of_spot), "key": _array(self._of_key)}
         columns |= {name: _array(column) for name, column in self._numbers.items()}
         order = self._order(columns)
         return _written(pa.table([_nullable(columns[field.name][order], field) for field in PLACED], schema=PLACED))
@@ -131,8 +141,14 @@ def unpacked(data: bytes) -> Iterator[pa.RecordBatch]:
         yield from reader
 
 
-def named(batch: pa.RecordBatch, facts: Sequence[str | None], beyond: Sequence[str | None], spots: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return places with the id of their finding and the texts of their spot.
+def named(
+    batch: pa.RecordBatch,
+    facts: Sequence[str | None],
+    beyond: Sequence[str | None],
+    spots: Sequence[Mapping[str, Any]],
+    keys: Sequence[Mapping[str, Any]],
+) -> pa.Table:
+    """Return places with the id of their finding, the texts of their spot, and their key.
 
     `facts` are ids by the number of the fact, None for one that has no row; `beyond` are ids, by the number of the spot, of the findings
     that count places without a row of their own.
@@ -143,4 +159,5 @@ def named(batch: pa.RecordBatch, facts: Sequence[str | None], beyond: Sequence[s
     found = {"finding_id": pa.compute.coalesce(ids, others.take(pa.array(spot)))}
     for name in PlaceTexts._fields[1:]:
         found[name] = pa.array([one[name] for one in spots], pa.string()).take(pa.array(spot))
+    found["key"] = pa.array([one["key"] for one in keys], pa.string()).take(batch.column("key"))
     return pa.table(found | {name: batch.column(name) for name in _NUMBERS})

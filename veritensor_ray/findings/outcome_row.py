@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from veritensor_ray.findings.located import Located
@@ -10,6 +10,7 @@ from veritensor_ray.findings.outcome import ArtifactVerdict, Outcome
 from veritensor_ray.findings.outgoing_texts import cleaned, sealed
 from veritensor_ray.findings.recorded import Recorded
 from veritensor_ray.findings.schema import BYTES
+from veritensor_ray.findings.shown_keys import shown
 from veritensor_ray.masking.concealment import conceal
 
 _OF_GAPS = ("member", "location", "engine", "reason", "bound")
@@ -38,6 +39,8 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
         "segments",
     )
     located = outcome.recorded.located
+    tallies = outcome.recorded.tallies
+    found_in = {column for column, _, _ in tallies if column is not None} if tallies else frozenset[str]()
     counters = ("lines", "rows", "chars", "gaps_total", "seconds")
     return {name: getattr(outcome, name) for name in (*names, *counters)} | {
         "tables": [{"member": member, "part": part, "rows": rows} for (member, part), rows in outcome.tables.items() if rows is not None],
@@ -48,10 +51,12 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
         ],
         "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} | {"reason_code": gap.code} for gap in outcome.gaps],
         "findings": [
-            row | {"location": dict(row["location"]), "places": [dict(place) for place in row["places"]]}
+            row | {"location": _place(row["location"], found_in), "places": [_place(place, found_in) for place in row["places"]]}
             for row in conceal(outcome.recorded.rows, outcome.recorded.covered)
         ],
-        **({"spots": [], "located": None, "unlocated": 0} if located is None else _located(located, outcome.recorded)),
+        **(
+            {"spots": [], "keys": [], "located": None, "unlocated": 0} if located is None else _located(located, outcome.recorded, found_in)
+        ),
         "rollup": [
             {
                 "column": column,
@@ -60,14 +65,20 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
                 "severity": severity,
                 "keys": sorted(tally.keys),
             }
-            for (column, rule, severity), tally in outcome.recorded.tallies.items()
+            for (column, rule, severity), tally in tallies.items()
         ],
     }
 
 
-def _located(located: Located, recorded: Recorded) -> dict[str, Any]:
+def _place(at: Mapping[str, Any], found_in: Collection[str]) -> dict[str, Any]:
+    """Return a location with its key as it is shown."""
+    key = at.get("key")
+    return dict(at) if key is None else {**at, "key": shown(key, found_in)}
+
+
+def _located(located: Located, recorded: Recorded, found_in: Collection[str]) -> dict[str, Any]:
     """Return every place of the findings. Numbers are the positions of the findings in this row."""
-    return {"spots": located.spots, "located": located.packed(recorded.facts), "unlocated": located.lost}
+    return {"spots": located.spots, "keys": located.keys(found_in), "located": located.packed(recorded.facts), "unlocated": located.lost}
 
 
 def _verdict(known: ArtifactVerdict | None) -> dict[str, Any]:

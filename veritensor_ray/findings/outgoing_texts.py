@@ -35,8 +35,8 @@ AS_THEY_ARE = frozenset(
 NAMES = frozenset(
     (
         *("findings.member", "gaps.member", "coverage.verdict_reasons.member", "rollup.column"),
-        *("spots.member", "spots.column", "spots.part", "tables.member", "tables.part"),
-        *(f"findings.{at}.{name}" for at in ("location", "places") for name in ("column", "part")),
+        *("spots.member", "spots.column", "spots.part", "tables.member", "tables.part", "keys.key"),
+        *(f"findings.{at}.{name}" for at in ("location", "places") for name in ("column", "part", "key")),
     )
 )
 # Already redacted, with more context than is left here; the texts of a row are one text cut into three.

@@ -20,6 +20,7 @@ LOCATION = pa.struct(
         ("box", pa.list_(pa.int32())),
         ("view", pa.string()),
         ("decoded_via", pa.string()),
+        ("key", pa.string()),  # the values of the key columns of the row, such as `id=17`
     ]
 )
 
@@ -142,6 +143,7 @@ LOCATIONS = pa.schema(
         ("start", pa.int64()),
         ("end", pa.int64()),
         ("view", pa.string()),
+        ("key", pa.string()),
     ],
     metadata={"veritensor_ray.locations": SCHEMA_VERSION},
 )
@@ -236,8 +238,10 @@ PLACED = pa.schema(
         ("byte_offset", pa.int64()),
         ("start", pa.int64()),
         ("end", pa.int64()),
+        ("key", pa.int32()),
     ]
 )
+COMMITTED_KEY = pa.struct([("key", pa.string())])
 COMMITTED_ROLLUP = pa.struct(
     [("column", pa.string()), ("rule_id", pa.string()), ("count", pa.int64()), ("severity", pa.string()), ("keys", pa.list_(pa.binary()))]
 )
@@ -267,7 +271,8 @@ COMMIT = pa.schema(
         ("findings", pa.list_(COMMITTED_FINDING)),
         ("rollup", pa.list_(COMMITTED_ROLLUP)),
         ("spots", pa.list_(COMMITTED_SPOT)),
-        ("located", pa.binary()),  # every place, by the numbers of its finding and its spot; null unless `locations` is `all`
+        ("keys", pa.list_(COMMITTED_KEY)),
+        ("located", pa.binary()),  # every place, by the numbers of its finding, its spot and its key; null unless `locations` is `all`
         ("unlocated", pa.int64()),  # places beyond the limit, which are only counted
         ("sealed", pa.binary()),  # for one of several parts: all its texts, and what the other parts must not show
     ],

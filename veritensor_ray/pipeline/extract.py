@@ -56,7 +56,8 @@ class Extraction:
         self._throttle = Throttle(context.read_rate, pulse)
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
-        self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse)
+        key = tuple(context.settings.key)
+        self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse, key)
         self._gathered, self._parts, self._batcher = Gatherer(self._limits), BlockPile(self._limits), Batcher(self._limits)
         self._walks: list[Walk] = []
         self._now: tuple[int, ReadingProgress] = 0, ReadingProgress()  # the artifact that is being read

@@ -31,6 +31,7 @@ _RESULTS = (
     "follow_links",
     "as_of",
     "locations",
+    "key",
 )
 
 

@@ -54,7 +54,7 @@ class Tools:
     """What every walk of a shard works with.
 
     `models` are the engines that will read the texts elsewhere; `transcribers` names those of them that read images. `transcribed` says
-    whether the run has any transcriber: an unchanged artifact may need only some of the engines.
+    whether the run has any transcriber: an unchanged artifact may need only some of the engines. `key` names the key columns of tables.
     """
 
     bench: Workbench
@@ -64,6 +64,7 @@ class Tools:
     recorder: Recorder
     limits: Limits
     pulse: Callable[[], None]
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Walk:
             name_says=promised,
             name=about.name,
             view=share.view,
+            key=self._tools.key,
             directory=found.directory,
             budget=self._budget,
         )

@@ -21,7 +21,7 @@ def place(artifact: str, location: Mapping[str, Any] | None, member: str | None 
     name = f"{artifact}!/{shortened(member, max(_MEMBER, _NAME - len(artifact)))}" if member else artifact
     at = location or {}
     if at.get("line") is not None and at.get("page") is None and not at.get("part"):
-        return f"{name}:{at['line']}" + (f" {at['column']}" if at.get("column") else "")
+        return f"{name}:{at['line']}" + "".join(f" {word}" for word in (at.get("column"), _key(at)) if word)
     return " ".join([name, *_words(at, member or artifact)])
 
 
@@ -40,10 +40,15 @@ def _words(at: Mapping[str, Any], name: str) -> list[str]:
         words += [f"line {at['line']}"]
     elif at.get("row") is not None:
         words += [f"row {at['row']}"]
-    words += [at["column"]] if at.get("column") else []
+    words += [word for word in (at.get("column"), _key(at)) if word]
     if at.get("view") == "residue":  # text outside of what programs show
         return [*(words or [f"byte {at.get('start') or 0}"]), "residue"]
     return words or ([f"byte {at['byte_offset']}"] if at.get("byte_offset") else [])
+
+
+def _key(at: Mapping[str, Any]) -> str | None:
+    """Return the values of the row's key columns in brackets."""
+    return f"({at['key']})" if at.get("key") else None
 
 
 def _cell(at: Mapping[str, Any], name: str) -> str | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _STATES = ("new", "reopened", "persisting", "resolved", "unverified")
 _GONE = _STATES[3:]  # stored in separate tables with these names
 _COLUMN = "column"
+_TABLES = 10  # tables whose versions are named
 
 
 def findings(
@@ -115,10 +116,25 @@ def findings(
         from veritensor_ray.cli.reading.finding_table import show
 
         show(audit, chosen, cast("Group", by or "place") if group else None, limit, suppressed)
+        _note_tables(audit.run)
     else:
         _export(audit, settings, chosen, exported, to)
     if format in PLAIN:  # other formats say it themselves
         _note_uncovered(audit.run)
+
+
+def _note_tables(run: Mapping[str, Any]) -> None:
+    """Says which version of each table was read, since the rows of a finding are those of that version."""
+    from veritensor_ray.cli.render import console, safe
+    from veritensor_ray.core.wording import counted
+    from veritensor_ray.corpus.tables.table_kinds import KINDS
+
+    read = [one for one in run.get("tables") or () if one["version"] is not None]
+    for one in read[:_TABLES]:
+        title = KINDS[one["kind"]].title if one["kind"] in KINDS else "table"
+        console().print(safe(f"Rows in {one['table']} are those of version {one['version']} of this {title}."), soft_wrap=True)
+    if len(read) > _TABLES:
+        console().print(f"run.json has the versions of {counted(len(read) - _TABLES, 'more table')}.")
 
 
 def check_format(

@@ -116,6 +116,10 @@ def submit(
             help="first, or all to write a table with every location of every finding, such as every row of a dataset. Default: first.",
         ),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Columns, separated by commas, whose values are shown beside the row of a finding in a table, such as id."),
+    ] = None,
     follow_links: Annotated[bool | None, typer.Option("--follow-links", help="Follow symbolic links.")] = None,
     allow_partial: Annotated[bool | None, typer.Option("--allow-partial", help="Exit with 0 even if something could not be read.")] = None,
     allow_missing_engines: AllowMissing = None,

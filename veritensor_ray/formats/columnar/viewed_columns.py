@@ -30,6 +30,12 @@ class ViewedFile:
         """Return whether a column of the file is part of the table."""
         return self._view is None or name in self._columns
 
+    def called(self, name: str) -> str | None:
+        """Return what the table calls a column of the file, or None if it does not have it."""
+        if self._view is None:
+            return name
+        return self._columns[name].name if name in self._columns else None
+
     def shown(self, batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, Any]:
         """Return a batch that begins at a row of the file without what is not shown, and the rows of the file that are left."""
         rows = np.arange(first, first + batch.num_rows, dtype=np.int64)

@@ -43,6 +43,7 @@ class Source:
     `account` says which bytes of a seekable file its reader has interpreted. A reader that claims some has to claim all that it reads,
     since the rest is then searched for strings and files.
     `view` says what the snapshot of a table shows of a Parquet file that is one of its data files.
+    `key` names the columns whose values are shown beside the row of a finding. A table need not have them.
     """
 
     file: BinaryIO
@@ -59,6 +60,7 @@ class Source:
     directory: Directory | None = None
     counts: Counts = field(default_factory=Counts)
     view: TableView | None = None
+    key: tuple[str, ...] = ()
     account: ByteAccount = field(default_factory=ByteAccount)
     budget: Budget = field(default=None)  # type: ignore[assignment]  # never None after construction
 

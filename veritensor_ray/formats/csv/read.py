@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, compress, islice
 from typing import Any
 
@@ -15,7 +15,8 @@ import pyarrow as pa
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import ReadError, told
 from veritensor_ray.core.segments import Block, Gap
-from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.columnar.keyed_rows import keyed
+from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.common.streams import Undecodable
 from veritensor_ray.formats.common.undecoded import undecoded
 from veritensor_ray.formats.csv.grammar import LINE_END, column_names, delimiter_of, is_header
@@ -28,7 +29,7 @@ _FIELD = bounds.CSV_FIELD
 _STEP = 16  # rows read at once; any of them may be long
 
 
-def read_csv(source: Source) -> Iterator[Block | Gap]:
+def read_csv(source: Source) -> Iterator[Item]:
     """Yield cells in file order. Rows of irregular width are read too; their extra cells are named by number."""
     source.file.read(source.kind.bom)
     encoding = source.kind.encoding or "utf-8"
@@ -50,7 +51,7 @@ def read_csv(source: Source) -> Iterator[Block | Gap]:
             stream.detach()  # otherwise the wrapper would close the file
 
 
-def _cells(reader: Any, source: Source) -> Iterator[Block]:
+def _cells(reader: Any, source: Source) -> Iterator[Item]:
     names: list[str] = []
     count, edges = 0, [0]
     damage: ReadError | csv.Error | None = None
@@ -79,12 +80,19 @@ def _cells(reader: Any, source: Source) -> Iterator[Block]:
         if not (isinstance(damage, csv.Error) and source.file.seekable()):  # otherwise the whole file is read again as text
             widest = max(map(len, rows), default=0)
             names = column_names(names, widest)
-            yield from _blocks(texts, [*map(len, rows)], count, edges, names, source.via)
+            cells = _blocks(texts, [*map(len, rows)], count, edges, names, source.via)
+            yield from keyed(cells, range(count, count + len(rows)), *_keys(source.key, names, rows))
         count += len(rows)
     source.counts.rows += count
     source.counts.lines += edges[-1]
     if damage:
         raise damage
+
+
+def _keys(wanted: Sequence[str], names: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str | None]]]:
+    """Return those of the key columns that the table has, and their values. The first of several columns with one name counts."""
+    at = {name: names.index(name) for name in dict.fromkeys(wanted) if name in names}
+    return [*at], [[row[place] if place < len(row) else None for row in rows] for place in at.values()]
 
 
 def _ends(rows: list[list[str]], line: int, now: int) -> Iterable[int]:

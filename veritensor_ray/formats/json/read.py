@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ijson
@@ -12,6 +13,7 @@ import ijson
 from veritensor_ray.core.errors import LimitExceeded, ReadError, told
 from veritensor_ray.core.media_types import JSON, NOTEBOOK
 from veritensor_ray.core.segments import Block, Gap
+from veritensor_ray.formats.columnar.keyed_rows import bounded, written
 from veritensor_ray.formats.common.column_paths import LONGEST_PATH, shorten
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.streams import decoded
@@ -53,9 +55,10 @@ class _Turn:
 class Collector(Strings):
     """Collects strings into blocks of bounded size. Those of a turn of a conversation that has begun stay together, if they fit."""
 
-    def __init__(self, via: str | None, lines: bool = False) -> None:
+    def __init__(self, via: str | None, lines: bool = False, key: Sequence[str] = ()) -> None:
         super().__init__(numbered=lines)
-        self._via, self._lines = via, lines
+        self._via, self._lines, self._key = via, lines, key
+        self._keys: dict[int | None, str] = {}  # by row
         self._size = 0
         self.turn: _Turn | None = None
 
@@ -84,6 +87,13 @@ class Collector(Strings):
             self.read(value, "", row, depth, RECORD)
         finally:
             self._size += sum(map(len, self.texts[known:]))
+            if self._key and isinstance(value, tuple) and len(self.texts) > known:
+                self._keep_key(dict(value), row)
+
+    def _keep_key(self, fields: Mapping[str, Any], row: int) -> None:
+        names = [name for name in self._key if name in fields]
+        if names:
+            self._keys[row] = written(names, [[_shown(fields[name])] for name in names])[0]
 
     @property
     def full(self) -> bool:
@@ -108,12 +118,21 @@ class Collector(Strings):
             line=[row + 1 for row in self.rows[:count] if row is not None] if self._lines else None,  # of a JSON line
             decoded_via=self._via,
             speaker=self.speakers(0, count),
+            key=[self._keys.get(row) for row in self.rows[:count]] if self._keys else None,
         )
+        self._keys = {}
         left = self.texts[count:], self.paths[count:], self.rows[count:]
         self.clear()
         self.texts, self.paths, self.rows = left
         self._size = sum(map(len, self.texts))
         return block
+
+
+def _shown(value: Any) -> str | None:
+    """Return a value of a record's key column. Objects and lists identify nothing."""
+    if value is None or isinstance(value, tuple | list):
+        return None
+    return bounded(value if isinstance(value, str) else json.dumps(value))
 
 
 class Utf8(io.RawIOBase):
@@ -262,7 +281,7 @@ def _is_conversation(around: list[str], here: str) -> bool:
 def read_jsonl(source: Source) -> Iterator[Block | Gap]:
     """Read one JSON value per line. A line that cannot be parsed is read as plain text and reported."""
     source.file.read(source.kind.bom)
-    collector = Collector(source.via, lines=True)
+    collector = Collector(source.via, lines=True, key=source.key)
     broken: list[int] = []
     row = -1
     damage: list[ReadError] = []

@@ -33,6 +33,8 @@ from veritensor_ray.formats.columnar.column_numbers import (
     reaches,
     texts_in_numbers,
 )
+from veritensor_ray.formats.columnar.key_columns import KeyColumns
+from veritensor_ray.formats.columnar.keyed_rows import keyed
 from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, member_name, offsets_of
 from veritensor_ray.formats.columnar.parquet.parquet_residue import ParquetResidue
 from veritensor_ray.formats.columnar.parquet.structure import Shared
@@ -110,6 +112,8 @@ def read_parquet(source: Source) -> Iterator[Item]:
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
         viewed = ViewedFile(source.view, file.schema_arrow, file.metadata.num_rows)
         columns = [name for name in file.schema_arrow.names if is_read(file.schema_arrow.field(name).type) and viewed.shows(name)]
+        keys = KeyColumns(source.key, source.view.constants if source.view else ())
+        wanted = [*columns, *(one for one in keys.among(file.schema_arrow, viewed.called) if one not in columns)] if columns else []
         row = sum(file.metadata.row_group(g).num_rows for g in range(groups.start))
         unread = ParquetResidue(source.file, source.account, source.budget)
         if source.first_part:
@@ -117,10 +121,10 @@ def read_parquet(source: Source) -> Iterator[Item]:
             yield from viewed.beside()
         for group in groups if columns else ():
             beside = unread.group(group, viewed.shows)
-            for batch in _batches(file, Shared(source.file), group, columns):
+            for batch in _batches(file, Shared(source.file), group, wanted):
                 beside.see(batch)
                 shown, rows = viewed.shown(batch, row)
-                yield from _read_batch(shown, rows, blobs)
+                yield from _read_batch(shown, rows, blobs, keys)
                 row += batch.num_rows
                 source.counts.rows += shown.num_rows
             unread.leave(beside)
@@ -179,7 +183,7 @@ def _read_batches(
     source: Source, batches: Iterator[pa.RecordBatch | pa.Schema], claim: Callable[[BinaryIO, ByteAccount], list[bytes]]
 ) -> Iterator[Item]:
     """Read batches of rows, and the file's metadata if there is any."""
-    blobs, dead = _Values(source), ArrowResidue()
+    blobs, dead, keys = _Values(source), ArrowResidue(), KeyColumns(source.key)
     row = 0
     try:
         for batch in batches:
@@ -189,7 +193,7 @@ def _read_batches(
                 continue
             yield from dead.see(batch)
             yield from _letters(batch)
-            yield from _read_batch(batch, np.arange(row, row + batch.num_rows, dtype=np.int64), blobs)
+            yield from _read_batch(batch, np.arange(row, row + batch.num_rows, dtype=np.int64), blobs, keys)
             row += batch.num_rows
             source.counts.rows += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -297,11 +301,15 @@ def _of_fields(fields: Iterable[pa.Field]) -> Iterator[str]:
         yield from _of_fields(kind.field(i) for i in range(kind.num_fields))
 
 
-def _read_batch(batch: pa.RecordBatch, rows: Any, blobs: _Values) -> Iterator[Item]:
+def _read_batch(batch: pa.RecordBatch, rows: Any, blobs: _Values, keys: KeyColumns) -> Iterator[Item]:
     for first in range(0, batch.num_rows, _PIECE_ROWS):
         piece, here = batch.slice(first, _PIECE_ROWS), Cells(rows[first : first + _PIECE_ROWS])
-        for name, column in zip(piece.schema.names, piece.columns, strict=True):
-            yield from _leaves(column, shorten(name), here, blobs)  # it is repeated for every value of a list
+        yield from keyed(_columns(piece, here, blobs), here.numbers, *keys.of(piece))
+
+
+def _columns(batch: pa.RecordBatch, rows: Cells, blobs: _Values) -> Iterator[Item]:
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        yield from _leaves(column, shorten(name), rows, blobs)  # it is repeated for every value of a list
 
 
 def _pieces(column: pa.Array, path: LeafPath, rows: Cells, each: int) -> Iterator[tuple[pa.Array, LeafPath, Cells]]:
