@@ -55,8 +55,8 @@ FORMATS: tuple[Format, ...] = (
     text(types.JSON, "JSON", ".json", read=".json.read:read_json", rewrite=".json.rewrite:rewrite_json"),
     text(types.JSONL, "JSON lines", ".jsonl .ndjson", read=".json.read:read_jsonl", rewrite=".json.rewrite:rewrite_jsonl"),
     text(types.NOTEBOOK, "Jupyter notebook", ".ipynb", read=".notebook.read:read_notebook", rewrite=".notebook.rewrite:rewrite_notebook"),
-    text(types.MESSAGE, "email", ".eml .mht .mhtml", read=".mail.read:read_mail"),
-    text(types.MAILBOX, "mailbox", ".mbox", read=".mail.read:read_mailbox"),
+    text(types.MESSAGE, "email", ".eml .mht .mhtml", read=".mail.read:read_mail", rewrite=".mail.rewrite:rewrite_mail"),
+    text(types.MAILBOX, "mailbox", ".mbox", read=".mail.read:read_mailbox", rewrite=".mail.rewrite:rewrite_mailbox"),
     text(
         types.PLAIN,
         "plain text, source code, logs, settings",

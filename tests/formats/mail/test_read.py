@@ -219,10 +219,10 @@ def test_deep_nesting_ends_with_a_gap_and_loses_nothing() -> None:
 
 
 def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PARTS", 5)
+    monkeypatch.setattr(module, "PARTS", 5)
     _, gaps = read(multipart(*[PLAIN + b"x"] * 9), KIND)
     assert [gap.bound for gap in gaps] == ["mail_parts"]
-    monkeypatch.setattr(module, "_LARGEST", 200)
+    monkeypatch.setattr(module, "LARGEST", 200)
     (blocks, _), raised = until_error(reader_source(HEADER + b"\r\n" + b"x" * 300, KIND), LimitExceeded)
     assert "A letter" in flat(blocks) and isinstance(raised, LimitExceeded) and raised.bound == "mail_bytes"
 
@@ -288,7 +288,7 @@ def test_a_mailbox_needs_the_memory_of_one_message(monkeypatch: pytest.MonkeyPat
         assert tracemalloc.get_traced_memory()[1] - before < 4 * len(message)
     finally:
         tracemalloc.stop()
-    monkeypatch.setattr(module, "_LARGEST", 1000)
+    monkeypatch.setattr(module, "LARGEST", 1000)
     _, gaps = read(data, BOX)
     assert len(gaps) == 40 and gaps[0].bound == "mail_bytes" and gaps[0].member == "message 1.eml"
 

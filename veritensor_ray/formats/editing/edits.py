@@ -197,6 +197,10 @@ class Orders:
     def _dropped(self) -> None:
         self.account.counts["clean.residue", Action.STRIP.value] += 1
 
+    def signature_broken(self) -> None:
+        """Account for a signature that the changes make invalid."""
+        self.account.counts["clean.signature", "invalid"] += 1
+
     def edits(self, unit: Unit, value: str) -> list[Edit]:
         """Return the changes to the text of a unit: ascending, not overlapping. Their orders are ticked off.
 

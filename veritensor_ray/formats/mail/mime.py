@@ -10,10 +10,10 @@ from email.message import Message
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)(?:\r?\n|\Z)")
 _LINE = re.compile(rb"[^\n]*(?:\n|\Z)")
 _BLANK = re.compile(rb"[ \t]*\r?\n")
-_FOLD = re.compile(r"\r?\n[ \t]+")
-_WORD = re.compile(r"=\?([A-Za-z0-9_.:-]{1,40})(?:\*[A-Za-z0-9-]{1,20})?\?([BbQq])\?([^?\s]*)\?=")
+FOLD = re.compile(r"\r?\n[ \t]+")
 _NO_CODECS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
-_MOST_FIELDS = 10_000
+_WESTERN = "cp1252"
+MOST_FIELDS = 10_000
 UUENCODE = frozenset({"x-uuencode", "uuencode", "x-uue"})
 _UUENCODE = re.compile(rb"[ -`]*")
 _BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
@@ -23,13 +23,18 @@ _BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 class Field:
     """A header field as it stands in the message, with its name in lower case and as it is `written`.
 
-    `line` counts from 1 at the beginning of the message.
+    `line` counts from 1 at the beginning of the message. The field takes the bytes from `begin` to `end`, and what follows its name those
+    from `start` to `stop`.
     """
 
     name: str
     value: str
     line: int
     written: str = ""
+    begin: int = 0
+    start: int = 0
+    stop: int = 0
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class MailPart:
         message = Message()
         for name in ("content-type", "content-disposition"):
             for value in self.all(name)[:1]:
-                message[name] = _FOLD.sub(" ", value[:4000].strip())
+                message[name] = FOLD.sub(" ", value[:4000].strip())
         return message
 
 
@@ -58,7 +63,7 @@ def read_part(data: bytes, begin: int, end: int, line: int) -> MailPart:
     """Parse the part in `data[begin:end]`. Anything between the fields that is not a field becomes a field without a name."""
     fields: list[Field] = []
     at = begin
-    while at < end and len(fields) < _MOST_FIELDS:
+    while at < end and len(fields) < MOST_FIELDS:
         blank = _BLANK.match(data, at, end)
         if blank:
             at = blank.end()
@@ -66,58 +71,41 @@ def read_part(data: bytes, begin: int, end: int, line: int) -> MailPart:
         found = _FIELD.match(data, at, end) or _LINE.match(data, at, end)
         if found is None or (found.re is _LINE and not fields):
             break  # no header at all
-        value, name = (found[2], found[1].decode("latin-1")) if found.re is _FIELD else (found[0], "")
-        fields.append(Field(name.lower(), _raw_text(value).strip(), line, name))
+        value, name = (2, found[1].decode("latin-1")) if found.re is _FIELD else (0, "")
+        text, _ = raw_text(found[value])
+        fields.append(Field(name.lower(), text.strip(), line, name, at, *found.span(value), found.end()))
         line += data.count(b"\n", at, found.end())
         at = found.end()
     return MailPart(fields, at, end)
 
 
-def _raw_text(value: bytes) -> str:
+def raw_text(value: bytes) -> tuple[str, str]:
+    """Return what a field's bytes say, and the encoding in which they say it."""
     try:
-        return value.decode("utf-8")
+        return value.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
-        return value.decode("cp1252", "replace")
-
-
-def header_text(value: str) -> str:
-    """A field's value, unfolded and with its encoded words decoded."""
-    text = _FOLD.sub(" ", value)
-    if "=?" not in text:
-        return text
-    done: list[str] = []
-    at, pending, codec = 0, b"", ""
-    for word in _WORD.finditer(text):
-        between = text[at : word.start()]
-        data, charset = _word_bytes(word[2], word[3]), word[1].lower()
-        if not pending or between.strip() or charset != codec:
-            done.append(decoded(pending, codec)[0])
-            done.append("" if pending and not between.strip() else between)
-            pending = b""
-        pending, codec, at = pending + data, charset, word.end()
-    return "".join([*done, decoded(pending, codec)[0], text[at:]])
-
-
-def _word_bytes(kind: str, text: str) -> bytes:
-    data = text.encode("utf-8", "replace")
-    return from_base64(data) if kind in "Bb" else binascii.a2b_qp(data, header=True)
+        return value.decode(_WESTERN, "replace"), _WESTERN
 
 
 def decoded(data: bytes, charset: str) -> tuple[str, int]:
     """The text, and the number of characters that could not be decoded. Without a usable charset, it is UTF-8 or Western."""
+    text, bad, _ = decoding(data, charset)
+    return text, bad
+
+
+def decoding(data: bytes, charset: str) -> tuple[str, int, str]:
+    """The same, and the codec that decoded it."""
     name = charset.strip().lower()
     if name and name not in ("us-ascii", "ascii", "7bit", "8bit") and name.replace("-", "_") not in _NO_CODECS:
         try:
-            return data.decode(name), 0
+            return data.decode(name), 0, name
         except UnicodeDecodeError:
             text = data.decode(name, "replace")
-            return text, text.count("\ufffd")
+            return text, text.count("\ufffd"), name
         except (LookupError, ValueError):
             pass
-    try:
-        return data.decode("utf-8"), 0
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace"), 0
+    text, codec = raw_text(data)
+    return text, 0, codec
 
 
 def decoded_body(body: bytes, encoding: str) -> tuple[bytes, str | None]:

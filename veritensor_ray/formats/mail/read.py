@@ -2,61 +2,45 @@
 
 from __future__ import annotations
 
+import codecs
 import io
-import mimetypes
 import re
 from collections.abc import Iterator
-from email.message import Message
-from typing import NamedTuple
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded
-from veritensor_ray.core.media_types import CSV, HTML, MESSAGE, PLAIN, XML
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.undecoded import undecoded
 from veritensor_ray.formats.common.utf8 import is_utf8
-from veritensor_ray.formats.mail.mime import MailPart, decoded, decoded_body, header_text, read_part, split_parts
+from veritensor_ray.formats.mail.header_values import header_text
+from veritensor_ray.formats.mail.mime import MailPart, decoded, decoded_body
 from veritensor_ray.formats.mail.recognise import header_begin, is_known_field
-from veritensor_ray.formats.mail.unsaid import beside_encoding, unsaid_fields
+from veritensor_ray.formats.mail.structure import PAGE, PARTS, TEXT, MailEntity, entities, field_column, is_text, member_name, parameter
+from veritensor_ray.formats.mail.unsaid import UNSAID, beside_encoding, unsaid_fields
 from veritensor_ray.formats.residue.read import streams_in
 from veritensor_ray.formats.residue.strings import VIEW
 
-_LARGEST = bounds.MAIL
-_DEPTH = bounds.MAIL_DEPTH
-_PARTS = bounds.MAIL_PARTS
+LARGEST = bounds.MAIL
 _SHOWN = frozenset({"from", "to", "cc", "subject"})  # every mail program shows these
-_STRUCTURAL = frozenset({"content-type", "content-transfer-encoding", "mime-version"})
-_LONG = 200
 _MAILBOX_LINE = re.compile(rb"From \S[^\r\n]{0,300}\d\d:\d\d[^\r\n]{0,60}\r?\n")
 _MAILBOX_BARE = re.compile(rb"From [^\s@]{1,64}@[^\s@]{1,255}[ \t]*\r?\n")  # some programs omit the date
 _ARMOR = "-----BEGIN PGP MESSAGE-----"
 _ENCRYPTED = frozenset({"application/pgp-encrypted", "multipart/encrypted"})
-_AS_TEXT = frozenset({"message/delivery-status", "message/disposition-notification", "message/external-body", "message/partial"})
 _ENVELOPES = 1000
 _ENCODED = re.compile(rb"^content-transfer-encoding[ \t]*:[ \t]*[bq]", re.IGNORECASE | re.MULTILINE)
 _LINE = 1 << 16
 _YENC = b"=ybegin "
 
 
-class _MailPlace(NamedTuple):
-    """A part that is still to be read: its bytes, its path, its depth, and the line in which it begins."""
-
-    begin: int
-    end: int
-    path: str
-    depth: int
-    line: int
-
-
 def read_mail(source: Source) -> Iterator[Item]:
     """Read a message. `part` is the MIME path (1.2), `column` a header field; locations count within the field or the decoded part."""
-    data = source.file.read(_LARGEST + 1)
-    yield from _message(data[:_LARGEST], source)
-    if len(data) > _LARGEST:
-        raise LimitExceeded("mail_bytes", f"the message is larger than {_LARGEST} bytes")
+    data = source.file.read(LARGEST + 1)
+    yield from _message(data[:LARGEST], source)
+    if len(data) > LARGEST:
+        raise LimitExceeded("mail_bytes", f"the message is larger than {LARGEST} bytes")
 
 
 def _message(data: bytes, source: Source) -> Iterator[Item]:
@@ -65,79 +49,55 @@ def _message(data: bytes, source: Source) -> Iterator[Item]:
         yield Block([decoded(data[:begin], "utf-8-sig")[0].strip()], column="envelope", line=1, view="metadata")
     unsaid: dict[str, None] = {}
     searched = _Searched(data, source.budget)
-    ahead, count = [_MailPlace(begin, len(data), "", 0, 1 + data.count(b"\n", 0, begin))], 0
-    while ahead:
-        place = ahead.pop()
-        count += 1
-        if count > _PARTS:
-            yield Gap(f"only the first {_PARTS} parts were read", bound="mail_parts")
+    for number, entity in enumerate(entities(data, begin)):
+        if number >= PARTS:
+            yield Gap(f"only the first {PARTS} parts were read", bound="mail_parts")
             return
-        part = read_part(data, place.begin, place.end, place.line)
-        if not part.fields and not place.path and _ENCODED.search(data):
+        part, kind, path = entity.part, entity.kind, entity.path
+        if not part.fields and not path and _ENCODED.search(data):
             yield Gap("the message does not begin with a header: its parts and encodings are read as plain text")
-        yield from _header(part, place.path)
-        unsaid.update(dict.fromkeys(unsaid_fields(part.fields, _STRUCTURAL, _LONG)))
-        about = part.about
-        kind = _kind(about)
-        boundary = _parameter(about, "boundary")
-        if kind in _ENCRYPTED or (kind.endswith("pkcs7-mime") and "enveloped" in _parameter(about, "smime-type", "enveloped")):
-            yield Gap("the part is encrypted", location=_location(place.path), code=ReasonCode.ENCRYPTED)
-        if kind.startswith("multipart/") and boundary:
-            if place.depth >= _DEPTH:
-                yield Gap("parts are nested too deeply; the rest is read as text", location=_location(place.path), bound="mail_depth")
-            else:
-                places, closed = split_parts(data, part.begin, part.end, boundary, _PARTS)
-                yield from _around(data, places, place.path)
-                if not closed and len(places) > 1:
-                    yield Gap("the boundary that ends the parts is missing: the message may be cut off", location=_location(place.path))
-                if len(places) > 1:
-                    ahead += reversed(_inner(data, places, place))
-                    continue
-        unsaid.update(dict.fromkeys(beside_encoding(data[part.begin : part.end], _encoding(part))))
-        yield from _leaf(data, part, kind, about, place, source, searched)
+        yield from _header(part, path)
+        unsaid.update(dict.fromkeys(one.text for one in unsaid_fields(part.fields)))
+        if kind in _ENCRYPTED or (kind.endswith("pkcs7-mime") and "enveloped" in parameter(entity.about, "smime-type", "enveloped")):
+            yield Gap("the part is encrypted", location=_location(path), code=ReasonCode.ENCRYPTED)
+        if entity.deep:
+            yield Gap("parts are nested too deeply; the rest is read as text", location=_location(path), bound="mail_depth")
+        if entity.places:
+            yield from _around(data, entity)
+        if entity.is_split:
+            if not entity.closed:
+                yield Gap("the boundary that ends the parts is missing: the message may be cut off", location=_location(path))
+            continue
+        unsaid.update(dict.fromkeys(beside_encoding(data[part.begin : part.end], entity.encoding)))
+        yield from _leaf(data, entity, source, searched)
     yield from searched.rest()
     if unsaid:
-        yield Block(["\n".join(unsaid)], column="names and parameters", view=VIEW)
+        yield Block(["\n".join(unsaid)], column=UNSAID, view=VIEW)
 
 
-def _inner(data: bytes, places: list[tuple[int, int]], place: _MailPlace) -> list[_MailPlace]:
-    """The locations of the parts of a multipart; line numbers continue from one to the next."""
-    found: list[_MailPlace] = []
-    line, at = place.line, place.begin
-    for number, (begin, end) in enumerate(places[1:-1], 1):
-        line += data.count(b"\n", at, begin)
-        at = begin
-        found.append(_MailPlace(begin, end, f"{place.path}.{number}" if place.path else str(number), place.depth + 1, line))
-    return found
-
-
-def _around(data: bytes, places: list[tuple[int, int]], path: str) -> Iterator[Item]:
+def _around(data: bytes, entity: MailEntity) -> Iterator[Item]:
     """Yield the text before the first and after the last boundary, which mail programs do not show."""
-    if len(places) < 2:
-        yield Gap("the boundary between the parts is missing; they are read as one text", location=_location(path))
+    if not entity.is_split:
+        yield Gap("the boundary between the parts is missing; they are read as one text", location=_location(entity.path))
         return
-    for (begin, end), column in ((places[0], "preamble"), (places[-1], "epilogue")):
+    for (begin, end), column in ((entity.places[0], "preamble"), (entity.places[-1], "epilogue")):
         text = decoded(data[begin:end], "")[0]
         if text.strip():
-            yield Block([text], part=path or None, column=column, line=1, view="hidden")
+            yield Block([text], part=entity.path or None, column=column, line=1, view="hidden")
 
 
 def _header(part: MailPart, path: str) -> Iterator[Block]:
     groups: dict[tuple[str, str | None], list[tuple[str, str, int]]] = {}
     for field in part.fields:
-        if not field.value or (field.name in _STRUCTURAL and len(field.value) < _LONG):
+        if not is_text(field):
             continue
         text = header_text(field.value)
         view = "visible" if field.name in _SHOWN and not path else "metadata"
         via = "encoded-word" if "=?" in field.value and text != field.value else None
-        groups.setdefault((view, via), []).append((text, field.name or "header", field.line))
+        groups.setdefault((view, via), []).append((text, field_column(field), field.line))
     for (view, via), rows in groups.items():
         texts, columns, lines = zip(*rows, strict=True)
         yield Block(list(texts), column=list(columns), line=list(lines), part=path or None, view=view, decoded_via=via)
-
-
-def _encoding(part: MailPart) -> str:
-    return "".join(part.all("content-transfer-encoding")[:1]).partition(";")[0].strip().lower()
 
 
 class _Searched:
@@ -166,80 +126,50 @@ class _Searched:
         yield from self.text(bytes(rest), "message")
 
 
-def _leaf(data: bytes, part: MailPart, kind: str, about: Message, place: _MailPlace, source: Source, searched: _Searched) -> Iterator[Item]:
+def _leaf(data: bytes, entity: MailEntity, source: Source, searched: _Searched) -> Iterator[Item]:
+    part, path = entity.part, entity.path
     for name in ("content-type", "content-transfer-encoding"):
         if len(set(part.all(name))) > 1:
-            yield Gap(f"the part has two different {name} fields; the first one was used", location=_location(place.path))
-    body, via = decoded_body(data[part.begin : part.end], _encoding(part))
-    name = _file_name(about)
-    if not body.strip() and not name:
+            yield Gap(f"the part has two different {name} fields; the first one was used", location=_location(path))
+    body, via = decoded_body(data[part.begin : part.end], entity.encoding)
+    if not body.strip() and not entity.name:
         return
-    charset = _parameter(about, "charset")
-    is_text = kind.startswith(("text/", "multipart/")) or kind in _AS_TEXT
-    if kind == HTML and not name:
-        text = decoded(body, charset)[0]
-        yield Member(_member_name(place.path, ".html"), io.BytesIO(b"\xef\xbb\xbf" + text.encode("utf-8", "replace")))
-        yield from searched.text(body, _member_name(place.path, "")) if via else ()
-    elif is_text and not name and kind not in (CSV, "text/calendar", "text/rtf", XML):
-        yield from _body_blocks(body, via, charset, place, source.byte_base if source.via is None and via is None else None, part.begin)
-        yield from searched.text(body, _member_name(place.path, "")) if via else ()
+    form = entity.form
+    if form == PAGE:
+        yield Member(entity.member, io.BytesIO(page(decoded(body, entity.charset)[0])))
+        yield from searched.text(body, member_name(path, "")) if via else ()
+    elif form == TEXT:
+        base = source.byte_base if source.via is None and via is None else None
+        yield from _body_blocks(body, via, entity, base)
+        yield from searched.text(body, member_name(path, "")) if via else ()
     else:
         searched.file(part.begin, part.end)
-        yield Member(name or _member_name(place.path, _extension(kind)), io.BytesIO(body))
+        yield Member(entity.member, io.BytesIO(body))
 
 
-def _body_blocks(body: bytes, via: str | None, charset: str, place: _MailPlace, base: int | None, begin: int) -> Iterator[Item]:
-    text, bad = decoded(body, charset)
+def page(text: str) -> bytes:
+    """Return a page as the file that it is given as."""
+    return codecs.BOM_UTF8 + text.encode("utf-8", "replace")
+
+
+def _body_blocks(body: bytes, via: str | None, entity: MailEntity, base: int | None) -> Iterator[Item]:
+    text, bad = decoded(body, entity.charset)
     exact = base is not None and not bad and len(text) == len(body)
     yield Block(
         [text],
-        part=place.path or None,
+        part=entity.path or None,
         column="body",
         line=1,
-        byte_offset=(base or 0) + begin if exact else None,
+        byte_offset=(base or 0) + entity.part.begin if exact else None,
         decoded_via=via,
     )
-    yield from undecoded(bad, charset[:40], _location(place.path))
+    yield from undecoded(bad, entity.charset[:40], _location(entity.path))
     if _ARMOR in text:
-        yield Gap("the text contains an encrypted message", location=_location(place.path), code=ReasonCode.ENCRYPTED)
+        yield Gap("the text contains an encrypted message", location=_location(entity.path), code=ReasonCode.ENCRYPTED)
 
 
 def _location(path: str) -> str | None:
     return f"part {path}" if path else None
-
-
-def _member_name(path: str, extension: str) -> str:
-    return f"part {path}{extension}" if path else f"body{extension}"
-
-
-def _kind(about: Message) -> str:
-    try:
-        return about.get_content_type()
-    except (ValueError, TypeError, IndexError, AttributeError):
-        return PLAIN
-
-
-def _parameter(about: Message, name: str, missing: str = "") -> str:
-    try:
-        found = about.get_param(name, missing)
-    except (ValueError, TypeError, IndexError, LookupError):
-        return missing
-    if isinstance(found, tuple):
-        found = decoded(found[2].encode("latin-1", "replace"), found[0] or "")[0]
-    return str(found)
-
-
-def _file_name(about: Message) -> str:
-    """The file name from the content disposition, or else from the content type."""
-    try:
-        found = about.get_filename("")
-    except (ValueError, TypeError, IndexError, LookupError):
-        found = ""
-    return header_text(str(found)).strip()
-
-
-def _extension(kind: str) -> str:
-    return ".eml" if kind == MESSAGE else mimetypes.guess_extension(kind, strict=False) or ""
 
 
 def read_mailbox(source: Source) -> Iterator[Item]:
@@ -248,7 +178,7 @@ def read_mailbox(source: Source) -> Iterator[Item]:
     The envelope lines before them, which name the senders, are read here. Only one message is in memory at a time.
     """
     envelopes: list[tuple[str, str, int]] = []
-    for number, (envelope, line, message, cut) in enumerate(_messages(source), 1):
+    for number, (envelope, line, message, cut) in enumerate(messages(source), 1):
         if envelope.strip():
             envelopes.append((decoded(envelope, "")[0].rstrip("\r\n"), f"message {number}", line))
         if len(envelopes) >= _ENVELOPES:
@@ -256,7 +186,7 @@ def read_mailbox(source: Source) -> Iterator[Item]:
             envelopes = []
         yield Member(f"message {number}.eml", io.BytesIO(message))
         if cut:
-            yield Gap(f"the message is longer than {_LARGEST} bytes", member=f"message {number}.eml", bound="mail_bytes")
+            yield Gap(f"the message is longer than {LARGEST} bytes", member=f"message {number}.eml", bound="mail_bytes")
     if envelopes:
         yield _envelopes(envelopes)
 
@@ -266,7 +196,7 @@ def _envelopes(found: list[tuple[str, str, int]]) -> Block:
     return Block(list(texts), column=list(columns), line=list(lines), view="metadata")
 
 
-def _messages(source: Source) -> Iterator[tuple[bytes, int, bytes, bool]]:
+def messages(source: Source) -> Iterator[tuple[bytes, int, bytes, bool]]:
     """Yield the envelope line, its number, the message, and whether it was cut. A new message begins after an empty line.
 
     Lines without a date count only if the first line has none either, and only before a known mail field.
@@ -284,7 +214,7 @@ def _messages(source: Source) -> Iterator[tuple[bytes, int, bytes, bool]]:
             if message or envelope:
                 yield envelope, began, bytes(message), cut
             envelope, began, message, cut = piece, line, bytearray(), False
-        elif len(message) + len(piece) > _LARGEST:
+        elif len(message) + len(piece) > LARGEST:
             cut = True
         else:
             message += piece
