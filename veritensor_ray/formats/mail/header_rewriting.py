@@ -1,6 +1,6 @@
 """Writes changes to the text of a header field: in encoded words, in folded lines, and as parameters and addresses need them.
 
-It knows no orders.
+It does not depend on orders.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _IN_WORDS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 _TOKEN = re.compile(r"[!#$&+\-.^_`|~0-9A-Za-z]+")
 _MASK = re.compile(r"\[([A-Z0-9_]+)\]")
 _EMPTY_LINES = re.compile(r"\r?\n[ \t]+(?=\r?\n|\Z)")
+_UNSTRUCTURED = frozenset({"subject", "comments"})
 _WITH_PARAMETERS = frozenset({"content-type", "content-disposition"})
 _RECIPIENTS = ("to", "cc", "bcc", "delivered-to", "received")
 _ADDRESSES = frozenset(
@@ -41,14 +42,22 @@ def changed_field(data: bytes, field: Field, edits: Sequence[Edit], newline: byt
     value = field.value
     before = whole.index(value)
     if codec != "utf-8" and "\ufffd" in value:
-        raise CannotRewriteError(f"the field {field.name[:40]} holds bytes that are no characters")
+        raise CannotRewriteError(f"the field {field.name[:40]} holds bytes that are not characters")
     text = header_text(value)
     some = list(_fitted(field.name, text, edits))
+    said = applied(text, some)
     new = _EMPTY_LINES.sub("", _changed(value, some, newline.decode()))
-    if header_text(new).split() != applied(text, some).split() or "\n" in FOLD.sub("", new) or "\r" in FOLD.sub("", new):
+    if not _says(new, said) and field.name in _UNSTRUCTURED:  # white space between encoded words, for example, would not be seen
+        new = _words(said, HeaderPiece(said, 0, 0, "utf-8", "Q"), newline.decode())
+    if not _says(new, said):
         raise CannotRewriteError(f"the field {field.name[:40]} cannot be written with its changes")
     start = field.start + _size(whole[:before], codec)
     return start, start + _size(value, codec), new.encode("utf-8" if value.isascii() else codec, "replace")
+
+
+def _says(value: str, text: str) -> bool:
+    """Return whether a value is one field, with this text."""
+    return header_text(value).split() == text.split() and not {"\r", "\n"} & {*FOLD.sub("", value)}
 
 
 def _size(text: str, codec: str) -> int:
@@ -164,7 +173,7 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def in_coded(pieces: Sequence[CodedPiece], new: str) -> list[Edit]:
+def in_coded(text: str, pieces: Sequence[CodedPiece], new: str) -> list[Edit]:
     """Return the changes to a field's text that give a parameter in pieces (RFC 2231) a new value: all of it goes into the first piece."""
     first = pieces[0]
     if first.percent:
@@ -175,7 +184,7 @@ def in_coded(pieces: Sequence[CodedPiece], new: str) -> list[Edit]:
     else:
         value = _quoted(new)
     begin = first.value - first.quoted
-    return [Edit(begin, first.end, value), *(Edit(piece.start, piece.end, "") for piece in pieces[1:])]
+    return [Edit(begin, first.end, value), *(Edit(len(text[: piece.start].rstrip("; \t")), piece.end, "") for piece in pieces[1:])]
 
 
 def together(edits: Iterable[Edit], coded: Sequence[Edit]) -> list[Edit]:

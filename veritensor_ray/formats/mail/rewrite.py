@@ -94,7 +94,7 @@ def _envelope(line: bytes, number: int, orders: Orders) -> bytes:
     return (new + text[len(bare) :]).encode(codec, "replace")
 
 
-class _Change(NamedTuple):
+class _NewBytes(NamedTuple):
     """Replace the bytes from `start` to `end` of a message."""
 
     start: int
@@ -109,7 +109,7 @@ class _Message:
         self._data, self._source, self._orders = data, source, orders
         self._begin = header_begin(data)
         self._newline = b"\r\n" if b"\r\n" in data[: 1 << 16] or b"\n" not in data else b"\n"
-        self._changes: list[_Change] = []
+        self._changes: list[_NewBytes] = []
         self._gone: set[int] = set()  # where fields begin that are left out
 
     def rewritten(self) -> bytes:
@@ -181,7 +181,7 @@ class _Message:
         bare = text.lstrip("\ufeff").strip()
         if edits := self._edits(Unit(column="envelope"), bare):
             new = applied(bare, edits) or _NOBODY
-            self._changes.append(_Change(0, len(raw), text.replace(bare, new, 1).encode(codec, "replace")))
+            self._changes.append(_NewBytes(0, len(raw), text.replace(bare, new, 1).encode(codec, "replace")))
 
     def _around(self, entity: MailEntity) -> None:
         """Leave out the texts before and after the parts, which no program shows."""
@@ -199,7 +199,7 @@ class _Message:
                 if self._names[unit] <= 1 or (order.mark.straight and is_there(order.mark, text)):
                     self._orders.tick(order)
             blank = _NEWLINES_AT_END.search(raw)
-            self._changes.append(_Change(begin, end, blank[0] if blank and column == "epilogue" else b""))
+            self._changes.append(_NewBytes(begin, end, blank[0] if blank and column == "epilogue" else b""))
 
     # Header fields
 
@@ -221,7 +221,7 @@ class _Message:
                     edits += [Edit(0, len(text), "")] if emptied else self._edits(unit, text)
                 if edits or coded:
                     changed = changed_field(self._data, field, together(together(edits, ()), coded), self._newline)
-                    self._changes.append(_Change(*changed))
+                    self._changes.append(_NewBytes(*changed))
 
     def _strips(self, field: Field) -> bool:
         return Strippable.METADATA in self._orders.strip and not (
@@ -230,7 +230,7 @@ class _Message:
 
     def _leave_out(self, entity: MailEntity, field: Field) -> None:
         self._gone.add(field.begin)
-        self._changes.append(_Change(field.begin, field.end, b""))
+        self._changes.append(_NewBytes(field.begin, field.end, b""))
         self._orders.stripped(Strippable.METADATA)
         unit = Unit(entity.path or None, column=field_column(field))
         text = header_text(field.value)
@@ -268,7 +268,7 @@ class _Message:
             for one in fields if edits else ():
                 plain, coded = found.setdefault(one.field.begin, ([], []))
                 if one.pieces:
-                    coded += in_coded(one.pieces, applied(said, edits))
+                    coded += in_coded(header_text(one.field.value), one.pieces, applied(said, edits))
                 else:
                     plain += [Edit(edit.start + one.start, edit.end + one.start, edit.text) for edit in edits]
         return found
@@ -294,7 +294,7 @@ class _Message:
                 raise CannotRewriteError(f"{name_safe(name)}: the message has more than one file of that name")
             new = self._page(entity, body, inner) if form == PAGE else self._file(name, body, inner)
         if new is not None and new != body:
-            self._changes.append(_Change(begin, end, written_again(raw, new, entity.encoding, self._newline)))
+            self._changes.append(_NewBytes(begin, end, written_again(raw, new, entity.encoding, self._newline)))
 
     def _file(self, name: str, body: bytes, inner: Orders) -> bytes | None:
         content = member(name, io.BytesIO(body), self._source, inner)
@@ -340,7 +340,7 @@ class _Message:
 
     # What depends on the changes
 
-    def _sizes(self, entity: MailEntity, inside: Sequence[_Change]) -> None:
+    def _sizes(self, entity: MailEntity, inside: Sequence[_NewBytes]) -> None:
         """Keep the fields right that count a body or say its digest, if they were right before."""
         begin, end = entity.part.begin, entity.part.end
         own = [one for one in inside if begin <= one.start and one.end <= end]
@@ -348,7 +348,7 @@ class _Message:
         if not own or not fields.keys() & {"content-length", "lines", "content-md5"}:
             return
         old = self._data[begin:end]
-        new = _with(old, [_Change(one.start - begin, one.end - begin, one.data) for one in own])
+        new = _with(old, [_NewBytes(one.start - begin, one.end - begin, one.data) for one in own])
         for name, before, after in (
             ("content-length", len(old), len(new)),
             ("lines", old.count(b"\n"), new.count(b"\n")),
@@ -362,7 +362,7 @@ class _Message:
     def _replace(self, field: Field, value: bytes) -> None:
         old = self._data[field.start : field.stop]
         begin = field.start + len(old) - len(old.lstrip())
-        change = _Change(begin, field.start + len(old.rstrip()), value)
+        change = _NewBytes(begin, field.start + len(old.rstrip()), value)
         self._changes = [one for one in self._changes if one.end <= change.start or one.start >= change.end] + [change]
 
     def _over_bytes(self) -> None:
@@ -394,7 +394,7 @@ class _Message:
         )
 
 
-def _with(data: bytes, changes: Sequence[_Change]) -> bytes:
+def _with(data: bytes, changes: Sequence[_NewBytes]) -> bytes:
     pieces, at = list[bytes](), 0
     for change in sorted(changes):
         pieces += [data[at : change.start], change.data]

@@ -23,7 +23,7 @@ def _problems(data: bytes, parts: Sequence[MailEntity]) -> Iterator[str]:
         where = f"its part {entity.path}" if entity.path else "the message"
         if entity.deep:
             yield f"{where} has parts that are nested too deeply (mail_depth)"
-        if entity.kind.startswith("multipart/") and not entity.is_split:
+        if entity.kind.startswith("multipart/") and len(entity.places) < 3:
             yield f"{where} consists of parts, but the boundary between them is missing"
         if not entity.closed:
             yield f"{where} has no boundary that ends its parts"
@@ -39,7 +39,7 @@ def _of_header(data: bytes, entity: MailEntity) -> Iterator[str]:
     if len(fields) >= MOST_FIELDS:
         yield f"has {MOST_FIELDS:,} header fields or more"
     if any(not field.written for field in fields):
-        yield "has a line in its header that is no field"
+        yield "has a line in its header that is not a field"
     if any(data[field.begin + len(field.written) : field.start] != b":" for field in fields if field.written):
         yield "has a white space between the name of a field and its colon"
     if data[fields[-1].end if fields else entity.begin : entity.part.begin].strip(b"\r\n"):

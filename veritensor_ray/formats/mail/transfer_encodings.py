@@ -1,6 +1,6 @@
 """Writes the changed body of a part in the transfer encoding that it had; lines in which nothing changes stay as they are.
 
-It knows neither parts nor orders.
+It depends on neither parts nor orders.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _encoded(content: bytes, lines: bytes, newline: bytes) -> bytes:
 
 def _quoted(line: bytes) -> bytes:
     """Return a line in quoted-printable, however long."""
-    return binascii.b2a_qp(line, quotetabs=False, istext=False, header=False).replace(b"=\n", b"")
+    return binascii.b2a_qp(line, quotetabs=False, istext=False, header=False).replace(b"=\r\n", b"").replace(b"=\n", b"")
 
 
 def _soft_lines(code: bytes, newline: bytes) -> bytes:

@@ -136,3 +136,10 @@ def test_names_that_the_stack_does_not_have() -> None:
     events += list(walk.events())
     assert [event.resolved for event in events if isinstance(event, Name)] == [False]
     assert walk.faults == 2
+
+
+@pytest.mark.parametrize(("line", "faults"), [(b"'a'", 0), (b'"a"\r', 0), (b"ubject: a", 1), (b"'a", 1), (b"'", 1)])
+def test_a_string_literal_without_quotation_marks_is_a_fault(line: bytes, faults: int) -> None:
+    walk = PickleWalk(ForwardView(io.BytesIO(b"S" + line + b"\n.")))
+    list(walk.events())
+    assert walk.faults == faults

@@ -318,6 +318,8 @@ class PickleWalk:
         """Read a string of protocol 0; with `literal`, a Python 2 string literal."""
         offset = self._window.position
         line = self._line(_LINE if self._texts else HEAD)
+        if literal and not _is_quoted(line):
+            self._stack.faults += 1
         text = _unquoted(line) if literal else line.decode("raw-unicode-escape", "replace")
         if self._texts:
             self._events.append(PickleText(text, None if b"\\" in line else offset + literal))
@@ -531,12 +533,15 @@ class PickleWalk:
         raise Broken("a byte is not an opcode")
 
 
+def _is_quoted(line: bytes) -> bool:
+    line = line.strip(b"\r ")
+    return len(line) > 1 and line[:1] == line[-1:] and line[:1] in (b"'", b'"')
+
+
 def _unquoted(line: bytes) -> str:
     """Return the text of a Python 2 string literal. Python's codec warns about an invalid escape, or refuses the whole line."""
     line = line.strip(b"\r ")
-    if len(line) > 1 and line[:1] == line[-1:] and line[:1] in (b"'", b'"'):
-        line = line[1:-1]
-    text = line.decode("latin-1")
+    text = (line[1:-1] if _is_quoted(line) else line).decode("latin-1")
     return _ESCAPE.sub(_character, text) if "\\" in text else text
 
 
