@@ -202,8 +202,8 @@ CONFIG_DEPTH = _fixed("config_depth", 1_000, "levels", "levels of a configuratio
 TEMPLATE = _fixed("template_chars", 1_000_000, "characters", "one template of a model; a longer one becomes a finding")
 TEMPLATE_NODES = _fixed("template_nodes", 200_000, "nodes", "nodes of a template; a larger one becomes a finding")
 DEPENDENCIES = _fixed("manifest_dependencies", 500_000, "dependencies", "dependencies in one manifest")
-CONDA = _fixed("conda_chars", 4 << 20, "characters", "a conda environment file")
-CONDA_ITEMS = _fixed("conda_items", 100_000, "entries", "entries of a conda environment, with those that YAML aliases repeat")
+CONDA = _fixed("conda_chars", 4 << 20, "characters", "YAML with packages of conda, images or actions")
+CONDA_ITEMS = _fixed("conda_items", 100_000, "entries", "entries of such YAML, with those that aliases repeat")
 SNIFFED_ENTRIES = _fixed("sniffed_entries", 100_000, "entries", "entries of a zip that are examined to recognize its file type")
 OCR_WALKED = _fixed("ocr.walked", 200, "frames", "frames of an animation that are compared; a gap names this limit `ocr.frames`")
 # Limits on results. They leave no gap, since all of the corpus is still read.

@@ -7,6 +7,8 @@ import random
 import pytest
 
 from tests.clock import AtMost
+from tests.engines.dependencies.test_conda_files import CONDA_LOCK, PIXI_6, RECIPE, RECIPE_YAML
+from tests.engines.dependencies.test_containers import COMPOSE, DOCKERFILE, GITHUB, KUBERNETES
 from veritensor_ray.core import bounds
 from veritensor_ray.engines.dependencies.advisory_model import Dependency, Index, Item, Unparsable, Unread
 from veritensor_ray.engines.dependencies.manifests import locks, named
@@ -212,6 +214,38 @@ POM = """<?xml version="1.0" encoding="ISO-8859-1"?><project xmlns="http://maven
 <configuration><extension>war</extension></configuration></plugin></plugins></build>
 </project>"""
 
+BUN_LOCK = """{
+  "lockfileVersion": 1,
+  "workspaces": {
+    "": {
+      "name": "own",
+      "dependencies": {
+        "lodash": "^4.17.0",
+      },
+    },
+  },
+  "trustedDependencies": [
+    "esbuild",
+  ],
+  "packages": {
+    "@babel/core": ["@babel/core@7.0.0", "", { "dependencies": { "lodash": "^4" } }, "sha512-abc=="],
+
+    "lodash": ["lodash@4.17.15", "", {}, "sha512-abc=="],
+
+    "alias": ["minimist@1.2.0", "https://registry.example.test/", { "bin": "x" }, "sha512-abc=="],
+
+    "chokidar/lodash": ["lodash@3.0.0-rc.1", "", {}, "sha512-abc=="],
+
+    "lib": ["lib@git+https://git.example.test/lib.git#1", {}, "lib-1"],
+
+    "short": ["short@github:owner/short#abc", {}, "owner-short-abc"],
+
+    "app": ["app@workspace:packages/app"],
+
+    "odd": [5],
+  }
+}
+"""
 CASES: list[tuple[str, str, str, list[str], list[int | None]]] = [
     # name, content, ecosystem, dependencies in order, lines that are not understood
     ("yarn.lock", YARN_1, "npm", ["@babel/core==7.0.0", "lodash==4.17.15", "minimist==1.2.0", "lib==1.0.0 @", "short==2.0.0 @"], [21]),
@@ -221,6 +255,13 @@ CASES: list[tuple[str, str, str, list[str], list[int | None]]] = [
         PNPM,
         "npm",
         ["@babel/core==7.0.0", "lodash==4.17.15", "minimist==1.2.0", "@types/node==18.0.0", "lib @"],
+        [29],
+    ),
+    (
+        "bun.lock",
+        BUN_LOCK,
+        "npm",
+        ["@babel/core==7.0.0", "lodash==4.17.15", "minimist==1.2.0", "lodash==3.0.0-rc.1", "lib @", "short @"],
         [29],
     ),
     ("Cargo.lock", CARGO, "crates.io", ["smallvec==0.6.9", "lib==0.2.0 @"], [21]),
@@ -255,6 +296,16 @@ CASES: list[tuple[str, str, str, list[str], list[int | None]]] = [
         ],
         [11],
     ),
+]
+OTHERS = [
+    ("meta.yaml", RECIPE),
+    ("recipe.yaml", RECIPE_YAML),
+    ("conda-lock.yml", CONDA_LOCK),
+    ("pixi.lock", PIXI_6),
+    ("Dockerfile", DOCKERFILE),
+    ("compose.yaml", COMPOSE),
+    ("pod.yaml", KUBERNETES),
+    ("action.yml", GITHUB),
 ]
 IDS = [f"{case[0]}-{number}" for number, case in enumerate(CASES)]
 
@@ -297,6 +348,8 @@ def test_of_a_pom_with_too_many_dependencies_the_first_are_read(monkeypatch: pyt
     ("name", "text"),
     [
         ("yarn.lock", "nothing like it\n"),
+        ("bun.lock", "{}"),
+        ("bun.lockb", "#!/usr/bin/env bun\nbun-lockfile-format-v0\n\0\0"),
         ("pnpm-lock.yaml", "packages:\n"),
         ("Cargo.lock", "package = 3"),
         ("composer.lock", "[]"),
@@ -322,7 +375,7 @@ def _survives(name: str, text: str) -> None:
         assert not isinstance(one, Dependency) or 0 <= one.start <= one.end <= len(text)
 
 
-@pytest.mark.parametrize(("name", "content"), [case[:2] for case in CASES], ids=IDS)
+@pytest.mark.parametrize(("name", "content"), [*(case[:2] for case in CASES), *OTHERS], ids=[*IDS, *(name for name, _ in OTHERS)])
 def test_truncated_and_flipped(name: str, content: str) -> None:
     random.seed(name)
     for cut in range(0, len(content), 13):
@@ -342,6 +395,20 @@ def test_truncated_and_flipped(name: str, content: str) -> None:
         ("pnpm-lock.yaml", "lockfileVersion: 9\npackages:\n" + "  odd:\n" * 10_000),
         ("pnpm-lock.yaml", "lockfileVersion: 9\npackages:\n  " + "a: " * 200_000),
         ("pnpm-lock.yaml", "lockfileVersion: 9\npackages:\n  '" + "@a/" * 20_000 + "':\n"),
+        ("bun.lock", '"lockfileVersion"\n  "packages": {\n' + '    "a": [\n' * 10_000),
+        ("bun.lock", '"lockfileVersion"\n  "packages": {\n    "a": ["' + "@a/" * 200_000 + '"'),
+        ("meta.yaml", "requirements:\n" + "{% set a = " * 20_000),
+        ("meta.yaml", "requirements:\n  run: [{{ " + "a " * 100_000),
+        ("meta.yaml", "requirements:\n  run: [" + "{{ a | b }}, " * 20_000 + "]"),
+        ("meta.yaml", "context:\n" + "  a: b\n" * 50_000 + "requirements:\n"),
+        ("conda-lock.yml", "package:\n" + "- a:" + " " * 500_000),
+        ("pixi.lock", "packages:\n" + "- a: b\n" * 20_000),
+        ("pixi.lock", "packages:\n- conda: " + "a-" * 200_000),
+        ("Dockerfile", "FROM " + "a/" * 200_000),
+        ("Dockerfile", "ARG a=$a$a$a$a\n" * 5_000 + "FROM $a\n" * 5_000),
+        ("Dockerfile", "COPY " + "--from " * 100_000),
+        ("pod.yaml", "apiVersion: image\nkind: x\na: [" + "{image: a}, " * 20_000 + "]"),
+        ("action.yml", "uses: " * 50_000),
         ("go.mod", "require (\n" + "a/b v1\n" * 10_000),
         ("go.mod", '"' * 300_000),
         ("go.sum", "a b c\n" * 10_000),

@@ -98,6 +98,14 @@ def test_spelling_and_order_agree(pair: list[str]) -> None:
         ("CVSS:3.1/AV:P/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N", 0.0),
         ("CVSS:3.1/AV:A/AC:H/PR:N/UI:R/S:C/C:H/I:H/A:H/E:P/RL:O", 7.9),
         ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", 9.3),
+        ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:H/SI:H/SA:H", 10.0),
+        ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:A/VC:N/VI:N/VA:N/SC:L/SI:L/SA:N", 5.1),
+        ("CVSS:4.0/AV:N/AC:H/AT:P/PR:L/UI:P/VC:L/VI:L/VA:N/SC:N/SI:N/SA:N", 2.1),
+        ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:N/VI:N/VA:N/SC:N/SI:N/SA:N", 0.0),
+        ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N/E:U", 8.1),
+        # By hand: its group of vectors, 102201, has 5.3. Of the groups one step below, only that of AV, PR and UI (202201, with 2.4) is farther away
+        # than nothing: AV:L and PR:L are 2 of 4 steps from AV:A and PR:N. The mean over the three groups that exist is (5.3 - 2.4) * 2/4 / 3 = 0.483.
+        ("CVSS:4.0/AV:L/AC:L/AT:N/PR:L/UI:N/VC:L/VI:N/VA:N/SC:N/SI:N/SA:N", 4.8),
         ("CVSS:4.0/AV:N", None),
         ("CVSS:4.0/" + "AV:N/" * 10_000, None),
         ("CVSS:5.0/AV:N", None),
@@ -117,6 +125,8 @@ def test_rating(score: float, word: str) -> None:
     assert rating(score) == word
 
 
+V2 = [{"type": "CVSS_V2", "score": "AV:N/AC:L/Au:N/C:C/I:C/A:C"}]
+V4 = [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:L/AC:L/AT:N/PR:L/UI:N/VC:L/VI:N/VA:N/SC:N/SI:N/SA:N"}]
 HIGH = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H"}]
 
 
@@ -129,6 +139,18 @@ HIGH = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A
         ({"database_specific": {"severity": "CRITICAL"}}, {}, "critical"),
         ({"severity": [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:N"}]}, {}, None),
         ({"severity": [3, {"score": 5}], "database_specific": {"severity": 7}}, {}, None),
+        ({"severity": V4}, {}, "medium"),
+        ({"severity": HIGH + V4}, {}, "medium"),
+        ({"severity": V4 + HIGH + V2}, {}, "medium"),
+        ({"severity": V2 + HIGH}, {}, "high"),
+        ({"severity": V2}, {}, "high"),
+        ({"severity": HIGH}, {"severity": V4}, "medium"),
+        ({"severity": [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:N"}, *HIGH]}, {}, "high"),
+        ({"severity": [{"type": "Ubuntu", "score": "negligible"}]}, {}, None),
+        ({"severity": {"score": HIGH}}, {}, None),
+        ({}, {"database_specific": {"informational": "unmaintained", "cvss": None}}, "info"),
+        ({}, {"database_specific": {"informational": "unsound"}}, None),
+        ({"severity": HIGH}, {"database_specific": {"informational": "unmaintained"}}, "high"),
         ({}, {}, None),
     ],
 )

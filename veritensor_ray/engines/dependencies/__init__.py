@@ -17,12 +17,13 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.engines.dependencies import dependency_rules
-from veritensor_ray.engines.dependencies.advisory_model import CONDA, PYPI, Dependency, Index, Manifest, Unparsable, normal
+from veritensor_ray.engines.dependencies.advisory_model import CONDA, IMAGE, PYPI, Dependency, Index, Manifest, Unparsable, normal
 from veritensor_ray.engines.dependencies.advisory_records import Group, grouped
 from veritensor_ray.engines.dependencies.exploitation import Exploitation
 from veritensor_ray.engines.dependencies.knowledge import Answers, Knowledge
 from veritensor_ray.engines.dependencies.known_names import TARGETS, Lists
 from veritensor_ray.engines.dependencies.manifests import Parser, parser_for, shell
+from veritensor_ray.engines.dependencies.manifests.image_references import changes
 from veritensor_ray.engines.dependencies.osv_decoding import DecodedText
 from veritensor_ray.models.model_store import ModelStore
 
@@ -148,7 +149,7 @@ class Dependencies:
         """Return the hits, sorted and with offsets in characters of the text, and the gaps."""
         if not self._open:
             self.load(ModelStore("embedded"))
-        indexed = [dependency for dependency in manifest.dependencies if dependency.url is None]
+        indexed = [dependency for dependency in manifest.dependencies if dependency.url is None and dependency.ecosystem != IMAGE]
         looked_up = [one for one in indexed if one.ecosystem != CONDA or self._same_as_on_pypi(one)]
         answers = self._knowledge.ask(looked_up) if looked_up else Answers()
         hits = [hit for one in manifest.dependencies for hit in self._hits(one, answers)]
@@ -173,6 +174,9 @@ class Dependencies:
             yield Hit("dependencies.direct-url", one.start, one.end, severity=severity, message=message, evidence=one.url[:200])
         elif not malicious and one.ecosystem in TARGETS:
             yield from self._squats(one)
+        elif why := changes(one):
+            evidence = f"{one.name}{one.specifier or ':latest' * bool(one.version)}"
+            yield Hit("dependencies.mutable-reference", one.start, one.end, message=dependency_rules.mutable(one, why), evidence=evidence)
 
     def _squats(self, one: Dependency) -> Iterator[Hit]:
         name = normal(one.ecosystem, one.name)

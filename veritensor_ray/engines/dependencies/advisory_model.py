@@ -13,8 +13,10 @@ MAVEN = "Maven"
 GEMS = "RubyGems"
 NUGET = "NuGet"
 COMPOSER = "Packagist"
-ECOSYSTEMS = (PYPI, NPM, CRATES, GO, MAVEN, GEMS, NUGET, COMPOSER)  # by OSV's names, so that its records need no translation
+ACTIONS = "GitHub Actions"
+ECOSYSTEMS = (PYPI, NPM, CRATES, GO, MAVEN, GEMS, NUGET, COMPOSER, ACTIONS)  # by OSV's names, so that its records need no translation
 CONDA = "conda"  # packages from conda channels, for which OSV has no advisories
+IMAGE = "container image"  # by its tag or digest; what is in an image is not known from its name
 
 _RUNS = re.compile(r"[-_.]+")
 NAMES = {
@@ -27,6 +29,7 @@ NAMES = {
     GEMS: re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,212}\Z"),
     NUGET: re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z"),
     COMPOSER: re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}/[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z"),
+    ACTIONS: re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}\Z"),
 }
 
 
@@ -34,7 +37,7 @@ def normal(ecosystem: str, name: str) -> str:
     """Return the normalized name of a package: by PEP 503 for Python, in lower case where case does not count, else unchanged."""
     if ecosystem in (PYPI, CONDA):
         return _RUNS.sub("-", name).lower()
-    return name.lower() if ecosystem in (NUGET, COMPOSER) else name
+    return name.lower() if ecosystem in (NUGET, COMPOSER, ACTIONS) else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,8 @@ class Dependency:
 
     @property
     def key(self) -> tuple[str, str, str | None]:
-        """The key for looking up advisories. A conda package is looked up under its PyPI name, and NuGet's service knows names as written."""
-        name = self.name if self.ecosystem == NUGET else normal(self.ecosystem, self.name)
+        """The key for looking up advisories. A conda package is looked up under its PyPI name, and the service knows names of NuGet and of actions as written."""
+        name = self.name if self.ecosystem in (NUGET, ACTIONS) else normal(self.ecosystem, self.name)
         return PYPI if self.ecosystem == CONDA else self.ecosystem, name, self.version
 
     @property

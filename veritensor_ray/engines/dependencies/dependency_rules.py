@@ -73,6 +73,18 @@ RULES = (
         references=(),
         false_alarms="Your own packages on your own servers.",
     ),
+    Rule(
+        id="dependencies.mutable-reference",
+        title="Image or action that may change",
+        description="A container image has the tag `latest`, or neither a tag nor a digest, or an action of GitHub is used from a branch. "
+        "What runs is what its publisher, or whoever takes over the account, has put there last.",
+        category="vulnerable-dependency",
+        severity="info",
+        remediation="Name a release, or better the digest of the image or the commit of the action.",
+        taxonomy=("OWASP-LLM03:2025", "CWE-829"),
+        references=(),
+        false_alarms="Your own images and actions, and names of images that are built in the same place.",
+    ),
 )
 
 
@@ -103,6 +115,11 @@ def direct(dependency: Dependency) -> str:
     """Return the message of `direct-url`."""
     plain = ", not encrypted" if unencrypted(dependency.url or "") else ""
     return f"{dependency.name[:100]} comes from {(dependency.url or '')[:200]}{plain}"
+
+
+def mutable(dependency: Dependency, why: str) -> str:
+    """Return the message of `mutable-reference`."""
+    return f"{dependency.name[:200]} {why}, so its content may change"
 
 
 def unencrypted(url: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from veritensor_ray.engines.dependencies.advisory_model import COMPOSER, CRATES, GEMS, GO, MAVEN, NPM, NUGET, PYPI
+from veritensor_ray.engines.dependencies.advisory_model import ACTIONS, COMPOSER, CRATES, GEMS, GO, MAVEN, NPM, NUGET, PYPI
 
 Key = Any  # a tuple or a Version: every ecosystem has its own shape
 _NUMBERS = r"[v=\s]*(\d{1,16})(?:\.(\d{1,16}))?(?:\.(\d{1,16}))?(?:\.(\d{1,16}))?"
@@ -40,7 +40,7 @@ def pep440(text: str) -> Key | None:
 
 
 def semver(text: str) -> Key | None:
-    """npm, Cargo and Go: Semantic Versioning, where missing numbers are zero and the build is ignored."""
+    """npm, Cargo, Go and actions of GitHub: Semantic Versioning, where missing numbers are zero and the build is ignored."""
     match = _SEMVER.match(text)
     return None if match is None or match[4] else _semantic(match.group(1, 2, 3), match[5])
 
@@ -132,4 +132,5 @@ ORDERS: Mapping[str, Callable[[str], Key | None]] = {
     GEMS: gem,
     NUGET: nuget,
     COMPOSER: composer,
+    ACTIONS: semver,
 }

@@ -9,6 +9,8 @@ from veritensor_ray.engines.base import FileInfo
 from veritensor_ray.engines.dependencies.advisory_model import Item
 from veritensor_ray.engines.dependencies.manifests import (
     conda,
+    conda_locks,
+    containers,
     javascript,
     javascript_locks,
     json_locks,
@@ -34,10 +36,13 @@ _NAMED: tuple[tuple[re.Pattern[str], Parser], ...] = tuple(
         (r"pipfile\.lock", locks.parse_pipfile_lock),
         (r"(?:poetry|uv|pdm)\.lock|pylock(?:\.[^.]+)?\.toml", locks.parse_toml),
         (r"environment(?:[-_.].*)?\.ya?ml|(?:.*[-_.])?(?:conda|environment)\.ya?ml", conda.parse),
+        (r"(?:meta|recipe)\.ya?ml", conda.parse_recipe),
+        (r"(?:.*[-_.])?conda-lock\.ya?ml|pixi\.lock", conda_locks.parse),
         (r"package\.json", javascript.parse_package),
         (r"(?:package-lock|npm-shrinkwrap)\.json", javascript.parse_lock),
         (r"yarn\.lock", javascript_locks.parse_yarn),
         (r"pnpm-lock\.ya?ml", javascript_locks.parse_pnpm),
+        (r"bun\.lockb?", javascript_locks.parse_bun),
         (r"cargo\.lock", locks.parse_cargo_lock),
         (r"go\.mod", line_locks.parse_go_mod),
         (r"go\.sum", line_locks.parse_go_sum),
@@ -46,19 +51,34 @@ _NAMED: tuple[tuple[re.Pattern[str], Parser], ...] = tuple(
         (r"packages\.lock\.json", json_locks.parse_nuget),
         (r"(?:buildscript-)?gradle\.lockfile", line_locks.parse_gradle_lock),
         (r"pom\.xml|.*\.pom", xml_manifests.parse_pom),
-        (r"(?:.*\.)?(?:dockerfile|containerfile)(?:\..*)?|.*\.(?:sh|bash)", shell.parse),
+        (r"(?:.*\.)?(?:dockerfile|containerfile)(?:\..*)?", containers.parse_dockerfile),
+        (r".*\.(?:sh|bash)", shell.parse),
+        (r"(?:docker-|podman-)?compose(?:[-_.].*)?\.ya?ml", containers.parse_compose),
+        (r"(?:.*[-_.])?(?:deployment|statefulset|daemonset|cronjob|pod)\.ya?ml", containers.parse_kubernetes),
+        (r"action\.ya?ml|(?:.*[-_.])?gitlab-ci\.ya?ml|(?:azure|bitbucket)-pipelines\.ya?ml", containers.parse_workflow),
     )
 )
 _ANY = re.compile(
     f"(?:{'|'.join(pattern.pattern for pattern, _ in _NAMED)})", re.IGNORECASE
 )  # one quick test, since few files are manifests
-_FOLDER = re.compile(r"(?:^|[/!])requirements/[^/]+\.(?:txt|in)\Z", re.IGNORECASE)  # requirements/dev.txt
+_BELOW: tuple[tuple[re.Pattern[str], Parser], ...] = tuple(
+    (re.compile(rf"(?:^|[/!]){pattern}\Z", re.IGNORECASE), parser)
+    for pattern, parser in (
+        (r"requirements/[^/]+\.(?:txt|in)", requirements.parse),  # requirements/dev.txt
+        (r"\.(?:github|gitea|forgejo)/workflows/[^/]+\.ya?ml|\.circleci/config\.ya?ml", containers.parse_workflow),
+        (r"(?:k8s|kubernetes)/(?:[^/]+/)*[^/]+\.ya?ml", containers.parse_kubernetes),
+    )
+)
+_LAST = re.compile(r"\.(?:txt|in|ya?ml)\Z", re.IGNORECASE)
 
 
 def parser_for(about: FileInfo) -> Parser | None:
     """Return the parser of a manifest, or None for any other file."""
-    if _FOLDER.search(about.member or about.path):
-        return requirements.parse
+    path = about.member or about.path
+    if _LAST.search(path):
+        for pattern, parser in _BELOW:
+            if pattern.search(path):
+                return parser
     return named(about.name)
 
 

@@ -1,4 +1,7 @@
-"""Parses yarn.lock of both Yarn 1 and Yarn Berry, and pnpm-lock.yaml, line by line as these programs write them. No YAML parser is needed."""
+"""Parses yarn.lock of both Yarn 1 and Yarn Berry, pnpm-lock.yaml and bun.lock, line by line as these programs write them.
+
+No YAML parser is needed, and none for JSON with trailing commas.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,10 @@ _PNPM_KEY = re.compile(r"^ {2}(?=\S)(?:'(?P<quoted>[^'\n]+)'|(?P<bare>[^'\s{][^\
 _PNPM_PACKAGE = re.compile(r"/?(?P<name>(?:@[^@/\s]+/)?[^@/\s]+)[@/](?P<version>\d[^()_/\s]*)(?:[(_].*)?\Z")
 _ELSEWHERE = re.compile(r"://|\.(?:com|org|net)/|git\+")
 _PNPM_LINES = re.compile(r"^ {2}(?=\S)[^\n]+", re.MULTILINE)
+_BUN_PACKAGES = re.compile(r'^ {2}"packages": \{[ \t]*\r?$', re.MULTILINE)
+_BUN_END = re.compile(r"^ {0,2}\}", re.MULTILINE)
+_BUN_LINE = re.compile(r"^ {4}(?=\S)[^\n]+", re.MULTILINE)
+_BUN_PACKAGE = re.compile(r' {4}"[^"\n]+": \["(?P<package>(?P<name>(?:@[^@/"\n]+/)?[^@/"\n]+)@(?P<version>[^"\n]*))"')
 
 
 def parse_yarn(text: str) -> Iterator[Item]:
@@ -90,3 +97,22 @@ def _fetched(key: str, start: int) -> Dependency:
     named = _DESCRIPTOR.match(key)
     name = named[1] if named and NAMES[NPM].match(named[1]) else key[:100]
     return Dependency(NPM, name, None, start, start + len(name), url=named[2] if named and name == named[1] else key)
+
+
+def parse_bun(text: str) -> Iterator[Item]:
+    """Yield the packages of a bun.lock, which has one line for each. The binary bun.lockb of earlier versions is not read."""
+    if "\0" in text:
+        raise Unparsable("it is a binary lock file of Bun: write a bun.lock with `bun install --save-text-lockfile`")
+    if '"lockfileVersion"' not in text:
+        raise Unparsable("it has no lockfileVersion")
+    section = _BUN_PACKAGES.search(text)
+    end = _BUN_END.search(text, section.end()) if section else None
+    lines = LineNumbers(text)
+    for line in _BUN_LINE.finditer(text, section.end(), end.start() if end else len(text)) if section else ():
+        found = _BUN_PACKAGE.match(text, line.start())
+        if found is None or not NAMES[NPM].match(found["name"]):
+            yield Unread("the entry of a package cannot be parsed", lines.of(line.start()))
+        elif not found["version"].startswith(_LOCAL):
+            version, (start, end_of_name) = found["version"], found.span("name")
+            exact = version if version[:1].isdigit() and "/" not in version else None
+            yield Dependency(NPM, found["name"], exact, start, end_of_name, url=None if exact else version)
