@@ -1,6 +1,7 @@
-"""Measure the engine `dependencies`: look-ups, lock files of 100,000 packages, typosquat false positives.
+"""Measure the engine `dependencies`: look-ups, lock files of 100,000 packages, typosquat false positives, the import of many records.
 
     python -m bench.dependencies --osv ../shared/data/osv/PyPI-all.zip [--names TABLE]
+    python -m bench.dependencies --generated 200000
 
 TABLE is a tab-separated table of PyPI's packages with a column `name`. The rate of false positives on its less popular names is measured
 twice: with the engine as it is, and as if it did not know that they exist. Times are CPU seconds of this process.
@@ -12,11 +13,14 @@ import argparse
 import io
 import json
 import random
+import resource
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit
@@ -88,22 +92,81 @@ def alarms(table: Path) -> None:
         )
 
 
-def main() -> None:
-    """Import the advisories, then measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--osv", type=Path, required=True)
-    parser.add_argument("--names", type=Path)
-    given = parser.parse_args()
+NAMES = {
+    "PyPI": "package-{}-{}",
+    "npm": "@scope{}/package-{}",
+    "crates.io": "crate-{}-{}",
+    "Go": "example.test/owner{}/module-{}",
+    "Maven": "test.example.group{}:artifact-{}",
+    "RubyGems": "gem-{}-{}",
+    "NuGet": "Company{}.Package{}",
+    "Packagist": "vendor{}/package-{}",
+}
+VERSIONS = [f"{major}.{minor}.{patch}" for major in range(1, 4) for minor in range(4) for patch in range(3)]
+
+
+def generated(count: int) -> None:
+    """Import so many records of all ecosystems, as long as those of GitHub usually are, and tell time and memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, database = Path(folder) / "all.zip", Path(folder) / "advisories.sqlite"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+            for number in range(count):
+                file.writestr(f"{number}.json", json.dumps(_record(number)))
+        before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+        report = import_archives([path], database)
+        spent, peak = time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(
+            f"import: {report.records:,} generated records in {spent:.1f} s, {database.stat().st_size / 1e6:.1f} MB of {path.stat().st_size / 1e6:.1f} MB; "
+            f"the process grew from {before // 1024} to {peak // 1024} MB"
+        )
+
+
+def _record(number: int) -> dict[str, Any]:
+    ecosystem = list(NAMES)[number % len(NAMES)]
+    fixed = f"{number % 3 + 1}.{number % 4}.1"
+    vector = f"CVSS:4.0/AV:{'NALP'[number % 4]}/AC:L/AT:N/PR:{'NLH'[number % 3]}/UI:N/VC:{'HLN'[number % 3]}/VI:L/VA:N/SC:N/SI:N/SA:N"
+    affected = {
+        "package": {"ecosystem": ecosystem, "name": NAMES[ecosystem].format(number % 500, number % 20_000)},
+        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}],
+        "versions": VERSIONS[: VERSIONS.index(fixed)],
+    }
+    return {
+        "id": f"GHSA-{number:08x}",
+        "modified": f"2026-01-01T00:00:{number % 60:02d}Z",
+        "aliases": [f"CVE-2026-{10_000 + number}"],
+        "summary": f"Flaw {number} lets anyone do something",
+        "details": "Words of a description that explains the flaw at some length. " * 25,
+        "severity": [{"type": "CVSS_V4", "score": vector}],
+        "affected": [affected],
+        "references": [{"type": "WEB", "url": f"https://example.test/{one}"} for one in range(6)],
+    }
+
+
+def recorded(archive: Path) -> None:
+    """Import real records, and measure with them."""
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "advisories.sqlite"
         started = time.process_time()
-        report = import_archives([given.osv], database)
+        report = import_archives([archive], database)
         spent = time.process_time() - started
         print(
-            f"import: {report.records:,} records in {spent:.1f} s, {database.stat().st_size / 1e6:.1f} MB of {given.osv.stat().st_size / 1e6:.1f} MB"
+            f"import: {report.records:,} records in {spent:.1f} s, {database.stat().st_size / 1e6:.1f} MB of {archive.stat().st_size / 1e6:.1f} MB"
         )
         look_ups(database)
         lock_files(database)
+
+
+def main() -> None:
+    """Import the advisories, then measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--osv", type=Path)
+    parser.add_argument("--names", type=Path)
+    parser.add_argument("--generated", type=int, metavar="RECORDS")
+    given = parser.parse_args()
+    if given.generated:
+        generated(given.generated)
+    if given.osv:
+        recorded(given.osv)
     if given.names:
         alarms(given.names)
 

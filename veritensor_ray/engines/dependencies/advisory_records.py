@@ -126,9 +126,9 @@ def advisories(record: Any) -> Iterator[tuple[str, Advisory]]:
 def _advisory(record: Mapping[str, Any], ecosystem: str, parts: Sequence[Mapping[str, Any]]) -> Advisory:
     ranges = tuple(events for part in parts for found in _dicts(part.get("ranges")) if (events := _events(found)))
     ordered = [_sorted(ecosystem, events) for events in ranges]
-    listed = {canonical(ecosystem, value) for part in parts for value in _strings(part.get("versions"), _MOST) if len(value) <= LONGEST}
+    listed = {value for part in parts for value in _strings(part.get("versions"), _MOST) if len(value) <= LONGEST}
     # Most records also list the versions that their ranges cover, which would double the size of a database.
-    odd = frozenset(value for value in listed if not _covered(ecosystem, value, ordered))
+    odd = frozenset(canonical(ecosystem, value) for value in listed if not _covered(ecosystem, value, ordered))
     severities = [word for part in parts if (word := severity_of(record, part)) is not None]
     return Advisory(
         record["id"],
