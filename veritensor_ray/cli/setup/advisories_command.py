@@ -92,8 +92,10 @@ def _path(output: Path | None, config: str | None) -> Path:
 
 def _shown(value: object) -> str:
     if isinstance(value, dict) and "dated" in value:
-        age = f"of {value['dated'][:10]}, {value['age_days']} days old" if value["dated"] else "of unknown date"
-        return f"{value['cves']:,} CVEs, {age}"
+        from veritensor_ray.core.wording import counted
+
+        age = f"of {value['dated'][:10]}, {counted(value['age_days'], 'day')} old" if value["dated"] else "of unknown date"
+        return f"{counted(value['cves'], 'CVE')}, {age}"
     if value is None:
         return "none"
     return ", ".join(f"{count} {name}" for name, count in value.items()) if isinstance(value, dict) else str(value)
