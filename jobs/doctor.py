@@ -20,6 +20,7 @@ from veritensor_ray.bundle.active_bundle import Active, activate
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError, VeritensorError
 from veritensor_ray.corpus.listing import check_source, roots
+from veritensor_ray.corpus.tables import iceberg_catalogs
 from veritensor_ray.engines.dependencies.advisory_ages import overdue, source_ages, told
 from veritensor_ray.engines.registry import create, needing_models, selected
 from veritensor_ray.formats.format_registry import import_all, use
@@ -192,12 +193,15 @@ def _readers(settings: Settings) -> Iterator[Check]:
 def _stores(settings: Settings) -> Iterator[Check]:
     for prefix in settings.stores:
         try:
-            for root in roots([prefix], settings.stores):
-                check_source(root, settings.stores)
+            if prefix.startswith(iceberg_catalogs.SCHEME):
+                iceberg_catalogs.check(prefix, settings.stores)
+            else:
+                for root in roots([prefix], settings.stores):
+                    check_source(root, settings.stores)
         except VeritensorError as error:
             yield Check(f"store {prefix}", "fails", str(error), "check the endpoint, the secrets and the permissions under `stores:`")
         else:
-            yield Check(f"store {prefix}", "ok", "can be listed and read")
+            yield Check(f"store {prefix}", "ok", "answers" if prefix.startswith(iceberg_catalogs.SCHEME) else "can be listed and read")
 
 
 def _version_of_ray(settings: Settings) -> Iterator[Check]:

@@ -7,9 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.docs.blocks import ROOT, blocks, wrong_commands
 from tests.docs.running import run
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.uris import named_table
 from veritensor_ray.corpus.tables.table_kinds import KINDS
 
 COMMANDS = {kind: [block for block in blocks(ROOT / "docs" / "sources.md") if block.mark == ("test", kind)] for kind in KINDS}
@@ -23,6 +26,13 @@ RUNS = {
 def test_commands(kind: str) -> None:
     assert len(COMMANDS[kind]) == 1
     assert not list(wrong_commands(COMMANDS[kind][0].text))
+
+
+def test_the_configuration_of_catalogs() -> None:
+    [block] = [block for block in blocks(ROOT / "docs" / "sources.md") if block.info == "yaml"]
+    settings = Settings.model_validate(yaml.safe_load(block.text))
+    prefixes = {named_table(source)[1].rpartition("/")[0] for source in settings.sources}
+    assert prefixes <= settings.stores.keys() and len(prefixes) == 2
 
 
 @pytest.mark.ray

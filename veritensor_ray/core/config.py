@@ -240,16 +240,18 @@ class DependencySettings(Section):
 class Store(Section):
     """How to reach a URI prefix. Secrets are referenced (`env:NAME`, `file:/path`) and resolved only where they are used."""
 
-    endpoint: str | None = Field(None, description="address of the service, for S3-compatible stores")
+    endpoint: str | None = Field(None, description="address of the service, for S3-compatible stores and catalogs of tables")
     region: str | None = Field(None, description="region (S3)")
-    ca_bundle: str | None = Field(None, description="file with the certificates to trust (S3)")
+    ca_bundle: str | None = Field(None, description="file with the certificates to trust (S3, catalogs)")
     path_style: bool = Field(False, description="put the bucket in the path instead of the host name (S3)")
     anonymous: bool = Field(False, description="do not sign requests")
     requester_pays: bool = Field(False, description="accept the charges of a bucket whose readers pay for requests (S3, GCS)")
     account: str | None = Field(None, description="storage account (Azure)")
     key: NamedSecret = Field(None, description="access key (S3) or account key (Azure)")
-    secret: NamedSecret = Field(None, description="secret key (S3)")
-    token: NamedSecret = Field(None, description="session token (S3), token or key file (GCS), SAS token (Azure), bearer token (HTTP)")
+    secret: NamedSecret = Field(None, description="secret key (S3) or password (SQL catalogs)")
+    token: NamedSecret = Field(
+        None, description="session token (S3), token or key file (GCS), SAS token (Azure), bearer token (HTTP, catalogs)"
+    )
 
 
 class Cluster(Section):

@@ -18,6 +18,16 @@ def named_table(uri: str) -> tuple[str | None, str]:
     return (found[1], uri[found.end() :]) if found else (None, uri)
 
 
+def one_form(location: str) -> str:
+    """Returns an address that another program wrote in the one form that is used here: several schemes mean the same store."""
+    scheme, found, rest = location.partition(":/")
+    if not found:
+        return location
+    if scheme == "file":
+        return "/" + rest.lstrip("/")
+    return f"{'s3' if scheme in ('s3a', 's3n') else scheme}:/{rest}"
+
+
 def is_local(uri: str) -> bool:
     """Whether a URI refers to a path of this machine."""
     return "://" not in uri or _LOCAL.match(uri) is not None

@@ -22,7 +22,8 @@ from fsspec.utils import glob_translate
 from veritensor_ray.core.errors import StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode, access_code
 from veritensor_ray.core.uris import is_local, named_table, real_base
-from veritensor_ray.corpus.tables.table_kinds import KINDS, TableKind, kind_of, proven
+from veritensor_ray.corpus.tables.iceberg_catalogs import SCHEME, metadata_file
+from veritensor_ray.corpus.tables.table_kinds import ICEBERG, KINDS, TableKind, kind_of, proven
 from veritensor_ray.stores import redirects
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
 from veritensor_ray.stores.folder_pages import Page, PagesAhead, has_folder, is_archived
@@ -99,6 +100,8 @@ def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
 
 def _root(source: str, stores: Stores) -> Root:
     name, uri = named_table(source)[0], absolute(source)
+    if name == ICEBERG.name and uri.startswith(SCHEME):
+        uri = absolute(metadata_file(uri, stores))
     root = _started(uri, stores)
     if name is None:
         return root
@@ -125,7 +128,7 @@ def _is_table(uri: str, stores: Stores, kind: TableKind) -> bool:
 def _names(fs: Any, folder: str) -> Iterator[str]:
     """Yield the names in a folder of a store, if it can be listed."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        yield from (str(name).rstrip("/").rpartition("/")[2] for name in fs.ls(folder, detail=False))
+        yield from (str(name).rstrip("/").rpartition("/")[2] for name in patient(partial(fs.ls, folder, detail=False)))
 
 
 def table_above(uri: str, stores: Stores) -> tuple[TableKind, str] | None:

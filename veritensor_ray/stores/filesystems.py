@@ -87,7 +87,7 @@ def filesystem(uri: str, stores: Stores) -> tuple[Any, str]:
     protocol = uri.partition("://")[0]
     if protocol not in PROTOCOLS:
         raise UsageError(f"{protocol}:// is not supported. Use a local path or one of {', '.join(f'{name}://' for name in PROTOCOLS)}")
-    options = _options(protocol, _store_for(uri, stores))
+    options = _options(protocol, store_for(uri, stores))
     try:
         if protocol in ("http", "https"):
             options["client_kwargs"] = options.get("client_kwargs", {}) | {"trace_configs": redirects.refused_but_for(tuple(stores))}
@@ -97,7 +97,8 @@ def filesystem(uri: str, stores: Stores) -> tuple[Any, str]:
     return fs, fs._strip_protocol(uri)
 
 
-def _store_for(uri: str, stores: Stores) -> Store:
+def store_for(uri: str, stores: Stores) -> Store:
+    """Return how to reach a URI: what the configuration says of the longest prefix that covers it."""
     prefixes = [prefix for prefix in stores if redirects.names(prefix, uri)]
     return stores[max(prefixes, key=len)] if prefixes else Store()
 

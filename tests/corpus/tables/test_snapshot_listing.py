@@ -11,7 +11,7 @@ import pytest
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ReadError, StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode
-from veritensor_ray.core.uris import TABLES, is_local, local_path, named_table
+from veritensor_ray.core.uris import TABLES, is_local, local_path, named_table, one_form
 from veritensor_ray.corpus.listing import Listed, read_loosely, roots, table_above, walk
 from veritensor_ray.corpus.planning import plan_rows
 from veritensor_ray.corpus.tables.snapshot_listing import Tables, stored_etag, view_of
@@ -220,6 +220,22 @@ def test_uris_of_tables() -> None:
     assert absolute("delta+s3://b/t/") == "s3://b/t"
     assert is_local("delta+file:///t") and not is_local("delta+s3://b/t")
     assert local_path("delta+file:///t") == Path("/t")
+
+
+@pytest.mark.parametrize(
+    ("location", "here"),
+    [
+        ("file:///a/b", "/a/b"),
+        ("file:/a/b", "/a/b"),
+        ("/a/b", "/a/b"),
+        ("a/b", "a/b"),
+        ("s3a://b/k", "s3://b/k"),
+        ("s3n://b/k", "s3://b/k"),
+        ("gs://b/k", "gs://b/k"),
+    ],
+)
+def test_addresses_that_other_programs_wrote(location: str, here: str) -> None:
+    assert one_form(location) == here
 
 
 @pytest.mark.parametrize("version", ["4", "5"])

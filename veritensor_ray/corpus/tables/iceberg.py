@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -32,12 +33,14 @@ from pyiceberg.types import IcebergType, ListType, MapType, NestedField, StructT
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error
-from veritensor_ray.core.reasons import ReasonCode, access_code
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.table_view import TableColumn, TableView, packed
 from veritensor_ray.core.timespans import moment
-from veritensor_ray.core.uris import is_local
+from veritensor_ray.core.uris import is_local, one_form
 from veritensor_ray.corpus.tables.table_kinds import ICEBERG, DataFile, Snapshot, TableFolder
 from veritensor_ray.stores.filesystems import denied, filesystem
+from veritensor_ray.stores.patience import patient
+from veritensor_ray.stores.store_errors import store_code, trouble
 
 _LOG_BYTES = bounds.TABLE_LOG
 _EMPTY = "none"  # stands for the snapshot of a table that has none yet
@@ -78,11 +81,11 @@ class _TableFiles(FileIO):
 
     def written_at(self, location: str) -> None:
         """Set the place that the table's metadata gives for it."""
-        self._place = _plain(location).rstrip("/")
+        self._place = one_form(location).rstrip("/")
 
     def inside(self, location: str) -> str | None:
         """Return the path in the table's folder that a location stands for, or None if it is outside."""
-        place = _plain(location)
+        place = one_form(location)
         name = place.removeprefix(f"{self._place}/")
         return None if name == place or {"", ".", ".."} & set(name.split("/")) else name
 
@@ -96,9 +99,9 @@ class _TableFiles(FileIO):
         """Return the names of its metadata files. Raises ReadError."""
         self._check_links([ICEBERG.log])
         try:
-            found = self._fs.ls(f"{self._base}/{ICEBERG.log}", detail=False)
+            found = patient(partial(self._fs.ls, f"{self._base}/{ICEBERG.log}", detail=False), self._pulse)
         except Exception as error:  # noqa: BLE001  # every store raises its own kind
-            raise ReadError(denied(self._folder.uri, "list", error), access_code(error)) from None
+            raise ReadError(denied(self._folder.uri, "list", error), store_code(error)) from None
         return sorted(str(one).rstrip("/").rpartition("/")[2] for one in found)
 
     def read(self, name: str) -> bytes:
@@ -107,21 +110,21 @@ class _TableFiles(FileIO):
         self._check_links(name.split("/"))
         path = f"{self._base}/{name}"
         try:
-            about = self._fs.info(path)
-        except FileNotFoundError:
-            raise ReadError(f"{name} does not exist", ReasonCode.NOT_FOUND) from None
+            about = patient(partial(self._fs.info, path), self._pulse)
         except Exception as error:  # noqa: BLE001  # every store raises its own kind
             raise self._denied(name, error) from None
         if about["type"] != "file":
             raise ReadError(f"{name} is not a file")
         self.spend(about["size"])
         try:
-            return bytes(self._fs.cat_file(path))
+            return bytes(patient(partial(self._fs.cat_file, path), self._pulse))
         except Exception as error:  # noqa: BLE001  # as above
             raise self._denied(name, error) from None
 
     def _denied(self, name: str, error: Exception) -> ReadError:
-        return ReadError(denied(f"{self._folder.uri}/{name}", "read", error), access_code(error))
+        if isinstance(error, FileNotFoundError) and trouble(error) is None:
+            return ReadError(f"{name} does not exist", ReasonCode.NOT_FOUND)
+        return ReadError(denied(f"{self._folder.uri}/{name}", "read", error), store_code(error))
 
     def located(self, location: str) -> tuple[str, bytes]:
         """Return the path and the bytes of a file that the metadata names. Raises ReadError."""
@@ -184,16 +187,6 @@ def _damage(name: str) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001  # the boundary of a file: a hostile one may raise anything in the library
         raise as_read_error(error, f"{name} is damaged or of an unknown form") from None
-
-
-def _plain(location: str) -> str:
-    """Return a location in the one form that is compared: several schemes mean the same store."""
-    scheme, found, rest = location.partition(":/")
-    if not found:
-        return location
-    if scheme == "file":
-        return "/" + rest.lstrip("/")
-    return f"{'s3' if scheme in ('s3a', 's3n') else scheme}:/{rest}"
 
 
 def _latest(files: _TableFiles) -> str:
