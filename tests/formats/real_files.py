@@ -15,13 +15,14 @@ import pyarrow as pa
 from PIL import Image, PngImagePlugin
 
 from tests.engines.modelfiles.graphs.assembling import constant, core_ml, field, graph, node, paddle, paddle_op, saved_model
-from tests.formats.archives.packed import bsd_ar, cpio, gnu_ar, rpm
+from tests.formats.archives.packed import bsd_ar, cab, cab_block, cpio, gnu_ar, image, rar, rar_entry, rpm
 from tests.formats.archives.sevenzip.test_read import packed as sevenzip
 from tests.formats.archives.tar.test_read import info, tarred
 from tests.formats.columnar.arrow import test_read as test_arrow
 from tests.formats.columnar.avro import test_read as test_avro
 from tests.formats.columnar.orc import test_read as test_orc
 from tests.formats.drawings.emf.test_read import drawn, emf
+from tests.formats.drawings.wmf.test_read import text_out, wmf
 from tests.formats.mail.ole_builder import write as ole_file
 from tests.formats.mail.test_outlook import message
 from tests.formats.mail.test_read import HEADER, PLAIN, multipart
@@ -116,6 +117,11 @@ class RealFiles:
         """A cpio of a text for each word."""
         return cpio(*((f"{number}.txt", line.encode()) for number, line in enumerate(self.lines)))
 
+    def cabinet_of_lines(self) -> bytes:
+        """A cabinet of a text for each word."""
+        files = [(f"{number}.txt", sum(len(line) for line in self.lines[:number]), len(line)) for number, line in enumerate(self.lines)]
+        return cab((0, [cab_block(line.encode()) for line in self.lines], files))
+
     def entries(self, **more: str | bytes) -> Callable[[], bytes]:
         """A zip of a text for each word."""
         return lambda: package(more | {f"texts/{number}.txt": line for number, line in enumerate(self.lines)})
@@ -166,6 +172,9 @@ class RealFiles:
         "application/x-deb": ("a.deb", self.package_of_lines),
         "application/x-cpio": ("a.cpio", self.cpio_of_lines),
         "application/x-rpm": ("a.rpm", lambda: rpm(gzip.compress(self.cpio_of_lines()), (1000, 6, 1, b"a\0"), (1125, 6, 1, b"gzip\0"))),
+        "application/vnd.rar": ("a.rar", lambda: rar(*(rar_entry(f"{n}.txt", line.encode()) for n, line in enumerate(self.lines)))),
+        "application/vnd.ms-cab-compressed": ("a.cab", self.cabinet_of_lines),
+        "application/x-iso9660-image": ("a.iso", lambda: image(*((f"{n}.TXT", line.encode()) for n, line in enumerate(self.lines)))),
         "application/x-7z-compressed": ("a.7z", lambda: sevenzip({f"{n}.txt": line.encode() for n, line in enumerate(self.lines)})),
         "application/x-pickle": ("a.pkl", lambda: pickle.dumps(self.lines)),
         "application/x-safetensors": ("a.safetensors", self._safetensors),
@@ -199,6 +208,7 @@ class RealFiles:
         "video/webm": ("a.webm", lambda: media.subtitled(*self.lines, kind="webm")),
         "video/x-matroska": ("a.mkv", lambda: media.subtitled(*self.lines)),
         "video/x-msvideo": ("a.avi", lambda: media.avi(media.info(*self.lines))),
+        "image/wmf": ("a.wmf", lambda: wmf(*(text_out(line, y=number) for number, line in enumerate(self.lines)))),
         "image/emf": ("a.emf", lambda: emf(*(drawn(line, y=number) for number, line in enumerate(self.lines)))),
         f"{OOXML}.wordprocessingml.document": ("a.docx", lambda: docx("".join(f"<w:p>{run(line)}</w:p>" for line in self.lines))),
         f"{OOXML}.spreadsheetml.sheet": (

@@ -112,7 +112,7 @@ def test_findings_in_what_was_read_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("front", "status", "reason"),
     [
-        (b"Rar!\x1a\x07\x01\x00" + bytes(range(256)) * 12, "skipped", "no reader for application/vnd.rar"),
+        (b"LZIP\x01\x0c" + bytes(range(256)) * 12, "skipped", "no reader for application/x-lzip"),
         (b"\x7fELF\x02\x01\x01" + bytes(3000), "skipped", "no reader for application/x-elf"),
         (
             bytes(range(255, 0, -1)) * 12,

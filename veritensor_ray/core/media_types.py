@@ -43,12 +43,13 @@ ONNX, FAISS, NPY, NPZ, HDF5 = "application/x-onnx", "application/x-faiss", "appl
 ZIP, TAR, SEVENZIP = "application/zip", "application/x-tar", "application/x-7z-compressed"
 DEB, AR = "application/x-deb", "application/x-unix-archive"  # a package is an ar too
 RPM, CPIO = "application/x-rpm", "application/x-cpio"
+ISO, CAB, RAR = "application/x-iso9660-image", "application/vnd.ms-cab-compressed", "application/vnd.rar"
 GZIP, ZLIB, ZSTD, BZIP2 = "application/gzip", "application/zlib", "application/zstd", "application/x-bzip2"
 XZ, LZMA, LZ4 = "application/x-xz", "application/x-lzma", "application/x-lz4"
 
 BYTECODE, TYPE1_FONT = "application/x-python-bytecode", "application/x-font-type1"
 PNG, JPEG, GIF, WEBP, BMP, TIFF = "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff"
-EMF = "image/emf"
+EMF, WMF = "image/emf", "image/wmf"
 MP3, M4A, OGG, FLAC, WAV = "audio/mpeg", "audio/mp4", "audio/ogg", "audio/x-flac", "audio/x-wav"
 M4V, MOBILE, QUICKTIME, MP4 = "video/x-m4v", "video/3gpp", "video/quicktime", "video/mp4"
 WEBM, MATROSKA, AVI = "video/webm", "video/x-matroska", "video/x-msvideo"

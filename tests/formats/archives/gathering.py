@@ -16,6 +16,7 @@ from veritensor_ray.formats.format_registry import reader_for
 ZIP, TAR, SEVENZIP = "application/zip", "application/x-tar", "application/x-7z-compressed"
 DEB, AR = "application/x-deb", "application/x-unix-archive"
 RPM, CPIO = "application/x-rpm", "application/x-cpio"
+ISO, CAB, RAR = "application/x-iso9660-image", "application/vnd.ms-cab-compressed", "application/vnd.rar"
 
 
 @dataclass

@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -174,3 +175,96 @@ def rpm(payload: bytes, *values: tuple[int, int, int, bytes]) -> bytes:
     signature = rpm_header((1000, 4, 1, struct.pack(">I", len(header) + len(payload))), (269, 6, 1, b"ab" * 20 + b"\0"))
     lead = b"\xed\xab\xee\xdb\x03\0\0\0\0\1" + b"a-1-1".ljust(66, b"\0") + b"\0\1\0\5" + bytes(16)
     return lead + signature + bytes(-len(signature) % 8) + header + payload
+
+
+def cab_block(data: bytes, size: int | None = None, checksum: int = 0) -> bytes:
+    """A block of a cabinet. Without a checksum, none is compared."""
+    return struct.pack("<IHH", checksum, len(data), len(data) if size is None else size) + data
+
+
+def cab(*folders: tuple[int, list[bytes], list[tuple[str, int, int]]], flags: int = 0, names: bytes = b"") -> bytes:
+    """A cabinet: of each folder its method, its blocks, and the names of its files with their places and sizes."""
+    lists = b"".join(
+        struct.pack("<IIHHHH", size, at, number, 0, 0, 0x80) + name.encode() + b"\0"
+        for number, (_, _, files) in enumerate(folders)
+        for name, at, size in files
+    )
+    start, heads, blocks = 36 + len(names) + 8 * len(folders) + len(lists), b"", b""
+    for method, some, _ in folders:
+        heads += struct.pack("<IHH", start + len(blocks), len(some), method)
+        blocks += b"".join(some)
+    count = sum(len(files) for _, _, files in folders)
+    header = struct.pack(
+        "<4sIIIIIBBHHHHH", b"MSCF", 0, start + len(blocks), 0, start - len(lists), 0, 3, 1, len(folders), count, flags, 0, 0
+    )
+    return header + names + heads + lists + blocks
+
+
+def image(*files: tuple[str, bytes]) -> bytes:
+    """An ISO image whose files are in its first folder."""
+    first, folder, contents = 22, b"", b""
+    for name, data in (("\0", b""), ("\1", b""), *files):
+        at = 18 if name < " " else first + len(contents) // 2048
+        size = 2048 * 4 if name < " " else len(data)
+        width = 33 + len(name) + (len(name) + 1) % 2
+        record = struct.pack("<BBIIII7sBBB4sB", width, 0, at, 0, size, 0, bytes(7), 2 * (name < " "), 0, 0, bytes(4), len(name))
+        folder += bytes(-len(folder) % 2048 if len(folder) % 2048 + width > 2048 else 0) + (record + name.encode()).ljust(width, b"\0")
+        contents += data + bytes(-len(data) % 2048)
+    root = struct.pack("<BBIIII7sBBB4sBB", 34, 0, 18, 0, 2048 * 4, 0, bytes(7), 2, 0, 0, bytes(4), 1, 0)
+    size = 22 + len(contents) // 2048
+    head = bytearray(b"\1CD001\1" + bytes(2041))
+    struct.pack_into("<I", head, 80, size)
+    struct.pack_into("<H", head, 128, 2048)
+    head[156:190] = root
+    return bytes(16 * 2048) + bytes(head) + (b"\xffCD001\1").ljust(2048, b"\0") + folder.ljust(4 * 2048, b"\0") + contents
+
+
+def seven(value: int) -> bytes:
+    """A number of RAR 5."""
+    made = bytearray()
+    while value > 0x7F:
+        made.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*made, value])
+
+
+def rar_header(kind: int, body: bytes, data: bytes = b"", extra: bytes = b"", flags: int = 0) -> bytes:
+    """A header of RAR 5, and what follows it."""
+    flags |= bool(extra) | 2 * bool(data)
+    head = seven(kind) + seven(flags) + (seven(len(extra)) if extra else b"") + (seven(len(data)) if data else b"") + body + extra
+    sized = seven(len(head)) + head
+    return struct.pack("<I", zlib.crc32(sized)) + sized + data
+
+
+def rar_entry(
+    name: str, data: bytes = b"", method: int = 0, extra: bytes = b"", kind: int = 2, flags: int = 0, checksum: int | None = None
+) -> bytes:
+    """A file of a RAR 5."""
+    known = zlib.crc32(data) if checksum is None else checksum
+    body = seven(4) + seven(len(data)) + seven(0o100644) + struct.pack("<I", known) + seven(method << 7) + seven(1)
+    return rar_header(kind, body + seven(len(name.encode())) + name.encode(), data, extra, flags)
+
+
+RAR_END = rar_header(5, seven(0))
+
+
+def rar(*entries: bytes, volume: bool = False, end: bytes = RAR_END) -> bytes:
+    """A RAR 5 of these entries."""
+    return b"Rar!\x1a\x07\1\0" + rar_header(1, seven(volume)) + b"".join(entries) + end
+
+
+def old_rar_header(kind: int, flags: int, body: bytes, data: bytes = b"") -> bytes:
+    """A header of RAR 4, and what follows it."""
+    rest = struct.pack("<BHH", kind, flags, 7 + len(body)) + body
+    return struct.pack("<H", zlib.crc32(rest) & 0xFFFF) + rest + data
+
+
+def old_rar_entry(name: bytes, data: bytes = b"", method: int = 0x30, flags: int = 0) -> bytes:
+    """A file of a RAR 4."""
+    body = struct.pack("<IIBIIBBHI", len(data), len(data), 3, zlib.crc32(data), 0, 29, method, len(name), 0o100644) + name
+    return old_rar_header(0x74, 0x8000 | flags, body, data)
+
+
+def old_rar(*entries: bytes, flags: int = 0) -> bytes:
+    """A RAR 4 of these entries."""
+    return b"Rar!\x1a\x07\0" + old_rar_header(0x73, flags, bytes(6)) + b"".join(entries) + old_rar_header(0x7B, 0, b"")

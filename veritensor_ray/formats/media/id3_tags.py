@@ -92,7 +92,7 @@ def read_old_id3(texts: MediaTexts, at: int) -> None:
 
 
 def _frames(tag: _Bytes, at: int, end: int, version: int, depth: int) -> None:
-    """Collect what is in the frames up to the padding, or to what is no frame."""
+    """Collect what is in the frames up to the padding, or to what is not a frame."""
     while (frame := _frame(tag.data, at, end, version)) is not None:
         tag.claim(at, frame.start, "structure")
         at = frame.end

@@ -173,6 +173,6 @@ def test_a_text_that_is_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_lines_are_given_off_before_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BATCH", 4)
+    monkeypatch.setattr(module, "BATCH", 4)
     assert Drawing(emf(drawn("Hello"), drawn("same height", 50))).lines == ["Hello", "same height"]
     assert Drawing(emf(drawn_many("Hello", "same record", apart=0))).lines == ["Hello", "same record"]

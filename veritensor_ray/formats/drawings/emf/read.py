@@ -15,7 +15,7 @@ from veritensor_ray.formats.common.trailing import behind
 from veritensor_ray.formats.drawings.emf.structure import COMMENT, HEADER, EmfRecord, EmfString, description, records, strings
 
 _LONGEST = bounds.HELD
-_BATCH = 1 << 16  # characters of lines that are yielded together
+BATCH = 1 << 16  # characters of lines that are yielded together
 
 
 def read_emf(source: Source) -> Iterator[Item]:
@@ -39,17 +39,17 @@ def read_emf(source: Source) -> Iterator[Item]:
 def _read(record: EmfRecord, number: int, source: Source, lines: DrawnLines) -> Iterator[Block | Gap]:
     """Add the strings of a record to the lines, and yield those that are a batch. The rest of a record is numbers, except in comments."""
     for string in strings(record, source.file):
-        if gap := _unread(string, number):
+        if gap := unread(string, number):
             yield gap
         else:
             lines.add(string, number, source)
-            yield from lines.take(_BATCH)
+            yield from lines.take(BATCH)
     if record.kind == HEADER:
         yield from _described(description(record, source.file), source)
     source.account.claim(record.at, record.at + 8 if record.kind == COMMENT else record.end, "values")
 
 
-def _unread(string: EmfString, number: int) -> Gap | None:
+def unread(string: EmfString, number: int) -> Gap | None:
     """Return what is said of a string that cannot be read."""
     if string.is_damaged:
         return Gap(f"the text of record {number} extends beyond it")
@@ -62,7 +62,7 @@ def _unread(string: EmfString, number: int) -> Gap | None:
 
 def _described(string: EmfString, source: Source) -> Iterator[Block | Gap]:
     """Yield the description of a drawing."""
-    if gap := _unread(string, 1):
+    if gap := unread(string, 1):
         yield gap
     elif found := _decoded(string, source).strip("\0"):
         yield Block([found.replace("\0", "\n")], column="description", view="metadata")
@@ -98,8 +98,9 @@ class DrawnLines:
 
     def _follow(self, string: EmfString, source: Source) -> None:
         """Remember where a string ends. Half the width of a character is less than a space."""
-        widths = Window(source.file, string.advances, 4 * string.characters).read(4 * string.characters) if string.advances else b""
-        width = sum(memoryview(widths[: len(widths) // 4 * 4]).cast("I"))
+        size = string.advance * string.characters
+        widths = Window(source.file, string.advances, size).read(size) if string.advances else b""
+        width = sum(memoryview(widths[: len(widths) // string.advance * string.advance]).cast("I" if string.advance == 4 else "H"))
         self._last, self._end, self._near = string, string.x + width, width / max(1, string.characters) / 4
 
     def take(self, least: int = 0) -> Iterator[Block]:

@@ -42,7 +42,8 @@ class EmfRecord(NamedTuple):
 
 
 class EmfString(NamedTuple):
-    """A string: where its characters are, how many, and where on the drawing it begins. `advances` is the offset of their widths, or 0.
+    """A string: where its characters are, how many, and where on the drawing it begins. `advances` is the offset of their widths, or 0,
+    and `advance` the bytes of each of them.
 
     `is_damaged` says that it would extend beyond its record, and `is_glyphs` that it consists of numbers that only the font explains.
     """
@@ -55,6 +56,7 @@ class EmfString(NamedTuple):
     advances: int = 0
     is_damaged: bool = False
     is_glyphs: bool = False
+    advance: int = 4
 
     @property
     def end(self) -> int:

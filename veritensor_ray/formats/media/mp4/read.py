@@ -89,7 +89,7 @@ class Mp4Film:
             yield start, min(end, self._texts.size)
 
     def claim_sound(self) -> None:
-        """Claim the chunks of all tracks that are no texts, where they stand in boxes for them."""
+        """Claim the chunks of all tracks except those of text, where they stand in boxes for them."""
         chunks = list(merged([track for track in self.tracks if not track.is_text]))
         for start, end in _common([(box.start, box.end) for box in self._contents], chunks):
             self._texts.claim(start, end, "packed")

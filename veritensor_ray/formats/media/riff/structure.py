@@ -47,7 +47,7 @@ class RiffFile:
         return int.from_bytes(first[8:16], "little"), int.from_bytes(first[16:24], "little")
 
     def chunks(self) -> Iterator[RiffChunk]:
-        """Yield the chunks that are no lists, and claim the headers of all. Raises LimitExceeded."""
+        """Yield the chunks except for lists, and claim the headers of all. Raises LimitExceeded."""
         yield from self._within(12, min(self.end, self._texts.size), self.form, 0)
 
     def _within(self, at: int, end: int, form: bytes, depth: int) -> Iterator[RiffChunk]:

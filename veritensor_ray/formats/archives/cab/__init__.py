@@ -1,0 +1,1 @@
+"""Cabinet files of Windows."""

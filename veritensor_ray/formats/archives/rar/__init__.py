@@ -1,0 +1,1 @@
+"""RAR archives, versions 4 and 5."""
