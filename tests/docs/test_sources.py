@@ -19,6 +19,10 @@ COMMANDS = {kind: [block for block in blocks(ROOT / "docs" / "sources.md") if bl
 RUNS = {
     "delta": ("deltalake", "lake", [["0", "mail", "1"], ["1", "mail", "1"]], 1, {"excluded": 2, "not-in-snapshot": 1}),
     "iceberg": ("pyiceberg", "warehouse", [["0", "address", "1"], ["1", "address", "1"]], 1, {"not-included": 10, "not-in-snapshot": 1}),
+    "lance": (
+        *("lance", "customers", [["0", "address", "1"], ["2", "address", "1"]], 1),
+        {"hidden-by-snapshot": 1, "not-in-snapshot": 1, "not-included": 7},
+    ),
 }
 
 

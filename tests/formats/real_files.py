@@ -20,6 +20,7 @@ from tests.formats.archives.sevenzip.test_read import packed as sevenzip
 from tests.formats.archives.tar.test_read import info, tarred
 from tests.formats.columnar.arrow import test_read as test_arrow
 from tests.formats.columnar.avro import test_read as test_avro
+from tests.formats.columnar.lance.lance_files import lance_file
 from tests.formats.columnar.orc import test_read as test_orc
 from tests.formats.drawings.emf.test_read import drawn, emf
 from tests.formats.drawings.wmf.test_read import text_out, wmf
@@ -161,6 +162,7 @@ class RealFiles:
             lambda: test_avro.written(test_avro.record(t="string"), [{"t": line} for line in self.lines], "deflate", sync_interval=2000),
         ),
         "application/vnd.apache.orc": ("a.orc", lambda: test_orc.written(self.table, compression="zlib")),
+        "application/x-lance": ("a.lance", lambda: lance_file(self.table)),
         "application/vnd.sqlite3": ("a.db", lambda: database("CREATE TABLE t (a TEXT)", ("INSERT INTO t VALUES (?)", [[line] for line in self.lines]))),
         "application/warc": ("a.warc", lambda: b"".join(record("conversion", line.encode()) for line in self.lines)),
         "application/x-tfrecord": ("a.tfrecord", lambda: file_of(*(example(t=[line]) for line in self.lines))),

@@ -48,11 +48,15 @@ class TableView:
 
     Columns that are not in `columns` are not part of the table. `constants` are columns whose value is the same in every row, unless the
     file has the column. `deleted` has a bit for each row, the lowest first; rows beyond its end are not deleted.
+
+    `lance` is what the library for Lance files has to know of this one, as JSON. It takes the place of `columns` and `constants`; a file
+    without it is a Parquet file.
     """
 
     columns: tuple[TableColumn, ...]
     constants: tuple[tuple[str, str], ...] = ()
     deleted: bytes = b""
+    lance: str = ""
 
     def living(self, first: int, count: int) -> Mask:
         """Return which of some rows are part of the table."""
@@ -71,14 +75,14 @@ class TableView:
     def to_bytes(self) -> bytes:
         """Return the view as JSON. Equal views give equal bytes."""
         deleted = base64.b85encode(zlib.compress(self.deleted)).decode() if self.deleted else ""
-        return json.dumps([[one.to_json() for one in self.columns], self.constants, deleted]).encode()
+        return json.dumps([[one.to_json() for one in self.columns], self.constants, deleted, self.lance]).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TableView:
         """Return the view that `to_bytes` gave."""
-        columns, constants, deleted = json.loads(data)
+        columns, constants, deleted, lance = json.loads(data)
         bits = zlib.decompress(base64.b85decode(deleted)) if deleted else b""
-        return cls(tuple(map(TableColumn.from_json, columns)), tuple((name, value) for name, value in constants), bits)
+        return cls(tuple(map(TableColumn.from_json, columns)), tuple((name, value) for name, value in constants), bits, lance)
 
 
 def packed(deleted: Iterable[bool] | Mask) -> bytes:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-TABLES = ("delta", "iceberg")  # the kinds of tables that a URI may name, as in delta+s3://bucket/table
+TABLES = ("delta", "iceberg", "lance")  # the kinds of tables that a URI may name, as in delta+s3://bucket/table
 _TABLE = re.compile(rf"({'|'.join(TABLES)})\+(?=[a-z0-9]+://)")
 _LOCAL = re.compile(rf"(?:{_TABLE.pattern})?(?:file|local)://")
 

@@ -17,6 +17,7 @@ from veritensor_ray.core.media_types import PLAIN, UNKNOWN
 from veritensor_ray.formats.archives.tar.recognise import is_tar
 from veritensor_ray.formats.archives.zip.structure import Data, Directory, ZipEntry, find_directory, local_header
 from veritensor_ray.formats.columnar.arrow.recognise import is_arrow_stream
+from veritensor_ray.formats.columnar.lance.recognise import LANCE_MARK, is_lance
 from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
 from veritensor_ray.formats.common.single_streams import is_bzip2
 from veritensor_ray.formats.common.spool import edges
@@ -39,6 +40,7 @@ from veritensor_ray.formats.text.recognise import controls, text_encoding
 from veritensor_ray.formats.web_archives.recognise import is_warc
 
 _LETTERS = 512  # bytes that must contain others than text if a file begins with a magic of letters
+_FOOTER = 64  # bytes at the end of a file, which are more than a footer has
 _MIMETYPE = 100  # bytes of the type that an OpenDocument or EPUB stores first: a short name
 
 
@@ -81,6 +83,8 @@ def sniff(head: bytes, extension: str, tail: bytes = b"", whole: bool = True) ->
         return Kind(media_type)
     if media_type := mail_type(head, named):
         return Kind(media_type, "latin-1")
+    if (tail or head).endswith(LANCE_MARK) and is_lance(head[-_FOOTER:] + tail):
+        return Kind(media_types.LANCE)
     if rtf.BEHIND_BLANKS.match(head, 0, rtf.REACH):
         return Kind(media_types.RTF)
     if is_pdf_behind_text(head, extension in TEXT_TYPES, tail, whole):

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ChangedDuringRun, LimitExceeded, ReadError, as_read_error
 from veritensor_ray.core.format_table import COMPRESSED
-from veritensor_ray.core.media_types import OLE, OLE_LOCKED, PARQUET
+from veritensor_ray.core.media_types import LANCE, OLE, OLE_LOCKED, PARQUET
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Batcher, Gap, cut, one_batch
 from veritensor_ray.core.table_view import TableView
@@ -23,7 +23,9 @@ from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.engines.base import NameReader, Transcriber
 from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
+from veritensor_ray.formats.columnar.lance.recognise import is_lance
 from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.common.spool import edges
 from veritensor_ray.formats.opened_files import kind_of_part
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
@@ -177,8 +179,9 @@ class Extraction:
         about = FileInfo(row.artifact, opened.size, "", sha256=opened.content_id)
         source, about = walk.recognised(opened.file(), about, _share(row, about.extension, opened))
         outcome.media_type = about.media_type
-        if source.view is not None and about.media_type != PARQUET:
-            raise ReadError("the table's snapshot names it as one of its data files, but it is not a Parquet file")
+        if source.view is not None and about.media_type != (LANCE if source.view.lance else PARQUET):
+            kind = "Lance" if source.view.lance else "Parquet"
+            raise ReadError(f"the table's snapshot names it as one of its data files, but it is not a {kind} file")
         outcome.same_as = self._same_as(row, opened, source.kind)
         if outcome.same_as is None:
             self._walks.append(walk)
@@ -225,5 +228,7 @@ def _share(row: PlanRow, extension: str, opened: OpenArtifact) -> Share:
     if row.kind == "rowgroups":
         return Share(row_groups=(row.start or 0, row.end or 0), first=first, view=view)
     if row.kind not in BYTE_RANGES:
-        return Share(first=first, view=view)
+        # the first bytes of a Lance file are values, and may be those of any format
+        is_known = view is not None and view.lance and is_lance(edges(opened.file(), 0)[1])
+        return Share(Kind(LANCE) if is_known else None, first=first, view=view)
     return Share(kind_of_part(opened.file(), extension, row.kind == "jsonl", first), row.start or 0, first=first)

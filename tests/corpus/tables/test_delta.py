@@ -201,7 +201,7 @@ def test_data_files_outside_of_the_folder_have_a_problem(table: Path, path: str)
 
 
 def test_a_limit_on_the_log(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("veritensor_ray.corpus.tables.delta._LOG_BYTES", 100)
+    monkeypatch.setattr("veritensor_ray.corpus.tables.log_copy._LOG_BYTES", 100)
     with pytest.raises(ReadError, match="its log takes more than 100 bytes") as refused:
         snapshot(table)
     assert refused.value.reason_code == ReasonCode.LIMIT

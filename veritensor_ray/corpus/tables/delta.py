@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -22,81 +19,33 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from veritensor_ray.core import bounds
-from veritensor_ray.core.errors import LimitExceeded, ReadError
+from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.table_view import TableColumn, TableView, packed
 from veritensor_ray.core.timespans import moment
-from veritensor_ray.core.uris import is_local
-from veritensor_ray.corpus.listing import modified
+from veritensor_ray.corpus.tables.log_copy import LogCopy, said
 from veritensor_ray.corpus.tables.table_kinds import DELTA, DataFile, Snapshot, TableFolder
-from veritensor_ray.stores.filesystems import denied, filesystem
-from veritensor_ray.stores.patience import patient
-from veritensor_ray.stores.store_errors import store_code
 
-_LOG_BYTES = bounds.TABLE_LOG
 _VECTORS = "deletionVectors"
 _PHYSICAL, _NUMBER, _MODE = "delta.columnMapping.physicalName", "delta.columnMapping.id", "delta.columnMapping.mode"
-_MESSAGE = 300
 
 
 def snapshot(folder: TableFolder, pulse: Callable[[], None]) -> Snapshot:
     """Read a snapshot. Raises ReadError."""
     with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as place:
-        copy = _LogCopy(folder, Path(place), pulse)
+        copy = LogCopy(folder, Path(place), pulse)
         try:
             copy.fetch(DELTA.log)
             table = _table(Path(place), folder.version)
             if _VECTORS in (table.protocol().reader_features or ()):
-                copy.fetch("", "deletion_vector_*.bin")
+                copy.fetch("", _is_vector)
             return Snapshot(str(table.version()), _files(table))
         except (DeltaError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-            raise ReadError(f"its log is damaged or incomplete: {_said(error, place)}") from None
+            raise ReadError(f"its log is damaged or incomplete: {said(error, place)}") from None
 
 
-class _LogCopy:
-    """Copies files of a table to a folder of this machine, with their times, by which the library finds a version."""
-
-    def __init__(self, folder: TableFolder, place: Path, pulse: Callable[[], None]) -> None:
-        self._folder, self._place, self._pulse, self._left = folder, place, pulse, _LOG_BYTES
-
-    def fetch(self, below: str, names: str = "*") -> None:
-        """Copy the files with such names below a folder of the table. Raises ReadError."""
-        try:
-            fs, base = filesystem(self._folder.uri, self._folder.stores)
-            base = base.rstrip("/")
-            start = f"{base}/{below}" if below else base
-            for path in self._local(start, bool(below)) if is_local(self._folder.uri) else fs.find(start):
-                name = path[len(base) + 1 :]
-                parts = name.split("/")
-                if fnmatch.fnmatchcase(parts[-1], names) and parts[0] and ".." not in parts:  # a key of a store may lead anywhere
-                    patient(partial(self._copy, fs, path, name), self._pulse)
-        except ReadError:
-            raise
-        except Exception as error:  # noqa: BLE001  # every store raises its own kind
-            raise ReadError(denied(self._folder.uri, "read", error), store_code(error)) from None
-
-    def _local(self, start: str, is_inside: bool) -> Iterator[str]:
-        """Yield the files below a folder of this machine. Links are followed only as in a listing, and never from folder to folder."""
-        if is_inside and Path(start).is_symlink() and not self._folder.follow_links:
-            raise ReadError("its log is a symbolic link (not followed; see follow_links)", ReasonCode.LINK)
-        for folder, _, names in os.walk(start):
-            for path in (Path(folder, name) for name in names):
-                if path.is_file() and (self._folder.follow_links or not path.is_symlink()):
-                    yield str(path)
-
-    def _copy(self, fs: Any, path: str, name: str) -> None:
-        self._pulse()
-        about = fs.info(path)
-        if about["size"] > self._left:
-            raise LimitExceeded("table_log_bytes", f"its log takes more than {_LOG_BYTES:,} bytes")
-        target = self._place / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with fs.open(path, "rb") as source, target.open("wb") as out:
-            shutil.copyfileobj(source, out)
-        self._left -= about["size"]
-        if (when := modified(about)) is not None:
-            os.utime(target, (when, when))
+def _is_vector(name: str) -> bool:
+    return fnmatch.fnmatchcase(name.rpartition("/")[2], "deletion_vector_*.bin")
 
 
 def _table(place: Path, wanted: str | None) -> Any:
@@ -124,14 +73,9 @@ def _loaded(table: Any, version: int | datetime, wanted: str, place: Path) -> An
     try:
         table.load_as_version(version)
     except DeltaError as error:
-        reason = f"its version {wanted} can no longer be read, because the log does not reach back to it: {_said(error, str(place))}"
+        reason = f"its version {wanted} can no longer be read, because the log does not reach back to it: {said(error, str(place))}"
         raise ReadError(reason, ReasonCode.NOT_FOUND) from None
     return table
-
-
-def _said(error: Exception, place: str) -> str:
-    """Return the first line of a message, since the library adds a stack to some, without the place of the copy."""
-    return str(error).strip().partition("\n")[0].replace(f"{place}/", "")[:_MESSAGE] or type(error).__name__
 
 
 def _files(table: Any) -> dict[bytes, DataFile]:

@@ -117,7 +117,7 @@ class _Folder:
             return entry
         if known is not None:
             return self._live(entry, known)
-        if name.startswith(self.start.kind.log.encode() + b"/") or not self.start.kind.files.fullmatch(name.rpartition(b"/")[2]):
+        if name.startswith(self.start.kind.log.encode() + b"/") or not self.start.kind.files.fullmatch(name):
             return entry
         if self.error is not None:
             reason = f"the {self.start.kind.title} that it may belong to was not read: {self.error}"

@@ -19,8 +19,8 @@ from veritensor_ray.stores.filesystems import Stores
 class TableKind(NamedTuple):
     """A kind of table: its name in URIs, what it and its snapshots are called, the folder by which it is recognized, and its library's extra.
 
-    `module` has the function `snapshot`. `files` matches the names of data files and of what belongs to them; other files stand beside the table.
-    If other folders have the same name as `log`, `proof` matches the name of a file in it that only a table has.
+    `module` has the function `snapshot`. `files` matches the paths of data files and of what belongs to them; other files stand beside the
+    table. If other folders have the same name as `log`, `proof` matches the name of a file in it that only a table has.
     """
 
     name: str
@@ -35,14 +35,19 @@ class TableKind(NamedTuple):
 
 DELTA = TableKind(
     *("delta", "Delta table", "version", "_delta_log", "delta", ".delta"),
-    re.compile(rb".*\.parquet|deletion_vector_.*\.bin", re.DOTALL),
+    re.compile(rb".*\.parquet|(.*/)?deletion_vector_[^/]*\.bin", re.DOTALL),
 )
 ICEBERG = TableKind(
     *("iceberg", "Iceberg table", "snapshot", "metadata", "iceberg", ".iceberg"),
     re.compile(rb".*\.(parquet|orc|avro|puffin)", re.DOTALL),
     re.compile(r".*\.metadata\.json(\.gz)?|version-hint\.text", re.DOTALL),
 )
-KINDS = {kind.name: kind for kind in (DELTA, ICEBERG)}  # of a folder that is two kinds, the upper one decides
+LANCE = TableKind(
+    *("lance", "Lance dataset", "version", "_versions", "lance", ".lance"),
+    re.compile(rb"data/[^/]*\.lance|_deletions/.*", re.DOTALL),
+    re.compile(r".*\.manifest|latest_version_hint\.json", re.DOTALL),
+)
+KINDS = {kind.name: kind for kind in (DELTA, ICEBERG, LANCE)}  # of a folder that is two kinds, the upper one decides
 
 
 class TableFolder(NamedTuple):
@@ -144,6 +149,7 @@ __all__ = [
     "DELTA",
     "ICEBERG",
     "KINDS",
+    "LANCE",
     "DataFile",
     "Noting",
     "Opener",

@@ -38,12 +38,9 @@ class ViewedFile:
 
     def shown(self, batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, Any]:
         """Return a batch that begins at a row of the file without what is not shown, and the rows of the file that are left."""
-        rows = np.arange(first, first + batch.num_rows, dtype=np.int64)
+        batch, rows = living_rows(self._view, batch, first)
         if self._view is None:
             return batch, rows
-        living = self._view.living(first, batch.num_rows)
-        if not living.all():
-            batch, rows = _kept(batch, living), rows[living]
         seen = [self._columns[name] for name in batch.schema.names]
         columns = [_projected(column, one) for column, one in zip(batch.columns, seen, strict=True)]
         return pa.RecordBatch.from_arrays(columns, [one.name for one in seen]) if columns else batch, rows
@@ -52,18 +49,35 @@ class ViewedFile:
         """Yield the values that all rows share, once for the file, and what is in the file but not in the table."""
         if self._view is None:
             return
-        hidden, stored = self._view.hidden, {one.name for one in self._columns.values()}
+        stored = {one.name for one in self._columns.values()}
         constants = [(name, value) for name, value in self._view.constants if name not in stored]
-        if constants and hidden < self._rows:
+        if constants and self._view.hidden < self._rows:
             names, values = zip(*constants, strict=True)
             yield Block(list(values), column=[shorten(name) for name in names])
-        if hidden:
-            yield _left_out(
-                f"{hidden:,} deleted rows are still in the file: they were not read, and its bytes as a whole were not searched", hidden
-            )
+        yield from deleted_rows(self._view)
         if others := list(_others(self._view.columns, list(self._schema), "")):
-            named = ", ".join(others[:_NOT_SHOWN])
-            yield _left_out(f"columns that are not in the table's snapshot were not read: {named}", len(others))
+            yield dropped_columns(len(others), others)
+
+
+def living_rows(view: TableView | None, batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, Any]:
+    """Return the rows of a batch that are not deleted, and their numbers. The batch begins at the row `first` of the file."""
+    rows = np.arange(first, first + batch.num_rows, dtype=np.int64)
+    living = None if view is None else view.living(first, batch.num_rows)
+    return (batch, rows) if living is None or living.all() else (_kept(batch, living), rows[living])
+
+
+def deleted_rows(view: TableView) -> Iterator[Gap]:
+    """Yield a gap for the deleted rows of a file, if it has some."""
+    if hidden := view.hidden:
+        yield _left_out(
+            f"{hidden:,} deleted rows are still in the file: they were not read, and its bytes as a whole were not searched", hidden
+        )
+
+
+def dropped_columns(count: int, names: Sequence[str] = ()) -> Gap:
+    """Return a gap for columns of a file that the table does not have. Their names may be unknown."""
+    named = f": {', '.join(names[:_NOT_SHOWN])}" if names else ""
+    return _left_out(f"columns that are not in the table's snapshot were not read{named}", count)
 
 
 def _kept(batch: pa.RecordBatch, living: Mask) -> pa.RecordBatch:
@@ -141,4 +155,4 @@ def _differs(kind: pa.DataType, shape: TableColumn) -> bool:
     return False
 
 
-__all__ = ["ViewedFile"]
+__all__ = ["ViewedFile", "deleted_rows", "dropped_columns", "living_rows"]

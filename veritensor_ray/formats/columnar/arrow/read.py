@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from veritensor_ray.core import bounds
-from veritensor_ray.core.errors import LimitExceeded, as_read_error
+from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.columnar.arrow.arrow_cells import Cells, text_cells
 from veritensor_ray.formats.columnar.arrow.arrow_frames import claim_file, claim_stream
@@ -201,6 +201,21 @@ def _read_batches(
         yield from blobs.gaps()
         raise as_read_error(error, "not a complete Arrow file") from None
     yield from dead.rest()
+    yield from blobs.gaps()
+
+
+def read_rows(source: Source, batches: Iterable[tuple[pa.RecordBatch, Any]]) -> Iterator[Item]:
+    """Read batches that were decoded elsewhere, each with the numbers of its rows in the file."""
+    blobs, keys = _Values(source), KeyColumns(source.key)
+    try:
+        for batch, rows in batches:
+            for column in batch.columns:
+                validate_column(column)
+            yield from _read_batch(batch, rows, blobs, keys)
+            source.counts.rows += batch.num_rows
+    except (ReadError, pa.ArrowException, OSError, ValueError) as error:
+        yield from blobs.gaps()
+        raise as_read_error(error, "its columns are damaged") from None
     yield from blobs.gaps()
 
 

@@ -1,0 +1,48 @@
+"""What the library for Lance files has to know of a data file to read it as a version of its dataset has it.
+
+It travels in the plan, in the view of the file.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class LanceLayout:
+    """How a data file holds columns of its dataset.
+
+    `schema` has the columns of the dataset that the file holds, by the names that they have now. For each field of the file, `paths` has its
+    names from the column down, or nothing if the dataset no longer has it, and `places` where the file holds it. `version` is that of the
+    file's format.
+    """
+
+    schema: pa.Schema
+    paths: tuple[tuple[str, ...], ...]
+    places: tuple[int, ...]
+    version: tuple[int, int]
+
+    @property
+    def dropped(self) -> int:
+        """The number of fields in the file that the dataset no longer has."""
+        return sum(not path for path in self.paths)
+
+    def to_json(self) -> str:
+        """Return the layout as JSON. Equal layouts give equal texts."""
+        schema = base64.b85encode(zlib.compress(self.schema.serialize().to_pybytes())).decode()
+        return json.dumps([schema, self.paths, self.places, self.version])
+
+    @classmethod
+    def from_json(cls, text: str) -> LanceLayout:
+        """Return the layout that `to_json` described."""
+        schema, paths, places, (major, minor) = json.loads(text)
+        read = pa.ipc.read_schema(pa.py_buffer(zlib.decompress(base64.b85decode(schema))))
+        return cls(read, tuple(map(tuple, paths)), tuple(places), (major, minor))
+
+
+__all__ = ["LanceLayout"]

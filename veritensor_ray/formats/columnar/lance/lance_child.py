@@ -1,0 +1,148 @@
+"""The process in which the library decodes Lance files. A damaged file may end it, and what it reads by mistake is not the memory of a worker.
+
+It answers one request at a time, each about a file in a folder of its own, and ends with its parent.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import struct
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+
+from veritensor_ray.core.errors import told
+from veritensor_ray.core.lance_layout import LanceLayout
+
+HEAD = struct.Struct("<cQ")  # the kind of an answer, and its length
+ABOUT, SCHEMA, BATCH, FAILED, MISSING, DONE = b"A", b"S", b"B", b"F", b"M", b"D"
+NAME = "file.lance"
+DATA = "data"  # the folder of a dataset in which its data files are
+_PIECE_BYTES = 8 << 20
+_BATCH_ROWS = 1024
+_PR_SET_PDEATHSIG = 1
+_DROPPED = -2  # the number of a field that is no longer one
+
+
+class LanceRequest(NamedTuple):
+    """What to read: the file in a folder, its layout if it belongs to a dataset, and the columns to decode; without any, it is described."""
+
+    folder: str
+    layout: str = ""
+    columns: list[str] | None = None
+
+
+def _described(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the number of rows, the places of buffers, and the schema with which the file was written."""
+    from lance.file import LanceFileReader
+
+    reader = LanceFileReader(str(path))
+    found = reader.metadata()
+    columns = [(*column.column_buffers, *(buffer for page in column.pages for buffer in page.buffers)) for column in found.columns]
+    places = [[(buffer.position, buffer.size) for buffer in buffers] for buffers in (*columns, found.global_buffers)]
+    yield ABOUT, json.dumps({"rows": reader.num_rows(), "columns": places[:-1], "global": places[-1]}).encode()
+    yield SCHEMA, found.schema.serialize().to_pybytes()
+
+
+def _of_file(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    from lance.file import LanceFileReader
+
+    reader = LanceFileReader(str(path), columns=columns)
+    rows = _rows_at_once(path, reader.num_rows())
+    yield from reader.read_all(batch_size=rows, batch_readahead=1).to_batches()
+
+
+def _of_dataset(folder: Path, layout: LanceLayout, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of a dataset that is made of one data file. The library then finds columns by their numbers, as in any dataset."""
+    import lance
+    from lance.fragment import DataFile, FragmentMetadata
+    from lance.schema import LanceSchema
+
+    schema = pa.schema([field for field in layout.schema if field.name in columns])
+    numbers = dict(_numbers(LanceSchema.from_pyarrow(schema).fields(), ()))
+    file = DataFile(NAME, [numbers.get(path, _DROPPED) for path in layout.paths], list(layout.places), *layout.version)
+    made = lance.LanceOperation.Overwrite(schema, [FragmentMetadata(0, [file], physical_rows=None)])
+    lance.LanceDataset.commit(str(folder), made)
+    table = lance.dataset(str(folder), read_params={"validate_on_decode": True})
+    rows = _rows_at_once(folder / DATA / NAME, table.count_rows())
+    # of large values that stand outside of columns, only the descriptions: the library would follow them to any file or server
+    yield from table.scanner(
+        batch_size=rows, batch_readahead=1, fragment_readahead=1, io_buffer_size=4 * _PIECE_BYTES, blob_handling="blobs_descriptions"
+    ).to_batches()
+
+
+def _numbers(fields: Iterable[Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+    for field in fields:
+        path = (*above, field.name())
+        yield path, field.id()
+        yield from _numbers(field.children(), path)
+
+
+def _rows_at_once(path: Path, rows: int) -> int:
+    """Return how many rows of a file take a few megabytes, if they are as large as they are stored."""
+    return max(1, min(_BATCH_ROWS, _PIECE_BYTES * rows // max(1, path.stat().st_size)))
+
+
+def _answers(request: LanceRequest) -> Iterator[tuple[bytes, bytes]]:
+    folder = Path(request.folder)
+    path = folder / DATA / NAME
+    if request.columns is None:
+        yield from _described(path)
+        return
+    layout = LanceLayout.from_json(request.layout) if request.layout else None
+    batches = _of_file(path, request.columns) if layout is None else _of_dataset(folder, layout, request.columns)
+    for batch in batches:
+        step = max(1, _PIECE_BYTES * batch.num_rows // max(1, batch.nbytes))
+        for first in range(0, batch.num_rows, step):
+            yield BATCH, _streamed(batch.slice(first, step))
+
+
+def _streamed(batch: pa.RecordBatch) -> bytes:
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(out.getvalue())
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until there are no more."""
+    for line in requests:
+        given: Mapping[str, Any] = json.loads(line)
+        for kind, data in _told(LanceRequest(**given)):
+            answers.write(HEAD.pack(kind, len(data)))
+            answers.write(data)
+            answers.flush()
+
+
+def _told(request: LanceRequest) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the answers to a request, the last of which says how it ended."""
+    try:
+        yield from _answers(request)
+    except ModuleNotFoundError as error:
+        yield MISSING, str(error).encode()
+    except BaseException as error:  # noqa: BLE001  # a panic of the library is no Exception
+        yield FAILED, told(error).replace(f"{request.folder.lstrip('/')}/", "").encode("utf-8", "replace")
+    else:
+        yield DONE, b""
+
+
+def main(parent: int) -> None:
+    """Keep the pipes for requests and answers, so that no library can write into one, and serve."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # the parent died in between
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    serve(requests, answers)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
