@@ -84,7 +84,9 @@ class _Cleaning:
         self._again = replace(self._cleaning, again=True)
 
     def run(self) -> dict[str, Any]:
-        roots(self._settings.sources, self._settings.stores)  # a source that does not exist is an error before anything is written
+        roots(
+            self._settings.sources, self._settings.stores, self._settings.inventory
+        )  # a source that does not exist is an error before anything is written
         check_destination(self._store)
         if self._settings.sign_key:
             load_private_key(self._settings.sign_key)  # a missing key must not be noticed only after hours
@@ -223,7 +225,9 @@ class _Cleaning:
         return summary
 
     def _assembler(self, run: str) -> Assembler:
-        return Assembler(self._cleaning, self._settings, tuple(roots(self._settings.sources, self._settings.stores)), run)
+        return Assembler(
+            self._cleaning, self._settings, tuple(roots(self._settings.sources, self._settings.stores, self._settings.inventory)), run
+        )
 
     def _run(self, task: Any, held: Lease, *arguments: Any) -> Any:
         """Run a task that changes the copy. Raises CannotRunError and other VeritensorErrors."""
@@ -276,6 +280,7 @@ class _Cleaning:
     def _settings_of_copy(self) -> Settings:
         second = {
             "sources": [f"{self._store.uri}/{CORPUS}"],
+            "inventory": [],
             "output": f"{self._store.uri}/{AFTER}",
             "job": "sweep",
             "fail_on": None,

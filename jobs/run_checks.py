@@ -15,7 +15,7 @@ from veritensor_ray.core.errors import CannotRunError, OutputConflict, StoreErro
 from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.core.signing import load_private_key
 from veritensor_ray.core.uris import real_bases
-from veritensor_ray.corpus.listing import roots
+from veritensor_ray.corpus.listing import check_inventories, roots
 from veritensor_ray.engines.dependencies.advisory_ages import SourceAge, overdue, source_ages, told
 from veritensor_ray.engines.registry import selected
 from veritensor_ray.jobs.cluster import connection, preflight, ray_internals
@@ -67,7 +67,8 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
     ages = source_ages(settings.dependencies) if "dependencies" in selected(settings) else ()
     for line in (told(ages), *overdue(ages, settings.dependencies.max_age_days)) if ages else ():
         report.note(line)
-    starts = tuple(roots(settings.sources, settings.stores))
+    starts = tuple(roots(settings.sources, settings.stores, settings.inventory))
+    check_inventories(starts, settings.inventory)
     with contextlib.ExitStack() as stack:
         stack.enter_context(Guard(*real_bases(settings.sources)))
         if untested := ray_internals.unproven():

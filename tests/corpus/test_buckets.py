@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.corpus.emulators import S3App, s3_server
+from tests.corpus.loopback_bucket import LoopbackBucket
 from tests.pipeline.test_extract import scanned
 from veritensor_ray.core import retry
-from veritensor_ray.core.config import Store
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.corpus import fetch, listing
 from veritensor_ray.corpus.changed_since_audit import Compared, changes, of_ledger
-from veritensor_ray.corpus.fetch import OpenArtifact
-from veritensor_ray.corpus.listing import Listed, check_source, roots, walk
-from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.corpus.listing import check_source, roots, walk
 from veritensor_ray.stores import folder_pages, patience
 
 
@@ -34,43 +29,6 @@ class Waits:
         self.slept.append(seconds)
 
 
-class Bucket:
-    """A bucket on loopback, whose server can be asked to misbehave."""
-
-    def __init__(self, app: S3App, endpoint: str) -> None:
-        import boto3
-
-        self.app, self.endpoint = app, endpoint
-        self.client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
-        self.store = Store(endpoint=endpoint, region="us-east-1", path_style=True, key="env:TEST_KEY", secret="env:TEST_KEY")
-        self.stores = {"s3://": self.store}
-        httpx.post(f"{endpoint}/moto-api/reset")
-        self.client.create_bucket(Bucket="corpus")
-
-    def put(self, key: str, body: bytes = b"hello", **options: Any) -> None:
-        self.client.put_object(Bucket="corpus", Key=key, Body=body, **options)
-
-    def listed(self, source: str = "s3://corpus") -> list[Listed]:
-        return [one for root in roots([source], self.stores) for one in walk(root, self.stores)]
-
-    def opened(self, key: str) -> OpenArtifact:
-        (root,) = roots(["s3://corpus"], self.stores)
-        (one,) = (one for one in walk(root, self.stores) if one.artifact == key)
-        return OpenArtifact(PlanRow(0, one.artifact, one.path, 0, one.size, one.etag, one.mtime), root, self.stores)
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    monkeypatch.setenv("TEST_KEY", "k")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # the library's own pauses are real time
-    monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
-    app = S3App()
-    with s3_server(app) as endpoint:
-        made = Bucket(app, endpoint)
-        yield made
-        made.client.close()
-
-
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
     made = Waits()
@@ -83,7 +41,7 @@ KEYS = ["a.txt", "b//c.txt", "b/c.txt", "b/d/e.txt", "b-/c.txt", "é €.txt", "
 
 
 @pytest.mark.parametrize("page", [2, 1000])
-def test_every_key_once_whatever_the_pages(bucket: Bucket, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_key_once_whatever_the_pages(bucket: LoopbackBucket, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", str(page))
     monkeypatch.setattr(listing, "_FULL_PAGE", page)
     for key in KEYS:
@@ -97,7 +55,7 @@ def test_every_key_once_whatever_the_pages(bucket: Bucket, page: int, monkeypatc
     assert all(bucket.opened(key).file().read() == key.encode() for key in KEYS[:4])
 
 
-def test_the_log_of_a_table_may_come_on_a_later_page(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_of_a_table_may_come_on_a_later_page(bucket: LoopbackBucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     monkeypatch.setattr(listing, "_FULL_PAGE", 2)
     for key in ("t/0.parquet", "t/1.parquet", "t/2.parquet", "t/_delta_log/0.json", "u/0.parquet"):
@@ -108,7 +66,7 @@ def test_the_log_of_a_table_may_come_on_a_later_page(bucket: Bucket, monkeypatch
 
 
 def test_a_prefix_that_breaks_off_is_an_entry_beside_what_came_before(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, waits: Waits
+    bucket: LoopbackBucket, monkeypatch: pytest.MonkeyPatch, waits: Waits
 ) -> None:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     for number in range(6):
@@ -124,7 +82,7 @@ def test_a_prefix_that_breaks_off_is_an_entry_beside_what_came_before(
     assert waits.slept == [7.0] * 5, "as long as the store asks, and then no more"
 
 
-def test_a_store_that_asks_to_slow_down_is_asked_again(bucket: Bucket, waits: Waits) -> None:
+def test_a_store_that_asks_to_slow_down_is_asked_again(bucket: LoopbackBucket, waits: Waits) -> None:
     bucket.put("a.txt", b"hello")
     bucket.app.slow = 1
     assert [one.artifact for one in bucket.listed()] == ["a.txt"]
@@ -133,7 +91,7 @@ def test_a_store_that_asks_to_slow_down_is_asked_again(bucket: Bucket, waits: Wa
     assert waits.slept == [7.0]
 
 
-def test_a_read_that_is_slowed_down_goes_on_where_it_was(bucket: Bucket, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_that_is_slowed_down_goes_on_where_it_was(bucket: LoopbackBucket, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "IN_MEMORY", 0)
     bucket.put("a.txt", b"hello, world")
     file = bucket.opened("a.txt").file()
@@ -142,7 +100,9 @@ def test_a_read_that_is_slowed_down_goes_on_where_it_was(bucket: Bucket, waits: 
     assert waits.slept == [7.0, 7.0]
 
 
-def test_what_fails_while_it_is_read_is_the_store_and_no_damage(bucket: Bucket, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_while_it_is_read_is_the_store_and_no_damage(
+    bucket: LoopbackBucket, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fetch, "IN_MEMORY", 0)
     bucket.put("a.txt", b"hello")
     file = bucket.opened("a.txt").file()
@@ -174,7 +134,7 @@ def test_archives_that_the_listing_names(kind: str, restored: dict[str, Any], co
 
 
 @pytest.mark.parametrize("is_listed", [True, False])
-def test_archives_are_skipped_and_no_error(bucket: Bucket, is_listed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archives_are_skipped_and_no_error(bucket: LoopbackBucket, is_listed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the listing has them, or as the store says when they are read; what was restored is read."""
     monkeypatch.setattr(folder_pages, "_is_aws", lambda _: is_listed)
     for name, kind in (("a", "GLACIER"), ("b", "DEEP_ARCHIVE"), ("c", "STANDARD"), ("d", "GLACIER")):
@@ -200,7 +160,7 @@ def test_what_was_restored_since_an_audit_is_a_change() -> None:
 
 
 @pytest.mark.parametrize("pays", [True, False])
-def test_who_pays_for_requests(bucket: Bucket, pays: bool) -> None:
+def test_who_pays_for_requests(bucket: LoopbackBucket, pays: bool) -> None:
     """Every request says so, or none."""
     bucket.put("a/b.txt", b"hello")
     bucket.stores = {"s3://": bucket.store.model_copy(update={"requester_pays": pays})}

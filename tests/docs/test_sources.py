@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.corpus.inventories import delivered, row
 from tests.docs.blocks import ROOT, blocks, wrong_commands
 from tests.docs.running import run
 from veritensor_ray.core.config import Settings
@@ -37,6 +38,28 @@ def test_the_configuration_of_catalogs() -> None:
     settings = Settings.model_validate(yaml.safe_load(block.text))
     prefixes = {named_table(source)[1].rpartition("/")[0] for source in settings.sources}
     assert prefixes <= settings.stores.keys() and len(prefixes) == 2
+
+
+def test_a_plan_from_an_inventory(tmp_path: Path, endpoint: str) -> None:
+    import boto3
+    import httpx
+
+    (block,) = (block for block in blocks(ROOT / "docs" / "sources.md") if block.mark == ("test", "inventory"))
+    assert not list(wrong_commands(block.text))
+    httpx.post(f"{endpoint}/moto-api/reset")
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
+    for bucket in ("corpus", "reports"):
+        client.create_bucket(Bucket=bucket)
+    delivered(
+        lambda key, data: client.put_object(Bucket="reports", Key=key, Body=data),
+        [[row("a.txt", 1000), row("b.txt", storage_class="GLACIER")]],
+    )
+    client.close()
+    (tmp_path / "work").mkdir()
+    store = {"endpoint": endpoint, "region": "us-east-1", "path_style": True, "key": "env:K", "secret": "env:K"}
+    (tmp_path / "work" / "veritensor-ray.yaml").write_text(json.dumps({"stores": {"s3://": store}, "engines": ["signatures"]}))
+    said = run([block], tmp_path, {"K": "k"})
+    assert "its inventory has it in the archive GLACIER" in said, said
 
 
 @pytest.mark.ray

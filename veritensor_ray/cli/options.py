@@ -70,6 +70,12 @@ Policy = Annotated[
 ]
 NoPolicy = Annotated[bool | None, typer.Option("--no-policy", help="Use no policy, not even one that is configured or kept in the output.")]
 Since = Annotated[str | None, typer.Option(help="Read only artifacts changed since an ISO date, or within an age such as 7d.")]
+Inventory = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="manifest.json of an S3 inventory, which takes the place of listing its bucket. Repeat the flag for several buckets."
+    ),
+]
 AsOf = Annotated[
     str | None, typer.Option(help="Read tables such as Delta in this version, or as they were at a time. Default: the latest version.")
 ]

@@ -34,6 +34,7 @@ INSPECTED_FILES = _fixed("inspected_files", 10_000, "files", "the files and fold
 UNSIZED = _fixed("unsized_bytes", HELD, "bytes", "a file whose size the system does not report, as in /proc")
 UNRANGED = _fixed("unranged_bytes", 4 << 30, "bytes", "an object whose server does not serve ranges")
 CATALOG_ANSWER = _fixed("catalog_answer_bytes", HELD, "bytes", "one answer of a catalog of tables")
+INVENTORY_MANIFEST = _fixed("inventory_manifest", 48 << 20, "bytes", "the manifest.json of an S3 inventory")
 TABLE_LOG = _fixed("table_log_bytes", 4 << 30, "bytes", "the log or the metadata of a table, with what says which rows are deleted")
 UNSEEKABLE = _fixed("unseekable_bytes", HELD, "bytes", "an office document that is read from a stream")
 IMAGE = _fixed("image_bytes", HELD, "bytes", "an image file")

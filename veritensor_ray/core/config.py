@@ -331,6 +331,7 @@ class Settings(Section):
         None, description="version of a table, or a moment as in `since`: what its snapshot showed then; default: the latest version"
     )
     key: StringList = Field([], max_length=8, description="columns of tables whose values are shown beside the row of a finding")
+    inventory: StringList = Field([], description="manifest.json of S3 inventories, each of which takes the place of listing its bucket")
     follow_links: bool = Field(False, description="follow symbolic links below a local source")
     address: str | None = Field(None, description="cluster to run on; default: an embedded Ray that ends with the run")
     job: Literal["audit", "sweep"] = Field("audit", description="an audit, or a sweep that reads only what changed since the last one")

@@ -143,6 +143,7 @@ class OpenArtifact:
         self.row, self._throttle = row, throttle
         self._local = is_local(root.uri)
         self._uri = root.uri
+        self._since = "during the run" if root.inventory is None else "since its inventory"
         self._unsized: bytes | None = None  # the whole content of a file whose size the system does not report
         try:
             self._handle = self._open_local() if self._local else patient(partial(self._open_store, stores), throttle.pulse)
@@ -173,7 +174,7 @@ class OpenArtifact:
         if isinstance(error, FileNotFoundError) and trouble(error) is None:
             if (refusal := redirects.leading(error)) is not None:
                 return ReadError(refusal, ReasonCode.STORE_FAILED)
-            return ChangedDuringRun("changed during the run: it no longer exists")
+            return ChangedDuringRun(f"changed {self._since}: it no longer exists")
         return ReadError(denied(self._name(), "read", error), store_code(error))
 
     def _open_local(self) -> BinaryIO:
@@ -182,7 +183,7 @@ class OpenArtifact:
         info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode):
             os.close(descriptor)
-            raise ChangedDuringRun("changed during the run: it is no longer a regular file")
+            raise ChangedDuringRun(f"changed {self._since}: it is no longer a regular file")
         try:
             self._unsized = self._without_size(descriptor, info)
             self._check_local(info)
@@ -215,7 +216,7 @@ class OpenArtifact:
         if self._unsized is not None:
             return
         if info.st_size != self.row.size or (self.row.mtime is not None and info.st_mtime != self.row.mtime):
-            raise ChangedDuringRun("changed during the run")
+            raise ChangedDuringRun(f"changed {self._since}")
 
     def _open_store(self, stores: Stores) -> BinaryIO:
         fs, _ = filesystem(self._uri, stores)
@@ -230,7 +231,7 @@ class OpenArtifact:
         etag = str(details.get("ETag") or details.get("etag") or "").strip('"')
         planned = stored_etag(self.row.etag)
         if (planned and etag and etag != planned) or (self.row.size is not None and details.get("size", self.row.size) != self.row.size):
-            raise ChangedDuringRun("changed during the run")
+            raise ChangedDuringRun(f"changed {self._since}")
         if self.row.size is None:
             self.row.size = details.get("size") or handle.seek(0, io.SEEK_END)
             handle.seek(0)
@@ -258,7 +259,7 @@ class OpenArtifact:
                 reason = f"its server does not support ranges, and it is larger than {UNRANGED_BYTES} bytes: nothing of it was scanned"
                 raise LimitExceeded("unranged_bytes", reason)
         if self.row.size not in (None, count):
-            raise ChangedDuringRun("changed during the run")
+            raise ChangedDuringRun(f"changed {self._since}")
         self.row.size = count
         target.seek(0)
 
@@ -269,7 +270,7 @@ class OpenArtifact:
         except Exception as error:  # noqa: BLE001  # as above
             raise self._failed(error) from None
         if len(data) < self.size and not self._is_made_up(start):
-            raise ChangedDuringRun("changed during the run: it is now shorter")
+            raise ChangedDuringRun(f"changed {self._since}: it is now shorter")
         return data
 
     def _is_made_up(self, start: int) -> bool:

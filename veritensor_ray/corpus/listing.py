@@ -22,6 +22,7 @@ from fsspec.utils import glob_translate
 from veritensor_ray.core.errors import StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode, access_code
 from veritensor_ray.core.uris import is_local, named_table, real_base
+from veritensor_ray.corpus.bucket_inventory import BucketInventory, InventoryRows, manifest
 from veritensor_ray.corpus.tables.iceberg_catalogs import SCHEME, metadata_file
 from veritensor_ray.corpus.tables.table_kinds import ICEBERG, KINDS, TableKind, kind_of, proven
 from veritensor_ray.stores import redirects
@@ -81,11 +82,13 @@ class Root:
     pattern: str | None = None  # a regular expression for the name within the source
     table: str | None = None
     head: str | None = None
+    inventory: str | None = None  # the manifest of the S3 inventory to list it from
 
 
-def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
+def roots(sources: Sequence[str], stores: Stores, inventories: Sequence[str] = ()) -> list[Root]:
     """Parse sources. Raises StoreError for one that does not exist."""
-    found = [_root(source, stores) for source in sources]
+    by_bucket = {manifest(uri, stores).bucket: uri for uri in inventories} if any(map(_on_s3, sources)) else {}
+    found = [_root(source, stores, by_bucket) for source in sources]
     if len(found) == 1:
         return found
     taken: set[str] = set()
@@ -98,11 +101,22 @@ def roots(sources: Sequence[str], stores: Stores) -> list[Root]:
     return named
 
 
-def _root(source: str, stores: Stores) -> Root:
+def _on_s3(uri: str) -> bool:
+    return named_table(uri)[1].startswith(("s3://", "s3a://"))
+
+
+def check_inventories(starts: Sequence[Root], inventories: Sequence[str]) -> None:
+    """Raise UsageError for an inventory that is not used, because no source is in its bucket."""
+    if unused := set(inventories) - {root.inventory for root in starts}:
+        raise UsageError(f"no source is in the bucket of the inventory {min(unused)}. Name the bucket, or a folder in it, as a source")
+
+
+def _root(source: str, stores: Stores, inventories: Mapping[str, str]) -> Root:
     name, uri = named_table(source)[0], absolute(source)
     if name == ICEBERG.name and uri.startswith(SCHEME):
         uri = absolute(metadata_file(uri, stores))
-    root = _started(uri, stores)
+    inventory = inventories.get(uri.split("/")[2]) if _on_s3(uri) else None
+    root = _started(uri, stores, inventory if name is None else None)
     if name is None:
         return root
     kind, head = KINDS[name], None
@@ -111,7 +125,7 @@ def _root(source: str, stores: Stores) -> Root:
     if root.single or root.pattern or not _is_table(root.uri, stores, kind):
         content = f"no folder {kind.log}{'' if kind.proof is None else ' with a metadata file'}"
         raise StoreError(f"{uri} is not {'an' if kind.title[0] in 'AEIOU' else 'a'} {kind.title}: it has {content}")
-    return replace(root, table=name, head=head)
+    return replace(root, table=name, head=head, inventory=inventory)
 
 
 def _is_table(uri: str, stores: Stores, kind: TableKind) -> bool:
@@ -175,12 +189,14 @@ def read_loosely(starts: Sequence[Root], stores: Stores) -> Iterator[LoosePart]:
                 yield LoosePart(uri, *found)
 
 
-def _started(uri: str, stores: Stores) -> Root:
+def _started(uri: str, stores: Stores, inventory: str | None = None) -> Root:
     literal = is_local(uri) and os.path.lexists(uri)  # a file name may contain brackets
     at = None if literal else _GLOB.search(uri)
     if at:
         base = _folder(uri[: at.start()])
-        return Root(base, "", None, glob_translate(uri.removeprefix(base).lstrip("/")))
+        return Root(base, "", None, glob_translate(uri.removeprefix(base).lstrip("/")), inventory=inventory)
+    if inventory is not None:
+        return Root(uri, "", inventory=inventory)
     fs, path = filesystem(uri, stores)
     try:
         # a source given explicitly may be a link; `follow_links` applies to what is below it
@@ -219,8 +235,11 @@ def _folder(uri: str) -> str:
 def check_source(root: Root, stores: Stores) -> None:
     """List a source and read one byte of it. Raises StoreError that names the missing permission.
 
-    Single files may still be unreadable.
+    Single files may still be unreadable. Of an inventory, only the manifest is read.
     """
+    if root.inventory is not None:
+        manifest(root.inventory, stores)
+        return
     for entry in walk(root, stores):
         if entry.status == "unlisted" and entry.artifact in (".", root.prefix + "."):
             raise StoreError(entry.reason or f"{root.uri} cannot be listed")
@@ -240,7 +259,10 @@ def walk(root: Root, stores: Stores, follow_links: bool = False, own_output: str
 
     Without `tables`, folders that are tables are listed like any others.
     """
-    found = _walk_local(root, follow_links, own_output) if is_local(root.uri) else _walk_store(root, stores, own_output)
+    if root.inventory is not None:
+        found = _walk_inventory(root, root.inventory, stores, own_output)
+    else:
+        found = _walk_local(root, follow_links, own_output) if is_local(root.uri) else _walk_store(root, stores, own_output)
     entries = tables(found) if tables is not None else (one for one in found if isinstance(one, Listed))
     wanted = re.compile(root.pattern).match if root.pattern else None
     for entry in entries:
@@ -358,6 +380,54 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed 
             ahead.begin(stack)
     finally:
         ahead.close()
+
+
+def _walk_inventory(root: Root, inventory: str, stores: Stores, own_output: str) -> Iterator[Listed | TableStart]:
+    fs, base = filesystem(root.uri, stores)
+    bucket, _, key = base.rstrip("/").partition("/")
+    cut = len(f"{key}/") if key else 0
+    own = f"{fs._strip_protocol(own_output)}/".removeprefix(f"{bucket}/") if own_output else None
+    try:
+        with BucketInventory(manifest(inventory, stores), stores, f"{key}/" if key else "").opened() as rows:
+            starts, folder, seen = _tables_in(rows, bucket, cut, root), None, False
+            for row in rows.sorted():
+                if own is not None and row.key.startswith(own):
+                    if not seen:
+                        yield Listed(
+                            own[cut:-1], f"{bucket}/{own[:-1]}".encode(), status="skipped", reason=OWN, reason_code=ReasonCode.OWN_OUTPUT
+                        )
+                    seen = True
+                    continue
+                if starts and row.folder != folder:
+                    folder = row.folder
+                    parts = folder.split("/")
+                    above = ["", *("/".join(parts[: number + 1]) for number in range(len(parts)))]
+                    yield from (starts.pop(one) for one in above if one in starts)
+                path = f"{bucket}/{row.key}".encode("utf-8", "surrogateescape")
+                if row.archive is None:
+                    yield Listed(row.key[cut:], path, row.size, row.etag, row.modified)
+                else:
+                    reason = (
+                        f"its inventory has it in the archive {row.archive}. Restore it in its store, and audit it without the inventory"
+                    )
+                    yield Listed(
+                        row.key[cut:], path, row.size, row.etag, row.modified, "skipped", reason=reason, reason_code=ReasonCode.ARCHIVED
+                    )
+    except StoreError as error:
+        yield Listed(".", base.encode(), status="unlisted", reason=str(error), reason_code=ReasonCode.STORE_FAILED)
+
+
+def _tables_in(rows: InventoryRows, bucket: str, cut: int, root: Root) -> dict[str, TableStart]:
+    """Return the folders of an inventory that are tables."""
+    found: dict[str, TableStart] = {}
+    for kind in KINDS.values():
+        for folder in rows.folders_with(kind.log):
+            base = f"{folder}/" if folder else ""
+            wanted = root.table if len(folder) < cut or not folder else None
+            if folder not in found and (real := kind_of([kind.log], lambda name, base=base: rows.names_in(base + name), wanted)):  # type: ignore[misc]
+                where = folder[cut:]
+                found[folder] = TableStart(real, f"{bucket}/{folder}".rstrip("/").encode(), where or ".", f"{root.uri}/{where}".rstrip("/"))
+    return found
 
 
 def _folders(fs: Any, folder: str, page: Page) -> list[str]:

@@ -136,7 +136,7 @@ def plan_rows(
     """
     packer = _Packer(settings.limits)
     everything = tuple(engines)
-    starts = starts or roots(settings.sources, settings.stores)
+    starts = starts or roots(settings.sources, settings.stores, settings.inventory)
     for number, entry, left_out in listed_entries(settings, starts, own_output, progress, opener):
         row = PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime)
         if entry.status:

@@ -7,7 +7,20 @@ from typing import Any
 
 import typer
 
-from veritensor_ray.cli.options import AsOf, Config, Engines, Exclude, Include, MaxSize, Profile, RuleDirs, Sample, Since, Sources
+from veritensor_ray.cli.options import (
+    AsOf,
+    Config,
+    Engines,
+    Exclude,
+    Include,
+    Inventory,
+    MaxSize,
+    Profile,
+    RuleDirs,
+    Sample,
+    Since,
+    Sources,
+)
 
 
 def plan(
@@ -20,18 +33,19 @@ def plan(
     max_size: MaxSize = None,
     since: Since = None,
     as_of: AsOf = None,
+    inventory: Inventory = None,
     sample: Sample = None,
     config: Config = None,
     estimate: bool = typer.Option(True, "--estimate/--no-estimate", help="Read a few files to estimate how long an audit would take."),
 ) -> None:
     """List a corpus and show what an audit of it would read. Nothing is written."""
     flags = {"engines": engines, "profile": profile, "rules": rules, "include": include, "exclude": exclude}
-    flags |= {"max_size": max_size, "since": since, "as_of": as_of, "sample": sample}
+    flags |= {"max_size": max_size, "since": since, "as_of": as_of, "inventory": inventory, "sample": sample}
     from veritensor_ray.bundle.active_bundle import activate
     from veritensor_ray.cli.render import console, safe
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.core.errors import UsageError
-    from veritensor_ray.corpus.listing import read_loosely, roots
+    from veritensor_ray.corpus.listing import check_inventories, read_loosely, roots
     from veritensor_ray.corpus.planning import plan_rows
     from veritensor_ray.engines.dependencies.advisory_ages import overdue, source_ages, told
     from veritensor_ray.engines.registry import selected
@@ -50,15 +64,17 @@ def plan(
         sys.stderr.flush()
 
     progress = listed if sys.stderr.isatty() else lambda _: None
+    starts = roots(settings.sources, settings.stores, settings.inventory)
+    check_inventories(starts, settings.inventory)
     with Splitter(settings) as split:
-        found = survey(plan_rows(settings, names, split, progress, opener=snapshots(settings)), {}, settings, names)
+        found = survey(plan_rows(settings, names, split, progress, starts=starts, opener=snapshots(settings)), {}, settings, names)
     if estimate and found.kinds:
         calibrate(found, settings, site_key(settings.site_key))
     _show(found, settings)
     if "dependencies" in names and (ages := source_ages(settings.dependencies)):
         for sentence in (told(ages), *overdue(ages, settings.dependencies.max_age_days)):
             console().print(safe(sentence))
-    for part in read_loosely(roots(settings.sources, settings.stores), settings.stores):
+    for part in read_loosely(starts, settings.stores):
         console().print(f"\n{safe(part.said)}")
 
 

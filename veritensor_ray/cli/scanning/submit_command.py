@@ -19,6 +19,7 @@ from veritensor_ray.cli.options import (
     Engines,
     Exclude,
     Include,
+    Inventory,
     Iocs,
     LogFormat,
     MaxSize,
@@ -60,6 +61,7 @@ def submit(
     max_size: MaxSize = None,
     since: Since = None,
     as_of: AsOf = None,
+    inventory: Inventory = None,
     sample: Sample = None,
     config: Config = None,
     cascade: Annotated[
