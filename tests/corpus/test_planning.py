@@ -79,6 +79,13 @@ def test_small_corpora_have_several_shards_and_large_ones_few(files: int) -> Non
     assert len(sizes) == pytest.approx({172: 18, 2_000: 90, 100_000: 420}[files], rel=0.05)
 
 
+def test_the_number_of_shards_has_no_end() -> None:
+    """A float has one: growth by a tenth is beyond it after 7,448 shards."""
+    packer = planning._Packer(configured("/", {"shard_artifacts": 1}).limits)
+    rows = (row for i in range(9_000) for row in packer.add(PlanRow(-1, str(i), b"", 0, 10, None, None, engines=("a",)), []))
+    assert len({row.shard for row in [*rows, *packer.flush()]}) == 9_000
+
+
 @settings(max_examples=100)
 @given(st.lists(st.integers(0, 300), max_size=40), st.integers(1, 200), st.integers(1, 10), st.sets(st.integers(0, 39)))
 def test_packing_keeps_bounds_and_order_and_loses_nothing(sizes: list[int], most: int, artifacts: int, split: set[int]) -> None:

@@ -54,7 +54,7 @@ PLAN = pa.schema(
 _ROWS = 20_000
 _VIEWS = 32 << 20  # bytes of views after which rows are written
 _SMALL_SHARDS, _SMALL_BYTES, _SMALL_ROWS = 64, 200_000, 10  # the first shards of a plan, and what each of them holds
-_GROWTH = 1.1  # of each shard after these
+_GROWTH, _GROWING = 1.1, 1000  # of each shard after these, and how often: beyond any limit, and within what a float holds
 BYTE_RANGES = ("lines", "jsonl")
 
 
@@ -203,7 +203,7 @@ class _Packer:
 
     def _most(self) -> tuple[float, float]:
         """Return the bytes and artifacts that the next shard may hold."""
-        times = _GROWTH ** max(0, self._next - _SMALL_SHARDS)
+        times = _GROWTH ** min(max(0, self._next - _SMALL_SHARDS), _GROWING)
         return min(_SMALL_BYTES * times, self._limits.shard_bytes), min(_SMALL_ROWS * times, self._limits.shard_artifacts)
 
     def _take(self) -> int:
