@@ -32,6 +32,8 @@ from tests.formats.model_files.building import GGUF_ARRAY, GGUF_STRING, gguf
 from tests.formats.model_files.test_read import model, npy
 from tests.formats.notebook.test_read import code, notebook
 from tests.formats.office.building import docx, flat, ole, opendocument, package, pptx, shape, xlsx
+from tests.formats.office.excel.binary_building import row as binary_row
+from tests.formats.office.excel.binary_building import shared, xlsb
 from tests.formats.office.ole.test_read import atom, doc, locked, properties, string
 from tests.formats.office.opendocument.test_read import cell as odf_cell
 from tests.formats.office.opendocument.test_read import sheet as odf_sheet
@@ -223,7 +225,7 @@ class RealFiles:
         f"{OOXML}.presentationml.presentation": ("a.pptx", lambda: pptx([shape(line) for line in self.lines])),
         "application/vnd.ms-excel.sheet.binary.macroenabled.12": (
             "a.xlsb",
-            lambda: package({"[Content_Types].xml": "<Types/>", "xl/workbook.bin": self._chance.randbytes(9000), "docProps/app.xml": f"<a>{self.body}</a>"}),
+            lambda: xlsb({"One": b"".join(binary_row(n) + shared(0, n) for n in range(len(self.lines)))}, self.lines),
         ),
         "application/vnd.apple.iwork": ("a.pages", self.entries(**{"Index/Document.iwa": self._chance.randbytes(9000)})),
         **{

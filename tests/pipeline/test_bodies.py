@@ -14,11 +14,8 @@ from tests.formats.office.ole.test_read import doc, native, project, properties,
 
 Parts = dict[str, str | bytes]
 SUMMARY = {"\x05SummaryInformation": properties((4, string("Ada Lovelace")))}
-SHEET: Parts = {"[Content_Types].xml": "<Types/>", "xl/workbook.bin": b"\x83\x01\x00", "xl/worksheets/sheet1.bin": b"\x81\x01\x00"}
-PROPERTIES: Parts = {"docProps/core.xml": "<?xml version='1.0'?><p><creator>Ada Lovelace</creator></p>"}
 IWORK: Parts = {"Index/Document.iwa": b"\x00\x10\x00\x00 text", "Index/Tables/DataList.iwa": b"\x00\x10", "preview.jpg": b"\xff\xd8\xff"}
 UNREAD = {
-    "binary workbook": ("a.xlsb", package(SHEET | PROPERTIES), "no reader for binary workbooks: 2 parts"),
     "Visio": ("a.vsd", ole(SUMMARY | {"VisioDocument": b"\x00V"}), "no reader for Visio drawings: 1 streams"),
     "Publisher": (
         "a.pub",

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.formats.office.building import FILES, XLSX, package, relations, xlsx
-from tests.formats.reading import flat, members, read, reasons
-from veritensor_ray.formats.common.kind import Kind
+from tests.formats.office.building import FILES, XLSX, relations, xlsx
+from tests.formats.reading import flat, read, reasons
 
 STRINGS = "<si><t>Ada</t></si><si><r><t>two </t></r><r><t>runs</t></r><rPh><t>ka</t></rPh></si><si><t>=cmd|'/C calc'!A0</t></si>"
 STYLES = (
@@ -177,15 +176,6 @@ def test_shared_strings_beyond_the_bound_are_read_without_their_cells(monkeypatc
     assert ("two runs", "shared strings", 1) in found
     assert ("ka", "shared strings", 1) in found
     assert ("Ada", "One", 0) in found
-
-
-def test_binary_workbooks() -> None:
-    kind = Kind("application/vnd.ms-excel.sheet.binary.macroenabled.12")
-    data = package({"[Content_Types].xml": "<Types/>", "xl/workbook.bin": b"\x83\x01", "docProps/core.xml": "<cp><title>Plan</title></cp>"})
-    blocks, gaps = read(data, kind)
-    assert flat(blocks, "column") == [("Plan", "title")]
-    assert [(gap.coverage, gap.count) for gap in gaps] == [("no-reader", 1)]
-    assert members(data, kind) == {"xl/workbook.bin": b"\x83\x01"}
 
 
 def test_a_sheet_that_is_not_there() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from veritensor_ray.core import bounds
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.formats.common.source import Item, Source
+from veritensor_ray.formats.office.excel.binary_workbook import BinaryWorkbook
 from veritensor_ray.formats.office.excel.cell_styles import CellFormats
 from veritensor_ray.formats.office.excel.sheet import SharedStrings, Sheet, place
 from veritensor_ray.formats.office.powerpoint.drawing import Drawing
@@ -172,12 +173,8 @@ def _other(name: str, shared: SharedStrings, formats: CellFormats) -> PartReadin
 
 
 def read_xlsb(source: Source) -> Iterator[Item]:
-    """Read a workbook of binary records. There is no reader for those; everything else is read."""
+    """Read a workbook of binary records, then everything else in its package."""
     document = Document(Package(source))
     yield from document.relations()
-    binary = [
-        name for name in document.package.names if name.lower().endswith(".bin") and name.count("/") >= 1 and "vba" not in name.lower()
-    ]
-    if binary:
-        yield Gap(f"no reader for binary workbooks: {len(binary)} parts", coverage="no-reader", count=len(binary), body=True)
+    yield from BinaryWorkbook(document, source.budget).read()
     yield from read_left(document, {})

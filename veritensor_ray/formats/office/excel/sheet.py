@@ -62,6 +62,10 @@ class SharedStrings(Walker):
     def _item(self) -> None:
         text = self.join(self._parts)
         self._parts.clear()
+        self.add(text)
+
+    def add(self, text: str) -> None:
+        """Take the next text."""
         number, self._count = self._count, self._count + 1
         self._size += len(text)
         if self._size > _SHARED_CHARS or number >= _SHARED:

@@ -1,0 +1,201 @@
+"""Binary workbooks: every kind of cell, what is hidden, comments, links, names, strings in other records, damage."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+
+from tests.formats.office.building import package, relations
+from tests.formats.office.excel.binary_building import binary_record, cell, row, shared, wide, xlsb
+from tests.formats.reading import flat, read, reader_source, reasons
+from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.media_types import XLSB
+from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.common.kind import Kind
+from veritensor_ray.formats.common.source import Member
+from veritensor_ray.formats.office.excel import binary_records
+from veritensor_ray.formats.office.excel.read import read_xlsb
+
+FOLDER = Path(__file__).with_name("files")
+KIND = Kind(XLSB)
+
+
+def cells(*records: bytes, **more: bytes) -> list[tuple[object, ...]]:
+    """The texts of one sheet with their view, row and column."""
+    blocks, gaps = read(xlsb({"One": b"".join(records)}, ["first", "=CMD|' /C calc'!A0"], **more), KIND)  # type: ignore[arg-type]
+    assert gaps == []
+    return [(text, view, row, column) for text, part, view, row, column in flat(blocks, "part", "view", "row", "column") if part == "One"]
+
+
+def test_workbooks_by_excel() -> None:
+    blocks, gaps = read((FOLDER / "base.xlsb").read_bytes(), KIND)
+    found = flat(blocks, "part", "row", "column")
+    assert gaps == []
+    assert {
+        ("String", "Sheet1", 1, "A"),
+        ("1", "Sheet1", 1, "B"),
+        ("1.1", "Sheet1", 1, "C"),
+        ("40461", "Sheet1", 1, "F"),
+        ("40461.4237268518", "Sheet1", 1, "G"),
+        ("line3", "Sheet3", 3, "D"),
+    } <= set(found)
+
+
+def test_hidden_sheets_by_excel() -> None:
+    blocks, gaps = read((FOLDER / "any_sheets.xlsb").read_bytes(), KIND)
+    found = flat(blocks, "part", "view", "row", "column")
+    assert gaps == []
+    assert ("This workbook contains 4 sheets: Visible, Hidden, VeryHidden and Chart", "Visible", "visible", 4, "A") in found
+    assert {("Hidden", "workbook", "hidden", None, "sheet"), ("VeryHidden", "workbook", "hidden", None, "sheet")} <= set(found)
+
+
+def rk(value: int, flags: int = 2) -> bytes:
+    return struct.pack("<i", value << 2 | flags)
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        (shared(2, 0), "first"),
+        (cell(6, 2, wide("written here")), "written here"),
+        (cell(8, 2, wide("of a formula") + bytes(12)), "of a formula"),
+        (cell(5, 2, struct.pack("<d", 4539578763621486.0)), "4539578763621486"),
+        (cell(9, 2, struct.pack("<d", 1.5) + bytes(10)), "1.5"),
+        (cell(2, 2, rk(123456789)), "123456789"),
+        (cell(2, 2, rk(-5)), "-5"),
+        (cell(2, 2, rk(12345, 3)), "123.45"),
+        (cell(2, 2, struct.pack("<d", 2.5)[4:]), "2.5"),
+    ],
+)
+def test_cells(record: bytes, text: str) -> None:
+    assert cells(row(4), record) == [(text, "visible", 4, "C")]
+
+
+@pytest.mark.parametrize(
+    "record", [shared(2, 99), cell(5, 2, b"\0"), cell(7, 2, b""), cell(1, 2, b""), cell(4, 2, b"\1"), binary_record(6)]
+)
+def test_cells_without_a_text(record: bytes) -> None:
+    assert cells(row(4), record) == []
+
+
+def test_what_is_hidden() -> None:
+    columns = binary_record(60, struct.pack("<IIIIH", 2, 3, 0, 0, 1))
+    found = cells(columns, row(0), shared(1, 0), shared(2, 0), row(1, hidden=True), shared(1, 0))
+    assert [view for _, view, _, _ in found] == ["visible", "hidden", "hidden"]
+    blocks, _ = read(xlsb({"One!": row(0) + shared(0, 0)}, ["first"]), KIND)
+    assert ("first", "hidden") in flat(blocks, "view")
+
+
+def test_formulas_in_texts_are_noticed() -> None:
+    blocks, _ = read(xlsb({"One": row(0) + shared(0, 0)}, ["=CMD|' /C calc'!A0"]), KIND)
+    assert [notice for _, notice in flat(blocks, "notice") if notice] == ["dde"]
+
+
+def test_links_headers_and_comments() -> None:
+    link = binary_record(494, bytes(16) + wide("r9") + wide("there") + wide("") + wide("shown"))
+    header = binary_record(479, bytes(2) + wide("&CA header") + b"\xff\xff\xff\xff" + wide("A footer"))
+    notes = binary_record(632, wide("Ada")) + binary_record(635, struct.pack("<IIIII", 0, 4, 4, 2, 2) + bytes(16))
+    notes += binary_record(637, b"\0" + wide("A comment"))
+    more = {"xl/worksheets/_rels/sheet1.bin.rels": relations(("comments", "../comments1.bin", False)), "xl/comments1.bin": notes}
+    assert cells(row(4), link, header, **more) == [  # type: ignore[arg-type]
+        ("r9", "metadata", None, "hyperlink"),
+        ("there", "metadata", None, "hyperlink"),
+        ("shown", "metadata", None, "hyperlink"),
+        ("&CA header", "visible", None, "header"),
+        ("A footer", "visible", None, "header"),
+        ("Ada", "metadata", None, "author"),
+        ("A comment", "comment", 4, "C"),
+    ]
+
+
+def test_names_that_start_by_themselves() -> None:
+    names = b"".join(binary_record(39, bytes(9) + wide(name) + bytes(8)) for name in ("Prices", "_xlnm.Auto_Open"))
+    blocks, _ = read(xlsb({"One": b""}, names=names), KIND)
+    assert [(text, notice) for text, column, notice in flat(blocks, "column", "notice") if column == "defined name"] == [
+        ("Prices", None),
+        ("_xlnm.Auto_Open", "macro-suspicious"),
+    ]
+
+
+def test_macro_sheets() -> None:
+    blocks, _ = read(xlsb({"Macro1": row(0) + cell(8, 0, wide("of a formula") + b"=EXEC by name")}, kind="xlMacrosheet"), KIND)
+    found = flat(blocks, "part", "notice")
+    assert ("Excel 4.0 macro sheet", "Macro1", "macro") in found
+    assert ("of a formula", "Macro1", None) in found
+
+
+def test_strings_in_other_records_and_unused_texts_are_residue() -> None:
+    data = xlsb({"One": binary_record(700, wide("in a record of another kind"))}, ["no cell shows this text"])
+    texts = {
+        str(text)
+        for item in read_xlsb(reader_source(data, KIND))
+        if isinstance(item, Block) and item.view == "residue"
+        for text in item.texts
+    }
+    assert {"in a record of another kind", "no cell shows this text"} <= texts
+
+
+def test_streams_between_records_are_members() -> None:
+    hidden = zlib.compress(b"an address, jane.doe@gardens.example, and other words " * 3)
+    data = xlsb({"One": row(0) + hidden + bytes(30)})
+    found = [item.file.read() for item in read_xlsb(reader_source(data, KIND)) if isinstance(item, Member)]
+    assert any(b"jane.doe@gardens.example" in one for one in found)
+
+
+def test_sheets_that_nothing_names_are_read_as_hidden() -> None:
+    data = package(
+        {
+            "[Content_Types].xml": "<Types/>",
+            "xl/workbook.bin": binary_record(131),
+            "xl/worksheets/sheet7.bin": row(0) + cell(6, 0, wide("lost")),
+        }
+    )
+    blocks, gaps = read(data, KIND)
+    assert ("lost", "sheet7", "hidden") in flat(blocks, "part", "view")
+    assert gaps == []
+
+
+CUT = "a part of the workbook ends within a record"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (xlsb({"One": row(0) + shared(0, 0)[:-1]}, ["first"]), [CUT]),
+        (xlsb({"One": b"\x80"}, ["first"]), [CUT]),
+        (xlsb({"One": b"\x06\xff\xff\xff\x7f"}, ["first"]), ["a record of the workbook has more than 67108864 bytes"]),
+        (package({"[Content_Types].xml": "<Types/>", "xl/worksheets/sheet1.bin": row(0)}), ["the document has no body: its part xl/workbook.bin is missing or empty"]),
+    ],
+)  # fmt: skip
+def test_damage_is_told(data: bytes, said: list[str]) -> None:
+    assert reasons(read(data, KIND)[1]) == said
+
+
+def test_a_sheet_that_does_not_exist() -> None:
+    parts: dict[str, str | bytes] = {
+        "[Content_Types].xml": "<Types/>",
+        "xl/workbook.bin": binary_record(156, bytes(8) + wide("r1") + wide("One")),
+    }
+    assert reasons(read(package(parts), KIND)[1]) == ["the workbook names a sheet that does not exist"]
+
+
+def test_records_in_pieces() -> None:
+    records = [(0, b"x" * size) for size in (0, 1, 127, 128, 20_000)] + [(700, b"y" * 5)]
+    data = b"".join(binary_record(kind, body) for kind, body in records)
+    for size in (1, 7, 5000, len(data)):
+        found = binary_records.binary_records(data[at : at + size] for at in range(0, len(data), size))
+        assert [(kind, body) for kind, _, body in found] == records
+
+
+@pytest.mark.slow
+def test_damage_anywhere_gives_a_result() -> None:
+    data = xlsb({"One": row(0) + shared(0, 0) + cell(6, 1, wide("text"))}, ["first"])
+    for at in range(len(data)):
+        for mask in (0x01, 0x80):
+            try:
+                list(read_xlsb(reader_source(data[:at] + bytes([data[at] ^ mask]) + data[at + 1 :], KIND)))
+            except ReadError:
+                continue
