@@ -377,6 +377,10 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
             "{here}evil/x",
         )
     },
+    "a long place": (
+        lambda table: ice.changed(table, lambda said: at_the_location(said, "s3://evil/" + "x" * 100_000)),
+        r"its metadata names s3://evil/x{290}, which is outside of the table's folder, and such paths are not followed",
+    ),
     "no place": (lambda table: ice.changed(table, lambda said: at_the_location(said, "")), r"its snapshot has no list of manifests, .*"),
 }
 

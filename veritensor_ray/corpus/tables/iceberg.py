@@ -49,6 +49,7 @@ _HINT = "version-hint.text"
 _PATH, _POSITION = 2147483546, 2147483545  # the field IDs of the two columns of a positional delete file
 _FIELD_ID = b"PARQUET:field_id"
 _BATCH = 65_536
+_SHOWN = 300  # characters of a name that a sentence repeats
 
 Positions = npt.NDArray[np.int64]
 
@@ -114,7 +115,7 @@ class _TableFiles(FileIO):
         except Exception as error:  # noqa: BLE001  # every store raises its own kind
             raise self._denied(name, error) from None
         if about["type"] != "file":
-            raise ReadError(f"{name} is not a file")
+            raise ReadError(f"{name[:_SHOWN]} is not a file")
         self.spend(about["size"])
         try:
             return bytes(patient(partial(self._fs.cat_file, path), self._pulse))
@@ -123,14 +124,16 @@ class _TableFiles(FileIO):
 
     def _denied(self, name: str, error: Exception) -> ReadError:
         if isinstance(error, FileNotFoundError) and trouble(error) is None:
-            return ReadError(f"{name} does not exist", ReasonCode.NOT_FOUND)
-        return ReadError(denied(f"{self._folder.uri}/{name}", "read", error), store_code(error))
+            return ReadError(f"{name[:_SHOWN]} does not exist", ReasonCode.NOT_FOUND)
+        return ReadError(denied(f"{self._folder.uri}/{name[:_SHOWN]}", "read", error), store_code(error))
 
     def located(self, location: str) -> tuple[str, bytes]:
         """Return the path and the bytes of a file that the metadata names. Raises ReadError."""
         name = self.inside(location)
         if name is None:
-            raise ReadError(f"its metadata names {location}, which is outside of the table's folder, and such paths are not followed")
+            raise ReadError(
+                f"its metadata names {location[:_SHOWN]}, which is outside of the table's folder, and such paths are not followed"
+            )
         return name, self.read(name)
 
     def new_input(self, location: str) -> InputFile:
@@ -139,7 +142,7 @@ class _TableFiles(FileIO):
         whole = _InMemory(location, data)
         with _damage(name), AvroFile[Any](whole) as file:
             if not data.endswith(file.header.sync):
-                raise ReadError(f"{name} is cut off", ReasonCode.DAMAGED)
+                raise ReadError(f"{name[:_SHOWN]} is cut off", ReasonCode.DAMAGED)
         return whole
 
     def new_output(self, location: str) -> NoReturn:
@@ -156,7 +159,7 @@ class _TableFiles(FileIO):
             return
         for depth in range(1, len(parts) + 1):
             if Path(self._base, *parts[:depth]).is_symlink():
-                raise ReadError(f"{'/'.join(parts[:depth])} is a symbolic link (not followed; see follow_links)", ReasonCode.LINK)
+                raise ReadError(f"{'/'.join(parts[:depth])[:_SHOWN]} is a symbolic link (not followed; see follow_links)", ReasonCode.LINK)
 
 
 class _InMemory(InputFile):
@@ -186,7 +189,7 @@ def _damage(name: str) -> Iterator[None]:
     except ReadError:
         raise
     except Exception as error:  # noqa: BLE001  # the boundary of a file: a hostile one may raise anything in the library
-        raise as_read_error(error, f"{name} is damaged or of an unknown form") from None
+        raise as_read_error(error, f"{name[:_SHOWN]} is damaged or of an unknown form") from None
 
 
 def _latest(files: _TableFiles) -> str:
@@ -265,6 +268,7 @@ class _Manifests:
         # without a new snapshot, a table has new columns too
         is_latest = wanted.snapshot_id == metadata.current_snapshot_id or wanted.schema_id is None
         self._schema = metadata.schema() if is_latest else metadata.schema_by_id(wanted.schema_id or 0) or metadata.schema()
+        self._specs = metadata.specs()
         self._data: dict[str, _OfSnapshot] = {}
         self._deleted: dict[str, list[Positions]] = {}
 
@@ -295,7 +299,7 @@ class _Manifests:
         with _damage("the list of manifests"):
             manifests = list(read_manifest_list(whole))
         for manifest in sorted(manifests, key=lambda one: one.content):
-            name = "its manifest " + manifest.manifest_path.rpartition("/")[2]
+            name = "its manifest " + manifest.manifest_path.rpartition("/")[2][:_SHOWN]
             with _damage(name):
                 entries = manifest.fetch_manifest_entry(self._files)
             told = manifest.added_files_count, manifest.existing_files_count
@@ -346,7 +350,7 @@ class _Manifests:
         """Return the values of columns by which the table is partitioned, which a file need not have."""
         with _damage("a partition of the table"):
             values = {}
-            for value, field in zip(_values(file.partition), self._metadata.specs()[file.spec_id].fields, strict=True):
+            for value, field in zip(_values(file.partition), self._specs[file.spec_id].fields, strict=True):
                 column = next((one for one in self._schema.fields if one.field_id == field.source_id), None)
                 if column is not None and isinstance(field.transform, IdentityTransform) and value is not None:
                     values[column.name] = field.transform.to_human_string(column.field_type, value)
@@ -422,7 +426,7 @@ def _defaults(schema: Schema) -> dict[str, str]:
     for number, field in index_by_id(schema).items():
         if field.initial_default is not None and number not in tops:
             raise ReadError(
-                f"its column {schema.find_column_name(number)} has a default value inside of another column, which cannot be applied"
+                f"its column {str(schema.find_column_name(number))[:_SHOWN]} has a default value inside of another column, which cannot be applied"
             )
     return {field.name: str(field.initial_default) for field in schema.fields if field.initial_default is not None}
 
