@@ -1,10 +1,11 @@
-"""Measure the models: quality and speed of injection, pii and ocr, against alternatives in the same run. It writes docs/models.md.
+"""Measure injection, secrets, pii and ocr: quality and speed, against alternatives in the same run. It writes docs/models.md.
 
     python -m bench.models --data ../shared/data [--presidio PYTHON]
 
 PYTHON is an interpreter that has presidio-analyzer and a spaCy model; without one, that row is left out. Needs the extras `bench` and
-`train`: their packages hold clean documents and, with their weights, the alternatives to injection (stackone-defender and NanoGuard).
-Sections: --only injection|strangers|speed|pii|ocr. The README's figures are written too. --sample N is a quick look at injection and its
+`train`: their packages hold clean documents and the alternatives to injection, with their weights (stackone-defender and NanoGuard), and to
+secrets (CredSweeper and detect-secrets).
+Sections: --only injection|strangers|speed|secrets|pii|ocr. The README's figures are written too. --sample N is a quick look at injection and its
 speed: at most N texts of each set and kind of document, printed to standard output, and no file is changed.
 """
 
@@ -24,7 +25,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as Ray sets it for a worker: a second numpy thread would be counted while it waits
 
-from bench import injection, injection_page, pii, pii_page, readme, strangers
+from bench import injection, injection_page, pii, pii_page, readme, secrets_peers, strangers
 from bench.injection_page import table
 from bench.injection_texts import DATA, SEED
 from bench.prose import wrapped
@@ -44,7 +45,7 @@ def report(results: dict[str, Any]) -> str:
     parts = [
         "# Quality and speed of the models",
         "",
-        "This page shows how much the models of the `embedded` profile find, how often they are wrong, and how fast they are. "
+        "This page shows how much the models of the `embedded` profile and the engine `secrets` find, how often they are wrong, and how fast they are. "
         f"`make bench-models` writes it. It was measured on {results['machine']}.",
         "",
     ]
@@ -54,6 +55,8 @@ def report(results: dict[str, Any]) -> str:
         parts += strangers.section(results["strangers"])
     if "injection speed" in results:
         parts += injection_page.speed_section(results["injection speed"])
+    if "secrets" in results:
+        parts += secrets_peers.section(results["secrets"])
     if "pii" in results:
         parts += pii_page.section(results["pii"])
     if "ocr" in results:
@@ -80,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--presidio", metavar="PYTHON", help="Interpreter that has presidio-analyzer and a spaCy model.")
-    parser.add_argument("--only", action="append", choices=["injection", "strangers", "speed", "pii", "ocr"])
+    parser.add_argument("--only", action="append", choices=["injection", "strangers", "speed", "secrets", "pii", "ocr"])
     parser.add_argument("--sample", type=int, metavar="N", help="A quick look at injection with at most N texts of a kind. Writes nothing.")
     args = parser.parse_args()
     import torch
@@ -97,6 +100,7 @@ def main() -> None:
         "injection": ("injection", lambda: injection.measure(args.data)),
         "strangers": ("strangers", lambda: strangers.measure(args.data)),
         "speed": ("injection speed", lambda: injection.speed(args.data)),
+        "secrets": ("secrets", lambda: secrets_peers.measure(args.data)),
         "pii": ("pii", lambda: pii.measure(args.data, args.presidio)),
         "ocr": ("ocr", ocr),
     }
