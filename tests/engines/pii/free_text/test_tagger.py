@@ -94,6 +94,20 @@ def test_nothing_is_looked_for_without_verges() -> None:
     assert Tagger(TaggerNetwork(arrays()), {}, 48).read(TEXTS) == [Tagged()] * len(TEXTS)
 
 
+def test_in_clinical_text_every_suspicion_of_a_diagnosis_is_a_doubt() -> None:
+    """Also in its own text alone, whatever stands beside it."""
+    tagger = Tagger.embedded(48, True, {})
+    symptom = "There was some coughing since."
+    clinical = f"The patient has hypertension and type 2 diabetes mellitus. {symptom}"
+    alone, *_, among = tagger.read([symptom, "The patient has hypertension, asthma and diabetes.", clinical])
+    assert _doubted(symptom, alone) == []
+    assert _doubted(clinical, among) == ["coughing"]
+
+
+def _doubted(text: str, found: Tagged) -> list[str]:
+    return [text[start:end] for passage in found.unclear for start, end in passage.doubts]
+
+
 GOOD = {kind: [0.4, 0.9] for kind in KINDS[:-1]}
 
 

@@ -8,6 +8,7 @@ whole buffers.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ _LOOK_BACK = 4096  # characters that are searched for a good end when a long tex
 _SEEN = 0.15  # least probability for a word to belong to a run
 _AROUND = 8  # words on either side of a doubt that the large model reads
 _SIGNS = 3  # characters after its last word: a period, a bracket
+_MEDICAL = KINDS.index("medical")
+_CLINICAL = 2, 60  # a text is clinical if it has so many certain diagnoses, and one in so many words
+_CLINICAL_LOW = 0.15  # there, ordinary words are symptoms too ("cysts", "coughing"), and the tagger alone would drop every third
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,7 @@ class Tagger:
         self._low, self._high = (
             np.array([getattr(verges.get(kind, never), name) for kind in KINDS], np.float32) for name in ("low", "high")
         )
+        self._certain = float(self._high[_MEDICAL])  # also if nothing is settled
         if not settles:
             self._high[:] = 2.0
         self._known: dict[str, Tagged] = {}
@@ -189,16 +194,27 @@ class Tagger:
         unclear: list[list[UnclearPassage]] = [[] for _ in texts]
         for piece in joined_pieces(texts, _cut):
             found = word_features.words(piece.text, piece.starts)
-            for run in self._runs(piece, found):
+            runs = list(self._runs(piece, found))
+            clinical = self._clinical(piece, found, runs)
+            for run in runs:
                 text = int(piece.owners[run.part])
                 move = int(piece.skipped[run.part] - piece.starts[run.part])
                 if run.score >= self._high[run.kind]:
                     begin, end = int(found.starts[run.core[0]]), int(found.ends[run.core[1] - 1])
                     settled[text].append(PiiSpan(KINDS[run.kind], begin + move, end + move, round(run.score, 3)))
-                elif run.score >= self._low[run.kind]:
+                elif run.score >= (_CLINICAL_LOW if run.kind == _MEDICAL and run.part in clinical else self._low[run.kind]):
                     self._doubt(piece, found, run, move, unclear[text])
         for sure, doubts in zip(settled, unclear, strict=True):
             yield Tagged(tuple(sure), tuple(doubts))
+
+    def _clinical(self, piece: JoinedPiece, found: word_features.WordRows, runs: Sequence[_Run]) -> set[int]:
+        """Return the parts of a piece that are about diagnoses."""
+        certain = Counter(run.part for run in runs if run.kind == _MEDICAL and run.score >= self._certain)
+        enough, words = _CLINICAL
+        several = sorted(part for part, count in certain.items() if count >= enough)
+        firsts = np.searchsorted(found.starts, [piece.starts[part] for part in several])
+        lasts = np.searchsorted(found.starts, [piece.end(part) for part in several])
+        return {part for part, first, last in zip(several, firsts, lasts, strict=True) if words * certain[part] >= last - first}
 
     def probabilities(self, text: str) -> tuple[word_features.WordRows, Array]:
         """Return the words of one text of at most `AT_ONCE` characters, and the probability of every tag for each."""
