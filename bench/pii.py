@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import time
 from collections import Counter, defaultdict
@@ -145,6 +146,32 @@ def strangers(data: Path, python: str | None) -> dict[str, Any]:
     return found
 
 
+def languages() -> dict[str, Any]:
+    """Measure names in sentences of ten languages that were written for this. In the file, [ ] are around persons and { } around organizations."""
+    sets: dict[str, list[tuple[str, list[Span]]]] = defaultdict(list)
+    for line in (Path(__file__).parent / "names_by_language.tsv").read_text("utf-8").splitlines():
+        language, _, marked_text = line.partition("\t")
+        sets[language].append(unmarked(marked_text))
+    engine = loaded("pii", load_settings(flags={}, environ={}))
+    return {
+        language: f1(zip([spans for _, spans in rows], _names(predicted(engine, [text for text, _ in rows])), strict=True))
+        for language, rows in sets.items()
+    }
+
+
+def unmarked(line: str) -> tuple[str, list[Span]]:
+    """Return a text without its marks, and the names that they enclosed."""
+    text, spans, start = "", list[Span](), 0
+    for part in re.split(r"([\[\]{}])", line):
+        if part in ("[", "{"):
+            start = len(text)
+        elif part in ("]", "}"):
+            spans.append((start, len(text), "person" if part == "]" else "organization"))
+        else:
+            text += part
+    return text, spans
+
+
 def _names(found: Sequence[Sequence[Span]]) -> list[list[Span]]:
     return [[span for span in some if span[2] in ("person", "organization")] for some in found]
 
@@ -256,6 +283,7 @@ def measure(data: Path, python: str | None) -> dict[str, Any]:
     return {
         "sets": labelled_sets(data, python),
         "strangers": strangers(data, python),
+        "languages": languages(),
         "left out": left_out(data),
         "documents": documents(data),
         "speed": speed(data, python),
