@@ -63,8 +63,8 @@ TOOLS: dict[str, Callable[[Path], Lines]] = {OURS: _ours, "credsweeper": _credsw
 
 def _used() -> float:
     """Return the CPU seconds of this process and of those that it waited for."""
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return sum(getattr(resource.getrusage(one), kind) for one in who for kind in ("ru_utime", "ru_stime"))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def credited(labels: Iterable[Mapping[str, Any]], found: Lines) -> list[bool]:
