@@ -13,18 +13,13 @@ import pytest
 from tests.corpus.tables import delta_tables as delta
 from tests.findings.nights import KEY, Nights
 from tests.pipeline.auditing_tables import audited, facts, mails
-from veritensor_ray.cleaning.cleaning_context import Cleaning
-from veritensor_ray.cleaning.cleaning_policy import parse
 from veritensor_ray.core.config import Settings
-from veritensor_ray.core.errors import NotAsScanned, ReadError, UsageError
+from veritensor_ray.core.errors import NotAsScanned, ReadError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.corpus.tables.table_kinds import TableFolder, opened
 from veritensor_ray.pipeline.bounded.process import snapshots
-from veritensor_ray.pipeline.local_run import LocalRun
 from veritensor_ray.pipeline.passages.passage import Amount
 from veritensor_ray.pipeline.passages.reading_back import read_back
-from veritensor_ray.pipeline.run_description import local_context
-from veritensor_ray.stores.outputs import OutputStore
 
 pytest.importorskip("deltalake")
 pytestmark = pytest.mark.slow
@@ -188,15 +183,3 @@ def test_a_data_file_that_is_no_parquet_is_unreadable(tmp_path: Path) -> None:
     [row] = [row for row in one.table("ledger") if row["artifact"] == data.name]
     assert (row["status"], row["reason_code"]) == ("unreadable", "damaged")
     assert data.name not in {row["artifact"] for row in one.table("findings")}
-
-
-def test_clean_refuses_a_table(tmp_path: Path) -> None:
-    folder = tmp_path / "corpus"
-    delta.write(folder / "table", {"mail": mails(0, 2)})
-    store = OutputStore(str(tmp_path / "copy"))
-    cleaning = Cleaning(parse("rules: [{rule: pii.email, action: mask}]"), store, KEY)
-    settings = Settings.model_validate({"sources": [str(folder)], "engines": ["pii"], "pii": {"free_text": False}})
-    with pytest.raises(UsageError, match=r"table/part-.* is a data file of a table, and clean cannot write tables yet"):
-        LocalRun(local_context(settings, KEY, cleaning), store.under("before")).plan()
-    left_out = settings.model_copy(update={"exclude": ["table/*"]})
-    LocalRun(local_context(left_out, KEY, cleaning), store.under("before")).plan()

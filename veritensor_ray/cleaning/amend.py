@@ -25,6 +25,7 @@ from veritensor_ray.cleaning.copy_places import object_name, staged
 from veritensor_ray.cleaning.copy_publishing import Assemble, one_by_one
 from veritensor_ray.cleaning.part_assembly import Assembler, added
 from veritensor_ray.cleaning.staged_copies import Waiting
+from veritensor_ray.cleaning.table_logs import TableLogs
 
 ROUNDS = 3
 _Row = dict[str, Any]
@@ -59,16 +60,18 @@ class _Amendment:
         self._store.delete(self._waiting.stage(self._number))  # copies of an interrupted round, which may have been another one
         rewritten = self._rewritten(assemble) if self._number <= ROUNDS else {}
         dropped = pq.read_table(io.BytesIO(self._waiting.read(ROWS_NAME)), schema=ROWS)
-        counts, tables = CopyCounts(), []
+        counts, tables, logs = CopyCounts(), [], TableLogs(self._store, self._waiting.work)
         for batch in pq.ParquetFile(io.BytesIO(self._waiting.read(MANIFEST_NAME))).iter_batches():
             table = pa.Table.from_batches([batch])
             if pc.any(pc.is_in(table["path"], pa.array(list(self._reasons), pa.string()))).as_py():
                 rows = [self._amended(row, rewritten, dropped) for row in table.to_pylist()]
                 table = pa.Table.from_pylist(rows, schema=MANIFEST)
             counts.add(table)
+            logs.add(table)
             tables.append(table)
         if not self._changed:
             return None
+        tables = [self._with_logs(pa.concat_tables(tables), logs)]
         data = io.BytesIO()
         pq.write_table(pa.concat_tables([dropped, pa.Table.from_pylist(self._dropped, schema=ROWS)]), data, compression="zstd")
         self._store.put(f"{self._waiting.tables(self._number)}/{ROWS_NAME}", data.getvalue())
@@ -78,6 +81,20 @@ class _Amendment:
         self._waiting.complete(self._number, self._waiting.summary() | fresh | {"rounds": self._number}, manifest.getvalue())
         self._waiting.move()
         return self._waiting.summary()
+
+    def _with_logs(self, manifest: pa.Table, logs: TableLogs) -> pa.Table:
+        """Return the manifest with new logs for tables whose data files are others now. A log that was held back stays where it is."""
+        for made in logs.made():
+            same = pc.equal(manifest["artifact"], made.row["artifact"])
+            old = manifest.filter(same).to_pylist()
+            if made.data is None or [(one["path"], one["clean_sha256"] == made.row["clean_sha256"]) for one in old] != [
+                (made.row["path"], False)
+            ]:
+                continue
+            with staged(self._store, self._waiting.stage(self._number), made.row["path"], lambda: None) as out:
+                out.write(made.data)
+            manifest = pa.concat_tables([manifest.filter(pc.invert(same)), pa.Table.from_pylist([made.row], schema=MANIFEST)])
+        return manifest
 
     def _rewritten(self, assemble: Assemble) -> dict[tuple[str, str], tuple[str, _Row]]:
         """Return what the audits of the copy rewrote: the folder and the row for each path and digest of what was rewritten."""

@@ -18,6 +18,7 @@ from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ReadError, as_read_error
 from veritensor_ray.core.format_table import text_type
 from veritensor_ray.core.media_types import MARKDOWN
+from veritensor_ray.core.table_view import TableView
 from veritensor_ray.core.wording import counted
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.outcome import Outcome
@@ -95,7 +96,11 @@ class ArtifactCleaner:
         if policy.unchecked == "hold" and outcome.unchecked is not None:
             return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.unchecked}", orders)
         strip = self._cleaning.strips(row.artifact)
-        if not orders and not strip:
+        try:
+            hidden = _hidden(row, file)
+        except ReadError as error:
+            return self._aside(result, Result.HELD, str(error), orders)
+        if not orders and not strip and hidden is None:
             return Draft(result)
         problem = held
         if problem is None:
@@ -111,12 +116,14 @@ class ArtifactCleaner:
             else:
                 undone = carried.undone
                 if not undone:
-                    return self._changed(result, content, account, outcome)
+                    return self._changed(result, content, account, outcome, hidden)
                 content.close()
                 problem = f"{len(undone)} of {len(orders)} findings cannot be changed in this format: {_rules(undone)}"
         if waiting:  # something visible, or a comment that could not be removed
             chosen = orders.such(lambda kind: kind.number in waiting)
             return self._aside(result, Result.QUARANTINED, _because(chosen), chosen)
+        if hidden is not None:
+            return self._aside(result, Result.HELD, f"{hidden} of its table cannot be left out: {problem}", orders)
         if not orders:  # only something to strip, from a file that cannot be rewritten: nothing was found in it
             result.reason = reason_safe(f"nothing was stripped: {problem}")
             return Draft(result)
@@ -155,7 +162,7 @@ class ArtifactCleaner:
         file.seek(0)
         source: Source = opened(file, row.artifact, self._limits, kind=kind)
         groups = (row.start or 0, row.end or 0) if row.kind == "rowgroups" else None
-        source = replace(source, row_groups=groups, first_part=row.part == 0)
+        source = replace(source, row_groups=groups, first_part=row.part == 0, view=_view(row))
         target = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  # closed by the caller, or here
         try:
             rewrite(source, target, orders)
@@ -172,8 +179,9 @@ class ArtifactCleaner:
         if left := still_there(copy, values, self._limits, orders.pulse):
             raise CannotRewriteError(left)
 
-    def _changed(self, result: Cleaned, content: BinaryIO, account: Account, outcome: Outcome) -> Draft:
-        if not account.counts:
+    def _changed(self, result: Cleaned, content: BinaryIO, account: Account, outcome: Outcome, hidden: str | None) -> Draft:
+        result.reason = hidden and f"without {hidden} of its table"
+        if not account.counts and hidden is None:
             content.close()  # nothing to strip was there
             return Draft(result)
         result.result = Result.CLEANED
@@ -183,6 +191,22 @@ class ArtifactCleaner:
         result.rows_dropped = len({(one.member, one.row) for one in account.rows})
         result.samples = _shown(account, outcome)
         return Draft(result, content)
+
+
+def _view(row: PlanRow) -> TableView | None:
+    return None if row.view is None else TableView.from_bytes(row.view)
+
+
+def _hidden(row: PlanRow, file: BinaryIO) -> str | None:
+    """Return what a data file of a table holds that its snapshot does not show, or None. Raises ReadError."""
+    if (view := _view(row)) is None:
+        return None
+    from veritensor_ray.formats.columnar.parquet.rewrite import schema_of  # which few runs need
+    from veritensor_ray.formats.columnar.viewed_columns import ViewedFile
+
+    schema = schema_of(file)
+    file.seek(0)
+    return ViewedFile(view, schema, 0).hides
 
 
 def _is_markdown(name: str) -> bool:

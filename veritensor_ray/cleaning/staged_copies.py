@@ -29,21 +29,21 @@ class Waiting:
     """The copies and tables of a run. `work` is their folder in the destination `store`."""
 
     def __init__(self, store: OutputStore, work: str) -> None:
-        self._store, self._work = store, work
+        self._store, self.work = store, work
 
     @property
     def number(self) -> int | None:
         """The number of the last tables; None if there are none yet."""
-        names = self._store.names(f"{self._work}/tables")
+        names = self._store.names(f"{self.work}/tables")
         return max((int(name) for name in names if self._store.exists(f"{self.tables(int(name))}/{MANIFEST_NAME}")), default=None)
 
     def tables(self, number: int) -> str:
         """Return the folder of the tables with a number."""
-        return f"{self._work}/tables/{number:02d}"
+        return f"{self.work}/tables/{number:02d}"
 
     def stage(self, number: int) -> str:
         """Return the folder where copies wait that belong to the tables with a number."""
-        return f"{self._work}/again/{number:02d}" if number else self._work
+        return f"{self.work}/again/{number:02d}" if number else self.work
 
     def read(self, name: str) -> bytes:
         """Return one of the last tables."""
@@ -82,15 +82,15 @@ class Waiting:
             for place in (CORPUS, QUARANTINE):
                 for path in list(paths_below(self._store.under(stage), place)):
                     name = object_name(self._store, path)
-                    self._store.check_way(f"{self._work}/{name}")
-                    self._store.move(f"{stage}/{name}", f"{self._work}/{name}")
+                    self._store.check_way(f"{self.work}/{name}")
+                    self._store.move(f"{stage}/{name}", f"{self.work}/{name}")
 
     def _move_place(self, place: str, wanted: set[str]) -> None:
-        store, stage = self._store, f"{self._work}/{place}"
+        store, stage = self._store, f"{self.work}/{place}"
         store.check_way(f"{place}/")
-        staged = set(paths_below(store.under(self._work), place))
+        staged = set(paths_below(store.under(self.work), place))
         # what a killed process left, and copies of artifacts that changed while they were read
-        self._remove([f"{self._work}/{object_name(store, path)}" for path in staged - wanted], stage)
+        self._remove([f"{self.work}/{object_name(store, path)}" for path in staged - wanted], stage)
         staged &= wanted
         if staged and store.local is not None and not os.path.lexists(store.local / place):
             if staged != wanted:
@@ -108,7 +108,7 @@ class Waiting:
     def _move_one(self, path: str) -> None:
         name = object_name(self._store, path)
         self._store.check_way(name)
-        self._store.move(f"{self._work}/{name}", name)
+        self._store.move(f"{self.work}/{name}", name)
 
     def _remove(self, names: list[str], place: str) -> None:
         """Remove files, and the folders that are empty then."""

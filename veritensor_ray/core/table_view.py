@@ -51,12 +51,15 @@ class TableView:
 
     `lance` is what the library for Lance files has to know of this one, as JSON. It takes the place of `columns` and `constants`; a file
     without it is a Parquet file.
+
+    `about` is what the log of a copy of the table has to say, as JSON of the module for its kind; it is empty if no such log can be written.
     """
 
     columns: tuple[TableColumn, ...]
     constants: tuple[tuple[str, str], ...] = ()
     deleted: bytes = b""
     lance: str = ""
+    about: str = ""
 
     def living(self, first: int, count: int) -> Mask:
         """Return which of some rows are part of the table."""
@@ -75,14 +78,14 @@ class TableView:
     def to_bytes(self) -> bytes:
         """Return the view as JSON. Equal views give equal bytes."""
         deleted = base64.b85encode(zlib.compress(self.deleted)).decode() if self.deleted else ""
-        return json.dumps([[one.to_json() for one in self.columns], self.constants, deleted, self.lance]).encode()
+        return json.dumps([[one.to_json() for one in self.columns], self.constants, deleted, self.lance, self.about]).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TableView:
         """Return the view that `to_bytes` gave."""
-        columns, constants, deleted, lance = json.loads(data)
+        columns, constants, deleted, lance, about = json.loads(data)
         bits = zlib.decompress(base64.b85decode(deleted)) if deleted else b""
-        return cls(tuple(map(TableColumn.from_json, columns)), tuple((name, value) for name, value in constants), bits, lance)
+        return cls(tuple(map(TableColumn.from_json, columns)), tuple((name, value) for name, value in constants), bits, lance, about)
 
 
 def packed(deleted: Iterable[bool] | Mask) -> bytes:

@@ -45,7 +45,8 @@ class Listed:
     """One entry of a listing.
 
     `path` is the name for the store, `artifact` the printable name within the corpus. `status`, `reason` and `reason_code` are set if there
-    is nothing to scan: skipped, unreadable, or unlisted (for a prefix). `view` is what the snapshot of a table shows of a data file.
+    is nothing to scan: skipped, unreadable, or unlisted (for a prefix). `view` is what the snapshot of a table shows of a data file. `table`
+    is set for data files and the log of a table: its kind, and how many parts of the name lie below its folder, such as `delta:2`.
     """
 
     artifact: str
@@ -57,6 +58,7 @@ class Listed:
     reason: str | None = None
     reason_code: ReasonCode | None = None
     view: bytes | None = None
+    table: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

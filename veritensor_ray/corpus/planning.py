@@ -49,6 +49,7 @@ PLAN = pa.schema(
         ("reason", pa.string()),
         ("reason_code", pa.string()),
         ("view", pa.binary()),
+        ("table", pa.string()),
     ]
 )
 _ROWS = 20_000
@@ -64,7 +65,7 @@ class PlanRow:
 
     `shard` is -1 if the plan itself decided: excluded, sampled out, not a file, unchanged. `kind` is whole, lines or jsonl (`start` and
     `end` are byte offsets of whole lines), or rowgroups (`start` and `end` are group numbers). `engines` are those to run; results of the
-    others are carried over from the artifact `carried_from` of the last complete sweep. `view` is what the snapshot of a table shows of it.
+    others are carried over from the artifact `carried_from` of the last complete sweep. `view` and `table` are as in the listing.
     """
 
     shard: int
@@ -85,6 +86,7 @@ class PlanRow:
     reason: str | None = None
     reason_code: str | None = None
     view: builtins.bytes | None = None
+    table: str | None = None
 
     @property
     def bytes(self) -> int:
@@ -127,12 +129,13 @@ def plan_rows(
     decide: Decider | None = None,
     starts: Sequence[Root] | None = None,
     opener: Opener = opened,
+    leave_out: Chooser = lambda entry: None,
 ) -> Iterator[PlanRow]:
     """Yield rows in plan order, with the rows of each shard together.
 
     `split` returns where to cut a big artifact (empty: nowhere). A folder `own_output` inside the corpus is one skipped row, because a run
     does not scan its own results. Without `decide`, every engine runs on everything. `starts` takes the place of the settings' sources.
-    `opener` reads the snapshots of tables.
+    `opener` reads the snapshots of tables. `leave_out` is asked for entries that the settings do not leave out.
     """
     packer = _Packer(settings.limits)
     everything = tuple(engines)
@@ -143,11 +146,12 @@ def plan_rows(
             row.status, row.reason, row.reason_code = entry.status, entry.reason, entry.reason_code
             yield row
             continue
+        left_out = left_out or leave_out(entry)
         if left_out is not None:
             row.status, (row.reason_code, row.reason) = "skipped", left_out
             yield row
             continue
-        row.view = entry.view
+        row.view, row.table = entry.view, entry.table
         row.engines, row.carried_from = decide(entry) if decide else (everything, None)
         if row.engines:
             cuts = split(entry, starts[number]) if (entry.size or 0) > settings.limits.split_bytes else []

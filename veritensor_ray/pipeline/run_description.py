@@ -8,11 +8,13 @@ from importlib.metadata import version
 from typing import Any
 
 from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.cleaning.table_logs import noted
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ModelError, UsageError
-from veritensor_ray.corpus.listing import Root, roots
+from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.corpus.listing import Listed, Root, roots
 from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, Splitter, plan_key, plan_rows, shards_of, write_plan
-from veritensor_ray.corpus.tables.table_kinds import Opener, opened
+from veritensor_ray.corpus.tables.table_kinds import DELTA, Opener, opened
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.masking.redaction import name_safe, reason_safe
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
@@ -59,20 +61,31 @@ def write_run_plan(
 ) -> dict[str, int]:
     """List the corpus, and write the plan of a run that has its results in `store`. Returns the counts of the plan."""
     with store.writer(plan_key(run)) as file:
-        rows = plan_rows(context.settings, context.engines, split, progress, context.own_output(store), decide, context.roots, opener)
-        return write_plan(map(_safe, rows if context.cleaning is None else map(_cleanable, rows)), file)
+        cleans = context.cleaning is not None and not context.cleaning.again
+        own, leave_out = context.own_output(store), _log_of_table if cleans else lambda entry: None
+        rows = plan_rows(context.settings, context.engines, split, progress, own, decide, context.roots, opener, leave_out)
+        if cleans and context.cleaning is not None:
+            rows = noted(map(_cleanable, rows), context.cleaning, run)
+        return write_plan(map(_safe, rows), file)
 
 
 def _safe(row: PlanRow) -> PlanRow:
     return row if row.reason is None else replace(row, reason=reason_safe(row.reason))
 
 
+def _log_of_table(entry: Listed) -> tuple[ReasonCode, str] | None:
+    """Leave the log of a Delta table out of a copy: it names files and holds values that the copy does not have."""
+    if entry.view is None and entry.table is not None and entry.table.startswith(f"{DELTA.name}:"):
+        return ReasonCode.NOT_IN_SNAPSHOT, "the log of a Delta table, which describes other files than those of the copy"
+    return None
+
+
 def _cleanable(row: PlanRow) -> PlanRow:
-    """Return the row. Raises UsageError for a part of a table: a copy of its files alone would have other rows than the table."""
-    if row.view is not None:
+    """Return the row. Raises UsageError for a data file of a table of which no copy can be made."""
+    if row.view is not None and not (row.table or "").startswith(f"{DELTA.name}:"):
         raise UsageError(
-            f"{name_safe(row.artifact)} is a data file of a table, and clean cannot write tables yet. Leave the table out with exclude, or clean "
-            "a Parquet file with its rows"
+            f"{name_safe(row.artifact)} is a data file of a table, and clean cannot write tables yet, except those of Delta. Leave the table out "
+            "with exclude, or clean a Parquet file with its rows"
         )
     return row
 

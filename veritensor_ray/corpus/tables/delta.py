@@ -28,6 +28,8 @@ from veritensor_ray.corpus.tables.table_kinds import DELTA, DataFile, Snapshot, 
 
 _VECTORS = "deletionVectors"
 _PHYSICAL, _NUMBER, _MODE = "delta.columnMapping.physicalName", "delta.columnMapping.id", "delta.columnMapping.mode"
+_NTZ, _PARTS = "timestamp_ntz", ("elementType", "keyType", "valueType")
+_PLAIN = {"string", "long", "integer", "short", "byte", "float", "double", "boolean", "binary", "date", "timestamp", _NTZ}
 
 
 def snapshot(folder: TableFolder, pulse: Callable[[], None]) -> Snapshot:
@@ -80,6 +82,7 @@ def _loaded(table: Any, version: int | datetime, wanted: str, place: Path) -> An
 
 def _files(table: Any) -> dict[bytes, DataFile]:
     columns, constants = _columns(table)
+    about = _about(table)
     actions = pa.table(table.get_add_actions(flatten=False))
     vectors = dict(_vectors(table))
     sizes, paths = actions.column("size_bytes").to_pylist(), actions.column("path").to_pylist()
@@ -91,12 +94,63 @@ def _files(table: Any) -> dict[bytes, DataFile]:
         place = unquote_to_bytes(path)
         deleted = vectors.pop(place, b"")
         if deleted or shared not in plain:
-            view = TableView(columns, shared, deleted).to_bytes()
+            view = TableView(columns, shared, deleted, about=about).to_bytes()
             plain |= {} if deleted else {shared: view}
         files[place] = DataFile(size, view if deleted else plain[shared], _outside(path))
     if vectors:
         raise ReadError("its log has deletion vectors for files that are not in the snapshot")
     return files
+
+
+def _about(table: Any) -> str:
+    """Return what the log of a copy has to say: the schema without comments and constraints, and the partition columns with their types.
+
+    It is empty if the schema has a type that only a newer protocol knows.
+    """
+    metadata = table.metadata()
+    schema = json.loads(table.schema().to_json())
+    kinds = set(_kinds(schema))
+    if any(kind not in _PLAIN and not kind.startswith("decimal(") for kind in kinds):
+        return ""
+    mapping = {key: value for key, value in metadata.configuration.items() if key.startswith("delta.columnMapping.")}
+    features = [*(["columnMapping"] if mapping.get(_MODE, "none") != "none" else []), *(["timestampNtz"] if _NTZ in kinds else [])]
+    fields = {field["name"]: field for field in schema["fields"]}
+    partitions = [
+        (name, (fields[name].get("metadata") or {}).get(_PHYSICAL, name), fields[name]["type"]) for name in metadata.partition_columns
+    ]
+    if any(kind == "binary" for _, _, kind in partitions):
+        return ""
+    about = {"schema": _bare(schema), "partitions": partitions, "configuration": mapping, "features": features}
+    return json.dumps(about, sort_keys=True)  # the library gives pairs in any order, and a view must stay the same
+
+
+def _kinds(kind: Any) -> Iterator[str]:
+    """Yield the names of the types in a type, in any depth."""
+    if isinstance(kind, str):
+        yield kind
+    elif isinstance(kind, Mapping):
+        for inner in (*(field["type"] for field in kind.get("fields", ())), *(kind[part] for part in _PARTS if part in kind)):
+            yield from _kinds(inner)
+
+
+def _bare(kind: Any) -> Any:
+    """Return a type without comments and constraints, in any depth. Its values may be missing, since a copy may lack some."""
+    if not isinstance(kind, Mapping):
+        return kind
+    made = {
+        name: _bare(value) if name in _PARTS else value for name, value in kind.items() if name not in ("fields", "metadata", "nullable")
+    }
+    made |= {name: True for name in kind if name in ("containsNull", "valueContainsNull")}
+    if "fields" in kind:
+        made["fields"] = [_bare(field) for field in kind["fields"]]
+    if "nullable" in kind:
+        known = kind.get("metadata") or {}
+        made |= {
+            "type": _bare(kind["type"]),
+            "nullable": True,
+            "metadata": {name: known[name] for name in (_PHYSICAL, _NUMBER) if name in known},
+        }
+    return made
 
 
 def _outside(path: str) -> str | None:

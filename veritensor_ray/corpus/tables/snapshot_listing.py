@@ -115,9 +115,15 @@ class _Folder:
         known = self.left.pop(name, None)
         if entry.status is not None:
             return entry
+        is_log = name.startswith(self.start.kind.log.encode() + b"/")
+        entry = (
+            replace(entry, table=f"{self.start.kind.name}:{name.count(b'/') + 1}")
+            if known is not None or (is_log and self.error is None)
+            else entry
+        )
         if known is not None:
             return self._live(entry, known)
-        if name.startswith(self.start.kind.log.encode() + b"/") or not self.start.kind.files.fullmatch(name):
+        if is_log or not self.start.kind.files.fullmatch(name):
             return entry
         if self.error is not None:
             reason = f"the {self.start.kind.title} that it may belong to was not read: {self.error}"

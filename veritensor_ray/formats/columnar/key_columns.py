@@ -27,10 +27,10 @@ class KeyColumns:
         names, columns = list[str](), list[list[str | None]]()
         for name in dict.fromkeys(self._names):
             at = batch.schema.get_all_field_indices(name)
-            if name in self._constants:
-                names, columns = [*names, shorten(name)], [*columns, [self._constants[name]] * batch.num_rows]
-            elif at and not pa.types.is_nested(batch.schema.field(at[0]).type):
+            if at and not pa.types.is_nested(batch.schema.field(at[0]).type):
                 names, columns = [*names, shorten(name)], [*columns, _texts(batch.column(at[0]))]
+            elif not at and name in self._constants:
+                names, columns = [*names, shorten(name)], [*columns, [self._constants[name]] * batch.num_rows]
         return names, columns
 
 

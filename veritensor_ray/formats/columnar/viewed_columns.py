@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.core.table_view import Mask, TableColumn, TableView
+from veritensor_ray.core.wording import counted
 from veritensor_ray.formats.columnar.leaf_paths import offsets_of
 from veritensor_ray.formats.common.column_paths import shorten
 
@@ -35,6 +36,25 @@ class ViewedFile:
         if self._view is None:
             return name
         return self._columns[name].name if name in self._columns else None
+
+    @property
+    def hides(self) -> str | None:
+        """What the file holds that the table does not have, or None."""
+        hidden = self._view.hidden if self._view else 0
+        others = len(list(_others(self._view.columns, list(self._schema), ""))) if self._view else 0
+        said = [counted(count, what) for count, what in ((hidden, "deleted row"), (others, "dropped column")) if count]
+        return " and ".join(said) or None
+
+    def deleted(self, first: int, last: int) -> list[int]:
+        """Return the rows of a range that are deleted."""
+        if self._view is None:
+            return []
+        found: list[int] = (np.flatnonzero(~self._view.living(first, last - first)) + first).tolist()
+        return found
+
+    def is_whole(self, name: str) -> bool:
+        """Return whether the table has all that a column of the file holds."""
+        return self._view is None or not any(_others_inside(self._schema.field(name).type, self._columns[name], ""))
 
     def shown(self, batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, Any]:
         """Return a batch that begins at a row of the file without what is not shown, and the rows of the file that are left."""

@@ -27,6 +27,7 @@ PAGE_STATISTICS, BLOOM, BLOOM_SIZE, SIZE_STATISTICS, GEO_STATISTICS = range(13, 
 ELEMENT_TYPE, LENGTH, REPETITION, NAME, CHILDREN, CONVERTED, SCALE, PRECISION, FIELD_ID, LOGICAL = range(1, 11)  # of the schema
 BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE, BYTES, FIXED = range(8)  # physical types
 _ENCRYPTION = (8, 9)  # of the footer
+_ORDERS = 7  # of the footer: how the values of each column are compared
 _OF_FOOTER = {SCHEMA: list, ROWS: int, GROUPS: list, PAIRS: list}
 _OF_GROUP = {COLUMNS: list, SIZE: int, GROUP_ROWS: int, SORTED: list, OFFSET: int, PACKED_SIZE: int, ORDINAL: int}
 _OF_CHUNK = {CHUNK_OFFSET: int, META: dict, OFFSET_INDEX: int, OFFSET_INDEX_SIZE: int, COLUMN_INDEX: int, COLUMN_INDEX_SIZE: int}
@@ -127,6 +128,24 @@ class ParquetFile:
             raise ValueError("a column is outside the file")
         if sum(size for _, size in extents) > self.size:
             raise CannotRewriteError("its columns share their bytes")
+
+    def keep(self, fields: list[TopField]) -> None:
+        """Forget all other columns."""
+        leaves = [field.first + leaf for field in fields for leaf in range(len(field.leaves))]
+        root = self.footer[SCHEMA][0].copy()
+        root[CHILDREN] = len(fields)
+        self.footer = self.footer.copy()
+        self.footer[SCHEMA] = List.of([root, *(element for field in fields for element in field.elements)])
+        if _ORDERS in self.footer:
+            self.footer[_ORDERS] = List.of([self.footer[_ORDERS][leaf] for leaf in leaves])
+        groups = []
+        for group in self.groups:
+            made = group.copy()
+            made[COLUMNS] = List.of([group[COLUMNS][leaf] for leaf in leaves])
+            made.pop(SORTED, None)  # it names columns by their numbers
+            groups.append(made)
+        self.groups = groups
+        self.fields = list(top_fields(self.footer[SCHEMA]))
 
     @staticmethod
     def extent(meta: Struct) -> tuple[int, int]:

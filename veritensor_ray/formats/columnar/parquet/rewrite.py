@@ -49,6 +49,7 @@ from veritensor_ray.formats.columnar.parquet.parquet_file import (
 from veritensor_ray.formats.columnar.parquet.structure import Shared
 from veritensor_ray.formats.columnar.parquet.thrift import I64, List, Struct
 from veritensor_ray.formats.columnar.table_metadata import ARROW_SCHEMA, PANDAS, changed_metadata, is_stripped, shorter_index
+from veritensor_ray.formats.columnar.viewed_columns import ViewedFile
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.source import Source
@@ -63,23 +64,40 @@ _L_MAP, _L_LIST = 2, 3  # logical types
 
 
 def rewrite_parquet(source: Source, out: BinaryIO, orders: Orders) -> None:
-    """Write the file with the ordered changes, or, of a part of a split file, its row groups as a complete file."""
+    """Write the file with the ordered changes, or, of a part of a split file, its row groups as a complete file.
+
+    Of a data file of a table, only what the table has is written.
+    """
     file = ParquetFile(source.file)
+    viewed = ViewedFile(source.view, schema_of(source.file), file.footer[ROWS])
     pairs = file.footer.get(PAIRS)
     metadata = {pair[1]: pair.get(2, b"") for pair in pairs or ()}
-    if source.row_groups is None and not (orders.units or orders.rows or is_stripped(metadata, orders)):
+    if source.row_groups is None and not (orders.units or orders.rows or is_stripped(metadata, orders) or viewed.hides):
         copy_range(source.file, out, 0, None, orders.pulse)
         return
     groups = range(*(source.row_groups or (0, len(file.groups))))
-    rewriter = _GroupRewriter(file, source, orders)
+    whole = file.footer[ROWS]
+    if len(shown := [field for field in file.fields if viewed.shows(field.name)]) < len(file.fields):
+        file.keep(shown)
+        pairs = [pair for pair in pairs or () if pair[1] not in (ARROW_SCHEMA, PANDAS)] or None  # they describe the other columns too
+    rewriter = _GroupRewriter(file, source, orders, viewed)
     writer = ParquetWriter(out, orders.pulse)
     for group in groups:
         rewriter.group(writer, group)
     if source.first_part:
         pairs = _metadata(pairs, orders)
     if source.row_groups is None:
-        pairs = _counted(pairs, file.footer[ROWS], sum(group[GROUP_ROWS] for group in writer.groups))
+        pairs = _counted(pairs, whole, sum(group[GROUP_ROWS] for group in writer.groups))
     writer.close(file.footer, pairs)
+
+
+def schema_of(file: BinaryIO) -> pa.Schema:
+    """Return the columns of a Parquet file. Raises ReadError."""
+    try:
+        file.seek(0)
+        return pq.read_schema(file)
+    except DECODING as error:
+        raise as_read_error(error, WHAT) from None
 
 
 def joined_parquet(pieces: Sequence[BinaryIO], original: BinaryIO, out: BinaryIO) -> None:
@@ -89,17 +107,23 @@ def joined_parquet(pieces: Sequence[BinaryIO], original: BinaryIO, out: BinaryIO
     for file in files:
         for number, group in enumerate(file.groups):
             writer.group(group, (file.chunk(number, leaf) for leaf in range(len(group[COLUMNS]))), group[GROUP_ROWS])
-    whole = ParquetFile(original).footer
+    whole = files[0].footer if files else ParquetFile(original).footer
+    before = ParquetFile(original).footer[ROWS]
     rows = sum(group[GROUP_ROWS] for group in writer.groups)
-    writer.close(whole, _counted(files[0].footer.get(PAIRS) if files else whole.get(PAIRS), whole[ROWS], rows))
+    writer.close(whole, _counted(whole.get(PAIRS), before, rows))
 
 
 class _GroupRewriter:
     """Rewrites the row groups of one file."""
 
-    def __init__(self, file: ParquetFile, source: Source, orders: Orders) -> None:
-        self._file, self._orders = file, orders
-        self._ordered = TableOrders(orders, [field.name for field in file.fields])
+    def __init__(self, file: ParquetFile, source: Source, orders: Orders, viewed: ViewedFile) -> None:
+        self._file, self._orders, self._viewed = file, orders, viewed
+        for field in file.fields:
+            if not viewed.is_whole(field.name):
+                raise CannotRewriteError(
+                    f"the table has dropped a part of its column {viewed.called(field.name)}, which is still in the file"
+                )
+        self._ordered = TableOrders(orders, [viewed.called(field.name) or field.name for field in file.fields])
         self._shared = Shared(source.file)
         self._copies = Copies(source.budget, max(bounds.COLUMNS, file.size))
 
@@ -111,6 +135,8 @@ class _GroupRewriter:
         dropped, rows = self._ordered.dropped(first, last), self._ordered.edited(first, last)
         for row in dropped:
             self._ordered.drop(row)
+        if deleted := self._viewed.deleted(first, last):
+            dropped = sorted({*dropped, *deleted})
         if dropped and len(dropped) == last - first:
             return
         touched = self._ordered.touched(rows)
