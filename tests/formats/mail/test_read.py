@@ -126,6 +126,12 @@ def multipart(*parts: bytes, boundary: str = "XX", kind: str = "mixed", before: 
 PLAIN = b"Content-Type: text/plain\r\n\r\n"
 
 
+def test_parts_of_a_digest_are_messages() -> None:
+    data = multipart(b"\r\nSubject: one\r\n\r\ntext", PLAIN + b"a text", kind="digest")
+    assert members(data, KIND) == {"part 1.eml": b"Subject: one\r\n\r\ntext"}
+    assert bodies(data) == ["a text"]
+
+
 def test_parts_have_their_path_and_nothing_around_them_is_lost() -> None:
     inner = (
         b'Content-Type: multipart/alternative; boundary="YY"\r\n\r\n--YY\r\n' + PLAIN + b"two\r\n--YY\r\n" + PLAIN + b"three\r\n--YY--\r\n"

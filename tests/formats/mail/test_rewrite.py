@@ -238,6 +238,8 @@ def test_messages_of_a_mailbox(tmp_path: Path) -> None:
     [
         (parted(PLAIN + b"\r\n%s").removesuffix(b"--=_b 1--\r\n"), "it was not wholly checked: the boundary that ends the parts is missing"),
         (parted(PLAIN + b"\r\n%s").replace(b"--=_b 1\r\n", b""), "the message consists of parts, but the boundary between them is missing"),
+        (parted(PLAIN + b"\r\n%s", after=b"\r\n--=_b 1\r\n\r\nmore\r\n"), "the message has boundaries that follow each other, or the one that ends"),
+        (parted(PLAIN + b"\r\n%s").replace(b"--=_b 1--", b"--=_b 1\r\n--=_b 1--"), "the message has boundaries that follow each other, or the one that ends"),
         (HEADER + b"Broken line\r\n\r\n%s", "the message has a line in its header that is not a field"),
         (parted(b"X: y\r\n--=_b 2\r\n\r\n%s"), "its part 1 has a line in its header that is not a field"),
         (HEADER + b"X : y\r\n\r\n%s", "white space between the name of a field and its colon"),
@@ -257,7 +259,7 @@ def test_messages_of_a_mailbox(tmp_path: Path) -> None:
         (parted(coded(b"message/rfc822", HEADER + b"X : y\r\n\r\n%s", "7bit")), "part 1.eml: the message has a white space"),
         (HEADER + b"Content-Type: text/plain; charset=utf-7\r\n\r\n+AGE- %s", "not written as the charset utf-7"),
     ],
-    ids=range(20),
+    ids=range(22),
 )  # fmt: skip
 def test_what_programs_read_differently_is_held(data: bytes, reason: str) -> None:
     at = base64.b64encode(b"to %s"), base64.b64encode(b"to " + ADDRESS.encode())

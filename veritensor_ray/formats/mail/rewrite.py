@@ -385,8 +385,9 @@ class _Message:
 
     def _form(self, entity: MailEntity, gone: Any) -> tuple[Any, ...]:
         names = [field.name for field in entity.part.fields if field.begin not in gone]
+        said = [value.partition(";")[0] for name in ("content-type", "content-disposition") for value in entity.part.all(name)]
         form = "" if entity.is_split else entity.form
-        return entity.path, entity.kind, entity.boundary, entity.encoding, entity.charset, form, len(entity.places), names
+        return entity.path, entity.kind, entity.boundary, entity.encoding, entity.charset, form, len(entity.places), names, said
 
     def _is_signed(self, parts: Sequence[MailEntity]) -> bool:
         return _CLEAR_SIGNED in self._data or any(

@@ -27,11 +27,19 @@ def _problems(data: bytes, parts: Sequence[MailEntity]) -> Iterator[str]:
             yield f"{where} consists of parts, but the boundary between them is missing"
         if not entity.closed:
             yield f"{where} has no boundary that ends its parts"
+        if entity.is_split and _has_more_boundaries(data, entity):
+            yield f"{where} has boundaries that follow each other, or the one that ends its parts"
         if entity.is_split and entity.encoding not in _IDENTITY:
             yield f"{where} consists of parts and is encoded as a whole"
         yield from (f"{where} {problem}" for problem in _of_header(data, entity))
     if problem := _of_bytes(data, parts):
         yield problem
+
+
+def _has_more_boundaries(data: bytes, entity: MailEntity) -> bool:
+    line = b"--" + entity.boundary.encode("latin-1", "replace")
+    begin, end = entity.places[-1]
+    return any(data.startswith(line, first) for first, _ in entity.places[1:]) or data.find(b"\n" + line, begin, end) >= 0
 
 
 def _of_header(data: bytes, entity: MailEntity) -> Iterator[str]:

@@ -76,7 +76,7 @@ class MailEntity:
 
 def entities(data: bytes, begin: int) -> Iterator[MailEntity]:
     """Yield the message whose header begins at `begin`, and all parts in it, in order. The caller stops when there are too many."""
-    ahead = [(begin, len(data), "", 0, 1 + data.count(b"\n", 0, begin))]
+    ahead = [(begin, len(data), "", 0, 1 + data.count(b"\n", 0, begin), PLAIN)]
     while ahead:
         entity = _entity(data, *ahead.pop())
         yield entity
@@ -84,9 +84,11 @@ def entities(data: bytes, begin: int) -> Iterator[MailEntity]:
             ahead += reversed(_inner(data, entity))
 
 
-def _entity(data: bytes, begin: int, end: int, path: str, depth: int, line: int) -> MailEntity:
+def _entity(data: bytes, begin: int, end: int, path: str, depth: int, line: int, kind: str) -> MailEntity:
+    """Return the part in a range. It is of a `kind` if it does not say what it is."""
     part = read_part(data, begin, end, line)
     about = part.about
+    about.set_default_type(kind)
     kind, boundary = _kind(about), parameter(about, "boundary")
     places: Sequence[tuple[int, int]] = ()
     closed, deep = True, False
@@ -97,14 +99,15 @@ def _entity(data: bytes, begin: int, end: int, path: str, depth: int, line: int)
     return MailEntity(part, begin, end, path, depth, line, about, kind, boundary, _file_name(about), places, closed, deep)
 
 
-def _inner(data: bytes, entity: MailEntity) -> list[tuple[int, int, str, int, int]]:
-    """Return the places of the parts of a multipart; line numbers continue from one to the next."""
-    found: list[tuple[int, int, str, int, int]] = []
+def _inner(data: bytes, entity: MailEntity) -> list[tuple[int, int, str, int, int, str]]:
+    """Return the places of the parts of a multipart, and what they are if they do not say it; line numbers continue from one to the next."""
+    found: list[tuple[int, int, str, int, int, str]] = []
+    kind = MESSAGE if entity.kind == "multipart/digest" else PLAIN
     line, at = entity.line, entity.begin
     for number, (begin, end) in enumerate(entity.places[1:-1], 1):
         line += data.count(b"\n", at, begin)
         at = begin
-        found.append((begin, end, f"{entity.path}.{number}" if entity.path else str(number), entity.depth + 1, line))
+        found.append((begin, end, f"{entity.path}.{number}" if entity.path else str(number), entity.depth + 1, line, kind))
     return found
 
 
