@@ -374,3 +374,18 @@ def test_too_many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("veritensor_ray.formats.mail.rewrite.PARTS", 3)
     with pytest.raises(CannotRewriteError, match="more than 3 parts"):
         cleaned(rewrite_mail, parted(*[PLAIN + b"\r\nwords"] * 3), KIND, [covering("words", Unit("1", column="body"))])
+
+
+def test_ids_do_not_end_with_an_address_that_was_removed() -> None:
+    fields = f"Message-ID: <ILEHJNJFPDLMDE.{ADDRESS}>\r\nReferences: <1@b.c>\r\n <ILEHJNJ.{ADDRESS}>\r\n".encode()
+    data = HEADER + fields + b"\r\nto " + ADDRESS.encode() + b"\r\n"
+    found = rewritten(data, "a.eml")
+    assert found.data == data.replace(ADDRESS.encode(), b"EMAIL@masked.invalid").replace(b"to EMAIL@masked.invalid", b"to [EMAIL]")
+    kept = data.replace(b"bob@example.org", ADDRESS.encode())
+    assert rewritten(kept, "a.eml").data == kept.replace(b"\r\nto " + ADDRESS.encode(), b"\r\nto [EMAIL]")
+    boxes = b"".join(
+        b"From a@b.de Thu Jan  1 10:00:00 2024\n" + one.replace(b"\r\n", b"\n") + b"\n"
+        for one in (data, HEADER + fields + b"\r\nwords\r\n")
+    )
+    new = rewritten(boxes, "a.mbox").data
+    assert new is not None and ADDRESS.encode() not in new and new.count(b"EMAIL@masked.invalid") == 4

@@ -197,6 +197,15 @@ class Orders:
     def _dropped(self) -> None:
         self.account.counts["clean.residue", Action.STRIP.value] += 1
 
+    def replaced(self) -> dict[str, str]:
+        """Return the texts that masks and pseudonyms replace in this file and in the files inside it, with what takes their place."""
+        found: dict[str, str] = {}
+        for order in self._orders:
+            mark = order.mark
+            if mark.text is not None and mark.straight and order.action in (Action.MASK, Action.PSEUDONYM) and mark.text not in found:
+                found[mark.text] = self._replace(mark, order.action, order.keep_length, mark.text)
+        return found
+
     def signature_broken(self) -> None:
         """Account for a signature that the changes make invalid."""
         self.account.counts["clean.signature", "invalid"] += 1

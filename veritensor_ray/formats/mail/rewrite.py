@@ -10,14 +10,15 @@ import hashlib
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, BinaryIO, NamedTuple
 
-from veritensor_ray.core.media_types import PLAIN
-from veritensor_ray.formats.archives.members import ambiguous, member
+from veritensor_ray.core.media_types import MESSAGE, PLAIN
+from veritensor_ray.formats.archives.members import ambiguous, count_member, member
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.common.spool import CHUNK
@@ -34,6 +35,7 @@ from veritensor_ray.formats.mail.soundness import unsound
 from veritensor_ray.formats.mail.structure import PAGE, PARTS, TEXT, MailEntity, entities, field_column, is_text
 from veritensor_ray.formats.mail.transfer_encodings import hunks, written_again
 from veritensor_ray.formats.mail.unsaid import UNSAID, Said, beside_encoding, unsaid_fields
+from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.masking.redaction import name_safe
 
 _FROM_LINES = re.compile(rb"^From ", re.MULTILINE)
@@ -46,6 +48,13 @@ _CLEAR_SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _KEPT_FIELDS = frozenset(
     ("from", "sender", "reply-to", "to", "cc", "bcc", "subject", "date", "message-id", "in-reply-to", "references", "mime-version")
 )
+# Fields with ids, which may end with an address, and those about the way.
+_TRACES = frozenset({"message-id", "in-reply-to", "references", "received", "content-id"})
+_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]"
+_ADDRESS = re.compile(rf"(?<!{_LOCAL}){_LOCAL}++@[\w.-]++|(?<!\d)\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?!\d)")
+_LONGEST = 500  # characters of an address with what precedes it in an id
+_EDGE = re.compile(r"[^A-Za-z0-9]")
+_HEADER = re.compile(rb"(?:[^\r\n]+\r?\n)*")
 _NOBODY = "From MAILER-DAEMON Thu Jan  1 00:00:00 1970"
 
 
@@ -56,27 +65,54 @@ def rewrite_mail(source: Source, out: BinaryIO, orders: Orders) -> None:
         data += piece
         if len(data) > LARGEST:
             raise CannotRewriteError(f"the message is larger than {LARGEST} bytes (mail_bytes)")
-    out.write(_Message(bytes(data), source, orders).rewritten())
+    out.write(_Message(bytes(data), source, orders, orders.replaced()).rewritten())
 
 
 def rewrite_mailbox(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Write a mailbox with the ordered changes to its messages and to the lines before them. One message at a time is in memory."""
+    removed = orders.replaced()
     for number, (envelope, _, message, cut) in enumerate(messages(source), 1):
         orders.pulse()
         if cut:
             raise CannotRewriteError(f"message {number} is larger than {LARGEST} bytes (mail_bytes)")
         out.write(_envelope(envelope, number, orders))
         name = f"message {number}.eml"
-        inner = orders.member_orders(name)
-        content = member(name, io.BytesIO(message), source, inner) if inner else None
-        if content is None:
-            out.write(message)
-            continue
-        with closing(content):
-            new = content.read()
+        new = _message(name, message, source, orders.member_orders(name), removed)
         if len(_FROM_LINES.findall(new)) != len(_FROM_LINES.findall(message)):
             raise CannotRewriteError(f"{name}: with the changes, one of its lines would begin another message")
         out.write(new)
+
+
+def _message(name: str, data: bytes, source: Source, orders: Orders, removed: Mapping[str, str]) -> bytes:
+    """Return a message of a mailbox with its changes. One in which nothing was found stays as it is if it cannot be rewritten."""
+    if not orders and next(_places(_HEADER.match(data)[0].decode("latin-1"), removed), None) is None:  # type: ignore[index]  # it matches anything
+        return data
+    inner = opened(io.BytesIO(data), name, source.limits, source.budget)
+    counts = orders.account.counts.copy()
+    try:
+        if inner.kind.media_type == MESSAGE:
+            count_member(source, orders)
+            return _Message(data, inner, orders, removed).rewritten()
+        content = member(name, io.BytesIO(data), source, orders)
+    except CannotRewriteError as error:
+        if any(orders):
+            raise CannotRewriteError(f"{name}: {error}") from error
+        orders.account.counts = counts  # nothing was stripped after all
+        return data
+    if content is None:
+        return data
+    with closing(content):
+        return content.read()
+
+
+def _places(text: str, removed: Mapping[str, str]) -> Iterator[Edit]:
+    """Yield where addresses that were removed stand in a text, also at the end of an id, and what takes their place."""
+    for found in _ADDRESS.finditer(text) if removed else ():
+        whole, start = found[0].rstrip(".-"), found.start()
+        for begin in () if len(whole) > _LONGEST else (0, *(edge.end() for edge in _EDGE.finditer(whole, 0, whole.find("@") + 1))):
+            if (new := removed.get(whole[begin:])) is not None:
+                yield Edit(start + begin, start + len(whole), new)
+                break
 
 
 def _envelope(line: bytes, number: int, orders: Orders) -> bytes:
@@ -105,8 +141,8 @@ class _NewBytes(NamedTuple):
 class _Message:
     """A message and the changes to it."""
 
-    def __init__(self, data: bytes, source: Source, orders: Orders) -> None:
-        self._data, self._source, self._orders = data, source, orders
+    def __init__(self, data: bytes, source: Source, orders: Orders, removed: Mapping[str, str]) -> None:
+        self._data, self._source, self._orders, self._removed = data, source, orders, removed
         self._begin = header_begin(data)
         self._newline = b"\r\n" if b"\r\n" in data[: 1 << 16] or b"\n" not in data else b"\n"
         self._changes: list[_NewBytes] = []
@@ -205,6 +241,7 @@ class _Message:
 
     def _headers(self, parts: Sequence[MailEntity]) -> None:
         said = self._said(parts)
+        also = self._also(parts)
         for entity in parts:
             for field in entity.part.fields:
                 if self._strips(field):
@@ -212,16 +249,41 @@ class _Message:
                     continue
                 unit = Unit(entity.path or None, column=field_column(field))
                 own, coded = said.get(field.begin, ((), ()))
-                if not own and not coded and unit not in self._orders.units:
+                more = also.get(field.begin, ())
+                if not own and not coded and not more and unit not in self._orders.units:
                     continue
                 edits = list(own)
                 if is_text(field):
                     text = header_text(field.value)
                     emptied = self._names[unit] <= 1 and self._orders.drops_cell(unit)
                     edits += [Edit(0, len(text), "")] if emptied else self._edits(unit, text)
+                    edits += [one for one in more if not any(edit.start < one.end and one.start < edit.end for edit in edits)]
                 if edits or coded:
                     changed = changed_field(self._data, field, together(together(edits, ()), coded), self._newline)
                     self._changes.append(_NewBytes(*changed))
+
+    def _also(self, parts: Sequence[MailEntity]) -> dict[int, list[Edit]]:
+        """Return changes to ids and to the fields about the way that hold a removed value, by where the fields begin.
+
+        Engines do not take an id for an address, although it may end with one. A value that the policy keeps in another field stays.
+        """
+        fields = [(field, header_text(field.value)) for entity in parts for field in entity.part.fields if is_text(field)]
+        found = {field.begin: [*_places(text, self._removed)] for field, text in fields if field.name in _TRACES and self._removed}
+        values = {text[edit.start : edit.end] for field, text in fields for edit in found.get(field.begin, ())}
+        others = (
+            [text for field, text in fields if field.name not in _TRACES and field_column(field) not in self._ordered] if values else []
+        )
+        kept = {value for value in values if any(value in text for text in others)}
+        return {
+            field.begin: [edit for edit in found[field.begin] if text[edit.start : edit.end] not in kept]
+            for field, text in fields
+            if found.get(field.begin)
+        }
+
+    @cached_property
+    def _ordered(self) -> set[str | None]:
+        """The columns that have orders."""
+        return {unit.column for unit in self._orders.units}
 
     def _strips(self, field: Field) -> bool:
         return Strippable.METADATA in self._orders.strip and not (
