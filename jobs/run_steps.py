@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError, DeadlineReached
 from veritensor_ray.corpus.changed_since_audit import changes, of_ledger, of_listing
+from veritensor_ray.corpus.datasets.dataset_folders import NotingDatasets
 from veritensor_ray.corpus.listing import check_source, read_loosely
 from veritensor_ray.corpus.planning import (
     Decider,
@@ -42,7 +43,7 @@ from veritensor_ray.jobs.scheduling.shard_progress import RunningShards
 from veritensor_ray.jobs.scheduling.utilisation import Meter
 from veritensor_ray.masking.redaction import name_safe
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
-from veritensor_ray.pipeline.bounded.process import Splitter, snapshots
+from veritensor_ray.pipeline.bounded.process import Splitter, descriptions, snapshots
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.fingerprint import digest
 from veritensor_ray.pipeline.run_description import run_info, write_run_plan
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from veritensor_ray.jobs.scheduling.scheduler import Work
 
 _FEW_SHARDS = 4  # for each CPU
+_NAMES = ("table", "dataset", "read_loosely")  # what the corpus gives names to
 _EVERY = 2.0  # seconds between reports of how far a run has come
 
 
@@ -69,13 +71,12 @@ def plan(ready: CheckedRun, previous: str | None = None, decide: Decider | None 
         report.note(part.said)
     report.stage("plan")
     run, now = _next_id(digest(parts)[:6], previous)
-    opener = Noting(snapshots(settings))
+    opener, describe = Noting(snapshots(settings)), NotingDatasets(descriptions(settings))
     with Splitter(settings) as split:
-        totals = write_run_plan(ready.context, store, run, split, decide, report.planned, opener)
-    tables = [
-        one | {name: name_safe(str(one[name])) for name in ("table", "read_loosely") if name in one}
-        for one in (*opener.tables, *(part.noted for part in loose))
-    ]
+        totals = write_run_plan(ready.context, store, run, split, decide, report.planned, opener, describe)
+    tables: list[dict[str, Any]] = [*opener.tables, *describe.tables, *(part.noted for part in loose)]
+    for one in tables:
+        one |= {name: name_safe(str(one[name])) for name in _NAMES if one.get(name)}
     started = now.isoformat(timespec="seconds")
     planned = Run(run, totals, started, settings.job, previous, settings.fresh, elsewhere, tables)
     request: dict[str, Any] = {"fingerprint_parts": parts, "totals": totals, "started_at": started, "job": planned.job}
@@ -95,7 +96,16 @@ def changed_since(ready: CheckedRun) -> dict[str, Any]:
     ledger = of_ledger(row for batch in batches for row in batch.to_pylist())
     found = changes(
         ledger,
-        of_listing(listed_entries(settings, roots, ready.context.own_output(ready.store), ready.report.planned, snapshots(settings))),
+        of_listing(
+            listed_entries(
+                settings,
+                roots,
+                ready.context.own_output(ready.store),
+                ready.report.planned,
+                snapshots(settings),
+                descriptions(settings),
+            )
+        ),
     )
     names = {kind: [name_safe(name) for name in some] for kind, some in found.names.items()}
     return {"changed_since": {"counts": found.counts, "names": names}} if found.counts else {}

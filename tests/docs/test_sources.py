@@ -74,3 +74,19 @@ def test_an_audit_of_a_table(tmp_path: Path, kind: str, expected: tuple[str, str
     found = json.loads((tmp_path / "work" / f"audit-{folder}" / "run.json").read_text())
     assert [(one["kind"], one["data_files"]) for one in found["tables"]] == [(kind, data_files)]
     assert found["reason_codes"] == codes
+
+
+HUGGING_FACE = [block for block in blocks(ROOT / "docs" / "sources.md") if block.mark == ("test", "huggingface")]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_an_audit_of_a_saved_dataset(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    there = str(Path(datasets.__file__).parents[1])
+    assert len(HUGGING_FACE) == 1 and not list(wrong_commands(HUGGING_FACE[0].text))
+    said = run(HUGGING_FACE, tmp_path, {"PYTHONPATH": os.pathsep.join((str(ROOT), there))})
+    table = [line.split() for line in said.splitlines() if line.split()[2:3] == ["mail"]]
+    assert table == [["letters", "test", "mail", "1"], ["letters", "train", "mail", "2"]], said
+    found = json.loads((tmp_path / "work" / "audit-letters" / "run.json").read_text())
+    assert [(one["kind"], one["dataset"]) for one in found["tables"]] == [("hf", None)]

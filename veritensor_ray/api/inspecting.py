@@ -215,11 +215,11 @@ def _inspected(
 def planned(settings: Settings, engines: tuple[str, ...], starts: tuple[Root, ...]) -> list[PlanRow]:
     """Return the files to scan, in the order of the roots and, in a folder, of names."""
     from veritensor_ray.corpus.planning import plan_rows
-    from veritensor_ray.pipeline.bounded.process import snapshots
+    from veritensor_ray.pipeline.bounded.process import descriptions, snapshots
 
     all_rows: list[PlanRow] = []
     for number, root in enumerate(starts):
-        rows = plan_rows(settings, engines, lambda *_: [], starts=(root,), opener=snapshots(settings))
+        rows = plan_rows(settings, engines, lambda *_: [], starts=(root,), opener=snapshots(settings), describe=descriptions(settings))
         found = list(islice(rows, bounds.INSPECTED_FILES + 1 - len(all_rows)))
         all_rows += (replace(row, root=number) for row in sorted(found, key=lambda row: row.path))
         if len(all_rows) > bounds.INSPECTED_FILES:

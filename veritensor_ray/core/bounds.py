@@ -36,6 +36,10 @@ UNRANGED = _fixed("unranged_bytes", 4 << 30, "bytes", "an object whose server do
 CATALOG_ANSWER = _fixed("catalog_answer_bytes", HELD, "bytes", "one answer of a catalog of tables")
 INVENTORY_MANIFEST = _fixed("inventory_manifest", 48 << 20, "bytes", "the manifest.json of an S3 inventory")
 TABLE_LOG = _fixed("table_log_bytes", 4 << 30, "bytes", "the log or the metadata of a table, with what says which rows are deleted")
+DATASET_DESCRIPTION = _fixed("dataset_description", 16 << 20, "bytes", "a file that describes a dataset, or the beginning of its card")
+DATASET_FILES = _fixed(
+    "dataset_files", 100_000, "entries", "files, patterns or splits in a description of a dataset; any more have no split; leaves no gap"
+)
 UNSEEKABLE = _fixed("unseekable_bytes", HELD, "bytes", "an office document that is read from a stream")
 IMAGE = _fixed("image_bytes", HELD, "bytes", "an image file")
 MAIL = _fixed("mail_bytes", HELD, "bytes", "an email message")

@@ -10,7 +10,7 @@ import itertools
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -23,6 +23,8 @@ from veritensor_ray.core.errors import StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode, access_code
 from veritensor_ray.core.uris import is_local, named_table, real_base
 from veritensor_ray.corpus.bucket_inventory import BucketInventory, InventoryRows, manifest
+from veritensor_ray.corpus.datasets.dataset_folders import INFO, STATE, DatasetFolder, DatasetPart, DatasetStart, dataset_at, may_be_dataset
+from veritensor_ray.corpus.datasets.hub_cache import BlobNames, blob_of
 from veritensor_ray.corpus.tables.iceberg_catalogs import SCHEME, metadata_file
 from veritensor_ray.corpus.tables.table_kinds import ICEBERG, KINDS, TableKind, kind_of, proven
 from veritensor_ray.stores import redirects
@@ -32,6 +34,7 @@ from veritensor_ray.stores.patience import patient
 from veritensor_ray.stores.store_errors import RESTORE, store_code, trouble
 
 if TYPE_CHECKING:
+    from veritensor_ray.corpus.datasets.dataset_listing import Datasets
     from veritensor_ray.corpus.tables.snapshot_listing import Tables
 
 _GLOB = re.compile(r"[*?\[]")
@@ -45,8 +48,9 @@ class Listed:
     """One entry of a listing.
 
     `path` is the name for the store, `artifact` the printable name within the corpus. `status`, `reason` and `reason_code` are set if there
-    is nothing to scan: skipped, unreadable, or unlisted (for a prefix). `view` is what the snapshot of a table shows of a data file. `table`
-    is set for data files and the log of a table: its kind, and how many parts of the name lie below its folder, such as `delta:2`.
+    is nothing to scan: skipped, unreadable, or unlisted (for a prefix). A reason without a status says what is known to be missing of a file.
+    `view` is what the snapshot of a table shows of a data file, and `dataset` the dataset that it belongs to. `table` is set for data files
+    and the log of a table: its kind, and how many parts of the name lie below its folder, such as `delta:2`.
     """
 
     artifact: str
@@ -59,6 +63,7 @@ class Listed:
     reason_code: ReasonCode | None = None
     view: bytes | None = None
     table: str | None = None
+    dataset: DatasetPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,16 +261,25 @@ def check_source(root: Root, stores: Stores) -> None:
         return
 
 
-def walk(root: Root, stores: Stores, follow_links: bool = False, own_output: str = "", tables: Tables | None = None) -> Iterator[Listed]:
+def walk(
+    root: Root,
+    stores: Stores,
+    follow_links: bool = False,
+    own_output: str = "",
+    tables: Tables | None = None,
+    datasets: Datasets | None = None,
+) -> Iterator[Listed]:
     """Yield every entry below a root, depth first, sorted by name. The folder `own_output` is a single entry.
 
-    Without `tables`, folders that are tables are listed like any others.
+    Without `tables`, folders that are tables are listed like any others, and without `datasets` those that are datasets.
     """
+    found: Iterable[_Entry]
     if root.inventory is not None:
         found = _walk_inventory(root, root.inventory, stores, own_output)
     else:
-        found = _walk_local(root, follow_links, own_output) if is_local(root.uri) else _walk_store(root, stores, own_output)
-    entries = tables(found) if tables is not None else (one for one in found if isinstance(one, Listed))
+        found = _walk_local(root, stores, follow_links, own_output) if is_local(root.uri) else _walk_store(root, stores, own_output)
+    named = datasets(found) if datasets is not None else (one for one in found if not isinstance(one, DatasetStart))
+    entries = tables(named) if tables is not None else (one for one in named if isinstance(one, Listed))
     wanted = re.compile(root.pattern).match if root.pattern else None
     for entry in entries:
         if wanted and entry.status != "unlisted" and not wanted(entry.artifact):
@@ -286,7 +300,10 @@ def unprintable(name: str) -> bytes:
     return re.sub(rb"\\x([89a-f][0-9a-f]|5c)", lambda found: bytes.fromhex(found[1].decode()), name.encode("utf-8", "surrogateescape"))
 
 
-def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Listed | TableStart]:
+_Entry = Listed | TableStart | DatasetStart
+
+
+def _walk_local(root: Root, stores: Stores, follow_links: bool, own_output: str) -> Iterator[_Entry]:
     base = os.fsencode(root.uri)
     cut = len(base.rstrip(b"/")) + 1
     if root.single is not None:
@@ -294,6 +311,7 @@ def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Lis
         return
     stack, seen, own = [base], {os.path.realpath(base)}, os.fsencode(own_output)
     own_real = os.path.realpath(own) if own and follow_links else None  # a link may lead to the output, or to a folder above it
+    blobs = BlobNames(base)
     while stack:
         folder = stack.pop()
         artifact = printable(folder[cut:]) or "."
@@ -310,8 +328,17 @@ def _walk_local(root: Root, follow_links: bool, own_output: str) -> Iterator[Lis
         folders = [os.fsdecode(name) for name, is_dir, is_link in names if is_dir or is_link]
         if kind := kind_of(folders, partial(_local_names, folder), root.table if folder == base else None):
             yield TableStart(kind, folder, artifact, os.fsdecode(folder))
+        if about := _dataset_at(folder, os.fsdecode(folder), names, follow_links, stores):
+            yield DatasetStart(folder, artifact, about)
         for name, is_dir, is_link in names:
             path = os.path.join(folder, name)  # noqa: PTH118  # bytes, and a million times
+            if not is_dir and (read_as := blobs.name_of(path) or _other_name(path, is_link, blobs)) is not None:
+                reason = f"the same file as {printable(read_as[cut:])}, as which it is read"
+                yield Listed(printable(path[cut:]), path, status="skipped", reason=reason, reason_code=ReasonCode.LINK)
+                continue
+            if is_link and blob_of(path) is not None:
+                yield _local_entry(path, cut, link=False, follow_links=True)
+                continue
             if is_link and follow_links and os.path.isdir(path):  # noqa: PTH112
                 real = os.path.realpath(path)
                 if real in seen:
@@ -340,6 +367,30 @@ def _local_names(folder: bytes, name: str) -> Sequence[str]:
         return ()
 
 
+def _dataset_at(
+    folder: bytes, uri: str, names: Iterable[tuple[bytes, bool, bool]], follow_links: bool, stores: Stores
+) -> DatasetFolder | None:
+    """Return a folder that may be a dataset by the names in it, each with whether it is a folder and whether it is a link."""
+    names = list(names)
+    if not may_be_dataset(folder, {name for name, is_dir, _ in names if not is_dir}):
+        return None
+    files, folders = {}, set()
+    for name, is_dir, is_link in names:
+        path = folder + b"/" + name
+        if is_dir:
+            folders.add(os.fsdecode(name))
+        elif not is_link or follow_links or blob_of(path) is not None:
+            files[os.fsdecode(name)] = path
+    return dataset_at(folder, uri, files, folders, stores)
+
+
+def _other_name(path: bytes, is_link: bool, blobs: BlobNames) -> bytes | None:
+    """Return the name under which the blob behind a link is read, if it is not this one."""
+    blob = blob_of(path) if is_link else None
+    read_as = blobs.of(blob) if blob is not None else None
+    return None if read_as == path else read_as
+
+
 def _local_entry(path: bytes, cut: int, link: bool, follow_links: bool) -> Listed:
     name = printable(path[cut:])
     if link and not follow_links:
@@ -354,7 +405,7 @@ def _local_entry(path: bytes, cut: int, link: bool, follow_links: bool) -> Liste
     return Listed(name, path, info.st_size, None, info.st_mtime)
 
 
-def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed | TableStart]:
+def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[_Entry]:
     fs, base = filesystem(root.uri, stores)
     cut = len(base.rstrip("/")) + 1
     if root.single is not None:
@@ -373,6 +424,8 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[Listed 
                 page, others = ahead.take(folder)
                 if kind := kind_of(_folders(fs, folder, page), partial(_store_names, fs, folder), root.table if folder == base else None):
                     yield TableStart(kind, path, artifact, f"{root.uri}/{folder[cut:]}".rstrip("/"))
+                if about := _dataset_at(path, f"{root.uri}/{folder[cut:]}".rstrip("/"), _on_page(fs, folder, page), True, stores):
+                    yield DatasetStart(path, artifact, about)
                 for entries in itertools.chain((page,), others):
                     yield from _store_page(fs, folder, entries, cut, deeper)
             except Exception as error:  # noqa: BLE001  # an unlistable prefix becomes a row of the ledger, whatever the store raised
@@ -437,6 +490,14 @@ def _folders(fs: Any, folder: str, page: Page) -> list[str]:
     names = [entry["name"].rpartition("/")[2] for entry in page if entry["type"] == "directory"]
     logs = [kind.log for kind in KINDS.values() if kind.log not in names] if len(page) >= _FULL_PAGE else []
     return names + [log for log in logs if has_folder(fs, f"{folder}/{log}")]
+
+
+def _on_page(fs: Any, folder: str, page: Page) -> Iterator[tuple[bytes, bool, bool]]:
+    """Yield what is on a page, and what makes a folder of many Arrow files a dataset on later ones, as `_dataset_at` takes it."""
+    names = [(entry["name"].rstrip("/").rpartition("/")[2], entry["type"] == "directory") for entry in page]
+    if len(page) >= _FULL_PAGE and any(name.endswith(".arrow") for name, _ in names):
+        names += [(mark, False) for mark in (INFO, STATE) if patient(partial(fs.exists, f"{folder}/{mark}"))]
+    yield from ((name.encode("utf-8", "surrogateescape"), is_folder, False) for name, is_folder in names)
 
 
 def _store_names(fs: Any, folder: str, name: str) -> Sequence[str]:

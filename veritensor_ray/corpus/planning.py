@@ -24,6 +24,9 @@ from veritensor_ray.core.config import Limits, Settings
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.timespans import moment
+from veritensor_ray.corpus.datasets.dataset_folders import DatasetPart, Describer
+from veritensor_ray.corpus.datasets.dataset_listing import Datasets
+from veritensor_ray.corpus.datasets.descriptions import described
 from veritensor_ray.corpus.effort import effort
 from veritensor_ray.corpus.listing import Listed, Root, roots, walk
 from veritensor_ray.corpus.tables.snapshot_listing import Tables
@@ -50,6 +53,7 @@ PLAN = pa.schema(
         ("reason_code", pa.string()),
         ("view", pa.binary()),
         ("table", pa.string()),
+        ("dataset", pa.struct([(name, pa.string()) for name in DatasetPart._fields])),
     ]
 )
 _ROWS = 20_000
@@ -65,7 +69,8 @@ class PlanRow:
 
     `shard` is -1 if the plan itself decided: excluded, sampled out, not a file, unchanged. `kind` is whole, lines or jsonl (`start` and
     `end` are byte offsets of whole lines), or rowgroups (`start` and `end` are group numbers). `engines` are those to run; results of the
-    others are carried over from the artifact `carried_from` of the last complete sweep. `view` and `table` are as in the listing.
+    others are carried over from the artifact `carried_from` of the last complete sweep. A reason without a status is what is known to be
+    missing of the artifact. `view`, `table` and `dataset` are as in the listing.
     """
 
     shard: int
@@ -87,6 +92,7 @@ class PlanRow:
     reason_code: str | None = None
     view: builtins.bytes | None = None
     table: str | None = None
+    dataset: DatasetPart | None = None
 
     @property
     def bytes(self) -> int:
@@ -130,18 +136,20 @@ def plan_rows(
     starts: Sequence[Root] | None = None,
     opener: Opener = opened,
     leave_out: Chooser = lambda entry: None,
+    describe: Describer = described,
 ) -> Iterator[PlanRow]:
     """Yield rows in plan order, with the rows of each shard together.
 
     `split` returns where to cut a big artifact (empty: nowhere). A folder `own_output` inside the corpus is one skipped row, because a run
     does not scan its own results. Without `decide`, every engine runs on everything. `starts` takes the place of the settings' sources.
-    `opener` reads the snapshots of tables. `leave_out` is asked for entries that the settings do not leave out.
+    `opener` reads the snapshots of tables. `leave_out` is asked for entries that the settings do not leave out. `describe` reads what
+    datasets say of their files.
     """
     packer = _Packer(settings.limits)
     everything = tuple(engines)
     starts = starts or roots(settings.sources, settings.stores, settings.inventory)
-    for number, entry, left_out in listed_entries(settings, starts, own_output, progress, opener):
-        row = PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime)
+    for number, entry, left_out in listed_entries(settings, starts, own_output, progress, opener, describe):
+        row = PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime, dataset=entry.dataset)
         if entry.status:
             row.status, row.reason, row.reason_code = entry.status, entry.reason, entry.reason_code
             yield row
@@ -151,7 +159,7 @@ def plan_rows(
             row.status, (row.reason_code, row.reason) = "skipped", left_out
             yield row
             continue
-        row.view, row.table = entry.view, entry.table
+        row.view, row.table, row.reason, row.reason_code = entry.view, entry.table, entry.reason, entry.reason_code
         row.engines, row.carried_from = decide(entry) if decide else (everything, None)
         if row.engines:
             cuts = split(entry, starts[number]) if (entry.size or 0) > settings.limits.split_bytes else []
@@ -162,15 +170,20 @@ def plan_rows(
 
 
 def listed_entries(
-    settings: Settings, starts: Sequence[Root], own_output: str, progress: Callable[[int], None], opener: Opener = opened
+    settings: Settings,
+    starts: Sequence[Root],
+    own_output: str,
+    progress: Callable[[int], None],
+    opener: Opener = opened,
+    describe: Describer = described,
 ) -> Iterator[tuple[int, Listed, tuple[ReasonCode, str] | None]]:
     """Yield every entry of the corpus with the number of its root, and why the settings leave it out, as a code and a sentence, if they do."""
     heads = {root.uri: root.head for root in starts if root.head}
     tables = Tables(settings.stores, opener, settings.as_of, settings.follow_links, heads)
-    choose = _selection(settings, starts, own_output, tables)
+    choose, datasets = _selection(settings, starts, own_output, tables), Datasets(describe)
     count = 0
     for number, root in enumerate(starts):
-        for entry in walk(root, settings.stores, settings.follow_links, own_output, tables):
+        for entry in walk(root, settings.stores, settings.follow_links, own_output, tables, datasets):
             count += 1
             if count % 1000 == 0:
                 progress(count)
@@ -307,6 +320,7 @@ def write_plan(rows: Iterable[PlanRow], file: BinaryIO) -> dict[str, int]:
 
         def flush() -> None:
             columns = {name: [getattr(row, name) for row in buffer] for name in names}
+            columns["dataset"] = [part and part._asdict() for part in columns["dataset"]]
             writer.write_table(pa.table(columns, schema=PLAN))
             buffer.clear()
 
@@ -333,6 +347,7 @@ def read_plan(file: BinaryIO) -> Iterator[PlanRow]:
         for values in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
             row = PlanRow(*values)
             row.engines = tuple(row.engines)
+            row.dataset = row.dataset and DatasetPart(**row.dataset)  # type: ignore[arg-type]  # Arrow has no named tuples
             yield row
 
 

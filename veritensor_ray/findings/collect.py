@@ -9,11 +9,12 @@ import contextlib
 import hashlib
 import hmac
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.detection import VERDICTS
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.uris import is_local
+from veritensor_ray.corpus.datasets.dataset_folders import DatasetPart
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow, Shard, plan_key, read_plan, shards_of
 from veritensor_ray.findings.located import named, unpacked
 from veritensor_ray.findings.outcome import COMPLETE, MAX_GAPS, MOST_ROWS, NOT_APPLICABLE
@@ -34,7 +36,7 @@ from veritensor_ray.findings.schema import BYTES, FINDINGS, LEDGER, LOCATIONS, R
 from veritensor_ray.findings.shard_commit import read_commit
 from veritensor_ray.findings.summary import RunInfo, run_json
 from veritensor_ray.findings.table_files import TableWriter
-from veritensor_ray.masking.redaction import reason_safe
+from veritensor_ray.masking.redaction import name_safe, reason_safe
 from veritensor_ray.masking.site_key import unseal
 from veritensor_ray.policy.judge import Judge
 from veritensor_ray.stores.outputs import OutputStore
@@ -43,6 +45,7 @@ _HARMLESS = {NOT_APPLICABLE: 0, COMPLETE: 1}
 _VERDICT_RANKS = {None: -1} | {verdict: rank for rank, verdict in enumerate(VERDICTS)}
 _STATUS_ORDER = ("unreadable", "quarantined", "partial", "skipped", "scanned")
 _MORE = b"more"
+_REVISION = re.compile(r"[0-9a-f]{40}")
 
 
 REPEATS = pa.schema([("content_fingerprint", pa.string())])
@@ -326,6 +329,7 @@ class Assembled:
             **sums,
             **self._bytes(),
             "tables": self._tables(),
+            "dataset": row.dataset and _dataset(row.dataset),
             "gaps_total": sums["gaps_total"] + len(unlisted),
             "coverage": _coverage([part["coverage"] for part in self.parts]),
             "gaps": [*unlisted, *(gap for part in self.parts for gap in part["gaps"])][:MAX_GAPS],
@@ -367,6 +371,12 @@ class Assembled:
             return []
         reason = f"{lost} of {sum(self._totals.values())} places of findings have no row in locations; the findings count them"
         return [{"member": None, "location": None, "engine": None, "reason": reason, "bound": "locations", "reason_code": ReasonCode.LIMIT}]
+
+
+@lru_cache(1024)  # most artifacts share theirs with others
+def _dataset(part: DatasetPart) -> dict[str, str | None]:
+    """Return what is known of a dataset. The corpus gives its names, so they may hold anything; a revision is the digest of a commit."""
+    return {name: value and (value if _REVISION.fullmatch(value) else name_safe(value)) for name, value in part._asdict().items()}
 
 
 def _all_of(count: int) -> str:

@@ -85,6 +85,9 @@ GAP = pa.struct(
 # A table that was read: the artifact itself, a file in it, or a part of either, such as a sheet.
 ROWS_OF_TABLE = pa.struct([("member", pa.string()), ("part", pa.string()), ("rows", pa.int64())])
 
+# What is known of the dataset that an artifact belongs to.
+DATASET = pa.struct([("name", pa.string()), ("revision", pa.string()), ("config", pa.string()), ("split", pa.string())])
+
 # What the bytes of an artifact are: they add up to its size, and are null if the reader of its format keeps no account of them.
 BYTES = ("bytes_text", "bytes_structure", "bytes_members", "bytes_residue_text", "bytes_opaque")
 
@@ -105,6 +108,7 @@ LEDGER = pa.schema(
         *((name, pa.int64()) for name in BYTES),
         ("segments", pa.int64()),
         ("tables", pa.list_(ROWS_OF_TABLE)),
+        ("dataset", DATASET),
         ("coverage", pa.list_(COVERAGE)),
         ("gaps", pa.list_(GAP)),
         ("gaps_total", pa.int64()),

@@ -36,10 +36,10 @@ _REMEMBERED = "INTERVAL 365 DAY"  # how long a resolved finding is remembered, s
 _FOLDERS = 500  # in the trends of one sweep; smaller folders are counted together
 _CARRIED = """
     CREATE TEMP TABLE carried AS
-    SELECT artifact, carried_from, false AS elsewhere, engines, size, etag, mtime, root, shard >= 0 AS beside FROM plan
+    SELECT artifact, carried_from, false AS elsewhere, engines, size, etag, mtime, root, dataset, shard >= 0 AS beside FROM plan
     WHERE carried_from IS NOT NULL AND part = 0
     AND (shard < 0 OR artifact IN (SELECT artifact FROM scanned_ledger WHERE status IN ('scanned', 'skipped')))
-    UNION ALL SELECT p.artifact, s.carried_from, s.elsewhere, []::VARCHAR[], p.size, p.etag, p.mtime, p.root, false
+    UNION ALL SELECT p.artifact, s.carried_from, s.elsewhere, []::VARCHAR[], p.size, p.etag, p.mtime, p.root, p.dataset, false
     FROM same s JOIN plan p USING (artifact)"""
 # What rows can be carried over from: the last complete sweep and, apart from it, the other run.
 _TAKEN = "CREATE TEMP VIEW taken_{name} AS SELECT *, false AS elsewhere FROM before_{name} UNION ALL SELECT *, true FROM elsewhere_{name}"
@@ -76,7 +76,7 @@ _LEDGER = f"""
     UNION ALL SELECT s.* REPLACE (list_concat(s.coverage, {_COVERAGE}) AS coverage)
     FROM carried c JOIN scanned_ledger s USING (artifact) JOIN taken b {_FROM.format(one="b")}, this_sweep WHERE c.beside
     UNION ALL SELECT b.* EXCLUDE (elsewhere) REPLACE (c.artifact AS artifact, r.base || substr(c.artifact, length(r.prefix) + 1) AS uri, c.size AS size,
-    c.etag AS etag, c.mtime AS mtime, {_COVERAGE} AS coverage)
+    c.etag AS etag, c.mtime AS mtime, c.dataset AS dataset, {_COVERAGE} AS coverage)
     FROM carried c JOIN taken b {_FROM.format(one="b")} JOIN roots r USING (root), this_sweep WHERE NOT c.beside"""  # noqa: S608  # constants
 _RANKS = list(SEVERITIES)
 _LEDGER_OUT = f"""

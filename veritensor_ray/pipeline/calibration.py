@@ -174,7 +174,7 @@ def calibrate(settings: Settings, rates: Rates, progress: Progress = lambda done
     if engine.is_outdated():
         settings = _with(settings, mix=ALONE)
         engine = Injection(settings)
-    rows = list(plan_rows(settings, names, lambda *_: [], opener=process.snapshots(settings)))
+    rows = list(plan_rows(settings, names, lambda *_: [], opener=process.snapshots(settings), describe=process.descriptions(settings)))
     wanted = [row for row in rows if row.shard >= 0]
     if len(wanted) < LEAST:
         raise UsageError(_too_few(settings.sources, len(wanted), "documents"))

@@ -177,6 +177,8 @@ class Extraction:
         walk = Walk(self._tools, outcome, opened.size)
         self._now = outcome.index, walk.reached
         about = FileInfo(row.artifact, opened.size, "", sha256=opened.content_id)
+        if row.reason is not None and row.part == 0:
+            outcome.add_gap(Gap(row.reason, code=ReasonCode(row.reason_code or ReasonCode.DAMAGED)))
         source, about = walk.recognised(opened.file(), about, _share(row, about.extension, opened))
         outcome.media_type = about.media_type
         if source.view is not None and about.media_type != (LANCE if source.view.lance else PARQUET):
@@ -195,6 +197,7 @@ class Extraction:
         if (
             self._known is None
             or row.view is not None
+            or row.reason is not None
             or row.parts > 1
             or row.carried_from is not None
             or not self._known.worth_hashing(opened.size)

@@ -12,6 +12,8 @@ from veritensor_ray.cleaning.table_logs import noted
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ModelError, UsageError
 from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.corpus.datasets.dataset_folders import Describer
+from veritensor_ray.corpus.datasets.descriptions import described
 from veritensor_ray.corpus.listing import Listed, Root, roots
 from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, Splitter, plan_key, plan_rows, shards_of, write_plan
 from veritensor_ray.corpus.tables.table_kinds import DELTA, Opener, opened
@@ -58,12 +60,13 @@ def write_run_plan(
     decide: Decider | None = None,
     progress: Callable[[int], None] = lambda _: None,
     opener: Opener = opened,
+    describe: Describer = described,
 ) -> dict[str, int]:
     """List the corpus, and write the plan of a run that has its results in `store`. Returns the counts of the plan."""
     with store.writer(plan_key(run)) as file:
         cleans = context.cleaning is not None and not context.cleaning.again
         own, leave_out = context.own_output(store), _log_of_table if cleans else lambda entry: None
-        rows = plan_rows(context.settings, context.engines, split, progress, own, decide, context.roots, opener, leave_out)
+        rows = plan_rows(context.settings, context.engines, split, progress, own, decide, context.roots, opener, leave_out, describe)
         if cleans and context.cleaning is not None:
             rows = noted(map(_cleanable, rows), context.cleaning, run)
         return write_plan(map(_safe, rows), file)

@@ -50,7 +50,7 @@ def plan(
     from veritensor_ray.engines.dependencies.advisory_ages import overdue, source_ages, told
     from veritensor_ray.engines.registry import selected
     from veritensor_ray.masking.site_key import site_key
-    from veritensor_ray.pipeline.bounded.process import Splitter, snapshots
+    from veritensor_ray.pipeline.bounded.process import Splitter, descriptions, snapshots
     from veritensor_ray.pipeline.estimate import calibrate, survey
 
     settings = load_settings(config, flags | {"sources": source or None})
@@ -67,7 +67,9 @@ def plan(
     starts = roots(settings.sources, settings.stores, settings.inventory)
     check_inventories(starts, settings.inventory)
     with Splitter(settings) as split:
-        found = survey(plan_rows(settings, names, split, progress, starts=starts, opener=snapshots(settings)), {}, settings, names)
+        describe = descriptions(settings)
+        rows = plan_rows(settings, names, split, progress, starts=starts, opener=snapshots(settings), describe=describe)
+        found = survey(rows, {}, settings, names)
     if estimate and found.kinds:
         calibrate(found, settings, site_key(settings.site_key))
     _show(found, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import sys
 import time
@@ -13,6 +14,8 @@ import pyarrow as pa
 
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ReadError
+from veritensor_ray.corpus.datasets.dataset_folders import DatasetFolder
+from veritensor_ray.corpus.datasets.descriptions import described
 from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.corpus.tables.table_kinds import DATA_FILES, TableFolder, loaded, opened
@@ -104,6 +107,15 @@ def snapshot(bounds: Bounds, folder: TableFolder) -> Answer:
     return {"version": found.version}, _streamed(pa.Table.from_pylist(rows, DATA_FILES))
 
 
+def dataset(bounds: Bounds, folder: DatasetFolder) -> Answer:
+    """Return what a folder of a dataset says of its files, or what is wrong with it."""
+    bounds.bind()
+    try:
+        return {"said": dataclasses.asdict(described(folder))}, b""
+    except ReadError as error:
+        return {"problem": str(error), "code": error.reason_code}, b""
+
+
 def score(bounds: Bounds, context: Context, row: PlanRow) -> Answer:
     """Return the passages of a document that may score highest."""
     ready(bounds, context)
@@ -126,6 +138,7 @@ def passage(bounds: Bounds, request: Request) -> Answer:
 
 _FUNCTIONS: dict[str, Callable[..., Answer]] = {
     "attacks": attacks,
+    "dataset": dataset,
     "explain": explain,
     "passage": passage,
     "ready": ready,

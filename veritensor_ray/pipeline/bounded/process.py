@@ -26,6 +26,7 @@ import pyarrow as pa
 import veritensor_ray.core.errors as errors
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.corpus.datasets.dataset_folders import DatasetFolder, Describer, Description, undescribed
 from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.corpus.tables.table_kinds import DATA_FILES, DataFile, Opener, Snapshot, TableFolder
@@ -254,6 +255,24 @@ def snapshots(settings: Settings) -> Opener:
         return Snapshot(str(answer["version"]), dict(_data_files(_validated(data, DATA_FILES))))
 
     return opened
+
+
+def descriptions(settings: Settings) -> Describer:
+    """Return a function that reads in the child what datasets say of their files. It raises ReadError."""
+    limits = settings.limits
+
+    def described(folder: DatasetFolder) -> Description:
+        if not folder.files:
+            return undescribed(folder)
+        try:
+            answer, _ = SHARED.call("dataset", folder, seconds=limits.artifact_seconds, memory=limits.worker_memory)
+        except Died as death:
+            raise errors.ReadError(str(death), death.reason_code) from None
+        if "problem" in answer:
+            raise errors.ReadError(str(answer["problem"]), ReasonCode(answer["code"]))
+        return Description.from_json(answer["said"])
+
+    return described
 
 
 def _data_files(table: pa.Table) -> Iterator[tuple[bytes, DataFile]]:
