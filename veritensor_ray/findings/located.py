@@ -87,14 +87,20 @@ class Located:
         """Return the keys by number, as rows of a commit. `found_in` are the columns in which something was found."""
         return [{"key": shown(key, found_in)} for key in self._keys]
 
-    def packed(self, facts: Mapping[Any, Any]) -> bytes | None:
-        """Return the places in reading order, as Arrow writes streams. The number of a fact is its position in `facts`, null if it is not there."""
+    def packed(self, facts: Mapping[Any, Any], samples: Sequence[int | None] = ()) -> bytes | None:
+        """Return the places in reading order, as Arrow writes streams. The number of a fact is its position in `facts`, null if it is not there.
+
+        `samples` has, for each spot, the row of places that have none.
+        """
         if not len(self):
             return None
         row_of = {fact: number for number, fact in enumerate(facts)}
         kept = np.array([*(row_of.get(fact, _NONE) for fact in self._facts), _NONE], np.int64)  # the last one is for those without a fact
         columns = {"fact": kept[_array(self._of_fact)], "spot": _array(self._of_spot), "key": _array(self._of_key)}
         columns |= {name: _array(column) for name, column in self._numbers.items()}
+        if any(sample is not None for sample in samples):
+            numbers = np.array([_NONE if sample is None else sample for sample in samples], np.int64)
+            columns["row"] = np.where(columns["row"] == _NONE, numbers[columns["spot"]], columns["row"])
         order = self._order(columns)
         return _written(pa.table([_nullable(columns[field.name][order], field) for field in PLACED], schema=PLACED))
 

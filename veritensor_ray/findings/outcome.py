@@ -11,6 +11,7 @@ from veritensor_ray.core.detection import VERDICTS, FileVerdict, Judged, worse
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.findings.recorded import Recorded
+from veritensor_ray.formats.archives.tar.samples import sample_key
 
 MAX_GAPS = 100
 MAX_REASONS = 25  # of a verdict on an artifact
@@ -79,6 +80,8 @@ class Outcome:
     chars: int = 0
     # the rows of tables by member and part; None if several have the same name
     tables: dict[tuple[str | None, str | None], int | None] = field(default_factory=dict)
+    # the numbers of samples by their keys, in each archive by its member
+    samples: dict[str | None, dict[str, int]] = field(default_factory=dict)
     seconds: float = 0.0
     coverage: dict[str, Standing] = field(default_factory=dict)
     verdicts: dict[str, ArtifactVerdict] = field(default_factory=dict)  # by the engine that passed them
@@ -121,6 +124,15 @@ class Outcome:
         name = member, part
         if 0 < rows <= MOST_ROWS and (name in self.tables or name == (None, None) or len(self.tables) < bounds.TABLES):
             self.tables[name] = None if name in self.tables else rows
+
+    def sample_of(self, member: str | None) -> int | None:
+        """Return the number of the sample that a file in an archive belongs to, or None if it belongs to none."""
+        parts = member.split("!/") if member is not None and self.samples else []
+        for count, name in enumerate(parts):
+            numbers = self.samples.get("!/".join(parts[:count]) or None)
+            if numbers is not None:
+                return numbers.get(sample_key(name) or "")
+        return None
 
     def judge(self, engine: str, member: str | None, judged: Judged) -> None:
         """Record an engine's verdict on the artifact itself, or on a file in it."""

@@ -8,7 +8,6 @@ from typing import Any
 from veritensor_ray.findings.located import Located
 from veritensor_ray.findings.outcome import ArtifactVerdict, Outcome
 from veritensor_ray.findings.outgoing_texts import cleaned, sealed
-from veritensor_ray.findings.recorded import Recorded
 from veritensor_ray.findings.schema import BYTES
 from veritensor_ray.findings.shown_keys import shown
 from veritensor_ray.masking.concealment import conceal
@@ -51,12 +50,10 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
         ],
         "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} | {"reason_code": gap.code} for gap in outcome.gaps],
         "findings": [
-            row | {"location": _place(row["location"], found_in), "places": [_place(place, found_in) for place in row["places"]]}
+            row | _places(row, outcome.sample_of(row["member"]), found_in)
             for row in conceal(outcome.recorded.rows, outcome.recorded.covered)
         ],
-        **(
-            {"spots": [], "keys": [], "located": None, "unlocated": 0} if located is None else _located(located, outcome.recorded, found_in)
-        ),
+        **({"spots": [], "keys": [], "located": None, "unlocated": 0} if located is None else _located(located, outcome, found_in)),
         "rollup": [
             {
                 "column": column,
@@ -70,15 +67,26 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _places(row: Mapping[str, Any], sample: int | None, found_in: Collection[str]) -> dict[str, Any]:
+    """Return the places of a row. In a file of a sample, those without a row are in the row that the sample is."""
+    shown_at, *others = (_place(at, found_in) for at in (row["location"], *row["places"]))
+    for at in (shown_at, *others):
+        if at.get("row") is None:
+            at["row"] = sample
+    return {"location": shown_at, "places": others}
+
+
 def _place(at: Mapping[str, Any], found_in: Collection[str]) -> dict[str, Any]:
     """Return a location with its key as it is shown."""
     key = at.get("key")
     return dict(at) if key is None else {**at, "key": shown(key, found_in)}
 
 
-def _located(located: Located, recorded: Recorded, found_in: Collection[str]) -> dict[str, Any]:
+def _located(located: Located, outcome: Outcome, found_in: Collection[str]) -> dict[str, Any]:
     """Return every place of the findings. Numbers are the positions of the findings in this row."""
-    return {"spots": located.spots, "keys": located.keys(found_in), "located": located.packed(recorded.facts), "unlocated": located.lost}
+    spots = located.spots
+    packed = located.packed(outcome.recorded.facts, [outcome.sample_of(spot["member"]) for spot in spots])
+    return {"spots": spots, "keys": located.keys(found_in), "located": packed, "unlocated": located.lost}
 
 
 def _verdict(known: ArtifactVerdict | None) -> dict[str, Any]:

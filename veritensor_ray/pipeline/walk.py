@@ -192,6 +192,8 @@ class Walk:
         """Record the rows of a file that is a table, or has several."""
         for part, rows in counts.tables.items() if counts.tables else ((None, counts.rows),):
             self._outcome.count_rows(member, part, rows)
+        if counts.samples:
+            self._outcome.samples[member] = counts.samples
 
     def ended(self) -> None:
         """Finish the artifact. Images need a transcriber; if none was selected, the coverage says so."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from veritensor_ray.core import bounds
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.detection import FileInfo, unknown_value
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.format_table import declared_type
-from veritensor_ray.core.media_types import JSONL
+from veritensor_ray.core.media_types import JSONL, TAR
 from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
 from veritensor_ray.results.place_names import shortened
 from veritensor_ray.results.results import Results
@@ -82,10 +83,13 @@ def rows_of(results: Results, artifact: str, member: str | None, chosen: Chosen)
     media_type = _media_type(results, artifact)
     if member is not None:
         media_type = _type_of_member(results, artifact, member)
+    inside = "artifact = $1 AND member IS NOT DISTINCT FROM $2"
+    if media_type == TAR and _has_samples(results, artifact, member):
+        inside = "artifact = $1 AND ($2 IS NULL AND member IS NOT NULL OR starts_with(member, $2 || '!/'))"
     row = "line - 1" if media_type == JSONL else "NULL"  # a rule over bytes knows the line, which is the row there
     found = results.records(
         f"""SELECT coalesce(row, CASE WHEN {_OVER_BYTES} THEN {row} END) AS number, max(severity) AS worst, count(*) AS n,
-        count(*) FILTER ({_OVER_BYTES}) AS bytes FROM {source} WHERE artifact = ? AND member IS NOT DISTINCT FROM ?
+        count(*) FILTER ({_OVER_BYTES}) AS bytes FROM {source} WHERE {inside}
         GROUP BY number ORDER BY number""",  # noqa: S608  # constants
         [artifact, member],
     )
@@ -95,6 +99,27 @@ def rows_of(results: Results, artifact: str, member: str | None, chosen: Chosen)
             "that reads bytes out with `where`, or let `clean` drop their rows"
         )
     return {one["number"]: one["worst"] for one in found if one["number"] is not None}
+
+
+def _has_samples(results: Results, artifact: str, member: str | None) -> bool:
+    """Return whether a tar is a WebDataset, whose rows are its samples.
+
+    Raises UsageError if there is a location in a file of a sample that has rows of its own, since they are not those of samples.
+    """
+    tables = "SELECT unnest(tables) AS t FROM ledger WHERE artifact = $1"
+    [known] = results.records(
+        f"""SELECT count(*) AS tables, count(*) FILTER (t.member IS NOT DISTINCT FROM $2 AND t.part IS NULL) AS here,
+        (SELECT any_value(member) FROM locations WHERE artifact = $1 AND ($2 IS NULL OR starts_with(member, $2 || '!/'))
+        AND member IN (SELECT t.member FROM ({tables}))) AS other FROM ({tables})""",  # noqa: S608  # constants
+        [artifact, member],
+    )
+    if known["here"] and (known["other"] is not None or known["tables"] >= bounds.TABLES):
+        example = f", such as {shortened(known['other'], _SHOWN)!r}" if known["other"] is not None else ""
+        raise UsageError(
+            f"{shortened(member or artifact, _SHOWN)!r} has files with rows of their own{example}, so not all samples with findings are known; "
+            "name such a file as the member to get its rows"
+        )
+    return bool(known["here"])
 
 
 def _media_type(results: Results, artifact: str) -> str | None:

@@ -21,12 +21,14 @@ class Counts:
     """The positions from which the next part of a split artifact continues.
 
     `rows` is also the number of rows of a file that is a table. A file that consists of several has theirs in `tables`, by their `part`.
+    The rows of an archive are its `samples`, by what the names of their files have in common.
     """
 
     lines: int = 0
     rows: int = 0
     chars: int = 0
     tables: dict[str, int] = field(default_factory=dict)
+    samples: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,8 +122,12 @@ class Finder:
     version = "1"
     needs = Needs()
 
-    def __init__(self, wanted: Sought, others: Sequence[Sought], amount: Amount, key: bytes, reveal: bool, blind: bool = False) -> None:
+    def __init__(
+        self, wanted: Sought, others: Sequence[Sought], amount: Amount, key: bytes, reveal: bool, blind: bool = False, samples: bool = False
+    ) -> None:
         self._blind = blind
+        # in an archive of samples, a text without a row is in that of its sample, which all texts of a file share
+        self._rows = {one.member: one.location.get("row") for one in (*others, wanted)} if samples else {}
         self._wanted, self._others, self._amount, self._key, self._reveal = wanted, others, amount, key, reveal
         self._outcomes: Sequence[Outcome] = ()
         self._kind = "whole"
@@ -222,7 +226,8 @@ class Finder:
         ):
             self._count += 1
             rows, chars = self._shift(part)
-            unit = (self._shown(member), self._shown(inside), None if row is None else row + rows, self._shown(column), page)
+            shown = self._shown(member)
+            unit = (shown, self._shown(inside), self._rows.get(shown) if row is None else row + rows, self._shown(column), page)
             if unit in self._sought or unit == self._wanted.unit or self._beside(unit):
                 text = texts.column("text")[at].as_py()
                 owned = texts.column("owned")[at].as_py()

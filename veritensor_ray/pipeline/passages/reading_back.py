@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from veritensor_ray.core.config import Limits, Settings
 from veritensor_ray.core.errors import CannotRunError, NotAsScanned, StoreError, UsageError, VeritensorError
+from veritensor_ray.core.media_types import TAR
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.core.wording import counted
@@ -37,7 +38,7 @@ class Request:
     """A request to the bounded process.
 
     `known` is the content ID of the artifact and its kind, `key` the site key or empty. `blind` is true if the artifact has more findings
-    than rows, so any word in it may be one that must not be shown.
+    than rows, so any word in it may be one that must not be shown, and `samples` if it has an archive whose files are samples.
     """
 
     settings: Settings
@@ -50,6 +51,7 @@ class Request:
     key: bytes
     reveal: bool
     blind: bool
+    samples: bool
 
 
 def read_back(
@@ -78,12 +80,18 @@ def read_back(
     hidden = tuple(_sought(row, at, first=n == 0) for row in others for n, at in enumerate(_places(row)))
     known = artifact["content_id"], artifact["content_id_kind"]
     blind = any(row["location"] is None for row in others)
-    request = Request(settings, root, entry, known, wanted, hidden, amount, key, reveal, blind)
+    request = Request(settings, root, entry, known, wanted, hidden, amount, key, reveal, blind, _has_samples(artifact))
     try:
         answer, _ = process.SHARED.call("passage", request, seconds=settings.limits.artifact_seconds, memory=settings.limits.worker_memory)
     except process.Died as death:
         raise CannotRunError(f"{name} could not be read back: {death}. Increase limits.worker_memory or limits.artifact_seconds") from None
     return _passage(finding, wanted, answer, reveal, blind)
+
+
+def _has_samples(artifact: Mapping[str, Any]) -> bool:
+    """Return whether a tar in the artifact, or the artifact itself, is a table: its rows are samples."""
+    names = [table["member"] for table in artifact.get("tables") or () if table["part"] is None]
+    return any((artifact["media_type"] == TAR) if name is None else name.endswith(".tar") for name in names)
 
 
 def _location(finding: Mapping[str, Any], place: int) -> Mapping[str, Any]:
@@ -177,7 +185,7 @@ def found_again(request: Request, pulse: Pulse) -> dict[str, Any]:
     """Run in the bounded process on behalf of `read_back`."""
     settings, entry = request.settings, request.entry
     rows = _rows(request, splitter(settings)(entry, request.root) if (entry.size or 0) > settings.limits.split_bytes else [])
-    finder = Finder(request.wanted, request.others, request.amount, request.key, request.reveal, request.blind)
+    finder = Finder(request.wanted, request.others, request.amount, request.key, request.reveal, request.blind, request.samples)
     context = Context(settings, (request.root,), (), b"", "")
     extraction = Extraction(context, rows, Workbench((finder,), {}), (), pulse)
     finder.begin(extraction.outcomes, rows[0].kind)

@@ -11,6 +11,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.archives.entry_names import link_hazard
 from veritensor_ray.formats.archives.entry_report import ArchiveReport, Comments
+from veritensor_ray.formats.archives.tar.samples import SampleKeys
 from veritensor_ray.formats.archives.tar.structure import BLOCK, TarError, TarHeader, header, old_sparse, pax_records, sparse_map, text
 from veritensor_ray.formats.archives.tar.tar_slack import in_header, in_name, in_numbers, in_records
 from veritensor_ray.formats.common.budget import Budget
@@ -82,7 +83,7 @@ class TarArchive:
 
     def __init__(self, source: Source) -> None:
         self._file, self._limits, self._budget = source.file, source.limits, source.budget
-        self._account = source.account
+        self._account, self._counts, self._samples = source.account, source.counts, SampleKeys()
         self._size = self._file.seek(0, 2)
         self._report, self._comments = ArchiveReport(), Comments()
         self._everywhere: dict[str, str] = {}
@@ -99,7 +100,10 @@ class TarArchive:
             yield self._extended(found) if found.kind in EXTENDED else self._entry(found)
 
     def items(self) -> Iterator[Item]:
-        """Yield the members, the notices and the comments. Bytes between a damaged place and the next header are a member too."""
+        """Yield the members, the notices and the comments. Bytes between a damaged place and the next header are a member too.
+
+        At the end, the samples of a WebDataset are counted.
+        """
         error: ReadError | None = None
         try:
             while (problem := (yield from self._readable())) is not None:
@@ -107,6 +111,8 @@ class TarArchive:
                 yield from self._passed_over()
         except ReadError as limit:
             error = limit
+        self._counts.samples = self._samples.numbers()
+        self._counts.rows = len(self._counts.samples)
         yield from self._comments.take()
         yield from self._report.rest()
         if error:
@@ -210,6 +216,7 @@ class TarArchive:
         elif entry.kind in _DEVICES:
             self._report.notice("device-file", entry.name)
         elif entry.is_file:
+            self._samples.add(entry.name)
             yield Member(entry.name, cast("BinaryIO", Pieces(self.content(entry))))
             if entry.start + entry.size > self._size:
                 raise TarError(f"the archive ends in the middle of {entry.name}")
