@@ -330,13 +330,14 @@ def _walk_local(root: Root, stores: Stores, follow_links: bool, own_output: str)
             yield TableStart(kind, folder, artifact, os.fsdecode(folder))
         if about := _dataset_at(folder, os.fsdecode(folder), names, follow_links, stores):
             yield DatasetStart(folder, artifact, about)
+        is_cached = b"--" in folder  # it may be in a cache of the hub; a call for each file would be too slow for a million
         for name, is_dir, is_link in names:
             path = os.path.join(folder, name)  # noqa: PTH118  # bytes, and a million times
-            if not is_dir and (read_as := blobs.name_of(path) or _other_name(path, is_link, blobs)) is not None:
+            if is_cached and not is_dir and (read_as := blobs.name_of(path) or _other_name(path, is_link, blobs)) is not None:
                 reason = f"the same file as {printable(read_as[cut:])}, as which it is read"
                 yield Listed(printable(path[cut:]), path, status="skipped", reason=reason, reason_code=ReasonCode.LINK)
                 continue
-            if is_link and blob_of(path) is not None:
+            if is_cached and is_link and blob_of(path) is not None:
                 yield _local_entry(path, cut, link=False, follow_links=True)
                 continue
             if is_link and follow_links and os.path.isdir(path):  # noqa: PTH112
