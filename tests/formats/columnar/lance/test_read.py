@@ -81,6 +81,17 @@ def test_rows_are_counted_even_if_no_column_is_read(tmp_path: Path) -> None:
     assert source.counts.rows == 4
 
 
+def test_only_what_fills_parts_up_is_claimed_beside_them(texts: bytes) -> None:
+    source = reader_source(texts, KIND)
+    split(source)
+    assert [*source.account.unclaimed(len(texts))] == []
+    at = texts.index(b"HHHHHHHH")
+    source = reader_source(_damaged(texts, at, b"a secret"), KIND)
+    split(source)
+    [(start, end)] = source.account.unclaimed(len(texts))
+    assert start <= at < end
+
+
 def test_key_columns(tmp_path: Path) -> None:
     data = lance_file(pa.table({"id": pa.array([7, 8], pa.int32()), "c": ["x", "y"]}))
     blocks, _ = read(data, KIND, key=("id", "none"))

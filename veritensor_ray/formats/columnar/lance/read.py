@@ -26,11 +26,12 @@ from veritensor_ray.formats.columnar.lance.lance_child import ABOUT, BATCH, DATA
 from veritensor_ray.formats.columnar.lance.lance_process import decoded
 from veritensor_ray.formats.columnar.text_columns import stretches
 from veritensor_ray.formats.columnar.viewed_columns import deleted_rows, dropped_columns, living_rows
+from veritensor_ray.formats.common.account import Reading
 from veritensor_ray.formats.common.file_ranges import length
 from veritensor_ray.formats.common.source import Item, Source
 
 _WHAT = "not a complete Lance file"
-_ALIGNED = 64  # bytes to which parts are filled up
+_ALIGNED, _FILLING = 64, b"H"  # bytes to which parts are filled up, and with what
 _PIECE_BYTES, _PIECE_ROWS = 8 << 20, 1024
 _BLOB, _BLOB_2, _TYPE_NAME = b"lance-encoding:blob", "lance.blob.v2", b"ARROW:extension:name"
 _INLINE = 0  # the kind of a value that stands in the file itself
@@ -90,10 +91,17 @@ class _LanceFile:
         account, size = self._source.account, length(self._source.file)
         columns, buffers = [part for column in self._about["columns"] for part in column], self._about["global"]
         for start, much in columns:
-            account.claim(start, _filled_up(start + much), "text")
+            self._claim_part(start, start + much, "text")
         for start, much in buffers:
-            account.claim(start, _filled_up(start + much), "structure")
+            self._claim_part(start, start + much, "structure")
         account.claim(max((start + much for start, much in (*columns, *buffers)), default=0), size, "structure")  # descriptions, footer
+
+    def _claim_part(self, start: int, end: int, reading: Reading) -> None:
+        """Claim a part, and what fills it up to the next multiple of a number, unless something else stands there."""
+        account, filling = self._source.account, _bytes(self._source.file, end, -end % _ALIGNED)
+        account.claim(start, end, reading)
+        if not filling.strip(_FILLING):
+            account.claim(end, end + len(filling), "structure")
 
     def _rows(self, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, Any]]:
         """Yield the living rows in batches of a few megabytes, with their numbers in the file."""
@@ -143,13 +151,8 @@ class _LanceFile:
         start, size = about["position"], about["size"]
         if start + size > length(self._source.file):
             raise ReadError("a value lies outside of the file")
-        self._source.account.claim(start, _filled_up(start + size), "members")
+        self._claim_part(start, start + size, "members")
         return _bytes(self._source.file, start, size)
-
-
-def _filled_up(end: int) -> int:
-    """Return where a part of a file ends with what fills it up."""
-    return -(-end // _ALIGNED) * _ALIGNED
 
 
 def _part(column: pa.Array, name: str) -> pa.Array:
