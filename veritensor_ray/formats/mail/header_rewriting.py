@@ -42,7 +42,7 @@ def changed_field(data: bytes, field: Field, edits: Sequence[Edit], newline: byt
     value = field.value
     before = whole.index(value)
     if codec != "utf-8" and "\ufffd" in value:
-        raise CannotRewriteError(f"the field {field.name[:40]} holds bytes that are not characters")
+        raise CannotRewriteError("a field of its header holds bytes that are not characters")
     text = header_text(value)
     some = list(_fitted(field.name, text, edits))
     said = applied(text, some)
@@ -50,7 +50,7 @@ def changed_field(data: bytes, field: Field, edits: Sequence[Edit], newline: byt
     if not _says(new, said) and field.name in _UNSTRUCTURED:  # white space between encoded words, for example, would not be seen
         new = _words(said, HeaderPiece(said, 0, 0, "utf-8", "Q"), newline.decode())
     if not _says(new, said):
-        raise CannotRewriteError(f"the field {field.name[:40]} cannot be written with its changes")
+        raise CannotRewriteError("a field of its header cannot be written with its changes")
     start = field.start + _size(whole[:before], codec)
     return start, start + _size(value, codec), new.encode("utf-8" if value.isascii() else codec, "replace")
 

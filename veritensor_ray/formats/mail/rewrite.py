@@ -390,14 +390,14 @@ class _Message:
         new = applied(text, known)
         if codec.replace("_", "-").startswith(_STATEFUL):  # the bytes of a character depend on those before it
             if text.encode(codec, "replace") != body:
-                raise CannotRewriteError(f"a text is not written as the charset {codec[:40]} is")
+                raise CannotRewriteError("a text is not written as its charset is")
             done = new.encode(codec, "replace")
         else:
             out = io.BytesIO()
             spliced(replace(self._source, file=io.BytesIO(body), kind=Kind(PLAIN, codec)), out, known, self._orders.pulse)
             done = out.getvalue()
         if decoding(done, codec)[0] != new:
-            raise CannotRewriteError(f"a text in the charset {codec[:40]} cannot be changed in places")
+            raise CannotRewriteError("a text cannot be changed in places in its charset")
         return done
 
     # What depends on the changes

@@ -45,7 +45,7 @@ def written_again(raw: bytes, new: bytes, encoding: str, newline: bytes) -> byte
     elif encoding == "quoted-printable":
         written = _quoted_printable(raw, old, new, newline)
     else:
-        raise CannotRewriteError(f"a part has the transfer encoding {encoding[:40]}, in which nothing is written")
+        raise CannotRewriteError("a part has a transfer encoding in which nothing is written")
     if decoded_body(written, encoding)[0] != new:
         raise CannotRewriteError(f"a part cannot be written in {encoding} again")
     return written
