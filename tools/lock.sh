@@ -37,7 +37,7 @@ cpu_torch() {
     "$PYTHON" -m tools.cpu_hashes requirements/worker-cpu.txt "$wheels"
 }
 
-lock head pyproject.toml --extra s3 --extra pandas --excludes requirements/head.exclude
+lock head pyproject.toml --extra s3 --extra pandas --extra delta --extra iceberg --excludes requirements/head.exclude
 lock worker-gpu pyproject.toml --extra s3
 lock worker-cpu pyproject.toml --extra s3 --excludes requirements/cpu.exclude
 cpu_torch
