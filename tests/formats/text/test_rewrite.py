@@ -264,9 +264,9 @@ def test_a_part_of_a_large_yaml_file_is_refused() -> None:
 
 
 def test_other_readers_files_are_refused() -> None:
-    """Marks of a mail are characters of its decoded parts."""
-    with pytest.raises(CannotRewriteError, match="message/rfc822 are not rewritten"):
-        cleaned(rewrite, b"From: jo@ex.org\n\nhi", Kind(media_types.MESSAGE, "latin-1"), [])
+    """Marks of RTF are characters of its decoded text."""
+    with pytest.raises(CannotRewriteError, match="application/rtf are not rewritten"):
+        cleaned(rewrite, rb"{\rtf1 jo@ex.org}", Kind(media_types.RTF, "latin-1"), [])
 
 
 def test_a_mark_whose_text_is_elsewhere_stays_undone() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qs, quote, urlsplit
 
-from veritensor_ray.core import bounds
+from veritensor_ray.core import bounds, media_types
 from veritensor_ray.core.config import Store, resolve_secret
 from veritensor_ray.core.errors import StoreError, UsageError, told
 from veritensor_ray.core.uris import one_form
@@ -142,7 +142,7 @@ class _Service:
         self._base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/v1/"
         self._warehouse = parse_qs(parts.query).get("warehouse", [""])[0]
         token = resolve_secret(store.token)
-        self._headers = {"Accept": "application/json", "User-Agent": "veritensor-ray"} | (
+        self._headers = {"Accept": media_types.JSON, "User-Agent": "veritensor-ray"} | (
             {"Authorization": f"Bearer {token}"} if token else {}
         )
 

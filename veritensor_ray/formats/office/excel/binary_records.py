@@ -14,7 +14,7 @@ STRING, NAME, COLUMNS, SHEET, LINK, HEADERS = 19, 39, 60, 156, 494, 479
 AUTHOR, COMMENT, COMMENT_TEXT = 632, 635, 637
 UNKNOWN = -1  # what is left of a part that ends within a record
 _SCALED, _WHOLE = 1, 2  # what an RK says of its number
-_NONE = 0xFFFFFFFF
+_NONE = int.from_bytes(b"\xff" * 4, "little")  # the length of a text that is absent
 
 
 def binary_records(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
