@@ -175,6 +175,7 @@ def test_what_is_said_of_databases(warehouse: Path, tmp_path: Path) -> None:
             metadata_file(uri, {uri.rpartition("/")[0]: Store(endpoint=endpoint)})
 
 
+ELSEWHERE = "http://192.0.2.1/t/metadata"
 REFUSED: dict[str, list[tuple[int, Any, str]]] = {
     "/in/v1/config": [
         (500, {}, "the catalog lake answers 500"),
@@ -195,6 +196,10 @@ REFUSED: dict[str, list[tuple[int, Any, str]]] = {
         ),
         (200, {"metadata-location": "/t/metadata/x.json"}, "the catalog lake names .*, which is not a metadata file"),
         (200, {"metadata-location": "/t/other/v1.metadata.json"}, "the catalog lake names .*, which is not a metadata file"),
+        (200, {"metadata-location": "/x" * 5000}, "the catalog lake names (/x){150}, which is not a metadata file"),
+        (200, {"metadata-location": f"{ELSEWHERE}/v1.metadata.json"}, f"names {ELSEWHERE}/v1.metadata.json, which no prefix under"),
+        (200, {"metadata-location": "s3a://b/metadata/v1.metadata.json"}, "names s3://b/metadata/v1.metadata.json, which no prefix under"),
+        (200, {"metadata-location": f"{ELSEWHERE}/v{1:09999}.metadata.json"}, f"names {ELSEWHERE}/v0{{1,300}}, which no prefix under"),
         (200, {"metadata-location": "file:/t/metadata/v1.metadata.json"}, "^/t/metadata/v1.metadata.json does not exist"),
     ],
 }
@@ -205,6 +210,12 @@ def test_what_is_said_of_rest_catalogs(stub: RestStub, path: str, status: int, s
     stub.answers[path] = (status, said)
     with pytest.raises(StoreError, match=sentence):
         roots(["iceberg+catalog://lake/all.people"], of_rest(stub))
+
+
+def test_a_table_in_a_store_that_is_configured(stub: RestStub) -> None:
+    location = "s3://warehouse/t/metadata/v1.metadata.json"
+    stub.answers["/in/v1/pre/fix/namespaces/all/tables/people"] = (200, {"metadata-location": location})
+    assert metadata_file("catalog://lake/all.people", of_rest(stub) | {"s3://warehouse": Store()}) == location
 
 
 def test_a_catalog_that_is_not_there_or_refuses(stub: RestStub, monkeypatch: pytest.MonkeyPatch) -> None:

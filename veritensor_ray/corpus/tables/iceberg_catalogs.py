@@ -17,12 +17,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 from veritensor_ray.core import bounds, media_types
 from veritensor_ray.core.config import Store, resolve_secret
 from veritensor_ray.core.errors import StoreError, UsageError, told
-from veritensor_ray.core.uris import one_form
+from veritensor_ray.core.uris import is_local, one_form
 from veritensor_ray.corpus.tables.table_kinds import ICEBERG
+from veritensor_ray.stores import redirects
 from veritensor_ray.stores.filesystems import Stores, store_for
 
 SCHEME = "catalog://"
 _TIMEOUT = 30  # seconds without any answer
+_SHOWN = 300  # characters of an answer that a sentence repeats
 _METADATA = re.compile(rf".*/{ICEBERG.log}/[^/]+", re.DOTALL)
 _SEPARATOR = "\x1f"  # of the levels of a namespace, in the protocol of REST catalogs
 
@@ -45,7 +47,13 @@ def metadata_file(uri: str, stores: Stores) -> str:
         raise StoreError(f"the catalog {table.catalog} has no table {table.namespace}.{table.name}")
     location = one_form(found)
     if not _METADATA.fullmatch(location) or not ICEBERG.proof or not ICEBERG.proof.fullmatch(location.rpartition("/")[2]):
-        raise StoreError(f"the catalog {table.catalog} names {found}, which is not a metadata file in a folder {ICEBERG.log} of the table")
+        raise StoreError(
+            f"the catalog {table.catalog} names {found[:_SHOWN]}, which is not a metadata file in a folder {ICEBERG.log} of the table"
+        )
+    if not is_local(location) and not any(redirects.names(prefix, location) for prefix in stores):
+        raise StoreError(
+            f"the catalog {table.catalog} names {location[:_SHOWN]}, which no prefix under `stores:` covers. Add its store there to read the table"
+        )
     return location
 
 
