@@ -76,12 +76,13 @@ def test_a_table_that_cannot_be_read_is_not_copied(tmp_path: Path, monkeypatch: 
     monkeypatch.delitem(sys.modules, "veritensor_ray.corpus.tables.delta", raising=False)
     write(tmp_path / "corpus", {"plain.txt": "nothing", "t/_delta_log/0.json": "{}", "t/x.parquet": "FINDME"})
     cleaning = InProcess(str(tmp_path / "corpus"), str(tmp_path / "dest"))
-    cleaning.scan().publish()
+    summary = cleaning.scan().publish()
     rows = cleaning.manifest()
     assert {name: row["result"] for name, row in rows.items()} == {
-        **dict.fromkeys(("plain.txt", "t/_delta_log/0.json"), "copied"),
-        **dict.fromkeys(("t", "t/x.parquet"), "left-out"),
+        "plain.txt": "copied",
+        **dict.fromkeys(("t", "t/_delta_log/0.json", "t/x.parquet"), "left-out"),
     }
+    assert summary["not_copied"] == {"unreadable": 2}, "the table and its data file, and no folder"
     assert rows["t/x.parquet"]["reason"].endswith("pip install 'veritensor-ray[delta]'")
 
 

@@ -167,7 +167,7 @@ def test_data_files_that_are_missing_or_damaged(folder: Path) -> None:
     found = audited(folder.parent)
     ledger = {row["artifact"]: (row["status"], row["reason_code"]) for row in found.table("ledger")}
     assert [ledger[str(path.relative_to(folder))] for path in (gone, cut, other, whole)] == [
-        ("unreadable", "not-found"),
+        ("unreadable", "table-not-read"),
         ("unreadable", "table-not-read"),
         ("unreadable", "damaged"),
         ("scanned", None),

@@ -128,7 +128,7 @@ class _Publication:
             expected.append(rest.filter(pc.invert(planned))["artifact"])
             for entry in rest.filter(planned).to_pylist():
                 if entry["status"] == "unreadable":
-                    folder = entry["size"] is None
+                    folder = entry["size"] is None and entry["reason_code"] != ReasonCode.TABLE_NOT_READ
                     self._counts.not_copied["unlisted" if folder else "unreadable"] += 1
                     unlisted |= {entry["artifact"]} if folder else set()
                 row = dict.fromkeys(MANIFEST.names) | {"artifact": entry["artifact"], "result": Result.LEFT_OUT.value}

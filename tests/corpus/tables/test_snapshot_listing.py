@@ -58,7 +58,7 @@ def test_every_file_has_one_row(tmp_path: Path) -> None:
         **dict.fromkeys(("a.txt", "u.txt", "t/about.md", "t/_delta_log/0.json", "t/_delta_log/1.parquet", "t/z.parquet"), (None, None)),
         "t/day=1/x.parquet": ("unreadable", "table-not-read"),
         "t/deletion_vector_1.bin": ("skipped", "not-in-snapshot"),
-        "t/gone.parquet": ("unreadable", "not-found"),
+        "t/gone.parquet": ("unreadable", "table-not-read"),
         "t/link.parquet": ("skipped", "link"),
     }
     [live] = [entry for entry in entries if entry.view is not None]
@@ -86,8 +86,8 @@ def test_tables_in_tables_and_at_the_top(tmp_path: Path) -> None:
     opener = answering(x=1, in_y=1)
     entries = listed(str(tmp_path), Tables({}, opener))
     assert [entry.artifact for entry in entries if entry.view] == ["x.parquet", "in/x.parquet"], "the inner table has no in/y.parquet"
-    missing = [entry.artifact for entry in entries if entry.reason_code == ReasonCode.NOT_FOUND]
-    assert sorted(missing) == ["in/in/y.parquet", "in/y.parquet"]
+    missing = [entry.artifact for entry in entries if entry.reason_code == ReasonCode.TABLE_NOT_READ]
+    assert missing == ["in/in/y.parquet"], "in/y.parquet is there, although the folder that it is in is another table"
     assert [one["table"] for one in opener.tables] == [str(tmp_path), str(tmp_path / "in")]
 
 

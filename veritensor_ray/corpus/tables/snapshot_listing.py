@@ -61,6 +61,8 @@ class Tables:
                 inside.append(self._folder(entry))
                 yield from inside[-1].heading()
             else:
+                for outer in inside[:-1]:
+                    outer.left.pop(entry.path[len(outer.above) :], None)  # it exists, and has one row
                 yield inside[-1].judged(entry) if inside else entry
         while inside:
             yield from inside.pop().missing()
@@ -116,11 +118,8 @@ class _Folder:
         if entry.status is not None:
             return entry
         is_log = name.startswith(self.start.kind.log.encode() + b"/")
-        entry = (
-            replace(entry, table=f"{self.start.kind.name}:{name.count(b'/') + 1}")
-            if known is not None or (is_log and self.error is None)
-            else entry
-        )
+        if known is not None or is_log:
+            entry = replace(entry, table=f"{self.start.kind.name}:{name.count(b'/') + 1}")
         if known is not None:
             return self._live(entry, known)
         if is_log or not self.start.kind.files.fullmatch(name):
@@ -146,7 +145,9 @@ class _Folder:
         for name, known in sorted(self.left.items()):
             why = known.problem or "it does not exist"
             reason = f"a data file of {self._named}, but {why}"
-            yield Listed(base + printable(name), self.above + name, status="unreadable", reason=reason, reason_code=ReasonCode.NOT_FOUND)
+            yield Listed(
+                base + printable(name), self.above + name, status="unreadable", reason=reason, reason_code=ReasonCode.TABLE_NOT_READ
+            )
 
 
 __all__ = ["VIEW", "Tables", "stored_etag", "view_of"]
