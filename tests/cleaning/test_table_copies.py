@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,15 @@ import pytest
 
 from tests.cleaning.in_process import InProcess, tree
 from tests.corpus.tables import delta_tables as delta
+from veritensor_ray.cleaning import table_logs
 from veritensor_ray.cleaning.amend import ROUNDS, amend
+from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.cleaning.cleaning_policy import parse
+from veritensor_ray.cleaning.copy_manifest import MANIFEST
+from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.table_view import TableColumn, TableView
+from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.stores.outputs import OutputStore
 
 pytest.importorskip("deltalake")
 pytestmark = pytest.mark.slow
@@ -153,6 +163,71 @@ def test_a_file_that_is_set_aside_is_not_in_the_log(tmp_path: Path) -> None:
     delta.write(tmp_path / "corpus", {"id": [2], "mail": ["-"]}, mode="append")
     cleaned(tmp_path, "rules: [{rule: pii.email, action: quarantine}]")
     assert delta.living(tmp_path / "copy" / "corpus")["id"].to_pylist() == [2]
+
+
+def test_a_dry_run_says_nothing_of_logs_that_it_does_not_write(tmp_path: Path) -> None:
+    delta.write(tmp_path / "corpus", {"id": [1], "mail": ["a@kaldor-mail.com"]})
+    run = InProcess(str(tmp_path / "corpus"), str(tmp_path / "copy"), MASK, OPTIONS, dry_run=True)
+    run.scan().publish()
+    manifest = pq.read_table(tmp_path / "copy" / "_work" / "run" / "tables" / "00" / "manifest.parquet").to_pylist()
+    [log] = [row for row in manifest if "_delta_log" in row["artifact"]]
+    assert log["reason"] == "the log of a Delta table, which describes other files than those of the copy"
+
+
+def test_data_files_whose_names_are_not_text(tmp_path: Path) -> None:
+    delta.write(tmp_path / "corpus", {"id": [1], "mail": ["a@kaldor-mail.com"]})
+    [add] = delta.adds(tmp_path / "corpus")
+    (tmp_path / "corpus" / add["path"]).rename(tmp_path / "corpus" / os.fsdecode(b"caf\xe9\\xff.parquet"))
+    delta.changed_log(tmp_path / "corpus", lambda action: action.get("add", {}).update(path="caf%E9%5Cxff.parquet"))
+    cleaned(tmp_path)
+    assert [one["path"] for one in delta.adds(tmp_path / "copy" / "corpus")] == ["caf%E9%5Cxff.parquet"]
+
+
+def test_a_log_whose_name_the_destination_cannot_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise ReadError("its name is too long for the destination")
+
+    delta.write(tmp_path / "corpus", {"id": [1], "mail": ["-"]})
+    monkeypatch.setattr(table_logs, "staged", refused)
+    rows = cleaned(tmp_path).manifest()
+    log = rows[f"_delta_log/{0:020}.json"]
+    assert (log["result"], log["path"], log["reason"]) == ("left-out", None, "its name is too long for the destination")
+
+
+def test_rows_that_are_dropped_in_a_second_round_have_their_numbers_in_the_source(tmp_path: Path) -> None:
+    delta.write(tmp_path / "corpus", {"id": range(5), "mail": ["-", "-", "-", "a@kaldor-mail.com", "-"]})
+    delta.delete(tmp_path / "corpus", [0, 1, 4])
+    run = cleaned(tmp_path, "rules: [{rule: pii.email, action: keep}]")
+    second = run.again("rules: [{rule: pii.email, action: drop-row}]")
+    name = delta.adds(tmp_path / "corpus")[0]["path"]
+    assert amend(run.assembler, second.assembler, {f"corpus/{name}": "it still has something"}, 1)
+    assert run.rows() == [(name, 3)]
+
+
+def test_equal_views_are_kept_once(tmp_path: Path) -> None:
+    count, store = 20_000, OutputStore(str(tmp_path))
+    columns = tuple(TableColumn(f"column {number}", f"stored {number}") for number in range(100))
+    views = [TableView(columns, (("team", team),), about='{"partitions": [], "schema": {}}').to_bytes() for team in ("red", "blue")]
+    rows = (PlanRow(0, f"t/{n}.parquet", b"", 0, 1, None, None, view=views[n % 2], table="delta:1") for n in range(count))
+    assert len(list(table_logs.noted(rows, Cleaning(parse(MASK), store, b"k"), "run"))) == count
+    tracemalloc.start()
+    try:
+        logs = table_logs.TableLogs(store, "_work/run")
+        logs.add(pa.Table.from_pylist([{"artifact": "t/1.parquet", "result": "copied"}], schema=MANIFEST))
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_after_all_data_files_are_held_back_the_copy_has_no_log(tmp_path: Path) -> None:
+    delta.write(tmp_path / "corpus", {"id": [1], "mail": ["a@kaldor-mail.com"]})
+    run = cleaned(tmp_path, "rules: [{rule: pii.email, action: keep}]")
+    [add] = delta.adds(tmp_path / "corpus")
+    counts = amend(run.assembler, run.again(MASK).assembler, {f"corpus/{add['path']}": "it still has something"}, ROUNDS + 1)
+    assert counts is not None and counts["results"] == {"held": 1, "left-out": 1}
+    assert not (tmp_path / "copy" / "corpus").exists()
+    log = run.manifest()[f"_delta_log/{0:020}.json"]
+    assert (log["result"], log["path"], log["reason"]) == ("left-out", None, "none of the table's data files is in the copy")
 
 
 def test_a_file_that_is_cleaned_again_or_held_back_changes_the_log(tmp_path: Path) -> None:

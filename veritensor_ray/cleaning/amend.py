@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -64,19 +65,19 @@ class _Amendment:
         for batch in pq.ParquetFile(io.BytesIO(self._waiting.read(MANIFEST_NAME))).iter_batches():
             table = pa.Table.from_batches([batch])
             if pc.any(pc.is_in(table["path"], pa.array(list(self._reasons), pa.string()))).as_py():
-                rows = [self._amended(row, rewritten, dropped) for row in table.to_pylist()]
+                rows = [self._amended(row, rewritten, dropped, logs) for row in table.to_pylist()]
                 table = pa.Table.from_pylist(rows, schema=MANIFEST)
-            counts.add(table)
             logs.add(table)
             tables.append(table)
         if not self._changed:
             return None
-        tables = [self._with_logs(pa.concat_tables(tables), logs)]
+        changed = self._with_logs(pa.concat_tables(tables), logs)
+        counts.add(changed)
         data = io.BytesIO()
         pq.write_table(pa.concat_tables([dropped, pa.Table.from_pylist(self._dropped, schema=ROWS)]), data, compression="zstd")
         self._store.put(f"{self._waiting.tables(self._number)}/{ROWS_NAME}", data.getvalue())
         manifest = io.BytesIO()
-        pq.write_table(pa.concat_tables(tables), manifest, compression="zstd")
+        pq.write_table(changed, manifest, compression="zstd")
         fresh = {name: value for name, value in counts.summary().items() if name not in ("not_copied", "samples")}
         self._waiting.complete(self._number, self._waiting.summary() | fresh | {"rounds": self._number}, manifest.getvalue())
         self._waiting.move()
@@ -87,13 +88,13 @@ class _Amendment:
         for made in logs.made():
             same = pc.equal(manifest["artifact"], made.row["artifact"])
             old = manifest.filter(same).to_pylist()
-            if made.data is None or [(one["path"], one["clean_sha256"] == made.row["clean_sha256"]) for one in old] != [
-                (made.row["path"], False)
-            ]:
-                continue
-            with staged(self._store, self._waiting.stage(self._number), made.row["path"], lambda: None) as out:
-                out.write(made.data)
-            manifest = pa.concat_tables([manifest.filter(pc.invert(same)), pa.Table.from_pylist([made.row], schema=MANIFEST)])
+            if made.data is None:
+                is_other = any((one["path"] or "").startswith(f"{CORPUS}/") for one in old)
+            else:
+                is_other = [(one["path"], one["clean_sha256"] == made.row["clean_sha256"]) for one in old] == [(made.row["path"], False)]
+            if is_other:
+                row = logs.written(made, self._waiting.stage(self._number))
+                manifest = pa.concat_tables([manifest.filter(pc.invert(same)), pa.Table.from_pylist([row], schema=MANIFEST)])
         return manifest
 
     def _rewritten(self, assemble: Assemble) -> dict[tuple[str, str], tuple[str, _Row]]:
@@ -116,7 +117,7 @@ class _Amendment:
         wholes = (one.as_row() for one in assemble(copies, parts))
         yield from (row for row in wholes if row["result"] == Result.CLEANED.value)
 
-    def _amended(self, row: _Row, rewritten: Mapping[tuple[str, str], tuple[str, _Row]], dropped: pa.Table) -> _Row:
+    def _amended(self, row: _Row, rewritten: Mapping[tuple[str, str], tuple[str, _Row]], dropped: pa.Table, logs: TableLogs) -> _Row:
         """Return the new row of an artifact, whose new copy then waits to be moved.
 
         A copy that cannot be rewritten stays if the policy asks for that (`unsupported: copy`).
@@ -133,7 +134,8 @@ class _Amendment:
             return row | {"result": Result.HELD.value, "path": aside, "reason": self._reasons[path]}
         self._stage(f"{work}/{object_name(self._store, again['path'])}", path)
         gone = dropped.filter(pc.equal(dropped["artifact"], row["artifact"])).to_pylist() if again["rows"] else []
-        self._dropped += [{"artifact": row["artifact"]} | one for one in _of_source(again["rows"], gone)]
+        deleted = logs.deleted(row["artifact"]) if again["rows"] else b""
+        self._dropped += [{"artifact": row["artifact"]} | one for one in _of_source(again["rows"], gone, deleted)]
         return row | {
             "result": Result.CLEANED.value,
             "clean_size": again["clean_size"],
@@ -150,15 +152,19 @@ class _Amendment:
             copied(copy, out)
 
 
-def _of_source(rows: Iterable[_Row], gone: Iterable[_Row]) -> list[_Row]:
-    """Return rows of a copy with the numbers that they have in its source, of which the rows `gone` are not in the copy."""
-    before: dict[str | None, set[int]] = defaultdict(set)
+def _of_source(rows: Iterable[_Row], gone: Iterable[_Row], deleted: bytes) -> list[_Row]:
+    """Return rows of a copy with the numbers that they have in its source.
+
+    The rows `gone` of the source are not in the copy, nor are those that its table had `deleted`, as in `TableView.deleted`.
+    """
+    before: dict[str | None, list[int]] = defaultdict(list)
+    before[None] = np.flatnonzero(np.unpackbits(np.frombuffer(deleted, np.uint8), bitorder="little")).tolist()
     for one in gone:
-        before[one["member"]].add(one["row"])
+        before[one["member"]].append(one["row"])
+    # for each row that is not in the copy, the number in the copy of the next one that is
+    following = {member: (ordered := np.unique(numbers)) - np.arange(len(ordered)) for member, numbers in before.items()}
     found = []
     for one in rows:
-        number = one["row"]
-        for earlier in () if one["stays"] else sorted(before[one["member"]]):
-            number += earlier <= number
-        found.append(one | {"row": number})
+        earlier = () if one["stays"] else following.get(one["member"], ())
+        found.append(one | {"row": one["row"] + int(np.searchsorted(earlier, one["row"], side="right"))})
     return found

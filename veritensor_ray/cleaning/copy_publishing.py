@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 from veritensor_ray.cleaning.clean_shard import left, split
 from veritensor_ray.cleaning.copy_counts import CopyCounts
 from veritensor_ray.cleaning.copy_manifest import CLEANED, MANIFEST, MANIFEST_NAME, ROWS, ROWS_NAME, Cleaned, Result
-from veritensor_ray.cleaning.copy_places import clashing, staged
+from veritensor_ray.cleaning.copy_places import clashing
 from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.cleaning.staged_copies import Waiting
-from veritensor_ray.cleaning.table_logs import MadeLog, TableLogs
+from veritensor_ray.cleaning.table_logs import TableLogs
 from veritensor_ray.core.errors import StoreError
 from veritensor_ray.core.reasons import LEFT_OUT, ReasonCode
 from veritensor_ray.core.uris import is_local
@@ -69,7 +69,7 @@ class _Publication:
         """Write both tables beside the copies; the manifest comes last."""
         manifest = io.BytesIO()
         clashing, logs = self._clashing(), TableLogs(self._store, self._assembler.work)
-        replaced = pa.array(list(logs.artifacts), pa.string())
+        replaced = pa.array([] if self._dry_run else list(logs.artifacts), pa.string())
         with (
             self._store.writer(f"{self._waiting.tables(0)}/{ROWS_NAME}") as file,
             pq.ParquetWriter(file, ROWS, compression="zstd") as dropped,
@@ -81,18 +81,11 @@ class _Publication:
                 logs.add(table)
                 self._counts.add(table)
                 writer.write_table(table)
-            for made in logs.made():
-                table = pa.Table.from_pylist([self._with_log(made)], schema=MANIFEST)
+            for made in () if self._dry_run else logs.made():  # without copies, no log can say which files it would name
+                table = pa.Table.from_pylist([logs.written(made, self._assembler.work)], schema=MANIFEST)
                 self._counts.add(table)
                 writer.write_table(table)
         self._waiting.complete(0, self._counts.summary(), manifest.getvalue())
-
-    def _with_log(self, made: MadeLog) -> dict[str, Any]:
-        """Write the log of a table's copy to where the copies wait, and return its row of the manifest."""
-        if made.data is not None and not self._dry_run:
-            with staged(self._store, self._assembler.work, made.row["path"], lambda: None) as out:
-                out.write(made.data)
-        return made.row
 
     def _clashing(self) -> set[str]:
         """Return the artifacts that cannot be files on a disk, since their names are also those of folders. Only stores have them."""

@@ -11,6 +11,7 @@ import io
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -20,8 +21,11 @@ import pyarrow.parquet as pq
 
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.copy_manifest import MANIFEST, Result
+from veritensor_ray.cleaning.copy_places import staged
+from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.media_types import JSONL
 from veritensor_ray.core.table_view import TableView
+from veritensor_ray.corpus.listing import unprintable
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.corpus.tables.table_kinds import DELTA
 from veritensor_ray.stores.outputs import OutputStore
@@ -29,17 +33,19 @@ from veritensor_ray.stores.outputs import OutputStore
 _NAME = "tables.parquet"
 _COMMIT = f"{DELTA.log}/{0:020}.json"
 _NOTED = pa.schema([("artifact", pa.string()), ("below", pa.int32()), ("view", pa.dictionary(pa.int32(), pa.binary()))])
+_BATCH = 4096  # rows that are read at once
 _IN_COPY = pa.array([Result.COPIED.value, Result.CLEANED.value])
 _WRITTEN = "written for the copy of a Delta table"
 _EMPTY = "none of the table's data files is in the copy"
 
 
 class _DataFile(NamedTuple):
-    """A data file of a copied table: the artifact of its table's folder, how many parts of its name lie below that, and its view."""
+    """A data file of a copied table: the artifact of its table's folder, how many parts of its name lie below that, and what its view holds."""
 
     table: str
     below: int
-    view: TableView
+    constants: tuple[tuple[str, str], ...]
+    deleted: bytes
 
 
 class MadeLog(NamedTuple):
@@ -67,9 +73,15 @@ class TableLogs:
     """Makes the logs for the rows of a manifest, which it is given one table after the other. `work` is the folder of the run."""
 
     def __init__(self, store: OutputStore, work: str) -> None:
-        self._known = dict(_read(store.read(f"{work}/{_NAME}")))
-        views = {one.table: one.view for one in self._known.values() if one.view.about}
-        self._about = {table: json.loads(view.about) for table, view in views.items()}
+        self._store = store
+        self._known: dict[str, _DataFile] = {}
+        abouts: dict[str, str] = {}  # by the folder of the table
+        for artifact, below, view in _read(store.read(f"{work}/{_NAME}")):
+            table = _parted(artifact, below)[0]
+            self._known[artifact] = _DataFile(table, below, view.constants, view.deleted)
+            if view.about:
+                abouts[table] = view.about
+        self._about = {table: json.loads(about) for table, about in abouts.items()}
         self._adds: dict[str, dict[str, list[dict[str, Any]]]] = {table: {} for table in self._about}  # by the folder of the copy
 
     @property
@@ -81,31 +93,59 @@ class TableLogs:
         """Take note of data files that are in the copy."""
         if not self._known:
             return
-        wanted = pc.and_(pc.is_in(manifest["artifact"], pa.array(list(self._known))), pc.is_in(manifest["result"], _IN_COPY))
-        for row in manifest.filter(wanted).to_pylist():
-            known = self._known[row["artifact"]]
-            if known.table in self._about and row["path"] is not None:
+        copies = manifest.select(["artifact", "path", "clean_size"]).filter(pc.is_in(manifest["result"], _IN_COPY))
+        for row in copies.to_pylist():
+            known = self._known.get(row["artifact"])
+            if known is not None and known.table in self._about and row["path"] is not None:
                 folder, name = _parted(row["path"], known.below)
-                self._adds[known.table].setdefault(folder, []).append(_add(name, row["clean_size"], known.view, self._about[known.table]))
+                stored = name if self._store.local is None else unprintable(name)
+                action = _add(stored, row["clean_size"], known.constants, self._about[known.table])
+                self._adds[known.table].setdefault(folder, []).append(action)
+
+    def deleted(self, artifact: str) -> bytes:
+        """Return which rows of an artifact its table had deleted, as in `TableView.deleted`."""
+        known = self._known.get(artifact)
+        return b"" if known is None else known.deleted
 
     def made(self) -> Iterator[MadeLog]:
         """Yield the log of each table."""
         for table, folders in sorted(self._adds.items()):
-            row = dict.fromkeys(MANIFEST.names) | {"artifact": _joined(table, _COMMIT), "actions": [], "changes": 0, "rows_dropped": 0}
             if not folders:
-                yield MadeLog(row | {"result": Result.LEFT_OUT.value, "reason": _EMPTY}, None)
+                yield MadeLog(_row(_joined(table, _COMMIT), Result.LEFT_OUT, _EMPTY), None)
             for folder, adds in folders.items():
                 data = _commit(table, self._about[table], adds)
-                row |= {"result": Result.CLEANED.value, "path": _joined(folder, _COMMIT), "reason": _WRITTEN, "media_type": JSONL}
+                row = _row(_joined(table, _COMMIT), Result.CLEANED, _WRITTEN) | {"path": _joined(folder, _COMMIT), "media_type": JSONL}
                 yield MadeLog(row | {"clean_size": len(data), "clean_sha256": hashlib.sha256(data).hexdigest()}, data)
 
+    def written(self, made: MadeLog, stage: str) -> dict[str, Any]:
+        """Write a log to where the copies wait, and return its row of the manifest. It is left out if the destination cannot have its name."""
+        try:
+            if made.data is not None:
+                with staged(self._store, stage, made.row["path"], lambda: None) as out:
+                    out.write(made.data)
+        except ReadError as error:
+            return _row(made.row["artifact"], Result.LEFT_OUT, str(error))
+        return made.row
 
-def _read(data: bytes | None) -> Iterator[tuple[str, _DataFile]]:
-    if data is not None:
-        views: dict[bytes, TableView] = {}
-        for row in pq.read_table(io.BytesIO(data)).to_pylist():
-            view = views.get(row["view"]) or views.setdefault(row["view"], TableView.from_bytes(row["view"]))
-            yield row["artifact"], _DataFile(_parted(row["artifact"], row["below"])[0], row["below"], view)
+
+def _read(data: bytes | None) -> Iterator[tuple[str, int, TableView]]:
+    """Yield what was noted. A view may be large, and those of a table are much the same, so what is equal in them is kept once."""
+    if data is None:
+        return
+    abouts: dict[str, str] = {}
+    views: dict[bytes, TableView] = {}  # by their digests
+    for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches(_BATCH):
+        for row in batch.to_pylist():
+            digest = hashlib.sha256(row["view"]).digest()
+            if digest not in views:
+                view = TableView.from_bytes(row["view"])
+                views[digest] = replace(view, columns=(), about=abouts.setdefault(view.about, view.about))
+            yield row["artifact"], row["below"], views[digest]
+
+
+def _row(artifact: str, result: Result, reason: str) -> dict[str, Any]:
+    row = dict.fromkeys(MANIFEST.names) | {"artifact": artifact, "result": result.value, "reason": reason}
+    return row | {"actions": [], "changes": 0, "rows_dropped": 0}
 
 
 def _parted(name: str, below: int) -> tuple[str, str]:
@@ -118,9 +158,9 @@ def _joined(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _add(name: str, size: int, view: TableView, about: Mapping[str, Any]) -> dict[str, Any]:
+def _add(name: str | bytes, size: int, constants: tuple[tuple[str, str], ...], about: Mapping[str, Any]) -> dict[str, Any]:
     """Return the action for a data file. It says nothing of the values in it, which its footer does."""
-    shared = dict(view.constants)
+    shared = dict(constants)
     values = {stored: _as_stored(shared.get(name), kind) for name, stored, kind in about["partitions"]}
     path = quote(name, safe="/=")
     return {"add": {"path": path, "partitionValues": values, "size": size, "modificationTime": 0, "dataChange": True}}
