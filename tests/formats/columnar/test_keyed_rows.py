@@ -79,6 +79,7 @@ VALUES = [
     (pa.string(), LONG, "…"),
     (pa.string_view(), "a", "a"),
     (pa.dictionary(pa.int8(), pa.string()), "a", "a"),
+    (pa.month_day_nano_interval(), (1, 2, 3), "…"),
     (pa.timestamp("s"), datetime.datetime(2026, 1, 2), "2026-01-02 00:00:00"),
 ]
 

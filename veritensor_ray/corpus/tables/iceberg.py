@@ -383,9 +383,10 @@ def _positions(data: bytes) -> Iterator[tuple[str, Positions]]:
         paths, positions = batch.column(names[0]).cast(pa.string()).dictionary_encode(), batch.column(names[1]).cast(pa.int64())
         codes = paths.indices.to_numpy(zero_copy_only=False)
         order = np.argsort(codes, kind="stable")
-        rows, edges = positions.to_numpy(zero_copy_only=False)[order], np.flatnonzero(np.diff(codes[order], prepend=-1))
+        codes, rows = codes[order], positions.to_numpy(zero_copy_only=False)[order]
+        edges = np.flatnonzero(np.diff(codes, prepend=-1))
         for first, part in zip(edges.tolist(), np.split(rows, edges[1:]), strict=True):
-            yield paths.dictionary[int(codes[order][first])].as_py(), part.astype(np.int64)
+            yield paths.dictionary[int(codes[first])].as_py(), part.astype(np.int64)
 
 
 def _columns(schema: Schema, metadata: TableMetadata) -> tuple[TableColumn, ...]:

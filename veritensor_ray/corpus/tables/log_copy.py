@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,6 +22,7 @@ from veritensor_ray.stores.store_errors import store_code
 
 _LOG_BYTES = bounds.TABLE_LOG
 _MESSAGE = 300
+_IN_LIBRARY = re.compile(r",? \S*\.rs:\d+:\d+$")
 
 
 class LogCopy:
@@ -87,8 +89,8 @@ class LogCopy:
 
 
 def said(error: Exception, place: str) -> str:
-    """Return the first line of a library's message, since some add a stack to it, without the place of the copy."""
-    line = str(error).strip().partition("\n")[0]
+    """Return the first line of a library's message, since some add a stack to it, without the places of the copy and of the library's source."""
+    line = _IN_LIBRARY.sub("", str(error).strip().partition("\n")[0])
     return line.replace(f"{place}/", "").replace(f"{place.lstrip('/')}/", "")[:_MESSAGE] or type(error).__name__
 
 

@@ -9,6 +9,8 @@ import pyarrow as pa
 from veritensor_ray.formats.columnar.text_columns import is_binary, is_string
 from veritensor_ray.formats.common.column_paths import shorten
 
+_NO_TEXT = "…"  # for a value of a type that has no text
+
 
 class KeyColumns:
     """The key columns that the user names, for one file. `constants` are columns of its table that have the same value in every row."""
@@ -47,7 +49,7 @@ def _texts(column: pa.Array) -> list[str | None]:
     try:
         texts: list[str | None] = column.cast(pa.string()).to_pylist()
     except pa.ArrowException:
-        return [None] * len(column)
+        return [None if is_null else _NO_TEXT for is_null in column.is_null().to_pylist()]
     return texts
 
 
