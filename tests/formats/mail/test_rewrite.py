@@ -320,6 +320,21 @@ def test_counts_and_digests_stay_right() -> None:
     assert masked(wrong, ADDRESS).count(b"Length: 9") == 1
 
 
+def test_what_changes_in_the_headers_of_parts_is_counted() -> None:
+    def counted(boundary: bytes, *parts: bytes) -> bytes:
+        body = b"".join(b"--%b\r\n%b\r\n" % (boundary, part) for part in parts) + b"--%b--" % boundary
+        sizes = b"Content-Length: %d\r\nLines: %d\r\n" % (len(body), body.count(b"\n"))
+        return b"Content-Type: multipart/mixed; boundary=%b\r\n%b\r\n%b" % (boundary, sizes, body)
+
+    def named(name: str) -> bytes:
+        part = b'Content-Type: text/plain; name="%b.txt"\r\n\r\nwords to read' % name.encode()
+        return HEADER + counted(b"outer", part, counted(b"inner", part))
+
+    old, new = named(ADDRESS), named("[EMAIL]")
+    assert masked(old, ADDRESS) == new
+    assert [re.findall(rb"Length: (\d+)", one) for one in (old, new)] == [[b"297", b"103"], [b"252", b"81"]]
+
+
 def test_fields_about_the_way_are_stripped_on_request() -> None:
     way = b"Received: from a\r\n\tby b\r\nX-Mailer: a program\r\n"
     new, orders = cleaned(rewrite_mail, way + HEADER + b"\r\nwords\r\n", KIND, [], strip=[Strippable.METADATA])

@@ -161,11 +161,10 @@ class _Message:
                 self._around(entity)
             else:
                 self._leaf(entity)
-        inside = list(self._changes)
         self._before_header()
         self._headers(parts)
-        for entity in parts:
-            self._sizes(entity, inside)
+        for entity in reversed(parts):  # the outer ones count what changes in the headers of the inner ones
+            self._sizes(entity)
         self._over_bytes()
         if not self._changes:
             return self._data
@@ -402,12 +401,14 @@ class _Message:
 
     # What depends on the changes
 
-    def _sizes(self, entity: MailEntity, inside: Sequence[_NewBytes]) -> None:
+    def _sizes(self, entity: MailEntity) -> None:
         """Keep the fields right that count a body or say its digest, if they were right before."""
         begin, end = entity.part.begin, entity.part.end
-        own = [one for one in inside if begin <= one.start and one.end <= end]
         fields = {field.name: field for field in entity.part.fields if field.begin not in self._gone}
-        if not own or not fields.keys() & {"content-length", "lines", "content-md5"}:
+        if not fields.keys() & {"content-length", "lines", "content-md5"}:
+            return
+        own = [one for one in self._changes if begin <= one.start and one.end <= end]
+        if not own:
             return
         old = self._data[begin:end]
         new = _with(old, [_NewBytes(one.start - begin, one.end - begin, one.data) for one in own])
