@@ -22,7 +22,7 @@ from tests.formats.media.building import (
 )
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.media_types import M4A, M4V, MOBILE, MP4, QUICKTIME
-from veritensor_ray.formats.media.mp4 import structure
+from veritensor_ray.formats.media.mp4 import mp4_samples, structure
 from veritensor_ray.testing import SampleDocument
 
 WORDS = {"Evening by the river", "A Singer", "Recorded for jane.doe@gardens.example"}
@@ -170,6 +170,56 @@ def test_subtitles_in_fragments() -> None:
     assert ([text for _, _, text in found.cues], found.said) == ([*SPOKEN], [])
 
 
+def test_fragments_that_lie_do_not_count_less_than_nothing() -> None:
+    def moved(base: int, size: int, runs: int) -> bytes:
+        head = box(b"tfhd", struct.pack(">IIQI", 0x11, 2, base, size))
+        return box(b"traf", head, *[box(b"trun", struct.pack(">II", 0, MOST if runs > 1 else 1))] * runs)
+
+    film = mp4(samples=[b""], text=b"stxt", sound=b"") + box(b"moof", moved(1 << 60, MOST, 7))
+    film += box(b"moof", *[moved(0, 60_000, 1)] * 1000) + box(b"mdat", b"x" * 60_000)
+    found = heard(film, MP4, Limits(expanded_bytes="20MiB"))
+    assert len(found.cues) < 1000
+    assert "expand to more than" in found.said[-1]
+
+
+def test_a_list_of_samples_that_is_shorter_than_it_says_is_none() -> None:
+    run = box(b"moof", box(b"traf", box(b"tfhd", bytes(8)), box(b"trun", struct.pack(">II", 0x301, 1))))
+    found = heard(WHOLE + run, MP4)
+    assert ("©nam", "A title") in found.texts
+    assert found.said == []
+
+
+def test_chunks_before_the_first_that_has_samples_are_empty() -> None:
+    sample = counted("one")
+    tables = (
+        box(b"stsd", struct.pack(">II", 0, 1), box(b"tx3g", bytes(8))),
+        box(b"stsc", struct.pack(">IIIII", 0, 1, 2, 1, 1)),
+        box(b"stsz", struct.pack(">IIII", 0, 0, 1, len(sample))),
+        box(b"stco", struct.pack(">IIII", 0, 2, 0, 8)),
+    )
+    film = box(b"mdat", sample) + box(b"moov", box(b"trak", box(b"mdia", box(b"minf", box(b"stbl", *tables)))))
+    assert heard(film, MP4).cues == [("subtitles 1", 1, "one")]
+
+
+@pytest.mark.parametrize(
+    ("bits", "sizes"), [(4, b"\x56\x70"), (8, b"\5\6\7"), (16, b"\0\5\0\6\0\7"), (4, b"\x56\x70" + bytes(9)), (16, b"\0\5\0\6\0\7" * 9)]
+)
+def test_small_sizes(bits: int, sizes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mp4_samples, "_MOST", 6)
+    samples = [counted("one"), counted("four"), counted("seven")]
+    data = mp4(samples=samples)
+    at = data.rindex(b"stsz")
+    new = box(b"stz2", bytes(7), bytes([bits]), struct.pack(">I", 3), sizes)
+    old = data[at - 4 : at + 28]
+    film = data.replace(old, new)
+    for parent in (b"stbl", b"minf", b"mdia", b"trak", b"moov"):
+        place = film.rindex(parent) - 4
+        film = film[:place] + struct.pack(">I", int.from_bytes(film[place : place + 4], "big") + len(new) - len(old)) + film[place + 4 :]
+    found = heard(film, MP4)
+    assert [text for _, _, text in found.cues][:3] == ["one", "four", "seven"]
+    assert found.said == ["a track has more than 5000000 samples; the rest was not read"] * (len(sizes) > 6)
+
+
 def test_bytes_of_the_content_that_no_track_names_stay_unclaimed() -> None:
     data = mp4(sound=b"sound" * 9 + b"hidden behind the sound")
     at = data.index(b"stsz") + 16
@@ -256,7 +306,8 @@ def test_what_follows_the_file_is_a_member() -> None:
 
 def test_more_boxes_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure, "_MOST", 10)
-    assert heard(WHOLE, MP4).said == ["the file has more than 10 boxes; the rest was not read"]
+    found = heard(box(b"moov", box(b"udta", box(b"name", b"A track"))) + WHOLE, MP4)
+    assert (found.texts, found.said) == ([("name", "A track")], ["the file has more than 10 boxes; the rest was not read"])
 
 
 @pytest.mark.slow

@@ -53,10 +53,10 @@ class Mp4Fragments:
         if flags & _OFFSET:
             self._next = self._base + int.from_bytes(numbers[at : at + 4], "big", signed=True)
             at += 4
-        at += 4 * bool(flags & _FIRST_FLAGS)
+        at = min(at + 4 * bool(flags & _FIRST_FLAGS), len(numbers))
         width = sum(bool(flags & one) for one in _EACH)
         if width:
-            rows = np.frombuffer(numbers, ">u4", max(0, len(numbers) - at) // 4, at)[: count * width].astype(np.int64)
+            rows = np.frombuffer(numbers, ">u4", (len(numbers) - at) // 4, at)[: count * width].astype(np.int64)
             rows = rows[: len(rows) // width * width].reshape(-1, width)
             count = len(rows)
         # without sizes, they count as one sample, since nobody knows where a text would end in it
@@ -65,4 +65,4 @@ class Mp4Fragments:
         ends = self._next + np.cumsum(sizes)
         if track is not None and self._next >= 0:
             track.add(ends - sizes, ends)
-        self._next = int(ends[-1]) if len(ends) else self._next
+        self._next = min(int(ends[-1]), _FARTHEST) if len(ends) else self._next

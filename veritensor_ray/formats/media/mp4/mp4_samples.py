@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ SAMPLE_TABLES = frozenset({b"stsd", b"stsz", b"stz2", b"stsc", b"stco", b"co64"}
 _COUNTED, _PLAIN, _CUES, _DOCUMENTS = (b"tx3g", b"text"), (b"stxt", b"sbtt"), (b"wvtt",), (b"stpp",)
 _MOST = bounds.MEDIA_PARTS
 _PER_CHUNK = 1 << 28  # samples; so many, of any size, can still be added up
+_TOO_MANY = f"a track has more than {_MOST} samples; the rest was not read"
 _Numbers = npt.NDArray[np.int64]
 _NONE = np.zeros(0, np.int64)
 
@@ -30,7 +32,7 @@ class Mp4Track:
     format: bytes = b""
     same: int = 0
     count: int = 0
-    sizes: _Numbers = field(default_factory=lambda: _NONE)
+    sizes: npt.NDArray[Any] = field(default_factory=lambda: _NONE)
     chunks: _Numbers = field(default_factory=lambda: _NONE)
     runs: _Numbers = field(default_factory=lambda: _NONE.reshape(0, 3))
     fragments: list[tuple[_Numbers, _Numbers]] = field(default_factory=list)
@@ -52,7 +54,11 @@ class Mp4Track:
             self.same, self.count = int.from_bytes(data[4:8], "big"), int.from_bytes(data[8:12], "big")
             self.sizes = _NONE if self.same else _numbers(data[12:], ">u4")[: self.count]
         elif box.kind == b"stz2":
-            self.sizes = _small_numbers(data[8:], data[7] if len(data) > 7 else 0)
+            bits = data[7] if data[7:8] in (b"\x04", b"\x10") else 8
+            longest = _MOST * bits // 8
+            if len(data) - 12 > longest:
+                texts.tell(Gap(_TOO_MANY, f"byte {box.start}", bound="media_parts"))
+            self.sizes = _small_numbers(data[12 : 12 + longest], bits)
         elif box.kind == b"stsc":
             found = _numbers(data[8:], ">u4")
             self.runs = found[: len(found) // 3 * 3].reshape(-1, 3)
@@ -70,7 +76,7 @@ class Mp4Track:
         if self.same:
             lengths = np.minimum(np.diff(ends, prepend=0) * self.same, 1 << 60)
         else:
-            total = np.concatenate((_NONE, [0], np.cumsum(self.sizes)))
+            total = np.concatenate((_NONE, [0], np.cumsum(self.sizes, dtype=np.int64)))
             lengths = np.diff(total[np.clip(ends, 0, len(self.sizes))], prepend=0)
         return self._with_fragments(self.chunks, self.chunks + lengths)
 
@@ -85,11 +91,11 @@ class Mp4Track:
         """Return the samples that the tables list."""
         per_chunk = self._per_chunk()
         if int(per_chunk.sum()) > _MOST and (self.count if self.same else len(self.sizes)) > _MOST:
-            raise LimitExceeded("media_parts", f"a track has more than {_MOST} samples; the rest was not read")
+            raise LimitExceeded("media_parts", _TOO_MANY)
         sizes = np.full(min(self.count, _MOST), self.same, np.int64) if self.same else self.sizes
         lasts = np.clip(np.cumsum(per_chunk), 0, len(sizes))
         counts = np.diff(lasts, prepend=0)
-        begun = np.concatenate((_NONE, [0], np.cumsum(sizes)))
+        begun = np.concatenate((_NONE, [0], np.cumsum(sizes, dtype=np.int64)))
         firsts = begun[lasts - counts]
         starts = np.repeat(self.chunks - firsts, counts) + begun[: counts.sum()]
         return starts, starts + sizes[: counts.sum()]
@@ -100,8 +106,8 @@ class Mp4Track:
         if not len(self.runs):
             return np.zeros(total, np.int64)
         firsts = np.clip(self.runs[:, 0] - 1, 0, total)
-        lengths = np.maximum(0, np.diff(np.maximum.accumulate(firsts), append=total))
-        return np.repeat(np.minimum(self.runs[:, 1], _PER_CHUNK), lengths)[:total]
+        lengths = np.diff(np.concatenate(([0], np.maximum.accumulate(firsts), [total])))
+        return np.repeat(np.concatenate(([0], np.minimum(self.runs[:, 1], _PER_CHUNK))), lengths)  # those before the first run have none
 
 
 def _numbers(data: bytes, kind: str) -> _Numbers:
@@ -109,11 +115,12 @@ def _numbers(data: bytes, kind: str) -> _Numbers:
     return np.clip(np.frombuffer(data, kind, len(data) // size).astype(np.int64), 0, 1 << 60)
 
 
-def _small_numbers(data: bytes, bits: int) -> _Numbers:
+def _small_numbers(data: bytes, bits: int) -> npt.NDArray[Any]:
+    """Return numbers of 4, 8 or 16 bits. They stay small, because the tables of all tracks are held together."""
     if bits == 4:
-        found = np.frombuffer(data[4:], np.uint8)
-        return np.stack((found >> 4, found & 15), 1).ravel().astype(np.int64)
-    return _numbers(data[4:], ">u2" if bits == 16 else ">u1")
+        found = np.frombuffer(data, np.uint8)
+        return np.stack((found >> 4, found & 15), 1).ravel()
+    return np.frombuffer(data, ">u2" if bits == 16 else ">u1", len(data) * 8 // bits)
 
 
 def merged(tracks: list[Mp4Track]) -> Iterator[tuple[int, int]]:

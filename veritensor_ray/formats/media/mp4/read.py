@@ -26,9 +26,13 @@ def read_mp4(source: Source) -> Iterator[Item]:
     texts, cues = MediaTexts(source), Cues()
     yield UNHEARD
     film = Mp4Film(texts)
-    for box in film.boxes.all():
-        film.take(box)
-        yield from texts.full()
+    try:
+        for box in film.boxes.all():
+            film.take(box)
+            yield from texts.full()
+    except LimitExceeded:
+        yield from texts.take()
+        raise
     film.claim_sound()
     try:
         for track in film.tracks:
@@ -85,7 +89,7 @@ class Mp4Film:
             return
         starts, ends = track.samples()
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            self._copies.add(min(end, self._texts.size) - min(start, self._texts.size))
+            self._copies.add(max(0, min(end, self._texts.size) - min(start, self._texts.size)))
             yield start, min(end, self._texts.size)
 
     def claim_sound(self) -> None:
