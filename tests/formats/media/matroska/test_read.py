@@ -113,6 +113,34 @@ def test_a_bomb_is_cut_off() -> None:
     assert "expand to more than" in heard(film, MATROSKA, Limits(expanded_bytes="20MiB")).said[-1]
 
 
+@pytest.mark.parametrize(
+    ("data", "cues", "said", "unclaimed"),
+    [
+        (zlib.compress(b"spoken") + b"behind", ["spoken"], [], b"behind"),
+        (zlib.compress(b"spoken")[:-4], ["spoken"], ["a subtitle is cut off"], b""),
+    ],
+)
+def test_what_is_behind_packed_bytes_stays_unclaimed_and_what_lacks_is_told(
+    data: bytes, cues: list[str], said: list[str], unclaimed: bytes
+) -> None:
+    found = heard(matroska(element(TRACKS, tracks(packed(b""))), element(CLUSTER, block(data))), MATROSKA)
+    assert ([text for _, _, text in found.cues], found.said, found.unclaimed) == (cues, said, unclaimed)
+
+
+def prefixed(prefix: bytes, *texts: bytes) -> bytes:
+    return matroska(element(TRACKS, tracks(packed(algorithm(3), element(0x4255, prefix)))), element(CLUSTER, *map(block, texts)))
+
+
+def test_what_blocks_begin_with_counts_as_expanded_and_is_short() -> None:
+    found = heard(prefixed(b"x" * 1024, *[b"y"] * 9), MATROSKA, Limits(expanded_bytes=4096))
+    assert ([text for _, _, text in found.cues], len(found.said)) == (["x" * 1024 + "y"] * 4, 1)
+    found = heard(prefixed(b"x" * 1025, b"y"), MATROSKA)
+    assert ([text for _, _, text in found.cues], found.said) == (
+        ["y"],
+        ["a setting of compression has more than 1024 bytes, and was not used"],
+    )
+
+
 def test_pictures_and_blocks_of_unknown_tracks() -> None:
     picture_track = element(0xAE, element(0xD7, b"\2"), element(0x83, b"\x11"), element(0x86, b"S_HDMV/PGS"))
     film = matroska(element(TRACKS, picture_track), element(CLUSTER, block(b"pixels" * 9), block(b"of a track that nobody describes", 9)))
@@ -174,7 +202,8 @@ def test_what_follows_the_film_is_a_member() -> None:
 
 def test_more_elements_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure, "_MOST", 10)
-    assert heard(subtitled("one"), MATROSKA).said == ["the file has more than 10 elements; the rest was not read"]
+    found = heard(subtitled("one"), MATROSKA)
+    assert (found.texts[:1], found.said) == ([("document type", "matroska")], ["the file has more than 10 elements; the rest was not read"])
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from veritensor_ray.core import bounds
-from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.formats.archives.entry_report import ArchiveReport
@@ -17,7 +17,7 @@ from veritensor_ray.formats.media.matroska import structure as known
 from veritensor_ray.formats.media.matroska.structure import MatroskaElement, MatroskaFile
 from veritensor_ray.formats.media.media_texts import UNHEARD, Cues, MediaTexts, decoded
 
-_LONGEST = bounds.HELD
+_LONGEST = 1024  # bytes of a prefix; programs leave out a few that all blocks begin with
 _SUBTITLES, _TEXT = 0x11, ("S_TEXT", "D_WEBVTT", "S_SSA", "S_ASS")
 _ZLIB, _STRIPPED = 0, 3
 _SMALL, _BLOCK_HEAD = 8, 3  # bytes of numbers; of the time and the flags of a block
@@ -63,10 +63,14 @@ def read_matroska(source: Source) -> Iterator[Item]:
     texts = MediaTexts(source)
     yield UNHEARD
     reading, found = MatroskaReading(texts), MatroskaFile(texts)
-    for element in found.elements():
-        reading.element(element)
-        yield from texts.full()
-        yield from reading.cues.full()
+    try:
+        for element in found.elements():
+            reading.element(element)
+            yield from texts.full()
+            yield from reading.cues.full()
+    except LimitExceeded:
+        yield from (*texts.take(), *reading.cues.take(), *reading.report.rest())
+        raise
     reading.finished()
     yield from texts.take()
     yield from reading.cues.take()
@@ -145,6 +149,8 @@ class MatroskaReading:
         """Take an element that is a number, if it is one that matters, or is as short as numbers are."""
         if one.kind == known.SETTINGS and one.size <= _LONGEST:
             self._track.prefix = self._texts.data(one.start, one.end, "a setting")
+        elif one.kind == known.SETTINGS:
+            self._texts.tell(Gap(f"a setting of compression has more than {_LONGEST} bytes, and was not used", f"byte {one.start}"))
         if one.size > _SMALL:
             return
         self._texts.claim(one.at, one.end, "values")
@@ -187,7 +193,8 @@ class MatroskaReading:
         elif track.algorithm == _ZLIB:
             self._unpacked(data, start, one, track)
         else:
-            self._cue(track.prefix + data, start, one, track)
+            self._texts.source.budget.add(len(track.prefix))
+            self._cue(track.prefix + data, start, one.end, track)
 
     def _unpacked(self, data: bytes, start: int, one: MatroskaElement, track: _Track) -> None:
         unpacker = zlib.decompressobj()
@@ -197,14 +204,16 @@ class MatroskaReading:
             self._texts.tell(Gap("a subtitle cannot be decompressed", f"byte {one.start}"))
             return
         self._texts.source.budget.add(len(made))
-        if unpacker.unconsumed_tail:
+        if len(made) >= bounds.IMAGE_TEXT and not unpacker.eof:
             self._texts.tell(
                 Gap(f"a subtitle has more than {bounds.IMAGE_TEXT} bytes; the rest was not read", track.name, bound="image_text_bytes")
             )
-        self._cue(made, start, one, track)
+        elif not unpacker.eof:
+            self._texts.tell(Gap("a subtitle is cut off", f"byte {one.start}"))
+        self._cue(made, start, start + len(data) - len(unpacker.unused_data), track)
 
-    def _cue(self, data: bytes, start: int, one: MatroskaElement, track: _Track) -> None:
+    def _cue(self, data: bytes, start: int, end: int, track: _Track) -> None:
         text, is_sure = decoded(data, "utf-8")
         if is_sure:
-            self._texts.claim(start, one.end, "text")
+            self._texts.claim(start, end, "text")
         self.cues.add(track.name, text)
