@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+from collections.abc import Iterator
 
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.formats.media.media_texts import MediaTexts, decoded
 
 _NUMBER = struct.Struct("<I")
 _PICTURES = ("METADATA_BLOCK_PICTURE", "COVERART")
-_PICTURE = struct.Struct(">II")
+_MARKS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")  # how pictures begin
 _LEAST = 20  # bytes of numbers in a picture's description, behind its texts
 
 
@@ -25,9 +26,7 @@ def read_comments(texts: MediaTexts, data: bytes) -> None:
         comment, at = _text(data, at)
         count -= 1
         key, _, value = decoded(comment, "utf-8")[0].partition("=")
-        if key.upper() in _PICTURES and (picture := _decoded_picture(key.upper(), value)):
-            texts.decoded_file("cover", picture)
-        else:
+        if not (key.upper() in _PICTURES and _encoded_picture(texts, key.upper(), value)):
             texts.add(value or key, key)
     if count or at > len(data):
         texts.tell(Gap("the comments of the sound are damaged or cut off, and not all of them were read"))
@@ -41,16 +40,38 @@ def _text(data: bytes, at: int) -> tuple[bytes, int]:
     return data[at + 4 : end], end
 
 
-def _decoded_picture(key: str, value: str) -> bytes | None:
-    """Return the picture in a comment, or None if it is none."""
+def _encoded_picture(texts: MediaTexts, key: str, value: str) -> bool:
+    """Collect the picture in a comment. Returns whether there is one."""
     try:
-        data = base64.b64decode(value)
+        data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        return None
-    if key == "COVERART":
-        return data
+        return False
+    if key != "COVERART":
+        return read_picture(texts, data)
+    is_picture = data.startswith(_MARKS)  # other words are valid base64 too
+    if is_picture:
+        texts.decoded_file("cover", data)
+    return is_picture
+
+
+def read_picture(texts: MediaTexts, data: bytes) -> bool:
+    """Collect a picture and what describes it, in a block of FLAC. Returns whether there is one. The caller claims the bytes."""
     at = picture_at(data)
-    return None if at is None else data[at:]
+    if at is None:
+        return False
+    for column, start, end in picture_texts(data):
+        texts.add(decoded(data[start:end], "utf-8")[0], column)
+    texts.decoded_file("cover", data[at:])
+    return True
+
+
+def picture_texts(data: bytes) -> Iterator[tuple[str, int, int]]:
+    """Yield the texts in front of the picture in a block of FLAC: the name of the column, and where each begins and ends."""
+    end = 4
+    for column in ("cover type", "cover description"):
+        start = end + 4
+        end = start + int.from_bytes(data[end:start], "big")
+        yield column, start, end
 
 
 def picture_at(data: bytes) -> int | None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.formats.media.building import COVER, MediaContract, comments, described, flac, heard, row_for
 from veritensor_ray.core.media_types import FLAC
+from veritensor_ray.formats.media.flac import read
 from veritensor_ray.testing import SampleDocument
 
 COMMENTS, SHEET, PICTURE = 4, 5, 6
@@ -36,9 +37,11 @@ def in_comments(key: str, data: bytes) -> tuple[int, bytes]:
         (TEXTS, [("encoder", "a program"), ("TITLE", "Evening by the river"), ("COMMENT", "jane.doe@gardens.example")], []),
         ((COMMENTS, comments("no equals sign")), [("encoder", "a program"), ("no equals sign", "no equals sign")], []),
         ((PICTURE, described(COVER, "Grüße")), [("cover type", "image/png"), ("cover description", "Grüße")], [COVER]),
-        (in_comments("METADATA_BLOCK_PICTURE", described(COVER)), [("encoder", "a program")], [COVER]),
+        (in_comments("METADATA_BLOCK_PICTURE", described(COVER)), [("encoder", "a program"), ("cover type", "image/png"), ("cover description", "The front")], [COVER]),
         (in_comments("coverart", COVER), [("encoder", "a program")], [COVER]),
         ((COMMENTS, comments("COVERART=not base64!")), [("encoder", "a program"), ("COVERART", "not base64!")], []),
+        ((COMMENTS, comments("COVERART=call 4111 1111 1111 1111")), [("encoder", "a program"), ("COVERART", "call 4111 1111 1111 1111")], []),
+        ((COMMENTS, comments("COVERART=4111111111111111")), [("encoder", "a program"), ("COVERART", "4111111111111111")], []),
         ((SHEET, b"1234567890123".ljust(128, b"\0") + bytes(268)), [("catalog number", "1234567890123")], []),
     ],
 )  # fmt: skip
@@ -50,6 +53,13 @@ def test_blocks(block: tuple[int, bytes], texts: list[tuple[str, str]], members:
 
 def test_other_blocks_stay_unclaimed() -> None:
     assert heard(flac((2, b"data of a program"), TEXTS), FLAC).unclaimed == b"data of a program"
+
+
+def test_more_blocks_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "_MOST", 10)
+    found = heard(flac(TEXTS, *[(1, b"")] * 20), FLAC)
+    assert ("TITLE", "Evening by the river") in found.texts
+    assert found.said == ["the file has more than 10 blocks of metadata; the rest was not read"]
 
 
 LYING = struct.pack("<I", 9) + b"a program" + struct.pack("<I", 2)

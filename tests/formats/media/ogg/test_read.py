@@ -15,7 +15,8 @@ from veritensor_ray.testing import SampleDocument
 WORDS = {"Evening by the river", "A Singer", "Recorded for jane.doe@gardens.example", "Words of the song", "Lavf62.12.102"}
 OPUS = b"OpusHead\1\1" + bytes(9)
 LONG = comments("TITLE=One", f"METADATA_BLOCK_PICTURE={base64.b64encode(described(COVER + bytes(60_000))).decode()}", "COMMENT=Two")
-TEXTS = [("encoder", "a program"), ("TITLE", "One"), ("COMMENT", "Two")]
+ABOUT = [("cover type", "image/png"), ("cover description", "The front")]
+TEXTS = [("encoder", "a program"), ("TITLE", "One"), *ABOUT, ("COMMENT", "Two")]
 
 
 class TestReadingOgg(MediaContract):
@@ -51,7 +52,8 @@ def test_flac_has_a_packet_for_each_block() -> None:
     head = b"\x7fFLAC\1\0\0\2fLaC\0\0\0\x22" + bytes(34)
     blocks = b"\4\0\0\0" + comments("TITLE=One", "COMMENT=Two"), b"\x86\0\0\0" + described(COVER)
     found = heard(page(head, flags=2) + page(*blocks) + page(b"sound", flags=4), OGG)
-    assert (found.texts, found.members, found.said) == (TEXTS, [("cover", COVER)], [])
+    texts = [("encoder", "a program"), ("TITLE", "One"), ("COMMENT", "Two"), *ABOUT]
+    assert (found.texts, found.members, found.said) == (texts, [("cover", COVER)], [])
 
 
 def test_streams_beside_each_other() -> None:
@@ -70,6 +72,14 @@ def test_bytes_between_pages_stay_unclaimed() -> None:
     parts = page(OPUS, flags=2), b"between", page(b"OpusTags" + comments("TITLE=One")), page(b"x", flags=4), b"behind"
     found = heard(b"".join(parts), OGG)
     assert (found.words, found.unclaimed, found.said) == ({"a program", "One"}, b"betweenbehind", [])
+
+
+def test_files_that_were_joined_use_the_same_number_again() -> None:
+    one, two = (pages(OPUS, b"OpusTags" + comments(text)) for text in ("TITLE=One", "TITLE=Two"))
+    found = heard(one + two, OGG)
+    assert ([text for column, text in found.texts if column == "TITLE"], found.said) == (["One", "Two"], [])
+    assert heard(one[: -len(page(b"sound" * 9))] + two, OGG).said == [CUT]
+    assert heard(page(OPUS, flags=6) + two, OGG).said == [MISSING]
 
 
 WHOLE = pages(OPUS, b"OpusTags" + comments("TITLE=One"))
@@ -96,6 +106,8 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert heard(WHOLE, OGG).said == ["a packet has more than 30 bytes, and was not read"]
     monkeypatch.setattr(structure, "_MOST", 2)
     assert "the file has more than 2 pages; the rest was not read" in heard(WHOLE, OGG).said
+    monkeypatch.setattr(module, "_LONGEST", 100)
+    assert ("TITLE", "One") in heard(WHOLE, OGG).texts
 
 
 @pytest.mark.slow

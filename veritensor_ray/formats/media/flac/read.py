@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.common.streams import Window
 from veritensor_ray.formats.media.media_texts import UNHEARD, MediaTexts
-from veritensor_ray.formats.media.vorbis_comments import picture_at, read_comments
+from veritensor_ray.formats.media.vorbis_comments import picture_at, picture_texts, read_comments
 
 _MAGIC, _HEAD = 4, 4
 _INFO, _SEEKS, _COMMENTS, _SHEET, _PICTURE = 0, 3, 4, 5, 6
 _LAST, _KIND = 0x80, 0x7F
 _MOST_NUMBERS = {_INFO: 34}
+_MOST = bounds.MEDIA_PARTS
 
 
 def read_flac(source: Source) -> Iterator[Item]:
-    """Yield the comments, pictures and cue sheets. Raises ReadError if the file ends within its metadata."""
+    """Yield the comments, pictures and cue sheets. Raises ReadError if the file ends within its metadata, and LimitExceeded."""
     texts = MediaTexts(source)
     yield UNHEARD
     texts.claim(0, _MAGIC, "structure")
-    at, is_last = _MAGIC, False
+    at, is_last, count = _MAGIC, False, 0
     while not is_last:
+        count += 1
+        if count > _MOST:
+            raise LimitExceeded("media_parts", f"the file has more than {_MOST} blocks of metadata; the rest was not read")
         head = Window(source.file, at, _HEAD).read(_HEAD)
         if len(head) < _HEAD:
             yield from texts.take()
@@ -52,14 +57,7 @@ def _block(texts: MediaTexts, kind: int, start: int, end: int) -> None:
         data = texts.data(start, end, "a picture")
         at = picture_at(data)
         if at is not None:
-            _described(texts, data, start)
+            for column, begin, stop in picture_texts(data):
+                texts.read(start + begin, start + stop, column)
             texts.claim(start, start + at, "structure")
             texts.file("cover", start + at, end)
-
-
-def _described(texts: MediaTexts, data: bytes, start: int) -> None:
-    """Collect the texts in front of a picture: its media type and its description."""
-    size = int.from_bytes(data[4:8], "big")
-    texts.read(start + 8, start + 8 + size, "cover type")
-    about = 12 + size
-    texts.read(start + about, start + about + int.from_bytes(data[8 + size : about], "big"), "cover description")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from veritensor_ray.core import bounds
-from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.formats.common.account import Reading
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.common.streams import Window
 from veritensor_ray.formats.media.media_texts import UNHEARD, MediaTexts
 from veritensor_ray.formats.media.ogg.structure import OggPage, pages
-from veritensor_ray.formats.media.vorbis_comments import picture_at, read_comments
+from veritensor_ray.formats.media.vorbis_comments import read_comments, read_picture
 
 _LONGEST = bounds.HELD
 _STREAMS = 1000
@@ -47,19 +47,26 @@ class OggStream:
 def read_ogg(source: Source) -> Iterator[Item]:
     """Yield comments and pictures. Raises ReadError if the file is cut off, and LimitExceeded."""
     texts, streams, end = MediaTexts(source), dict[int, OggStream](), 0
+    unread, is_cut = 0, False
     yield UNHEARD
-    for page in pages(texts):
-        if page.stream in streams or len(streams) < _STREAMS:
-            _page(texts, page, streams.setdefault(page.stream, OggStream()))
-            yield from texts.full()
-        end = page.end
-    unread = sum(not stream.is_done for stream in streams.values())
+    try:
+        for page in pages(texts):
+            if page.is_first and (old := streams.pop(page.stream, None)):  # files that were joined may use a number again
+                unread, is_cut = unread + (not old.is_done), is_cut or not old.is_ended
+            if page.stream in streams or len(streams) < _STREAMS:
+                _page(texts, page, streams.setdefault(page.stream, OggStream()))
+                yield from texts.full()
+            end = page.end
+    except LimitExceeded:
+        yield from texts.take()
+        raise
+    unread += sum(not stream.is_done for stream in streams.values())
     if unread:
         texts.tell(Gap("the comments of a stream are missing", count=unread))
     yield from texts.take()
     if end > texts.size:
         raise ReadError(f"the file ends within a page: {end - texts.size} bytes are missing")
-    if any(not stream.is_ended for stream in streams.values()):
+    if is_cut or any(not stream.is_ended for stream in streams.values()):
         raise ReadError("the file ends before the last page of a stream")
 
 
@@ -105,9 +112,8 @@ def _flac_block(texts: MediaTexts, data: bytes, parts: list[tuple[int, int]], st
     if kind and kind[0] & 0x7F == _FLAC_COMMENTS:
         _claim(texts, parts, "text")
         read_comments(texts, body)
-    elif kind and kind[0] & 0x7F == _FLAC_PICTURE and (at := picture_at(body)) is not None:
+    elif kind and kind[0] & 0x7F == _FLAC_PICTURE and read_picture(texts, body):
         _claim(texts, parts, "members")
-        texts.decoded_file("cover", body[at:])
 
 
 def _claim(texts: MediaTexts, parts: list[tuple[int, int]], reading: Reading) -> None:

@@ -13,7 +13,7 @@ from veritensor_ray.formats.media.media_texts import MediaTexts, next_mark
 _MARK = b"OggS\0"
 _HEAD = 27
 _WHOLE = 255  # the length of a part of a packet that goes on with the next part
-_CONTINUED, _FIRST, _LAST = 1, 2, 4
+_FIRST, _LAST = 2, 4
 _MOST = bounds.MEDIA_PARTS
 
 
@@ -36,11 +36,6 @@ class OggPage(NamedTuple):
     def is_last(self) -> bool:
         """Whether its stream ends with the page."""
         return bool(self.flags & _LAST)
-
-    @property
-    def is_continued(self) -> bool:
-        """Whether the first part belongs to a packet of an earlier page."""
-        return bool(self.flags & _CONTINUED)
 
 
 def pages(texts: MediaTexts) -> Iterator[OggPage]:
