@@ -103,7 +103,16 @@ def test_what_follows_the_file_is_a_member() -> None:
 
 def test_more_chunks_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure, "_MOST", 10)
-    assert heard(wav(*(chunk(b"note", b"") for _ in range(20))), WAV).said == ["the file has more than 10 chunks; the rest was not read"]
+    found = heard(wav(info("One text"), *(chunk(b"note", b"") for _ in range(20))), WAV)
+    assert (found.texts, found.said) == ([("ICMT", "One text")], ["the file has more than 10 chunks; the rest was not read"])
+
+
+def test_a_large_film_has_further_parts() -> None:
+    more = riff(b"AVIX", chunk(b"LIST", b"movi" + chunk(b"00dc", b"film" * 9)), info("One text"))
+    found = heard(avi() + more + more + b"behind", AVI)
+    assert (found.texts, found.said, found.unclaimed) == ([("ICMT", "One text")] * 2, [], b"")
+    assert [data for _, data in found.members] == [b"behind"]
+    assert heard(avi() + more[:-4], AVI).said == ["the file ends early: 4 bytes are missing"]
 
 
 def test_lists_in_lists_end_at_some_depth() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.common.account import Reading
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.common.trailing import behind
@@ -25,14 +25,18 @@ def read_riff(source: Source) -> Iterator[Item]:
     yield UNHEARD
     found = RiffFile(texts)
     sound: Reading = "values"
-    for chunk in found.chunks():
-        if chunk.name == b"fmt " and chunk.form == b"WAVE":
-            sound = _sound(texts, chunk)
-        elif chunk.name == b"data" and chunk.form == b"WAVE":
-            texts.claim(chunk.start, chunk.end, sound)
-        else:
-            _read(texts, chunk)
-        yield from texts.full()
+    try:
+        for chunk in found.chunks():
+            if chunk.name == b"fmt " and chunk.form == b"WAVE":
+                sound = _sound(texts, chunk)
+            elif chunk.name == b"data" and chunk.form == b"WAVE":
+                texts.claim(chunk.start, chunk.end, sound)
+            else:
+                _read(texts, chunk)
+            yield from texts.full()
+    except LimitExceeded:
+        yield from texts.take()
+        raise
     yield from texts.take()
     if found.end > texts.size + 1:  # the last byte may be padding
         raise ReadError(f"the file ends early: {found.end - texts.size} bytes are missing")

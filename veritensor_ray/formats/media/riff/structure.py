@@ -27,7 +27,7 @@ class RiffChunk(NamedTuple):
 
 
 class RiffFile:
-    """The chunks of one file. `end` is where the file ends according to its header."""
+    """The chunks of one file. `end` is where the file ends according to its headers, once all chunks were read."""
 
     def __init__(self, texts: MediaTexts) -> None:
         self._texts, self._count, self._sound = texts, 0, 0
@@ -49,6 +49,14 @@ class RiffFile:
     def chunks(self) -> Iterator[RiffChunk]:
         """Yield the chunks except for lists, and claim the headers of all. Raises LimitExceeded."""
         yield from self._within(12, min(self.end, self._texts.size), self.form, 0)
+        while self.form == b"AVI " and (size := self._more()):
+            begin, self.end = self.end, self.end + HEAD + size + size % 2
+            yield from self._within(begin, min(self.end, self._texts.size), b"", 0)
+
+    def _more(self) -> int:
+        """Return the size of the next part of a large film (OpenDML), which has a header like a file of its own, or 0."""
+        head = Window(self._texts.source.file, self.end, 12).read(12)
+        return int.from_bytes(head[4:8], "little") if head[:4] == b"RIFF" and head[8:] == b"AVIX" else 0
 
     def _within(self, at: int, end: int, form: bytes, depth: int) -> Iterator[RiffChunk]:
         while at + HEAD <= end:
