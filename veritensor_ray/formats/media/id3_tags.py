@@ -6,6 +6,7 @@ Frames of other kinds and compressed frames stay unclaimed, so the search in the
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
 from typing import NamedTuple
 
@@ -29,9 +30,9 @@ class _Bytes:
     """The bytes of a tag or a frame, and where each of them stands in the file: zeros behind FF may have been inserted."""
 
     def __init__(self, data: bytes, start: int, is_stuffed: bool, texts: MediaTexts, outer: _Bytes | None = None) -> None:
-        self.texts, self._start, self._outer, self._gone = texts, start, outer, list[int]()
+        self.texts, self._start, self._outer, self._gone = texts, start, outer, array("I")
         if is_stuffed:
-            self._gone = [found.start() + 1 - number for number, found in enumerate(re.finditer(b"\xff\x00", data))]
+            self._gone.extend(found.start() + 1 - number for number, found in enumerate(re.finditer(b"\xff\x00", data)))
             data = data.replace(b"\xff\x00", b"\xff")
         self.data = data
 

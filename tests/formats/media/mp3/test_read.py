@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
 
 import pytest
@@ -131,6 +132,17 @@ def test_zeros_that_were_stuffed_are_taken_out_and_places_are_those_of_the_file(
     found = heard(data, MP3)
     assert ([text for _, text in found.texts], found.members, found.said) == (["One"], [("cover", b"\x89PNG\xff\xff")], [])
     assert found.unclaimed == b"nobody knows"
+
+
+def test_places_of_many_zeros_are_held_in_few_bytes() -> None:
+    body = b"\xff\0" * (1 << 18)
+    data = b"ID3\3\0\x80" + seven_bits(len(body)) + body + SOUND
+    tracemalloc.start()
+    try:
+        heard(data, MP3)
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(body)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_frame_of_the_last_version_is_stuffed_by_itself() -> None:
