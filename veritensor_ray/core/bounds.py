@@ -38,8 +38,10 @@ INVENTORY_MANIFEST = _fixed("inventory_manifest", 48 << 20, "bytes", "the manife
 TABLE_LOG = _fixed("table_log_bytes", 4 << 30, "bytes", "the log or the metadata of a table, with what says which rows are deleted")
 DATASET_DESCRIPTION = _fixed("dataset_description", 16 << 20, "bytes", "a file that describes a dataset, or the beginning of its card")
 DATASET_FILES = _fixed(
-    "dataset_files", 100_000, "entries", "files, patterns or splits in a description of a dataset; any more have no split; leaves no gap"
+    "dataset_files", 100_000, "entries", "files, patterns or splits in a description of a dataset, which is not used if it has more"
 )
+DATASET_PATTERN = _fixed("dataset_pattern", 500, "characters", "the name of a file or a pattern in a description of a dataset")
+DATASET_PATTERNS = _fixed("dataset_patterns", 1_000, "patterns", "patterns with wildcards for the files of one folder of a dataset")
 UNSEEKABLE = _fixed("unseekable_bytes", HELD, "bytes", "an office document that is read from a stream")
 IMAGE = _fixed("image_bytes", HELD, "bytes", "an image file")
 MAIL = _fixed("mail_bytes", HELD, "bytes", "an email message")

@@ -14,7 +14,7 @@ from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.corpus.datasets import descriptions
 from veritensor_ray.corpus.datasets.dataset_folders import DatasetFolder, DatasetPart, Description, FileRule, NotingDatasets
-from veritensor_ray.corpus.datasets.dataset_listing import Datasets
+from veritensor_ray.corpus.datasets.dataset_listing import Datasets, _Rules
 from veritensor_ray.corpus.datasets.descriptions import described
 from veritensor_ray.corpus.listing import Listed, roots, walk
 
@@ -154,6 +154,66 @@ def test_nested_aliases_cost_nothing(tmp_path: Path) -> None:
 def test_hostile_patterns_take_no_time(tmp_path: Path) -> None:
     tree(tmp_path, "a" * 200, "a.csv", README_0md=card("configs:\n- data_files: ['" + "*a" * 60 + "b', '" + "**/" * 60 + "b']\n"))
     assert parts(tmp_path)["a.csv"] == (tmp_path.name, None, None)
+
+
+def many(pattern: str) -> str:
+    """A card with 1,001 patterns."""
+    return card(f"configs:\n- data_files: {[pattern.format(number) for number in range(1001)]}\n")
+
+
+LOOPS = f"x: &x [{'1, ' * 1000}1]\ny: &y [{'{path: *x}, ' * 1000}]\nconfigs: [{'{data_files: *y}, ' * 1000}]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"README_0md": card(LOOPS)}, "there are more than 100,000 files, patterns or splits in it"),
+        ({"README_0md": card(f"configs:\n- data_files: ['{'x' * 501}']\n")}, "a name or a pattern in it has more than 500 characters"),
+        ({"README_0md": card(f"configs:\n- data_dir: {'x' * 500}\n  data_files: y\n")}, "a name or a pattern in it has more than 500"),
+        (
+            {"README_0md": many("*x{}/**")},
+            "there are more than 1,000 patterns",
+        ),
+        (
+            {"README_0md": many("a/*{}")},
+            "there are more than 1,000 patterns",
+        ),
+        (
+            {
+                "dataset_info_0json": {},
+                "state_0json": {"_data_files": [{"filename": f"[{n}"} for n in range(1001)]},
+            },
+            "there are more than 1,000 patterns",
+        ),
+        (
+            {"dataset_dict_0json": {"splits": [f"s{n}" for n in range(100_001)]}},
+            "there are more than 100,000 files, patterns or splits in it",
+        ),
+    ],
+)
+def test_a_description_beyond_the_limits_is_told_and_everything_is_read(tmp_path: Path, files: dict[str, Any], said: str) -> None:
+    tree(tmp_path / "d", "data-0.arrow", "a/b.csv", **files)
+    entries = {one.artifact: one for one in listed(tmp_path)}
+    row = entries.pop("d")
+    assert (row.status, row.reason_code) == ("unreadable", ReasonCode.LIMIT)
+    assert row.reason and row.reason.startswith(
+        f"what this dataset says of its configurations and splits was not read, but its files are: {said}"
+    )
+    assert {one.status for one in entries.values()} == {None}
+    assert len(entries) == 2 + len(files)
+
+
+def test_many_names_and_what_repeats_cost_a_file_nothing() -> None:
+    rules = [FileRule(f"d/x{number}", str(number), None) for number in range(100_000)]
+    found = _Rules([*rules, FileRule("d/*", "other", None), FileRule("**/" * 100_000 + "y", "deep", None), FileRule("d/z", "late", None)])
+    assert [rule and rule.config for rule in map(found.of, ["d/x99999", "d/z", "a/b/y", "y", "a"])] == [
+        "99999",
+        "other",
+        "deep",
+        "deep",
+        None,
+    ]
+    assert len(found._of_folder[""][0][1]._parts) == 2
 
 
 def test_prepared_files_of_the_library(tmp_path: Path) -> None:

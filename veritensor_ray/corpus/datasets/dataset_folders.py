@@ -93,12 +93,7 @@ def dataset_at(path: bytes, uri: str, files: Mapping[str, bytes], folders: Colle
     elif INFO in files and (STATE in files or any(name.endswith(".arrow") for name in files)):
         wanted = (INFO, STATE)
     elif CARD in files and (
-        part.name
-        or ".cache" in folders
-        or ".cache" in folders
-        or ".gitattributes" in files
-        or "data" in folders
-        or any(name.endswith(_DATA) for name in files)
+        part.name or ".cache" in folders or ".gitattributes" in files or "data" in folders or any(name.endswith(_DATA) for name in files)
     ):
         wanted = (CARD,)
     found = {name: files[name] for name in wanted if name in files}

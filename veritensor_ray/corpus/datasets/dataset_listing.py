@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.corpus.datasets.dataset_folders import NOTHING, DatasetPart, DatasetStart, Describer, Description, FileRule, is_known
 from veritensor_ray.corpus.datasets.hub_cache import is_unfinished, repository
@@ -127,29 +128,50 @@ class _Dataset:
 
 
 class _Rules:
-    """Finds the first rule for a file. Those whose first folder is a plain name are tried only in this folder."""
+    """Finds the first rule for a file. Those with wildcards whose first folder is a plain name are tried only in this folder.
+
+    Each file of a folder takes the time of all its patterns, so their number has a limit. Raises LimitExceeded.
+    """
 
     def __init__(self, rules: list[FileRule]) -> None:
+        self._named: dict[str, tuple[int, FileRule]] = {}
         self._of_folder: dict[str, list[tuple[int, _Pattern, FileRule]]] = {}
         for number, rule in enumerate(rules):
             top = rule.pattern.partition("/")[0]
-            self._of_folder.setdefault("" if _WILD.search(top) else top, []).append((number, _Pattern(rule.pattern), rule))
+            if not _WILD.search(rule.pattern):
+                self._named.setdefault("/".join(filter(None, rule.pattern.split("/"))), (number, rule))
+                continue
+            patterns = self._of_folder.setdefault("" if _WILD.search(top) else top, [])
+            if len(patterns) >= bounds.DATASET_PATTERNS:
+                raise LimitExceeded(
+                    "dataset_patterns", f"there are more than {bounds.DATASET_PATTERNS:,} patterns for the files of one folder in it"
+                )
+            patterns.append((number, _Pattern(rule.pattern), rule))
 
     def of(self, name: str) -> FileRule | None:
         parts = name.split("/")
         some = [next((one for one in self._of_folder.get(top, ()) if one[1].matches(parts)), None) for top in (parts[0], "")]
-        return min((one for one in some if one is not None), key=lambda one: one[0], default=(0, None, None))[2]
+        found = [(number, rule) for number, _, rule in filter(None, some)]
+        if name in self._named:
+            found.append(self._named[name])
+        return min(found, key=lambda one: one[0], default=(0, None))[1]
 
 
 class _Pattern:
     """A pattern for paths, whose time does not grow with what stands in the place of wildcards."""
 
     def __init__(self, pattern: str) -> None:
-        parts = [part for part in pattern.split("/") if part]
+        parts = list[str]()
+        for part in filter(None, pattern.split("/")):
+            if part != "**" or parts[-1:] != ["**"]:  # one after another means the same as one
+                parts.append(part)
         self._parts = [None if part == "**" else re.compile(fnmatch.translate(part)) for part in parts]
+        self._fewest = len(parts) - parts.count("**")
 
     def matches(self, name: list[str]) -> bool:
         """Return whether the parts of a path match; `**` stands for any number of them, also for none."""
+        if len(name) < self._fewest:
+            return False
         reached = {0}
         for part in self._parts:
             if part is None:

@@ -62,8 +62,9 @@ def _saved(folder: DatasetFolder) -> Description:
     info, state = _json(folder, INFO), _json(folder, STATE)
     part = _origin(info, folder.part)
     config, split = _name(info.get("config_name")), _name(state.get("_split"))
-    files = [str(one["filename"]) for one in _first(state.get("_data_files")) if isinstance(one, Mapping) and one.get("filename")]
-    return Description(part, [FileRule(_literal(name), config, split) for name in files], files)
+    named = _each(state.get("_data_files"), itertools.count())
+    files = [str(one["filename"]) for one in named if isinstance(one, Mapping) and one.get("filename")]
+    return Description(part, [_rule(_literal(name), config, split) for name in files], files)
 
 
 def _prepared(folder: DatasetFolder) -> Description:
@@ -96,29 +97,43 @@ def _repository(folder: DatasetFolder) -> Description:
         said = yaml.load(front[1], _LOADER)  # noqa: S506  # a safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ReadError(f"the front matter of {CARD} is not YAML: {str(error).partition(chr(10))[0]}") from None
-    rules = list(itertools.islice(_of_configs(said), _MOST)) if isinstance(said, Mapping) else []
+    rules = list(_of_configs(said)) if isinstance(said, Mapping) else []
     return Description(part, rules, by_name=not rules, gated=is_gated)
 
 
 def _of_configs(said: Mapping[str, Any]) -> Iterator[FileRule]:
-    """Yield the rules that `configs` has for files, in any of the forms that `datasets` takes."""
-    for config in _first(said.get("configs")):
+    """Yield the rules that `configs` has for files, in any of the forms that `datasets` takes.
+
+    The steps of all loops are counted together, since lists that name each other multiply.
+    """
+    steps = itertools.count()
+    for config in _each(said.get("configs"), steps):
         if not isinstance(config, Mapping):
             continue
         name = _name(config.get("config_name")) or "default"
-        base = f"{str(config['data_dir']).strip('/')}/" if config.get("data_dir") else ""
-        files = config.get("data_files")
+        folder, files = config.get("data_dir"), config.get("data_files")
+        base = f"{folder.strip('/')}/" if isinstance(folder, str) and folder else ""
         if files is None and base:
-            yield FileRule(f"{base}**", name, None)
-        for one in _first(files) if isinstance(files, list) else [files]:
+            yield _rule(f"{base}**", name, None)
+        for one in _each(files, steps) if isinstance(files, list) else [files]:
             split, paths = (_name(one.get("split")), one.get("path")) if isinstance(one, Mapping) else ("train", one)
-            for path in _first(paths) if isinstance(paths, list) else [paths]:
+            for path in _each(paths, steps) if isinstance(paths, list) else [paths]:
                 if isinstance(path, str) and "://" not in path:
-                    yield FileRule(base + path.removeprefix("./"), name, split)
+                    yield _rule(base + path.removeprefix("./"), name, split)
 
 
-def _first(values: Any) -> Iterator[Any]:
-    return itertools.islice(values, _MOST) if isinstance(values, list) else iter(())
+def _each(values: Any, steps: Iterator[int]) -> Iterator[Any]:
+    """Yield the values of a list, each of which is a step. Raises LimitExceeded."""
+    for value in values if isinstance(values, list) else ():
+        if next(steps) >= _MOST:
+            raise LimitExceeded("dataset_files", f"there are more than {_MOST:,} files, patterns or splits in it")
+        yield value
+
+
+def _rule(pattern: str, config: str | None, split: str | None) -> FileRule:
+    if len(pattern) > bounds.DATASET_PATTERN:
+        raise LimitExceeded("dataset_pattern", f"a name or a pattern in it has more than {bounds.DATASET_PATTERN:,} characters")
+    return FileRule(pattern, config, split)
 
 
 def _name(value: Any) -> str | None:
@@ -126,7 +141,7 @@ def _name(value: Any) -> str | None:
 
 
 def _names(values: Any) -> list[str]:
-    some = itertools.islice(values, _MOST) if isinstance(values, list | dict) else ()
+    some = _each(list(values), itertools.count()) if isinstance(values, list | dict) else ()
     return [value for value in some if _name(value)]
 
 
