@@ -24,7 +24,7 @@ class S3App:
     """moto's, one request at a time: it compares and writes in two steps, which S3 does in one.
 
     `forget` conditions as old stores do; `lose` the answers of so many writes that arrived; `shut`: answer 403; `slow`: so many times,
-    ask to slow down. `payers` are who pays for what is listed or read.
+    ask to slow down; `bad`: answer 400 with this code to whoever reads an object. `payers` are who pays for what is listed or read.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class S3App:
 
         self._app: Wsgi = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
-        self.forget, self.lose, self.shut, self.slow = False, 0, False, 0
+        self.forget, self.lose, self.shut, self.slow, self.bad = False, 0, False, 0, ""
         self.payers = list[str | None]()
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Any:
@@ -42,6 +42,10 @@ class S3App:
             if self.shut:
                 start("403 Forbidden", [])
                 return []
+            if self.bad and environ["PATH_INFO"].count("/") > 1:
+                said = f"<Error><Code>{self.bad}</Code><Message>No.</Message></Error>".encode()
+                start("400 Bad Request", [("Content-Type", "application/xml"), ("Content-Length", str(len(said)))])
+                return [] if environ["REQUEST_METHOD"] == "HEAD" else [said]
             if self.slow:
                 self.slow -= 1
                 said = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"

@@ -52,6 +52,8 @@ def from_http(status: int, headers: dict[str, str] | None = None) -> Exception:
 SSE_C = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
 KMS = "User: arn:aws:iam::1:user/x is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/k"
 
+NO_KMS = "User: arn:aws:iam::1:user/KMS is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b/kms:y KMS"
+
 
 @pytest.mark.parametrize(
     ("error", "code", "words"),
@@ -60,9 +62,11 @@ KMS = "User: arn:aws:iam::1:user/x is not authorized to perform: kms:Decrypt on 
         (from_azure("BlobArchived"), "archived", "it is archived. Restore it in its store"),
         (from_azure("BlobBeingRehydrated"), "archived", "it is archived. Restore it in its store"),
         (from_s3("InvalidRequest", SSE_C), "encrypted", r"\(SSE-C\), and such keys are not used here. Store a copy"),
-        (from_s3("400", "Bad Request", "HeadObject"), "encrypted", r"\(SSE-C\), and such keys are not used here. Store a copy"),
+        (from_s3("400", "Bad Request", "HeadObject"), "store-failed", r"Either the credentials have expired, .* or .* \(SSE-C\)"),
         (from_s3("400", "Bad Request", "ListObjectsV2"), "store-failed", "cannot read s3://b/k: .*Bad Request"),
         (from_s3("AccessDenied", KMS), "permission", "kms:Decrypt is required on the key"),
+        (from_s3("AccessDenied", NO_KMS), "permission", "access denied: s3:GetObject is required on s3://b/k"),
+        (from_s3("AccessDenied", "Access to KMS was denied"), "permission", "kms:Decrypt is required on the key"),
         (from_s3("KMS.DisabledException", "arn is disabled."), "permission", r"\(SSE-KMS\) is disabled or gone. Enable the key"),
         (from_s3("KMS.UnknownException", ""), "permission", "kms:Decrypt is required"),
         (from_s3("AccessDenied", "Access Denied"), "permission", "access denied: s3:GetObject is required on s3://b/k"),

@@ -26,7 +26,7 @@ from veritensor_ray.stores import redirects
 from veritensor_ray.stores.descriptors import READING
 from veritensor_ray.stores.filesystems import Stores, denied, filesystem
 from veritensor_ray.stores.patience import patient
-from veritensor_ray.stores.store_errors import store_code, trouble
+from veritensor_ray.stores.store_errors import WITHOUT_REASON, store_code, trouble
 
 IN_MEMORY = bounds.HELD  # larger files are read piece by piece
 UNSIZED_BYTES = bounds.UNSIZED
@@ -222,7 +222,12 @@ class OpenArtifact:
     def _open_store(self, stores: Stores) -> BinaryIO:
         fs, _ = filesystem(self._uri, stores)
         path = os.fsdecode(self.row.path)
-        handle = fs.open(path, "rb", block_size=_BLOCK)
+        try:
+            handle = fs.open(path, "rb", block_size=_BLOCK)
+        except Exception as error:
+            if trouble(error) is WITHOUT_REASON:
+                fs.cat_file(path, start=0, end=1)  # it fails too, and says why
+            raise
         if not _seeks(handle):
             if handle.size is not None:
                 handle.close()

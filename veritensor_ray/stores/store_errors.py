@@ -17,6 +17,8 @@ _NO_KEY = (
     "it is encrypted with a key that only its owner has (SSE-C), and such keys are not used here. Store a copy under a key of the store "
     "(SSE-S3 or SSE-KMS), or leave it out with exclude"
 )
+# An object may be called `kms:x`, and follows in the message after what was not allowed.
+_KMS = r"^User: \S+ is not authorized to perform: kms:|^[^:]*\bKMS\b"
 _REGION = "its bucket is in another region. Set `region` under `stores:` in the configuration"
 
 
@@ -39,19 +41,26 @@ class Trouble(NamedTuple):
     operation: str = ""
 
 
+# The answer to HEAD has no body, so that the same request as a GET says more.
+WITHOUT_REASON = Trouble(
+    "400",
+    "the store does not say why. Either the credentials have expired, which have to be renewed, or it is encrypted with a key that only its "
+    "owner has (SSE-C), and such keys are not used here",
+    ReasonCode.STORE_FAILED,
+    operation="HeadObject",
+)
 _SLOWED = "SlowDown|ServiceUnavailable|ServerBusy|RequestLimitExceeded|TooManyRequests.*|Throttl.*|(User)?[rR]ateLimitExceeded|BandwidthLimitExceeded|429|503"
 _TROUBLES = (
     Trouble("InvalidObjectState|BlobArchived|BlobBeingRehydrated", RESTORE, ReasonCode.ARCHIVED),
     Trouble("InvalidRequest|400", _NO_KEY, ReasonCode.ENCRYPTED, "form of server.side encryption"),
-    # the answer to HEAD has no body, and this is the one fault of an object that makes it a bad request
-    Trouble("400", _NO_KEY, ReasonCode.ENCRYPTED, operation="HeadObject"),
+    WITHOUT_REASON,
     Trouble(
         r"KMS\..*(Disabled|InvalidState|NotFound).*",
         "the key that it is encrypted with (SSE-KMS) is disabled or gone. Enable the key, or leave it out with exclude",
         ReasonCode.PERMISSION,
     ),
     Trouble(r"KMS\..*", "kms:Decrypt is required on the key that it is encrypted with", ReasonCode.PERMISSION),
-    Trouble("AccessDenied", "kms:Decrypt is required on the key that it is encrypted with", ReasonCode.PERMISSION, r"kms:|\bKMS\b"),
+    Trouble("AccessDenied", "kms:Decrypt is required on the key that it is encrypted with", ReasonCode.PERMISSION, _KMS),
     Trouble(
         "AccessDenied|InvalidRequest|400|403",
         "who reads it has to pay for that. Set `requester_pays: true` under `stores:` in the configuration",
