@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,9 +15,11 @@ from tests.corpus.inventories import MANIFEST, delivered, row
 from tests.corpus.loopback_bucket import LoopbackBucket
 from tests.corpus.test_buckets import KEYS
 from tests.pipeline.test_extract import scanned
+from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import StoreError, UsageError
-from veritensor_ray.corpus import listing
+from veritensor_ray.corpus import bucket_inventory, listing
 from veritensor_ray.corpus.listing import Listed, check_inventories, check_source, roots, walk
+from veritensor_ray.pipeline.machine_report import examine
 
 NAMED = f"s3://reports/{MANIFEST}"
 
@@ -99,6 +105,60 @@ def test_tables_and_the_own_output(reports: LoopbackBucket) -> None:
     ]
 
 
+@pytest.mark.parametrize(("output", "own"), [("s3://corpus/run", ["run"]), ("s3://results/run", []), ("s3://results/corpus/run", [])])
+def test_only_the_own_output_is_left_out(reports: LoopbackBucket, output: str, own: list[str]) -> None:
+    deliver(reports, [row("run/a"), row("results/run/b"), row("results/corpus/run/c")])
+    found = inventoried(reports, own_output=output)
+    assert [one.artifact for one in found if one.reason_code] == own
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("s3://corpus/data/a.txt", [("a.txt", None)]),
+        ("s3://corpus/data", [("a.txt", None), ("a.txt.gz", None)]),
+        ("s3://corpus/dta", [(".", "not-found")]),
+        ("s3://corpus/dta/*.txt", [(".", "not-found")]),
+    ],
+)
+def test_a_single_object_and_a_name_that_does_not_exist(
+    reports: LoopbackBucket, source: str, expected: list[tuple[str, str | None]]
+) -> None:
+    reports.put("data/a.txt")
+    deliver(reports, [row("data/a.txt"), row("data/a.txt.gz")])
+    found = inventoried(reports, source)
+    assert [(one.artifact, one.reason_code) for one in found] == expected
+
+
+def test_an_inventory_of_an_empty_bucket_is_no_error(reports: LoopbackBucket) -> None:
+    deliver(reports)
+    assert inventoried(reports) == []
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_times_do_not_depend_on_the_zone_of_the_machine(reports: LoopbackBucket, zone: str) -> None:
+    """In a process of its own: a zone is looked up once."""
+    deliver(reports, [row("a")], kind="Parquet")
+    code = f"""
+from veritensor_ray.core.config import Store
+from veritensor_ray.corpus.listing import roots, walk
+store = {{"s3://": Store(endpoint={reports.endpoint!r}, region="us-east-1", path_style=True, key="env:TEST_KEY", secret="env:TEST_KEY")}}
+(root,) = roots(["s3://corpus"], store, [{NAMED!r}])
+print([one.mtime for one in walk(root, store)])
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"TZ": zone}, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"[{datetime(2026, 11, 1, tzinfo=UTC).timestamp()}]"
+
+
+def test_a_full_disk_is_no_damage(reports: LoopbackBucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(reports, [row(f"{number:05}{'x' * 200}") for number in range(60_000)], kind="Parquet")
+    small = {"memory_limit": "20MB", "max_temp_directory_size": "1MB"}
+    monkeypatch.setattr(bucket_inventory, "_SQL", bucket_inventory._SQL | small)
+    reason = told(reports)
+    assert "cannot be sorted in " in reason and "Make room there" in reason and "damaged" not in reason
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -149,3 +209,17 @@ def test_which_inventory_is_of_which_source(reports: LoopbackBucket, tmp_path: A
     (root,) = roots(["s3://corpus/x"], reports.stores, [NAMED])
     check_source(root, reports.stores)
     check_inventories([root], [NAMED])
+    reports.client.copy_object(Bucket="reports", Key="again.json", CopySource=f"reports/{MANIFEST}")
+    with pytest.raises(UsageError, match=r"are inventories of the same bucket, corpus\. Name one of them"):
+        roots(["s3://corpus"], reports.stores, [NAMED, "s3://reports/again.json"])
+
+
+def test_a_machine_tells_of_an_inventory_that_is_not_used(reports: LoopbackBucket, tmp_path: Any) -> None:
+    deliver(reports, [row("a")])
+    settings = Settings(
+        sources=["s3://corpus"], output=str(tmp_path / "out"), inventory=[NAMED], stores=reports.stores, engines=["structure"]
+    )
+    assert examine(settings, scans=False).problems == ()
+    deliver(reports, [row("a")], sourceBucket="another")
+    (problem,) = examine(settings, scans=False).problems
+    assert "no source is in the bucket of the inventory" in problem

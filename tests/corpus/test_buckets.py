@@ -13,6 +13,7 @@ from veritensor_ray.core.errors import ReadError
 from veritensor_ray.corpus import fetch, listing
 from veritensor_ray.corpus.changed_since_audit import Compared, changes, of_ledger
 from veritensor_ray.corpus.listing import check_source, roots, walk
+from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.stores import folder_pages, patience
 
 
@@ -37,7 +38,23 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
     return made
 
 
-KEYS = ["a.txt", "b//c.txt", "b/c.txt", "b/d/e.txt", "b-/c.txt", "é €.txt", "plus+%41", "z/1", "z/2", "z/3", "z/4", "z/y/5"]
+KEYS = [
+    "/top.txt",
+    "//top.txt",
+    "/d/in.txt",
+    "a.txt",
+    "b//c.txt",
+    "b/c.txt",
+    "b/d/e.txt",
+    "b-/c.txt",
+    "é €.txt",
+    "plus+%41",
+    "z/1",
+    "z/2",
+    "z/3",
+    "z/4",
+    "z/y/5",
+]
 
 
 @pytest.mark.parametrize("page", [2, 1000])
@@ -110,6 +127,20 @@ def test_what_fails_while_it_is_read_is_the_store_and_no_damage(
     with pytest.raises(ReadError, match="asked to slow down") as caught:
         file.read()
     assert caught.value.reason_code == "store-failed"
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "words"),
+    [("ExpiredToken", "permission", "the credentials have expired"), ("Odd", "store-failed", r"An error occurred \(Odd\)")],
+)
+def test_a_refusal_without_a_reason_is_asked_for_one(bucket: LoopbackBucket, said: str, code: str, words: str) -> None:
+    bucket.put("a/b.txt")
+    (root,) = roots(["s3://corpus"], bucket.stores)
+    (one,) = walk(root, bucket.stores)
+    bucket.app.bad = said
+    with pytest.raises(ReadError, match=words) as caught:
+        fetch.OpenArtifact(PlanRow(0, one.artifact, one.path, 0, one.size, one.etag, one.mtime), root, bucket.stores)
+    assert caught.value.reason_code == code
 
 
 ARCHIVES = [

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from errno import EDQUOT, ENOSPC
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,7 +47,8 @@ _COLUMNS = (
 )
 _NEEDED = ("key", "size")
 _TABLE = "CREATE TABLE objects (folder VARCHAR, key VARCHAR, size BIGINT, etag VARCHAR, modified DOUBLE, archive VARCHAR)"
-_ORDER = "ORDER BY replace(folder, '/', chr(1)), folder, key"  # a folder, and all that is below it, before the next one
+# A folder, and all that is below it, before the next one. The folder whose name is empty comes after the objects beside it.
+_ORDER = "ORDER BY replace(folder, '/', chr(1)), folder, starts_with(key, '/'), key"
 
 
 _TIER = "intelligent_tiering_access_tier"
@@ -122,21 +124,33 @@ class BucketInventory:
     @contextlib.contextmanager
     def opened(self) -> Iterator[InventoryRows]:
         """Load the inventory into a database that is removed afterwards."""
-        with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as place:
-            config: dict[str, Any] = _SQL | {"temp_directory": f"{place}/spilled"}
-            with duckdb.connect(f"{place}/inventory", config=config) as connection:
-                connection.execute("SET enable_progress_bar = false")
-                connection.execute(_TABLE)
-                for number, _ in enumerate(self._about.files):
-                    self._load(connection, number, Path(place) / "file")
-                yield InventoryRows(connection)
+        try:
+            with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as place:
+                yield from self._opened(place)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            raise StoreError(
+                f"the inventory {self._about.uri} cannot be sorted in {tempfile.gettempdir()} ({type(error).__name__}). Make room there, or "
+                "set TMPDIR to a folder with more"
+            ) from None
+
+    def _opened(self, place: str) -> Iterator[InventoryRows]:
+        config: dict[str, Any] = _SQL | {"temp_directory": f"{place}/spilled"}
+        with duckdb.connect(f"{place}/inventory", config=config) as connection:
+            connection.execute("SET enable_progress_bar = false")
+            connection.execute("SET TimeZone = 'UTC'")  # else the times of Parquet and ORC are those of the machine's zone
+            connection.execute(_TABLE)
+            for number, _ in enumerate(self._about.files):
+                self._load(connection, number, Path(place) / "file")
+            yield InventoryRows(connection)
 
     def _load(self, connection: duckdb.DuckDBPyConnection, number: int, place: Path) -> None:
         key, size, digest = self._about.files[number]
         named = f"the file {key} of the inventory {self._about.uri}"
         try:
             patient(partial(self._fetch, key, place))
-        except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        except Exception as error:  # every store raises its own kind
+            if _is_full(error):
+                raise
             raise StoreError(f"{named} is missing or cannot be read: {denied(key, 'read', error)}") from None
         with place.open("rb") as file:
             found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
@@ -148,6 +162,8 @@ class BucketInventory:
             for batch in _FORMATS[self._about.format](place, self._about.columns):
                 self._insert(connection, batch)
         except (pa.ArrowException, duckdb.Error, ValueError, KeyError, OSError, EOFError) as error:
+            if _is_full(error):
+                raise
             raise StoreError(f"{named} is damaged ({type(error).__name__}). Use another inventory") from None
         place.unlink()
 
@@ -166,6 +182,11 @@ class BucketInventory:
         connection.register("batch", batch)
         connection.execute(_INSERT, [self._prefix])
         connection.unregister("batch")
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether an error says that the disk of this machine is full, and nothing of an inventory."""
+    return isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException) or getattr(error, "errno", None) in (ENOSPC, EDQUOT)
 
 
 class InventoryRows:

@@ -92,9 +92,27 @@ class Root:
     inventory: str | None = None  # the manifest of the S3 inventory to list it from
 
 
+class Taken(NamedTuple):
+    """Which artifacts the settings take, by their names in the corpus."""
+
+    include: re.Pattern[str] | None = None
+    exclude: re.Pattern[str] | None = None
+
+    def includes(self, artifact: str) -> bool:
+        """Return whether `include` names an artifact."""
+        return self.include is None or self.include.match(artifact) is not None
+
+    def excludes(self, artifact: str) -> bool:
+        """Return whether `exclude` names an artifact."""
+        return self.exclude is not None and self.exclude.match(artifact) is not None
+
+
+EVERYTHING = Taken()
+
+
 def roots(sources: Sequence[str], stores: Stores, inventories: Sequence[str] = ()) -> list[Root]:
     """Parse sources. Raises StoreError for one that does not exist."""
-    by_bucket = {manifest(uri, stores).bucket: uri for uri in inventories} if any(map(_on_s3, sources)) else {}
+    by_bucket = _by_bucket(inventories, stores) if any(map(_on_s3, sources)) else {}
     found = [_root(source, stores, by_bucket) for source in sources]
     if len(found) == 1:
         return found
@@ -110,6 +128,15 @@ def roots(sources: Sequence[str], stores: Stores, inventories: Sequence[str] = (
 
 def _on_s3(uri: str) -> bool:
     return named_table(uri)[1].startswith(("s3://", "s3a://"))
+
+
+def _by_bucket(inventories: Sequence[str], stores: Stores) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for uri in inventories:
+        bucket = manifest(uri, stores).bucket
+        if (other := found.setdefault(bucket, uri)) != uri:
+            raise UsageError(f"{other} and {uri} are inventories of the same bucket, {bucket}. Name one of them")
+    return found
 
 
 def check_inventories(starts: Sequence[Root], inventories: Sequence[str]) -> None:
@@ -203,7 +230,8 @@ def _started(uri: str, stores: Stores, inventory: str | None = None) -> Root:
         base = _folder(uri[: at.start()])
         return Root(base, "", None, glob_translate(uri.removeprefix(base).lstrip("/")), inventory=inventory)
     if inventory is not None:
-        return Root(uri, "", inventory=inventory)
+        single = _is_object(uri, stores)
+        return Root(_folder(uri), "", uri.rpartition("/")[2], inventory=inventory) if single else Root(uri, "", inventory=inventory)
     fs, path = filesystem(uri, stores)
     try:
         # a source given explicitly may be a link; `follow_links` applies to what is below it
@@ -231,6 +259,15 @@ def _store_kind(fs: Any, path: str) -> str | None:
         if trouble(error) is not None or redirects.leading(error) is not None:
             raise
         return None
+
+
+def _is_object(uri: str, stores: Stores) -> bool:
+    """Return whether a source is an object. Who has an inventory of its bucket need not be allowed to list it."""
+    fs, path = filesystem(uri, stores)
+    try:
+        return "/" in path and _store_kind(fs, path) == "file"
+    except Exception:  # noqa: BLE001  # every store raises its own kind
+        return False
 
 
 def _folder(uri: str) -> str:
@@ -268,16 +305,20 @@ def walk(
     own_output: str = "",
     tables: Tables | None = None,
     datasets: Datasets | None = None,
+    taken: Taken = EVERYTHING,
 ) -> Iterator[Listed]:
     """Yield every entry below a root, depth first, sorted by name. The folder `own_output` is a single entry.
 
-    Without `tables`, folders that are tables are listed like any others, and without `datasets` those that are datasets.
+    Without `tables`, folders that are tables are listed like any others, and without `datasets` those that are datasets. What is not `taken`
+    is listed too, but a file with several names counts as read only under one that is.
     """
     found: Iterable[_Entry]
     if root.inventory is not None:
         found = _walk_inventory(root, root.inventory, stores, own_output)
+    elif is_local(root.uri):
+        found = _walk_local(root, stores, follow_links, own_output, taken)
     else:
-        found = _walk_local(root, stores, follow_links, own_output) if is_local(root.uri) else _walk_store(root, stores, own_output)
+        found = _walk_store(root, stores, own_output)
     named = datasets(found) if datasets is not None else (one for one in found if not isinstance(one, DatasetStart))
     entries = tables(named) if tables is not None else (one for one in named if isinstance(one, Listed))
     wanted = re.compile(root.pattern).match if root.pattern else None
@@ -303,7 +344,7 @@ def unprintable(name: str) -> bytes:
 _Entry = Listed | TableStart | DatasetStart
 
 
-def _walk_local(root: Root, stores: Stores, follow_links: bool, own_output: str) -> Iterator[_Entry]:
+def _walk_local(root: Root, stores: Stores, follow_links: bool, own_output: str, taken: Taken) -> Iterator[_Entry]:
     base = os.fsencode(root.uri)
     cut = len(base.rstrip(b"/")) + 1
     if root.single is not None:
@@ -311,7 +352,16 @@ def _walk_local(root: Root, stores: Stores, follow_links: bool, own_output: str)
         return
     stack, seen, own = [base], {os.path.realpath(base)}, os.fsencode(own_output)
     own_real = os.path.realpath(own) if own and follow_links else None  # a link may lead to the output, or to a folder above it
-    blobs = BlobNames(base)
+    wanted = re.compile(root.pattern).match if root.pattern else None
+
+    def is_included(link: bytes) -> bool:
+        name = printable(link[cut:])
+        return (wanted is None or wanted(name) is not None) and taken.includes(root.prefix + name)
+
+    def is_excluded(link: bytes) -> bool:
+        return taken.excludes(root.prefix + printable(link[cut:]))
+
+    blobs = BlobNames(base, is_included, is_excluded)
     while stack:
         folder = stack.pop()
         artifact = printable(folder[cut:]) or "."
@@ -334,8 +384,10 @@ def _walk_local(root: Root, stores: Stores, follow_links: bool, own_output: str)
         for name, is_dir, is_link in names:
             path = os.path.join(folder, name)  # noqa: PTH118  # bytes, and a million times
             if is_cached and not is_dir and (read_as := blobs.name_of(path) or _other_name(path, is_link, blobs)) is not None:
-                reason = f"the same file as {printable(read_as[cut:])}, as which it is read"
-                yield Listed(printable(path[cut:]), path, status="skipped", reason=reason, reason_code=ReasonCode.LINK)
+                out = is_excluded(read_as)
+                reason = f"the same file as {printable(read_as[cut:])}, {'which is excluded (exclude)' if out else 'as which it is read'}"
+                code = ReasonCode.EXCLUDED if out else ReasonCode.LINK
+                yield Listed(printable(path[cut:]), path, status="skipped", reason=reason, reason_code=code)
                 continue
             if is_cached and is_link and blob_of(path) is not None:
                 yield _local_entry(path, cut, link=False, follow_links=True)
@@ -441,12 +493,17 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[_Entry]
 def _walk_inventory(root: Root, inventory: str, stores: Stores, own_output: str) -> Iterator[Listed | TableStart]:
     fs, base = filesystem(root.uri, stores)
     bucket, _, key = base.rstrip("/").partition("/")
-    cut = len(f"{key}/") if key else 0
-    own = f"{fs._strip_protocol(own_output)}/".removeprefix(f"{bucket}/") if own_output else None
+    below = f"{key}/" if key else ""
+    cut = len(below)
+    output = f"{fs._strip_protocol(own_output)}/" if own_output else ""
+    own = output.removeprefix(f"{bucket}/") if output.startswith(f"{bucket}/") else None
     try:
-        with BucketInventory(manifest(inventory, stores), stores, f"{key}/" if key else "").opened() as rows:
-            starts, folder, seen = _tables_in(rows, bucket, cut, root), None, False
+        with BucketInventory(manifest(inventory, stores), stores, below + (root.single or "")).opened() as rows:
+            starts, folder, seen, is_empty = _tables_in(rows, bucket, cut, root), None, False, bool(key or root.single)
             for row in rows.sorted():
+                if root.single is not None and row.key != below + root.single:  # the names of others may begin like it
+                    continue
+                is_empty = False
                 if own is not None and row.key.startswith(own):
                     if not seen:
                         yield Listed(
@@ -469,6 +526,9 @@ def _walk_inventory(root: Root, inventory: str, stores: Stores, own_output: str)
                     yield Listed(
                         row.key[cut:], path, row.size, row.etag, row.modified, "skipped", reason=reason, reason_code=ReasonCode.ARCHIVED
                     )
+            if is_empty:
+                reason = f"the inventory {inventory} has nothing there. Check the name of the source, or audit it without the inventory"
+                yield Listed(".", base.encode(), status="unlisted", reason=reason, reason_code=ReasonCode.NOT_FOUND)
     except StoreError as error:
         yield Listed(".", base.encode(), status="unlisted", reason=str(error), reason_code=ReasonCode.STORE_FAILED)
 

@@ -28,7 +28,7 @@ from veritensor_ray.corpus.datasets.dataset_folders import DatasetPart, Describe
 from veritensor_ray.corpus.datasets.dataset_listing import Datasets
 from veritensor_ray.corpus.datasets.descriptions import described
 from veritensor_ray.corpus.effort import effort
-from veritensor_ray.corpus.listing import Listed, Root, roots, walk
+from veritensor_ray.corpus.listing import Listed, Root, Taken, roots, walk
 from veritensor_ray.corpus.tables.snapshot_listing import Tables
 from veritensor_ray.corpus.tables.table_kinds import Opener, opened
 
@@ -180,10 +180,11 @@ def listed_entries(
     """Yield every entry of the corpus with the number of its root, and why the settings leave it out, as a code and a sentence, if they do."""
     heads = {root.uri: root.head for root in starts if root.head}
     tables = Tables(settings.stores, opener, settings.as_of, settings.follow_links, heads)
-    choose, datasets = _selection(settings, starts, own_output, tables), Datasets(describe)
+    taken = Taken(globs(settings.include), globs(settings.exclude))
+    choose, datasets = _selection(settings, starts, own_output, tables, taken), Datasets(describe)
     count = 0
     for number, root in enumerate(starts):
-        for entry in walk(root, settings.stores, settings.follow_links, own_output, tables, datasets):
+        for entry in walk(root, settings.stores, settings.follow_links, own_output, tables, datasets, taken):
             count += 1
             if count % 1000 == 0:
                 progress(count)
@@ -239,15 +240,14 @@ class _Packer:
             yield from self._close(engines)
 
 
-def _selection(settings: Settings, starts: Sequence[Root], own_output: str, tables: Tables) -> Chooser:
+def _selection(settings: Settings, starts: Sequence[Root], own_output: str, tables: Tables, taken: Taken) -> Chooser:
     """Return a function that decides what the plan leaves out. It gives the first reason that applies, as a code and a sentence."""
-    include, exclude = globs(settings.include), globs(settings.exclude)
     oldest = _since(settings.since)
 
     def choose(entry: Listed) -> tuple[ReasonCode, str] | None:
-        if include and not include.match(entry.artifact):
+        if not taken.includes(entry.artifact):
             return ReasonCode.NOT_INCLUDED, "not included (include)"
-        if exclude and exclude.match(entry.artifact):
+        if taken.excludes(entry.artifact):
             return ReasonCode.EXCLUDED, "excluded (exclude)"
         if settings.max_size is not None and (entry.size or 0) > settings.max_size:
             return ReasonCode.ABOVE_MAX_SIZE, f"larger than max_size ({settings.max_size.human_readable(decimal=True)})"
@@ -257,7 +257,9 @@ def _selection(settings: Settings, starts: Sequence[Root], own_output: str, tabl
 
     if settings.sample is None:
         return choose
-    limit = _sample_limit(settings.sample, (e for e in _listed(settings, starts, own_output, tables) if not e.status and choose(e) is None))
+    limit = _sample_limit(
+        settings.sample, (e for e in _listed(settings, starts, own_output, tables, taken) if not e.status and choose(e) is None)
+    )
 
     def choose_sample(entry: Listed) -> tuple[ReasonCode, str] | None:
         sampled_out = (ReasonCode.SAMPLED_OUT, f"not in the sample (sample {settings.sample})")
@@ -266,9 +268,9 @@ def _selection(settings: Settings, starts: Sequence[Root], own_output: str, tabl
     return choose_sample
 
 
-def _listed(settings: Settings, starts: Sequence[Root], own_output: str, tables: Tables) -> Iterator[Listed]:
+def _listed(settings: Settings, starts: Sequence[Root], own_output: str, tables: Tables, taken: Taken) -> Iterator[Listed]:
     for root in starts:
-        yield from walk(root, settings.stores, settings.follow_links, own_output, tables)
+        yield from walk(root, settings.stores, settings.follow_links, own_output, tables, taken=taken)
 
 
 def globs(patterns: Sequence[str]) -> re.Pattern[str] | None:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from veritensor_ray.bundle.active_bundle import activate
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ModelError, VeritensorError, not_installed
-from veritensor_ray.corpus.listing import check_source, roots
+from veritensor_ray.corpus.listing import Root, check_inventories, check_source, roots
 from veritensor_ray.engines.base import Engine
 from veritensor_ray.engines.registry import create, selected
 from veritensor_ray.formats.format_registry import import_all, use
@@ -91,12 +91,19 @@ def seen(engine: Engine) -> EngineSeen:
 
 def _unreachable(settings: Settings) -> Iterator[str]:
     """Yield a problem for each source that cannot be listed or read from here, and for an output that cannot be written."""
+    starts: list[Root] = []
     for source in settings.sources:
         try:
-            for root in roots([source], settings.stores):
-                check_source(root, settings.stores)
+            (root,) = roots([source], settings.stores, settings.inventory)
+            starts.append(root)
+            check_source(root, settings.stores)
         except VeritensorError as error:
             yield str(error)
+    try:
+        if starts and len(starts) == len(settings.sources):  # an inventory may be that of a source with a problem
+            check_inventories(starts, settings.inventory)
+    except VeritensorError as error:
+        yield str(error)
     try:
         check_output(OutputStore(absolute(settings.output or ""), settings.stores))
     except VeritensorError as error:

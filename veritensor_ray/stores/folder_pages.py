@@ -27,12 +27,12 @@ def pages(fs: Any, folder: str) -> Iterator[Page]:
         plain = (one | {"name": one["name"].rstrip("/")} if one["type"] == "directory" else one for one in listed)
         yield sorted(plain, key=lambda entry: str(entry["name"]))
         return
-    bucket, _, key = folder.partition("/")
-    asked = {"Bucket": bucket, "Prefix": f"{key}/" if key else "", "Delimiter": "/", "OptionalObjectAttributes": ["RestoreStatus"]}
+    bucket, slash, key = folder.partition("/")  # a key may begin with a slash, in a folder whose name is empty
+    asked = {"Bucket": bucket, "Prefix": f"{key}/" if slash else "", "Delimiter": "/", "OptionalObjectAttributes": ["RestoreStatus"]}
     for number in itertools.count():
         answer = patient(partial(fs.call_s3, "list_objects_v2", **asked))
         page = _page(answer, bucket)
-        if not page and number == 0 and key:
+        if not page and number == 0 and slash:
             raise FileNotFoundError(folder)
         yield page
         if not answer.get("IsTruncated"):

@@ -8,7 +8,8 @@ import pytest
 
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.corpus.datasets.hub_cache import RepositoryFolder, is_unfinished, repository
-from veritensor_ray.corpus.listing import Listed, roots, walk
+from veritensor_ray.corpus.listing import EVERYTHING, Listed, Taken, roots, walk
+from veritensor_ray.corpus.planning import globs
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 
@@ -27,8 +28,8 @@ def cached(folder: Path, main: str | None = None, **names: str) -> Path:
     return folder
 
 
-def listed(source: Path, follow_links: bool = False) -> dict[str, Listed]:
-    entries = [entry for root in roots([str(source)], {}) for entry in walk(root, {}, follow_links)]
+def listed(source: Path, follow_links: bool = False, taken: Taken = EVERYTHING) -> dict[str, Listed]:
+    entries = [entry for root in roots([str(source)], {}) for entry in walk(root, {}, follow_links, taken=taken)]
     assert len({entry.artifact for entry in entries}) == len(entries)
     return {entry.artifact: entry for entry in entries}
 
@@ -93,6 +94,42 @@ def test_links_to_anything_but_a_blob_are_not_followed(tmp_path: Path, target: s
     (folder / "snapshots" / A / "loop").symlink_to(target)
     entry = listed(folder)[f"snapshots/{A}/loop"]
     assert (entry.status, entry.reason) == ("skipped", "symbolic link (not followed; see follow_links)")
+
+
+@pytest.mark.parametrize(("part", "name"), [("blobs", "x"), ("snapshots", "x")])
+def test_a_folder_of_a_cache_that_is_a_link_leads_nowhere(tmp_path: Path, part: str, name: str) -> None:
+    folder = cached(tmp_path / "c" / "datasets--a", None, **{f"{A}__x": "1"})
+    (folder / part).rename(tmp_path / "c" / "elsewhere" if part == "blobs" else folder / "other")
+    (folder / part).symlink_to(tmp_path / "c" / "elsewhere" if part == "blobs" else "other")
+    expected = {"elsewhere/1"} if part == "blobs" else {"datasets--a/blobs/1"}
+    assert read(tmp_path / "c") == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "include", "exclude", "expected"),
+    [
+        ("blobs*/*", [], [], {"blobs/1": None, "blobs/2": None}),
+        ("", ["blobs/*"], [], {"blobs/1": None, "blobs/2": None}),
+        (f"s*/{B}/*", [], [], {f"snapshots/{B}/x": None, f"snapshots/{B}/y.bin": None}),
+        (
+            "",
+            [],
+            [f"snapshots/{A}/*", "*.bin"],
+            {
+                f"snapshots/{B}/x": None,
+                "blobs/1": f"the same file as snapshots/{B}/x, as which it is read",
+                "blobs/2": f"the same file as snapshots/{A}/y.bin, which is excluded (exclude)",
+            },
+        ),
+    ],
+)
+def test_a_blob_is_read_under_a_name_that_is_part_of_the_corpus(
+    tmp_path: Path, source: str, include: list[str], exclude: list[str], expected: dict[str, str | None]
+) -> None:
+    folder = cached(tmp_path / "datasets--b", None, **{f"{A}__x": "1", f"{A}__y.bin": "2", f"{B}__x": "1", f"{B}__y.bin": "2"})
+    taken = Taken(globs(include), globs(exclude))
+    entries = listed(folder / source, taken=taken)
+    assert {name: one.reason for name, one in entries.items() if taken.includes(name) and not taken.excludes(name)} == expected
 
 
 def test_links_outside_of_caches_are_as_ever(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,16 +62,21 @@ def blob_of(link: bytes) -> bytes | None:
         target = os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))  # noqa: PTH115, PTH118, PTH120  # bytes
     except OSError:
         return None
-    if os.path.dirname(target) != here.folder + b"/blobs":  # noqa: PTH120
+    folder, name = os.path.split(target)
+    # the blob, and the folder of blobs, may be links that lead anywhere
+    if folder != here.folder + b"/blobs" or os.path.realpath(link) != os.path.realpath(here.folder) + b"/blobs/" + name:
         return None
-    return target if os.path.isfile(target) and not os.path.islink(target) else None  # noqa: PTH113, PTH114
+    return target if os.path.isfile(target) else None  # noqa: PTH113
 
 
 class BlobNames:
-    """Under which of its names each blob is read, in the caches below a folder. The last repository that was asked for is kept."""
+    """Under which of its names each blob is read, in the caches below a folder. The last repository that was asked for is kept.
 
-    def __init__(self, base: bytes) -> None:
-        self._base = base.rstrip(b"/")
+    Only names that are included count, and those that are excluded only if a blob has no other.
+    """
+
+    def __init__(self, base: bytes, is_included: Callable[[bytes], bool], is_excluded: Callable[[bytes], bool]) -> None:
+        self._base, self._is_included, self._is_excluded = base.rstrip(b"/"), is_included, is_excluded
         self._folder, self._names = b"", dict[bytes, bytes]()
 
     def of(self, blob: bytes) -> bytes | None:
@@ -79,7 +84,7 @@ class BlobNames:
         folder = os.path.dirname(os.path.dirname(blob))  # noqa: PTH120
         if folder != self._folder:
             self._folder, self._names = folder, {}
-            for link in self._links(folder):
+            for link in sorted(filter(self._is_included, self._links(folder)), key=self._is_excluded):
                 if (named := blob_of(link)) is not None:
                     self._names.setdefault(named, link)
         return self._names.get(blob)
@@ -93,8 +98,12 @@ class BlobNames:
         """Yield the links of a repository that are part of the corpus, those of the revisions that a branch or a tag names first."""
         top = folder + b"/snapshots"
         is_inside = (top + b"/").startswith(self._base + b"/")
+        if is_inside and top != self._base and os.path.islink(top):  # noqa: PTH114
+            return  # os.walk would follow a link that the listing does not
         starts = [top + b"/" + name for name in _revisions(folder)] if is_inside else [self._base]
         for start in starts:
+            if is_inside and os.path.islink(start):  # noqa: PTH114
+                continue
             for above, folders, names in os.walk(start):
                 folders.sort()
                 yield from (path for name in sorted(names) if os.path.islink(path := above + b"/" + name))  # noqa: PTH114
