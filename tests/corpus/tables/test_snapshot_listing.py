@@ -91,6 +91,13 @@ def test_tables_in_tables_and_at_the_top(tmp_path: Path) -> None:
     assert [one["table"] for one in opener.tables] == [str(tmp_path), str(tmp_path / "in")]
 
 
+def test_the_log_of_a_table_stays_one_if_it_has_the_form_of_a_table(tmp_path: Path) -> None:
+    """Or a copy would get it."""
+    tree(tmp_path, "_delta_log/0.json", "_delta_log/metadata/version-hint.text", "x.parquet")
+    tables = {entry.artifact: entry.table for entry in listed(str(tmp_path), Tables({}, answering(x=1)))}
+    assert (tables["_delta_log/0.json"], tables["_delta_log/metadata/version-hint.text"]) == ("delta:2", "delta:3")
+
+
 def test_what_identifies_a_data_file(tmp_path: Path) -> None:
     tree(tmp_path, "_delta_log/0.json", "x.parquet")
     seen = []

@@ -61,9 +61,10 @@ class Tables:
                 inside.append(self._folder(entry))
                 yield from inside[-1].heading()
             else:
+                judged = inside[-1].judged(entry) if inside else entry
                 for outer in inside[:-1]:
-                    outer.left.pop(entry.path[len(outer.above) :], None)  # it exists, and has one row
-                yield inside[-1].judged(entry) if inside else entry
+                    judged = outer.around(judged)
+                yield judged
         while inside:
             yield from inside.pop().missing()
 
@@ -117,9 +118,9 @@ class _Folder:
         known = self.left.pop(name, None)
         if entry.status is not None:
             return entry
-        is_log = name.startswith(self.start.kind.log.encode() + b"/")
+        is_log = self._is_log(name)
         if known is not None or is_log:
-            entry = replace(entry, table=f"{self.start.kind.name}:{name.count(b'/') + 1}")
+            entry = self._tagged(entry, name)
         if known is not None:
             return self._live(entry, known)
         if is_log or not self.start.kind.files.fullmatch(name):
@@ -129,6 +130,18 @@ class _Folder:
             return replace(entry, status="unreadable", reason=reason, reason_code=ReasonCode.TABLE_NOT_READ)
         reason = f"not in the snapshot: no data file of {self._named}"
         return replace(entry, status="skipped", reason=reason, reason_code=ReasonCode.NOT_IN_SNAPSHOT)
+
+    def around(self, entry: Listed) -> Listed:
+        """Return an entry that a table inside of this one has judged. It is there, and what is in this table's log stays a part of that."""
+        name = entry.path[len(self.above) :]
+        self.left.pop(name, None)
+        return self._tagged(entry, name) if entry.view is None and entry.status is None and self._is_log(name) else entry
+
+    def _is_log(self, name: bytes) -> bool:
+        return name.startswith(self.start.kind.log.encode() + b"/")
+
+    def _tagged(self, entry: Listed, name: bytes) -> Listed:
+        return replace(entry, table=f"{self.start.kind.name}:{name.count(b'/') + 1}")
 
     def _live(self, entry: Listed, known: DataFile) -> Listed:
         if known.problem is not None:
