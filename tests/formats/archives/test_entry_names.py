@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veritensor_ray.formats.archives.entry_names import hazards, link_hazard
+from veritensor_ray.formats.archives.entry_report import ArchiveReport
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,9 @@ def test_names(name: str, expected: list[str]) -> None:
 )
 def test_links(name: str, target: str, hard: bool, expected: str | None) -> None:
     assert link_hazard(name, target, hard) == expected
+
+
+def test_long_names_are_not_held() -> None:
+    report = ArchiveReport()
+    report.name("jane.doe@gardens.example " * 50_000)
+    assert len(list(report.take())) == 1

@@ -17,7 +17,7 @@ from veritensor_ray.formats.residue.xml_tokens import may_matter
 _EACH = 50  # this many of a kind are reported one by one
 _SUMMED_UP = frozenset({"encrypted-member"})  # one password, one notice
 _LONGEST = 1000
-_BATCH = 4096
+_BATCH, _BATCH_CHARS = 4096, 1 << 20
 
 
 class ArchiveReport:
@@ -27,6 +27,7 @@ class ArchiveReport:
         self._notices: list[tuple[str, str]] = []
         self._gaps: list[Gap] = []
         self._names: list[str] = []
+        self._chars = 0
         self._told: Counter[str] = Counter()
         self._summed: dict[str, str] = {}
         self._first: dict[str, Gap] = {}
@@ -45,6 +46,7 @@ class ArchiveReport:
             self.notice(kind, name)
         if any(may_be_value(part) and may_matter(part) for part in name.split("/")):
             self._names.append(name)
+            self._chars += len(name)
 
     def gap(self, reason: str, member: str | None = None, bound: str | None = None, code: ReasonCode | None = None) -> None:
         """Add a gap for a member that was not read. Many gaps with the same reason become one."""
@@ -55,7 +57,7 @@ class ArchiveReport:
 
     def take(self) -> Iterator[Block | Gap]:
         """Yield what was collected since the last call, and names once there are many."""
-        if len(self._names) >= _BATCH:
+        if len(self._names) >= _BATCH or self._chars >= _BATCH_CHARS:
             yield from self._take_names()
         if self._notices:
             yield Block([text for _, text in self._notices], view="metadata", notice=[kind for kind, _ in self._notices])
@@ -78,7 +80,7 @@ class ArchiveReport:
     def _take_names(self) -> Iterator[Block]:
         if self._names:
             yield Block(self._names, column="names", view="metadata")
-            self._names = []
+            self._names, self._chars = [], 0
 
 
 class Comments:

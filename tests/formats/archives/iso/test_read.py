@@ -9,7 +9,7 @@ import pytest
 
 from tests.formats.archives.ar.test_read import row_of
 from tests.formats.archives.gathering import ISO, gather
-from tests.formats.reading import reader_source
+from tests.formats.reading import flat, read, reader_source
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.archives.iso.read import read_iso
@@ -98,6 +98,47 @@ def test_what_is_not_read_is_told(data: bytes, members: list[bytes], said: str) 
     found = gather(data, ISO)
     assert [one for _, one in found.members] == members
     assert said in [reason for _, reason in found.gaps]
+
+
+PLAIN_SECTORS = len(IMAGES["plain"]) // 2048
+
+
+def folder(name: bytes, sector: int, size: int = 2048, fields: bytes = b"") -> bytes:
+    """A record of a folder, filled up to a sector."""
+    numbers = b"".join(value.to_bytes(4, order) for value in (sector, size) for order in ("little", "big"))
+    body = numbers + bytes(7) + b"\2" + bytes(6) + bytes([len(name)]) + name + bytes(1 - len(name) % 2) + fields
+    return (bytes([len(body) + 2, 0]) + body).ljust(2048, b"\0")
+
+
+def grown(count: int, sectors: list[bytes]) -> bytes:
+    """An image with more sectors, the first of which are its folder."""
+    plain, place = IMAGES["plain"], record(IMAGES["plain"], b"FOLDER")
+    moved = folder(b"", PLAIN_SECTORS, 2048 * count)[2:18]
+    return plain[: place + 2] + moved + plain[place + 18 :] + b"".join(sectors)
+
+
+def onward(sector: int) -> bytes:
+    """A field of Rock Ridge that says where more of them are."""
+    return b"CE\x1c\1" + b"".join(value.to_bytes(4, order) for value in (sector, 0, 2048) for order in ("little", "big"))
+
+
+@pytest.mark.parametrize(
+    ("count", "sectors", "said"),
+    [
+        (1, [folder(b"%0200d" % level, PLAIN_SECTORS + level + 1) for level in range(30)], "a path has more than 4096 characters, and what is there was not read"),
+        (4, [folder(b"%d" % number, PLAIN_SECTORS + 4 + number, 200 * 2048) for number in range(4)] + [bytes(2048)] * 204, "the folders of the image overlap"),
+        (9, [folder(b"%d" % number, 0, 0, onward(PLAIN_SECTORS + 9)) for number in range(9)] + [onward(PLAIN_SECTORS + 9).ljust(2048, b"\0")], "the folders of the image overlap"),
+    ],
+)  # fmt: skip
+def test_folders_are_no_more_work_than_their_bytes(count: int, sectors: list[bytes], said: str) -> None:
+    found = gather(grown(count, sectors), ISO)
+    assert said in [reason for _, reason in found.gaps] + [str(found.error)]
+    assert all(len(member or "") <= 4096 for member, _ in found.gaps)
+
+
+def test_targets_of_links_are_texts() -> None:
+    blocks, _ = read(changed("rock", b"\x03etc\0\x06shadow", b"\x0bjo@acme.org"), Kind(ISO))
+    assert [text for text, column in flat(blocks, "column") if column == "names"] == ["/jo@acme.org"]
 
 
 def test_a_file_that_is_not_in_the_image_is_broken() -> None:

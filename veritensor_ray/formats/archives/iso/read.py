@@ -14,6 +14,7 @@ from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.file_ranges import length
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.streams import Pieces, Window
+from veritensor_ray.formats.json.value_tree import may_be_value
 
 
 def read_iso(source: Source) -> Iterator[Item]:
@@ -29,7 +30,7 @@ def read_iso(source: Source) -> Iterator[Item]:
     try:
         for number, volume in enumerate(sorted(image.volumes, key=lambda one: (not one.full, not one.wide))):
             for entry in image.files(volume):
-                if number and (not entry.size or tuple(entry.ranges) in seen):
+                if number and not entry.target and (not entry.size or tuple(entry.ranges) in seen):
                     report.name(entry.name)
                     continue
                 seen.add(tuple(entry.ranges))
@@ -48,13 +49,15 @@ class IsoFiles:
     """Turns entries into members."""
 
     def __init__(self, source: Source, report: ArchiveReport, size: int) -> None:
-        self._source, self._report, self._size = source, report, size
+        self._source, self._report = source, report
         self._copies = Copies(source.budget, size)
 
     def shown(self, entry: IsoEntry) -> Iterator[Member]:
         """Yield a file, and report what is odd about it."""
         self._report.name(entry.name)
         if entry.target:
+            if may_be_value(entry.target):
+                self._report.name(entry.target)
             if notice := link_hazard(entry.name, entry.target):
                 self._report.notice(notice, f"{entry.name} -> {entry.target}")
             return

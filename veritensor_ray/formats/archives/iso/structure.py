@@ -31,6 +31,7 @@ _TEXTS = (
 _NUMBERS = (0, 8), (80, 88), (120, 140)
 _DATES, _DATE = (813, 830, 847, 864), 17
 _CONTINUATIONS = 32  # of the fields of one record
+_PATH = 4096  # characters of a path; systems allow so many bytes
 
 
 class IsoVolume(NamedTuple):
@@ -70,12 +71,21 @@ class IsoImage:
     def __init__(self, source: Source, report: ArchiveReport) -> None:
         self._file, self._account, self._report = source.file, source.account, report
         self._size, self._most = length(source.file), source.limits.members
+        self._left = 2 * self._size  # bytes of folders that may be read: two volumes may have the same
         self.texts: list[tuple[str, str]] = []
         self.end, self.has_udf = 0, False
         self.volumes = list(self._volumes())
 
     def _read(self, start: int, size: int) -> bytes:
         return Window(self._file, start, size).read(size)
+
+    def _in_folder(self, start: int, size: int) -> bytes:
+        """Return bytes of a folder, or of the fields of its records. Raises ReadError if that is more than the image can have."""
+        data = self._read(start, size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ReadError("the folders of the image overlap")
+        return data
 
     def _volumes(self) -> Iterator[IsoVolume]:
         """Yield the volumes that have folders. Raises ReadError if there is none."""
@@ -113,9 +123,10 @@ class IsoImage:
 
     def files(self, volume: IsoVolume) -> Iterator[IsoEntry]:
         """Yield the files of a volume, folder by folder. Raises LimitExceeded."""
-        ahead, seen, count = [("", volume.start, volume.size)], set[int](), 0
+        ahead, seen, count, held = [("", volume.start, volume.size)], set[int](), 0, 0
         while ahead:
             path, start, size = ahead.pop()
+            held -= len(path)
             if start in seen:
                 continue
             seen.add(start)
@@ -124,8 +135,14 @@ class IsoImage:
                 count += 1
                 if count > self._most:
                     raise LimitExceeded("members", f"the image has more than {self._most} files and folders")
+                if len(inner.name) > _PATH:
+                    self._report.gap(f"a path has more than {_PATH} characters, and what is there was not read", inner.name[:_PATH])
+                    continue
                 if flags & _FOLDER:
                     ahead.append((inner.name, *extent))
+                    held += len(inner.name)
+                    if held > _LARGEST:
+                        raise LimitExceeded("held_bytes", f"the paths of the folders in the image have more than {_LARGEST} characters")
                     continue
                 entry = entry or inner
                 entry.ranges.append((extent[0], extent[0] + extent[1]))
@@ -141,7 +158,7 @@ class IsoImage:
             reason = f"has more than {_LARGEST} bytes" if size > _LARGEST else "is not in the image"
             self._report.gap(f"a folder {reason}, and was not read", path or "/", "held_bytes" if size > _LARGEST else None)
             return
-        data, at = self._read(start, size), 0
+        data, at = self._in_folder(start, size), 0
         while at < len(data):
             width = data[at]
             if not width:  # the rest of the sector is empty
@@ -160,13 +177,15 @@ class IsoImage:
 
     def _entry(self, path: str, raw: bytes, record: bytes, at: int, volume: IsoVolume) -> IsoEntry:
         name = raw.decode("utf-16-be" if volume.wide else "latin-1", "replace").removesuffix(";1").removesuffix(".")
-        entry = IsoEntry(f"{path}/{name}" if path else name, interleaved=bool(record[26] or record[27]))
+        entry = IsoEntry(name, interleaved=bool(record[26] or record[27]))
         used = 33 + len(raw) + (1 - len(raw) % 2)
         if not volume.wide:
-            self._rock_ridge(path, record[used:], at + used, volume, entry)
+            self._rock_ridge(record[used:], at + used, volume, entry)
+        if path:
+            entry.name = f"{path}/{entry.name}"
         return entry
 
-    def _rock_ridge(self, path: str, fields: bytes, at: int, volume: IsoVolume, entry: IsoEntry) -> None:
+    def _rock_ridge(self, fields: bytes, at: int, volume: IsoVolume, entry: IsoEntry) -> None:
         """Take the name, the mode and the target of a link from the fields behind a record, which may go on elsewhere."""
         name, target = b"", list[str]()
         for _ in range(_CONTINUATIONS):
@@ -188,10 +207,9 @@ class IsoImage:
                 place += width
             if following is None or following[1] > SECTOR:
                 break
-            at, fields = following[0], self._read(*following)
+            at, fields = following[0], self._in_folder(*following)
         if name:
-            shown = name.decode("utf-8", "replace")
-            entry.name = f"{path}/{shown}" if path else shown
+            entry.name = name.decode("utf-8", "replace")
         entry.target = "/".join(target).replace("//", "/")
 
 
