@@ -68,6 +68,12 @@ def rk(value: int, flags: int = 2) -> bytes:
         (cell(2, 2, rk(-5)), "-5"),
         (cell(2, 2, rk(12345, 3)), "123.45"),
         (cell(2, 2, struct.pack("<d", 2.5)[4:]), "2.5"),
+        (cell(62, 2, b"\1" + wide("of several fonts") + bytes(8)), "of several fonts"),
+        (cell(1, 1, b"") + binary_record(13, bytes(4) + rk(123456789)), "123456789"),
+        (cell(4, 1, b"\1") + binary_record(16, bytes(4) + struct.pack("<d", 4539578763621486.0)), "4539578763621486"),
+        (cell(11, 1, b"") + binary_record(17, bytes(4) + wide("written here")), "written here"),
+        (binary_record(12, bytes(4)) + binary_record(15, bytes(5)) + binary_record(18, bytes(8)), "first"),
+        (cell(3, 1, b"") + binary_record(61, bytes(4) + b"\1" + wide("of several fonts")), "of several fonts"),
     ],
 )
 def test_cells(record: bytes, text: str) -> None:
@@ -87,6 +93,13 @@ def test_what_is_hidden() -> None:
     assert [view for _, view, _, _ in found] == ["visible", "hidden", "hidden"]
     blocks, _ = read(xlsb({"One!": row(0) + shared(0, 0)}, ["first"]), KIND)
     assert ("first", "hidden") in flat(blocks, "view")
+
+
+def test_many_ranges_of_hidden_columns() -> None:
+    ranges = [(9, 8), (1 << 31, 1 << 31), *[(number + 20, number + 20) for number in range(3000)], (2, 2), (16_000, (1 << 32) - 1)]
+    columns = b"".join(binary_record(60, struct.pack("<IIIIH", first, last, 0, 0, 1)) for first, last in ranges)
+    found = cells(columns, row(0), *[shared(column, 0) for column in (1, 2, 3019, 3020, 16_383)])
+    assert {column for _, view, _, column in found if view == "hidden"} == {"C", "DLD", "XFD"}
 
 
 def test_formulas_in_texts_are_noticed() -> None:

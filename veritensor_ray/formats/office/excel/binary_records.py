@@ -11,6 +11,9 @@ from veritensor_ray.core.errors import LimitExceeded, ReadError
 _LARGEST = bounds.HELD
 ROW, RK, REAL, TEXT, SHARED, FORMULA_TEXT, FORMULA_REAL = 0, 2, 5, 6, 7, 8, 9
 STRING, NAME, COLUMNS, SHEET, LINK, HEADERS = 19, 39, 60, 156, 494, 479
+BLANK, RICH = 1, 62
+LAST = 11  # the last of the kinds of cells that begin with their column, but for RICH
+SHORT = {12: BLANK, 13: RK, 14: 3, 15: 4, 16: REAL, 17: TEXT, 18: SHARED, 61: RICH}  # cells that follow the one before: without a column
 AUTHOR, COMMENT, COMMENT_TEXT = 632, 635, 637
 UNKNOWN = -1  # what is left of a part that ends within a record
 _SCALED, _WHOLE = 1, 2  # what an RK says of its number

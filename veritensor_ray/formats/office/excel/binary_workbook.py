@@ -22,7 +22,7 @@ from veritensor_ray.formats.residue.strings import SHORTEST, VIEW, strings
 
 _MAIN = "xl/workbook.bin"
 _SHEETS = bounds.SHEETS
-_HIDDEN_RANGES = 2000
+_COLUMNS = 1 << 14  # no sheet has more
 _RISKY = "=+-@\t\r"
 _STARTS_ITSELF = ("auto_open", "auto_close", "auto_activate", "auto_deactivate")
 _MACROS = ("xlMacrosheet", "xlIntlMacrosheet")
@@ -47,11 +47,18 @@ class _Grid:
     hidden: bool
     row: int = -1
     row_hidden: bool = False
-    columns: list[tuple[int, int]] = field(default_factory=list)
+    column: int = -1
+    columns: bytearray = field(default_factory=lambda: bytearray(_COLUMNS + 1))  # which are hidden; the last stands for those behind it
+
+    def hide(self, first: int, last: int) -> None:
+        """Hide some columns."""
+        count = min(last, _COLUMNS) - first + 1
+        if count > 0:
+            self.columns[first : first + count] = b"\1" * count
 
     def view(self, column: int) -> str:
         """The view of a cell in the present row."""
-        unseen = self.hidden or self.row_hidden or any(first <= column <= last for first, last in self.columns)
+        unseen = self.hidden or self.row_hidden or self.columns[column]
         return "hidden" if unseen else "visible"
 
 
@@ -165,13 +172,13 @@ class BinaryWorkbook:
 
     def _cell(self, kind: int, data: bytes, grid: _Grid) -> bool:
         if kind == kinds.ROW:
-            grid.row = int.from_bytes(data[:4], "little")
+            grid.row, grid.column = int.from_bytes(data[:4], "little"), -1
             grid.row_hidden = len(data) > 11 and bool(data[11] & 0x10)
             self._rest.add(data[17:])
             return True
         if kind == kinds.COLUMNS and len(data) >= 18:
-            if data[16] & 1 and len(grid.columns) < _HIDDEN_RANGES:
-                grid.columns.append((int.from_bytes(data[:4], "little"), int.from_bytes(data[4:8], "little")))
+            if data[16] & 1:
+                grid.hide(int.from_bytes(data[:4], "little"), int.from_bytes(data[4:8], "little"))
             self._rest.add(data[18:])
             return True
         if kind == kinds.LINK:
@@ -182,9 +189,13 @@ class BinaryWorkbook:
             for text in wide_strings(data, 2):
                 grid.texts.add(text, column="header") if text else None
             return True
-        column = int.from_bytes(data[:4], "little")
-        if kind in (kinds.TEXT, kinds.FORMULA_TEXT):
-            text, at = wide_string(data, 8)
+        if kind in kinds.SHORT:
+            kind, data = kinds.SHORT[kind], (grid.column + 1).to_bytes(4, "little") + data
+        if kinds.BLANK <= kind <= kinds.LAST or kind == kinds.RICH:
+            grid.column = min(int.from_bytes(data[:4], "little"), _COLUMNS)
+        column = grid.column
+        if kind in (kinds.TEXT, kinds.FORMULA_TEXT, kinds.RICH):
+            text, at = wide_string(data, 9 if kind == kinds.RICH else 8)
             self._add(text, column, grid)
             self._rest.add(data[at:])
         elif kind == kinds.SHARED and len(data) >= 12:
@@ -200,7 +211,7 @@ class BinaryWorkbook:
     def _add(self, text: str, column: int, grid: _Grid) -> None:
         notice = cell_notice(text) if text[:1] and text[0] in _RISKY else None
         if text:
-            grid.texts.add(text, grid.view(column), row=grid.row, column=column_name(min(column, 1 << 14)), notice=notice)
+            grid.texts.add(text, grid.view(column), row=grid.row, column=column_name(column), notice=notice)
 
     def _add_shared(self, number: int, column: int, grid: _Grid) -> None:
         if number < len(self._shared.values):
