@@ -10,14 +10,19 @@ import pytest
 from tests.formats.archives.ar.test_read import row_of
 from tests.formats.archives.gathering import RAR, fuzzed, gather
 from tests.formats.archives.packed import RAR_END, old_rar, old_rar_entry, old_rar_header, rar, rar_entry, rar_header, seven
+from tests.formats.reading import reader_source
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded
+from veritensor_ray.core.segments import Gap
+from veritensor_ray.formats.archives.rar.read import read_rar
+from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.testing import ReaderContract, SampleDocument
 
 FOLDER = Path(__file__).with_name("files")
 COMPRESSED = "it is compressed, and there is no reader for the compression of RAR"
 COMMENT = "the comment of the archive is compressed or encrypted, and was not read"
 FILES = (("a.txt", b"some words " * 50), ("d/ü.md", b"more words"), ("empty", b""))
+QUICK_OPEN = (FOLDER / "rar5-quick-open.rar").read_bytes()[227:318]
 WHOLE = rar(*(rar_entry(name, data) for name, data in FILES))
 SUBFOLDERS = [
     ("sub/dir2/file2.txt", b"file2\n"),
@@ -47,7 +52,7 @@ class TestReadingRar(ReaderContract):
         ("rar15-comment", [("FILE2.TXT", b"baaaar\r\n")], [("FILE1.TXT", COMPRESSED)], []),
         ("rar3-comment-plain", [], [(None, COMMENT), ("file1.txt", COMPRESSED), (None, COMMENT), ("file2.txt", COMPRESSED), (None, COMMENT)], []),
         ("rar5-crc", [("stest2.txt", b"".join(b"%03d\n" % number for number in range(512)))], [("stest1.txt", COMPRESSED)], []),
-        ("rar5-quick-open", [], [("stest1.txt", COMPRESSED), ("stest2.txt", COMPRESSED)], []),
+        ("rar5-quick-open", [("QO", QUICK_OPEN)], [("stest1.txt", COMPRESSED), ("stest2.txt", COMPRESSED)], []),
         ("rar5-psw", [], [("stest1.txt", "encrypted"), ("stest2.txt", "encrypted")], [("encrypted-member", "stest1.txt and 1 more")]),
         ("rar5-hpsw", [], [(None, "encrypted")], [("encrypted-member", "the names of the files are encrypted too")]),
         ("rar3-comment-hpsw", [], [(None, "encrypted")], [("encrypted-member", "the names of the files are encrypted too")]),
@@ -69,6 +74,16 @@ def test_a_comment_that_is_stored() -> None:
     assert [(of, text.rstrip("\n\0")) for of, text in found.comments] == [("archive", "RAR5 archive - crc")]
 
 
+def test_a_comment_that_is_too_long() -> None:
+    data = rar(rar_entry("CMT", b"a" * (1 << 18) + b"jane.doe@gardens.example", kind=3))
+    source = reader_source(data, Kind(RAR))
+    items = list(read_rar(source))
+    assert [item.reason for item in items if isinstance(item, Gap)] == [
+        "the comment of the archive has more than 262144 bytes, and the rest was only searched for strings"
+    ]
+    assert b"jane.doe@gardens.example" in [data[start:end] for start, end in source.account.unclaimed(len(data))]
+
+
 def link(target: str) -> bytes:
     record = seven(5) + seven(1) + seven(0) + seven(len(target)) + target.encode()
     return seven(len(record)) + record
@@ -84,7 +99,12 @@ def link(target: str) -> bytes:
         (rar(rar_entry("a", b"xyz", method=3)), [], set(), [COMPRESSED]),
         (rar(rar_entry("a", b"xyz", checksum=1)), [b"xyz"], set(), ["its checksum does not match its data"]),
         (rar(rar_entry("a", b"part", flags=16, checksum=1), volume=True), [b"part"], set(), ["other volumes belong to this one, and files that go on there are not read"]),
-        (rar(rar_entry("RR", bytes(30), kind=3), rar_entry("a", b"x")), [b"x"], set(), []),
+        (rar(rar_entry("RR", bytes(30), kind=3), rar_entry("a", b"x")), [bytes(30), b"x"], set(), []),
+        (rar(rar_entry("STM", b"alternate", kind=3)), [b"alternate"], set(), []),
+        (rar(rar_entry("STM", b"alternate", method=3, kind=3)), [], set(), [COMPRESSED]),
+        (rar(rar_entry("a", b"beside a link", extra=link("b"))), [b"beside a link"], set(), []),
+        (rar(rar_entry("a", b"xyz", method=3, extra=link("b"))), [], set(), [COMPRESSED]),
+        (old_rar(old_rar_entry(b"d", b"in a folder", flags=0xE0)), [b"in a folder"], set(), []),
         (old_rar(old_rar_entry(b"a", b"xyz")), [b"xyz"], set(), []),
         (old_rar(old_rar_entry(b"..\\a", b"xyz")), [b"xyz"], {"unsafe-path"}, []),
         (old_rar(old_rar_entry(b"a", b"xyz", flags=4)), [], {"encrypted-member"}, ["encrypted"]),

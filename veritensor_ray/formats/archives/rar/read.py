@@ -1,6 +1,6 @@
 """Reads RAR archives: files that are stored become members. Of files that are compressed, only the names are read.
 
-The only program that decompresses RAR in all its versions has a license that forbids to rebuild it, and no library with another one comes as
+The only program that decompresses RAR in all its versions has a license that forbids rebuilding it, and no library with another one comes as
 a package that needs nothing of the system.
 """
 
@@ -64,44 +64,53 @@ class RarFiles:
     def shown(self, entry: RarEntry) -> Iterator[Member]:
         """Yield a file if it is stored, and report what is odd about it."""
         is_read = entry.stored and not entry.locked
-        self._source.account.claim(entry.start, entry.end, "members" if is_read else "packed")
-        if entry.service:
-            self._service(entry, is_read)
+        if entry.service and entry.name == _COMMENT:
+            self._comment(entry, is_read)
             return
-        self._report.name(entry.name)
-        if entry.target is not None or (entry.is_link and is_read and entry.end - entry.start <= _LINK):
-            self._link(entry)
-        elif entry.locked:
+        if not entry.service:
+            self._report.name(entry.name)
+        if entry.target is not None:
+            self._link(entry, entry.target)
+        elif entry.is_link and is_read and entry.size <= _LINK:
+            self._source.account.claim(entry.start, entry.end, "members")
+            self._link(entry, Window(self._source.file, entry.start, entry.size).read(_LINK).decode("utf-8", "replace"))
+            return
+        if entry.size or not (entry.folder or entry.service or entry.target is not None):
+            yield from self._data(entry, is_read)
+
+    def _data(self, entry: RarEntry, is_read: bool) -> Iterator[Member]:
+        """Yield the data of an entry if it is stored. Folders, links and services may have some too, such as an alternate stream."""
+        self._source.account.claim(entry.start, entry.end, "members" if is_read else "packed")
+        if entry.locked:
             self._report.notice("encrypted-member", entry.name)
             self._report.gap("encrypted", entry.name, code=ReasonCode.ENCRYPTED)
-        elif not entry.stored and entry.end > entry.start:
+        elif not entry.stored and entry.size:
             self._report.gap(_UNREAD, entry.name, code=ReasonCode.NO_READER)
-        elif not entry.folder:
-            yield Member(entry.name, cast("BinaryIO", Pieces(self._content(entry))))
+        else:
+            yield Member(entry.name, cast("BinaryIO", Pieces(self._content(entry))), opaque=entry.service)
 
     def _content(self, entry: RarEntry) -> Iterator[bytes]:
         checksum = 0
-        for piece in Window(self._source.file, entry.start, entry.end - entry.start).pieces():
+        for piece in Window(self._source.file, entry.start, entry.size).pieces():
             checksum = zlib.crc32(piece, checksum)
             yield piece
-        if entry.checksum not in (None, checksum) and not entry.split:
+        if entry.checksum not in (None, checksum) and not entry.split and not entry.service:
             self._report.gap("its checksum does not match its data", entry.name)
 
-    def _link(self, entry: RarEntry) -> None:
-        data = Window(self._source.file, entry.start, _LINK).read(min(_LINK, entry.end - entry.start))
-        target = entry.target if entry.target is not None else data.decode("utf-8", "replace")
+    def _link(self, entry: RarEntry, target: str) -> None:
         if may_be_value(target):
             self._report.name(target)
         if notice := link_hazard(entry.name, target.replace("\\", "/")):
             self._report.notice(notice, f"{entry.name} -> {target}")
 
-    def _service(self, entry: RarEntry, is_read: bool) -> None:
-        """Take the comment of the archive. What else programs keep for themselves is left out."""
-        if entry.name != _COMMENT:
-            return
+    def _comment(self, entry: RarEntry, is_read: bool) -> None:
+        """Take the comment of the archive."""
         if not is_read:
+            self._source.account.claim(entry.start, entry.end, "packed")
             self._report.gap("the comment of the archive is compressed or encrypted, and was not read", code=ReasonCode.NO_READER)
             return
-        size = min(entry.end - entry.start, _LONGEST)
-        text = Window(self._source.file, entry.start, size).read(size)
-        self._comments.add(text.decode("utf-8", "replace"), "archive")
+        size = min(entry.size, _LONGEST)
+        self._source.account.claim(entry.start, entry.start + size, "text")
+        self._comments.add(Window(self._source.file, entry.start, size).read(size).decode("utf-8", "replace"), "archive")
+        if entry.size > size:
+            self._report.gap(f"the comment of the archive has more than {_LONGEST} bytes, and the rest was only searched for strings")

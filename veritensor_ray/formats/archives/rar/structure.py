@@ -42,6 +42,11 @@ class RarEntry(NamedTuple):
     target: str | None = None
     is_link: bool = False
 
+    @property
+    def size(self) -> int:
+        """The bytes of its data."""
+        return self.end - self.start
+
 
 class RarArchive:
     """The entries of one archive. `has_end` says that its end marker was there, and `end` is the offset behind it."""
