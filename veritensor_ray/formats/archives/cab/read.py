@@ -30,8 +30,8 @@ def read_cab(source: Source) -> Iterator[Item]:
             of_folder[file.folder].append(file)
     except ReadError as error:
         problem = error
-    for number, folder in enumerate(cabinet.folders):
-        yield from _folder(cabinet, folder, of_folder.pop(number, []), source, report)
+    for number in range(len(cabinet.folders)):
+        yield from _folder(cabinet, number, of_folder.pop(number, []), source, report)
     for number, files in of_folder.items():
         for file in files:
             reason = "it is in another cabinet, wholly or in part" if number >= CONTINUED else "its folder does not exist"
@@ -45,22 +45,30 @@ def read_cab(source: Source) -> Iterator[Item]:
     yield from behind(source, cabinet.size)
 
 
-def _folder(cabinet: Cabinet, folder: CabFolder, files: list[CabFile], source: Source, report: ArchiveReport) -> Iterator[Item]:
-    """Yield the files of a folder, which is unpacked once."""
+def _folder(cabinet: Cabinet, number: int, files: list[CabFile], source: Source, report: ArchiveReport) -> Iterator[Item]:
+    """Yield the files of a folder, which is unpacked once, and what belongs to none of them."""
+    folder = cabinet.folders[number]
     is_read = folder.method in (STORED, MSZIP)
-    cabinet.claim(folder, source.file, is_read)
+    size = cabinet.claim(folder, source.file, is_read)
     if not is_read:
         method = METHODS.get(folder.method, f"method {folder.method}")
-        for file in files:
-            report.gap(f"compressed by {method}, for which there is no reader", file.name, code=ReasonCode.NO_READER)
+        for one in files:
+            report.gap(f"compressed by {method}, for which there is no reader", one.name, code=ReasonCode.NO_READER)
         yield from report.take()
         return
-    content = CabContent(source, cabinet, folder)
-    for file in sorted(files, key=lambda one: one.start):
-        if file.start < content.at:
+    content, known = CabContent(source, cabinet, folder), 0
+    ordered: list[CabFile | None] = [*sorted(files, key=lambda one: one.start), None]
+    for file in ordered:
+        start = min(size, file.start) if file else size
+        if start > known and content.is_whole:
+            name = f"bytes {known}-{start} of folder {number}"
+            yield Member(name, cast("BinaryIO", Pieces(content.part(known, start))), opaque=True, stray=True)
+        if file and file.start < content.at:
             report.gap("it begins within another file of its folder, and was not read", file.name)
-        else:
-            yield Member(file.name, cast("BinaryIO", Pieces(content.part(file))))
+        elif file:
+            end = file.start + file.size
+            known = max(known, end)
+            yield Member(file.name, cast("BinaryIO", Pieces(content.part(file.start, end))))
         yield from report.take()
 
 
@@ -71,11 +79,16 @@ class CabContent:
         self._whole = Pieces(source.budget.pieces(cabinet.content(folder)), "the folder that holds it")
         self.at = 0
 
-    def part(self, file: CabFile) -> Iterator[bytes]:
-        """Yield the content of a file, behind what belongs to none."""
-        for end, is_shown in ((file.start, False), (file.start + file.size, True)):
-            while self.at < end:
-                piece = self._whole.read1(min(end - self.at, PIECE))
+    @property
+    def is_whole(self) -> bool:
+        """Whether it had no damage so far."""
+        return self._whole.error is None
+
+    def part(self, start: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes from `start` to `end`. Those before are lost if nobody has read them."""
+        for place, is_shown in ((start, False), (end, True)):
+            while self.at < place:
+                piece = self._whole.read1(min(place - self.at, PIECE))
                 if not piece:
                     raise EOFError("the folder that holds it ends early")
                 self.at += len(piece)

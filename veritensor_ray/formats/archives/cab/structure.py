@@ -123,30 +123,34 @@ class Cabinet:
                 raise ReadError(f"the cabinet ends within block {number} of a folder")
             if checksum and checksum != _checksum(self._read(at + 4, start - at - 4 + packed)):
                 self._report.gap("the checksum of a block does not match its data")
-            made = data if folder.method == STORED else _inflated(data, history, size, number)
+            made, used = (data, packed) if folder.method == STORED else _inflated(data, history, size, number)
+            self._source.account.claim(start, start + used, "members")
             history = made[-_HISTORY:]
             yield made
             at = start + packed
 
-    def claim(self, folder: CabFolder, file: BinaryIO, reading_members: bool) -> None:
-        """Claim the blocks of a folder: as files, or as numbers that nobody unpacks."""
-        at = folder.start
+    def claim(self, folder: CabFolder, file: BinaryIO, is_read: bool) -> int:
+        """Claim the heads of the blocks of a folder, and their data too unless somebody reads it. Returns how much they say to hold."""
+        at, whole = folder.start, 0
         for _ in range(folder.blocks):
             self._claimed += 1
             if self._claimed > self._most_blocks:
-                return
+                break
             head = Window(file, at, _BLOCK.size).read(_BLOCK.size)
             if len(head) < _BLOCK.size:
-                return
+                break
+            _, packed, size = _BLOCK.unpack(head)
             start = at + _BLOCK.size
-            end = start + self._reserved[1] + _BLOCK.unpack(head)[1]
             self._source.account.claim(at, start, "structure")
-            self._source.account.claim(start + self._reserved[1], end, "members" if reading_members else "packed")
-            at = end
+            at = start + self._reserved[1] + packed
+            if not is_read:
+                self._source.account.claim(start + self._reserved[1], at, "packed")
+            whole += packed if folder.method == STORED else size
+        return whole
 
 
-def _inflated(data: bytes, history: bytes, size: int, number: int) -> bytes:
-    """Return what a block of MSZIP holds. Raises ReadError if it is damaged."""
+def _inflated(data: bytes, history: bytes, size: int, number: int) -> tuple[bytes, int]:
+    """Return what a block of MSZIP holds, and how many of its bytes that takes. Raises ReadError if it is damaged."""
     if not data.startswith(b"CK"):
         raise ReadError(f"block {number} of a folder is not a block of MSZIP")
     decoder = zlib.decompressobj(-zlib.MAX_WBITS, zdict=history) if history else zlib.decompressobj(-zlib.MAX_WBITS)
@@ -156,7 +160,7 @@ def _inflated(data: bytes, history: bytes, size: int, number: int) -> bytes:
         raise ReadError(f"block {number} of a folder is damaged") from None
     if len(made) != size:
         raise ReadError(f"block {number} of a folder has another size than it says")
-    return made
+    return made, len(data) - len(decoder.unused_data)
 
 
 def _checksum(data: bytes) -> int:
