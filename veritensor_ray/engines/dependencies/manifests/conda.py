@@ -13,19 +13,19 @@ from veritensor_ray.core import bounds
 from veritensor_ray.engines.dependencies.advisory_model import CONDA, NAMES, Dependency, Index, Item, Unread
 from veritensor_ray.engines.dependencies.manifests.positions_of_names import placed
 from veritensor_ray.engines.dependencies.manifests.requirements import requirement_line
-from veritensor_ray.engines.dependencies.manifests.yaml_documents import documents
+from veritensor_ray.engines.dependencies.manifests.yaml_documents import checked, documents
 
 _ITEMS = bounds.CONDA_ITEMS  # aliases let a small file list the same thing endlessly
 _SPEC = re.compile(r"(?:[\w./:-]+::)?([A-Za-z0-9_][\w.-]*)\s*(?:\[[^\]]*\])?\s*(.*)\Z", re.DOTALL)
 _EXACT = re.compile(r"(?:={1,2}\s*)?([0-9][A-Za-z0-9._!+-]*)(?:[=\s]\s*[\w.*-]+)?\s*\Z")  # a build may follow
-_RECIPE = re.compile(r"^(?:[ ]{2})*(?:- )?(?:requirements|outputs|requires):", re.MULTILINE)
-_CONTEXT = re.compile(r"^context:[ \t]*\r?\n((?:[ ]+[^\n]*\n)*)", re.MULTILINE)
+_RECIPE = re.compile(r"^(?:[ ]{2})*+(?:- )?(?:requirements|outputs|requires):", re.MULTILINE)
+_CONTEXT = re.compile(r"^context:[ \t]*\r?\n((?:[ ]++[^\n]*+\n)*+)", re.MULTILINE)
 _PAIR = re.compile(r"^[ ]+(\w+):[ ]*[\"']?([\w.-]{1,200})[\"']?[ \t]*\r?$", re.MULTILINE)
 _SET = re.compile(r"""\{%-?[ \t]*set[ \t]+(\w+)[ \t]*=[ \t]*(?:"([^"\n]{0,200})"|'([^'\n]{0,200})'|([\w.]{1,200}))[ \t]*-?%\}""")
 # Each ends at its first end, or where another one begins, so that many beginnings cost no more than their characters.
 _STATEMENT = re.compile(r"\{%(?:[^%{\n]|%(?!\})|\{(?!%))*+%\}|\{#(?:[^#{\n]|#(?!\})|\{(?!#))*+#\}")
 _PRINTED = re.compile(r"\$?\{\{((?:[^{}\n]|\}(?!\})|\{(?!\{))*+)\}\}")
-_VARIABLE = re.compile(r"\s*-?\s*(\w+)\s*(?:\|[^|]*)?\Z")  # a filter such as `lower` changes nothing that matters here
+_VARIABLE = re.compile(r"\s*+-?\s*+(\w+)\s*+(?:\|[^|]*+)?\Z")  # a filter such as `lower` changes nothing that matters here
 _TOOLCHAIN = re.compile(r"\s*(?:compiler|stdlib|cdt|pin_subpackage)\(")  # names no package, or one of the recipe itself
 _PINNED = re.compile(r"""\s*pin_compatible\(\s*["']([\w.-]{1,214})["']""")
 _NOTHING, _UNKNOWN = "\ue000", "\ue001"
@@ -41,7 +41,7 @@ def parse_recipe(text: str) -> Iterator[Item]:
     """Yield the requirements of a recipe, of its outputs and of their tests. An unrelated YAML file of that name yields nothing."""
     if not _RECIPE.search(text):
         return
-    recipes = [one for one in documents(_filled_in(text)) if isinstance(one, dict)]
+    recipes = [one for one in documents(_filled_in(checked(text))) if isinstance(one, dict)]
     yield from placed(text, _items(entry for recipe in recipes for entry in _required(recipe)))
 
 

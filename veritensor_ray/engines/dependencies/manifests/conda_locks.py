@@ -14,7 +14,7 @@ _SECTION = re.compile(r"^packages?:[ \t]*(?:\[\])?\r?$", re.MULTILINE)
 _END = re.compile(r"^[^\s#-]", re.MULTILINE)
 _ENTRIES = {indent: re.compile(rf"^{indent}- (?=\w)", re.MULTILINE) for indent in ("", "  ")}
 _FIELDS = {
-    indent: re.compile(rf"^{indent}(?:- |  )(\w+):[ ]*+([^\s][^\n]{{0,2000}}?)[ \t]*+\r?$", re.MULTILINE) for indent in _ENTRIES
+    indent: re.compile(rf"^{indent}(?:- |  )(\w+):[ ]*+([^\s][^\n]{{0,2000}}+)$", re.MULTILINE) for indent in _ENTRIES
 }  # fields are indented as far as the first one of their entry
 _ARCHIVE = re.compile(r"([A-Za-z0-9_][\w.-]*)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)\Z")
 _WHEEL = re.compile(r"([A-Za-z0-9][\w.]*)-(\d[\w.!+]*)-")
@@ -31,7 +31,7 @@ def parse(text: str) -> Iterator[Item]:
     lines, starts = LineNumbers(text), [found.start() for found in _ENTRIES[indent].finditer(text, section.end(), stop)]
     for start, following in zip(starts, [*starts[1:], stop], strict=False):
         item = _package(
-            text, start, following, {found[1]: found[2].strip("\"'") for found in _FIELDS[indent].finditer(text, start, following)}
+            text, start, following, {found[1]: found[2].strip().strip("\"'") for found in _FIELDS[indent].finditer(text, start, following)}
         )
         if item is not None:
             yield replace(item, line=lines.of(start)) if isinstance(item, Unread) else item

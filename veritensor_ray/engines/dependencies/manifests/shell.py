@@ -9,6 +9,7 @@ from veritensor_ray.engines.dependencies.advisory_model import NAMES, NPM, Depen
 from veritensor_ray.engines.dependencies.manifests.javascript import asked_for
 from veritensor_ray.engines.dependencies.manifests.requirements import requirement_line
 
+_COMMENT = re.compile(r"[^\S\n]*+#")
 HINT = re.compile(r"\b(?:pip[\d.]*|uv|npm|pnpm|yarn)\s")
 _COMMAND = re.compile(
     r"""(?:^[ \t]*|[!%;&|(`"'\[{}][ \t]*|(?<=\s)-m[ \t]+|\b(?:RUN|sudo|then|do|exec|run)\b[^\n;]{0,200}?[ \t])(?:
@@ -36,9 +37,12 @@ def parse(text: str) -> Iterator[Item]:
     """Yield the packages that a script's commands install. Words with variables are skipped, because their values are unknown."""
     if not HINT.search(text):
         return
+    seen, commented = 0, _COMMENT.match(text) is not None
     for match in _COMMAND.finditer(text):
-        line_start = text.rfind("\n", 0, match.start() + 1) + 1
-        if text[line_start : match.start() + 1].lstrip().startswith("#"):
+        if line := text.rfind("\n", seen, match.start() + 1) + 1:  # each line is looked at once, however many commands it has
+            commented = _COMMENT.match(text, line) is not None
+        seen = match.start() + 1
+        if commented:
             continue
         words = list(_words(match["rest"], match.start("rest")))
         yield from _pip(words) if match["pip"] else _npm(words)

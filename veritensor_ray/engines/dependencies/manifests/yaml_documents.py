@@ -15,11 +15,16 @@ _LARGEST = bounds.CONDA  # characters: a megabyte of YAML takes seconds
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
-def documents(text: str) -> list[Any]:
-    """Return all documents of a file. Raises Unparsable."""
+def checked(text: str) -> str:
+    """Return a text that is not too large to be read. Raises Unparsable."""
     if len(text) > _LARGEST:
         raise Unparsable(f"it is larger than {_LARGEST} characters")
+    return text
+
+
+def documents(text: str) -> list[Any]:
+    """Return all documents of a file. Raises Unparsable."""
     try:
-        return list(yaml.load_all(text, Loader=_Loader))
+        return list(yaml.load_all(checked(text), Loader=_Loader))
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError) as error:
         raise Unparsable(f"it is not valid YAML: {told(error)}") from None
