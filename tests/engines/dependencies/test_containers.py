@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,11 @@ FROM --platform=$BUILDPLATFORM golang:1.22 AS build
 FROM $OTHER
 FROM ${{BASE}} as run
 FROM build
+FROM --platform=linux/arm64 \\
+  # a comment
+  debian:12 \\
+  as other
+FROM other
 FROM scratch
   from node@{DIGEST}
 COPY --from=build /a /b
@@ -72,16 +78,28 @@ def test_a_dockerfile() -> None:
     assert shown(found) == [
         "golang==1.22",
         "python==3.11-slim",
+        "debian==12",
         f"node=={DIGEST}",
         "nginx==latest",
         "busybox",
         "requests==1.0",
     ]
-    assert [DOCKERFILE[one.start : one.end] for one in found if isinstance(one, Dependency)][1:4] == [
+    assert [DOCKERFILE[one.start : one.end] for one in found if isinstance(one, Dependency)][1:5] == [
         "${BASE}",
+        "debian:12",
         f"node@{DIGEST}",
         "nginx:latest",
     ]
+
+
+def test_arguments_take_no_more_memory_than_a_name_has() -> None:
+    text = f"ARG A={'x' * 200}\nFROM {'$A' * 1_000_000}\n"
+    tracemalloc.start()
+    try:
+        assert list(containers.parse_dockerfile(text)) == []
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
 
 
 COMPOSE = """\

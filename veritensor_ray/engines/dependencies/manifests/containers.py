@@ -15,8 +15,10 @@ from veritensor_ray.engines.dependencies.manifests.positions_of_names import pla
 from veritensor_ray.engines.dependencies.manifests.yaml_documents import documents
 
 _ITEMS = bounds.CONDA_ITEMS
+_GAP = r"(?:[ \t]++|\\[ \t]*+\r?\n(?:[ \t]*+#[^\n]*+\n)*+)++"  # a backslash continues a line, after any comments
 _FROM = re.compile(
-    r"^[ \t]*FROM[ \t]+(?:--platform=\S+[ \t]+)?(?P<image>\S+)(?:[ \t]+AS[ \t]+(?P<stage>\S+))?", re.IGNORECASE | re.MULTILINE
+    rf"^[ \t]*FROM{_GAP}(?:--platform=[^\s\\]+{_GAP})?(?P<image>[^\s\\]+)(?:{_GAP}AS{_GAP}(?P<stage>[^\s\\]+))?",
+    re.IGNORECASE | re.MULTILINE,
 )
 _COPIED = re.compile(r"^[ \t]*(?:COPY|ADD|RUN)[ \t][^\n]{0,500}?(?:--from=|,from=)(?P<image>[^\s,]+)", re.IGNORECASE | re.MULTILINE)
 _ARG = re.compile(r"^[ \t]*ARG[ \t]+(\w+)=[\"']?([^\s\"']{1,200})", re.IGNORECASE | re.MULTILINE)
@@ -30,12 +32,12 @@ Pairs = Iterator[tuple[str, Item]]
 
 def parse_dockerfile(text: str) -> Iterator[Item]:
     """Yield the images that a Dockerfile builds on or copies from, and the packages that its commands install."""
-    values = dict(_ARG.findall(text))
+    values = {found[1]: found[2] for found in _ARG.finditer(text)}
     stages = {found["stage"].lower() for found in _FROM.finditer(text) if found["stage"]}
     for pattern in (_FROM, _COPIED):
         for found in pattern.finditer(text):
             written = found["image"].strip("\"'")
-            name = written
+            name = written[:_LONGEST]
             for _ in range(_DEPTH):
                 name = _FILLED.sub(lambda part: values.get(part[1] or part[2], part[3] or part[0]), name)[:_LONGEST]
             item = None if written.lower() in stages or written.isdigit() else image(name)
