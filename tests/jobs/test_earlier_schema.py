@@ -109,11 +109,11 @@ def test_a_sweep_goes_on_from_it(here: Path, monkeypatch: pytest.MonkeyPatch, ca
         "broken.json": "damaged",
         "draft.tmp": "excluded",
         "notes.txt": None,
-        "parts.zip": "no-reader",
+        "parts.zip": "damaged",
         "picture.png": "engine-not-selected",
-        "song.mp3": "no-reader",
+        "song.mp3": "damaged",
     }
-    assert run["reason_codes"] == {"damaged": 1, "engine-not-selected": 1, "excluded": 1, "no-reader": 2}
+    assert run["reason_codes"] == {"damaged": 3, "engine-not-selected": 1, "excluded": 1, "no-reader": 2}
     assert exit_code(run | {"status": {}}, known.model_copy(update={"strict": True})) == 3
     # what is comparable stays so
     assert call(monkeypatch, "diff", str(here / "audit"), str(here / "sweep"), "--format", "json") == 0

@@ -24,7 +24,7 @@ ROWS = {
     "locations": "A row for each location of each finding, if the run has kept all of them.",
 }
 STRUCTS = {"location": LOCATION, "coverage": COVERAGE, "gaps": GAP}
-_AT = ("row", "column", "line", "page", "part", "byte_offset", "start", "end", "view")
+_AT = ("row", "column", "line", "page", "part", "byte_offset", "start", "end", "view", "key")
 _SECTIONS = {"findings": "`findings`", "ledger": "`ledger`", "rules": "`rules`", "location": "`location`"}  # of docs/results.md
 # Columns that docs/results.md describes in prose, or together with others.
 _MEANINGS = {
