@@ -156,10 +156,10 @@ def test_files_that_are_gone_replaced_or_of_another_format(tmp_path: Path) -> No
     ledger = {row["artifact"]: row for row in audited(tmp_path).table("ledger") if not row["artifact"].startswith("metadata/")}
     told = {name.rpartition("/")[2]: (row["status"], row["reason_code"], row["reason"]) for name, row in ledger.items()}
     of = f"a data file of snapshot {table.current_snapshot().snapshot_id} of the Iceberg table"
-    assert told.pop(gone.name) == ("unreadable", "not-found", f"{of}, but it does not exist")
+    assert told.pop(gone.name) == ("unreadable", "table-not-read", f"{of}, but it does not exist")
     assert told.pop(cut.name)[:2] == ("unreadable", "table-not-read")
     assert told.pop("x.orc") == ("unreadable", "table-not-read", f"{of}, but it is an ORC file, to which a snapshot cannot be applied")
-    assert told.pop("y.parquet")[1:] == ("not-found", f"{of}, but it is outside of the table's folder, and such paths are not followed")
+    assert told.pop("y.parquet")[1:] == ("table-not-read", f"{of}, but it is outside of the table's folder, and such paths are not followed")
     assert [row[:2] for row in told.values()] == [("scanned", None)]
 
 
