@@ -39,7 +39,14 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     )
     located = outcome.recorded.located
     tallies = outcome.recorded.tallies
-    found_in = {column for column, _, _ in tallies if column is not None} if tallies else frozenset[str]()
+    found_in = {column for column, _, _ in tallies if column is not None}
+    findings = [
+        row | {"location": dict(row["location"]), "places": [dict(place) for place in row["places"]]}
+        for row in conceal(outcome.recorded.rows, outcome.recorded.covered)
+    ]
+    if found_in or outcome.samples:  # only rows of tables have keys, and only files of archives are in samples
+        for row in findings:
+            _complete(row, outcome.sample_of(row["member"]), found_in)
     counters = ("lines", "rows", "chars", "gaps_total", "seconds")
     return {name: getattr(outcome, name) for name in (*names, *counters)} | {
         "tables": [{"member": member, "part": part, "rows": rows} for (member, part), rows in outcome.tables.items() if rows is not None],
@@ -49,10 +56,7 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
             for name, (status, reason, code) in outcome.coverage.items()
         ],
         "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} | {"reason_code": gap.code} for gap in outcome.gaps],
-        "findings": [
-            row | _places(row, outcome.sample_of(row["member"]), found_in)
-            for row in conceal(outcome.recorded.rows, outcome.recorded.covered)
-        ],
+        "findings": findings,
         **({"spots": [], "keys": [], "located": None, "unlocated": 0} if located is None else _located(located, outcome, found_in)),
         "rollup": [
             {
@@ -67,19 +71,13 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _places(row: Mapping[str, Any], sample: int | None, found_in: Collection[str]) -> dict[str, Any]:
-    """Return the places of a row. In a file of a sample, those without a row are in the row that the sample is."""
-    shown_at, *others = (_place(at, found_in) for at in (row["location"], *row["places"]))
-    for at in (shown_at, *others):
+def _complete(row: Mapping[str, Any], sample: int | None, found_in: Collection[str]) -> None:
+    """Write keys into the places of a finding as they are shown, and the sample as the row of those that have none of their own."""
+    for at in (row["location"], *row["places"]):
+        if (key := at.get("key")) is not None:
+            at["key"] = shown(key, found_in)
         if at.get("row") is None:
             at["row"] = sample
-    return {"location": shown_at, "places": others}
-
-
-def _place(at: Mapping[str, Any], found_in: Collection[str]) -> dict[str, Any]:
-    """Return a location with its key as it is shown."""
-    key = at.get("key")
-    return dict(at) if key is None else {**at, "key": shown(key, found_in)}
 
 
 def _located(located: Located, outcome: Outcome, found_in: Collection[str]) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class _Parent:
             part=block.part,
             view="decoded",
             decoded_via=found.via,
-            key=_item(block.key, row),
+            key=None if block.key is None else _item(block.key, row),
             origins=[self.place(found.mapped).origins(lambda firsts: self._lines(found.mapped.starts[firsts]))],
         )
 
