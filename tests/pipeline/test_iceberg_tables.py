@@ -159,7 +159,10 @@ def test_files_that_are_gone_replaced_or_of_another_format(tmp_path: Path) -> No
     assert told.pop(gone.name) == ("unreadable", "table-not-read", f"{of}, but it does not exist")
     assert told.pop(cut.name)[:2] == ("unreadable", "table-not-read")
     assert told.pop("x.orc") == ("unreadable", "table-not-read", f"{of}, but it is an ORC file, to which a snapshot cannot be applied")
-    assert told.pop("y.parquet")[1:] == ("table-not-read", f"{of}, but it is outside of the table's folder, and such paths are not followed")
+    assert told.pop("y.parquet")[1:] == (
+        "table-not-read",
+        f"{of}, but it is outside of the table's folder, and such paths are not followed",
+    )
     assert [row[:2] for row in told.values()] == [("scanned", None)]
 
 
