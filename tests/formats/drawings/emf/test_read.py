@@ -12,7 +12,7 @@ from veritensor_ray.core.format_table import format_of
 from veritensor_ray.core.media_types import EMF, Format
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.kind import Kind
-from veritensor_ray.formats.drawings.emf import read as module
+from veritensor_ray.formats.drawings import drawn as shared
 from veritensor_ray.formats.drawings.emf.read import read_emf
 from veritensor_ray.testing import ReaderContract, SampleDocument
 
@@ -167,12 +167,12 @@ def test_what_is_not_read_is_told(data: bytes, lines: list[str], said: list[str]
 
 
 def test_a_text_that_is_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LONGEST", 8)
+    monkeypatch.setattr(shared, "_LONGEST", 8)
     found = Drawing(emf(drawn("Hello"), drawn("four", y=1)))
     assert (found.lines, found.said) == (["four"], ["the text of record 2 has more than 8 bytes"])
 
 
 def test_lines_are_given_off_before_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BATCH", 4)
+    monkeypatch.setattr(shared, "BATCH", 4)
     assert Drawing(emf(drawn("Hello"), drawn("same height", 50))).lines == ["Hello", "same height"]
     assert Drawing(emf(drawn_many("Hello", "same record", apart=0))).lines == ["Hello", "same record"]

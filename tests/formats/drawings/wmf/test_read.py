@@ -12,7 +12,7 @@ from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.media_types import WMF
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.kind import Kind
-from veritensor_ray.formats.drawings.emf import read as emf_reader
+from veritensor_ray.formats.drawings import drawn as shared
 from veritensor_ray.formats.drawings.wmf.read import read_wmf
 from veritensor_ray.testing import ReaderContract, SampleDocument
 
@@ -119,6 +119,6 @@ def test_what_is_not_read_is_told(data: bytes, lines: list[str], said: list[str]
 
 
 def test_a_text_that_is_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emf_reader, "_LONGEST", 4)
+    monkeypatch.setattr(shared, "_LONGEST", 4)
     found = Metafile(wmf(text_out("Hello"), text_out("four", y=1)))
     assert (found.lines, found.said) == (["four"], ["the text of record 1 has more than 4 bytes"])
