@@ -107,7 +107,7 @@ class Walked:
 
     names: set[tuple[str, str]] = field(default_factory=set)
     unresolved: int = 0
-    unnamed: int = 0  # calls of what is not a name
+    unnamed: int = 0  # calls of something that has no name
     calls: set[tuple[str, str]] = field(default_factory=set)
     ends: list[int] = field(default_factory=list)
     framed: bool = False  # whether the ends depend on the kind of file

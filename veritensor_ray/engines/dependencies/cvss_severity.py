@@ -20,7 +20,7 @@ _WORDS: dict[str, Severity] = {
 }
 _VERSIONS = (("CVSS:4.", CVSS4), ("CVSS:3.", CVSS3), ("", CVSS2))  # the newest first; vectors of CVSS 2 do not begin with a version
 _MOST = 50  # vectors of one record
-_UNMAINTAINED = ("unmaintained", "notice")  # RustSec's notes about a crate, which are no flaws
+_UNMAINTAINED = ("unmaintained", "notice")  # RustSec's notes about a crate, which are not vulnerabilities
 
 
 @functools.lru_cache(maxsize=16_384)

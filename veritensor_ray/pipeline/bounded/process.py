@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 import veritensor_ray.core.errors as errors
-from veritensor_ray.core.config import Settings
+from veritensor_ray.core.config import Limits, Settings
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.corpus.datasets.dataset_folders import DatasetFolder, Describer, Description, undescribed
 from veritensor_ray.corpus.listing import Listed, Root
@@ -243,15 +243,9 @@ def _validated(data: bytes, schema: pa.Schema) -> pa.Table:
 
 def snapshots(settings: Settings) -> Opener:
     """Return a function that reads the snapshots of tables in the child. It raises ReadError."""
-    limits = settings.limits
 
     def opened(folder: TableFolder) -> Snapshot:
-        try:
-            answer, data = SHARED.call("snapshot", folder, seconds=limits.artifact_seconds, memory=limits.worker_memory)
-        except Died as death:
-            raise errors.ReadError(str(death), death.reason_code) from None
-        if "problem" in answer:
-            raise errors.ReadError(str(answer["problem"]), ReasonCode(answer["code"]))
+        answer, data = _read_of("snapshot", folder, settings.limits)
         return Snapshot(str(answer["version"]), dict(_data_files(_validated(data, DATA_FILES))))
 
     return opened
@@ -259,20 +253,22 @@ def snapshots(settings: Settings) -> Opener:
 
 def descriptions(settings: Settings) -> Describer:
     """Return a function that reads in the child what datasets say of their files. It raises ReadError."""
-    limits = settings.limits
 
     def described(folder: DatasetFolder) -> Description:
-        if not folder.files:
-            return undescribed(folder)
-        try:
-            answer, _ = SHARED.call("dataset", folder, seconds=limits.artifact_seconds, memory=limits.worker_memory)
-        except Died as death:
-            raise errors.ReadError(str(death), death.reason_code) from None
-        if "problem" in answer:
-            raise errors.ReadError(str(answer["problem"]), ReasonCode(answer["code"]))
-        return Description.from_json(answer["said"])
+        return Description.from_json(_read_of("dataset", folder, settings.limits)[0]["said"]) if folder.files else undescribed(folder)
 
     return described
+
+
+def _read_of(what: str, folder: TableFolder | DatasetFolder, limits: Limits) -> tuple[dict[str, Any], bytes]:
+    """Have the child read what a folder says of its files. Raises ReadError, also if the child dies of it."""
+    try:
+        answer, data = SHARED.call(what, folder, seconds=limits.artifact_seconds, memory=limits.worker_memory)
+    except Died as death:
+        raise errors.ReadError(str(death), death.reason_code) from None
+    if "problem" in answer:
+        raise errors.ReadError(str(answer["problem"]), ReasonCode(answer["code"]))
+    return answer, data
 
 
 def _data_files(table: pa.Table) -> Iterator[tuple[bytes, DataFile]]:

@@ -69,7 +69,7 @@ DAMAGED = "the comments of the sound are damaged or cut off, and not all of them
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (flac(TEXTS, sound=b""), ["the file ends behind its metadata: there is no sound"]),
+        (flac(TEXTS, sound=b""), ["the file ends after its metadata and has no sound"]),
         (flac(TEXTS, sound=b"")[:-5], [DAMAGED, "the file ends within its metadata: 5 bytes are missing"]),
         (flac(TEXTS)[:44], ["the file ends within its metadata"]),
         (flac((COMMENTS, LYING)), [DAMAGED]),

@@ -156,7 +156,7 @@ class _Objects:
         elif kind in (_TABLE, _OBJECT, _RECURSIVE, _LEGACY):
             yield from self._shared(kind, at, depth)
         elif kind != _NIL:
-            raise Malformed(f"there is no kind {kind} of objects")
+            raise Malformed(f"objects of kind {kind} do not exist")
 
     def _text(self, at: int) -> Iterator[Found]:
         text = self._values.text()

@@ -41,7 +41,7 @@ def read_flac(source: Source) -> Iterator[Item]:
             raise ReadError(f"the file ends within its metadata: {end - texts.size} bytes are missing")
         at = end
     if at == texts.size:
-        raise ReadError("the file ends behind its metadata: there is no sound")
+        raise ReadError("the file ends after its metadata and has no sound")
     texts.claim(at, texts.size, "packed")
 
 
