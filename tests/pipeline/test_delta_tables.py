@@ -12,7 +12,7 @@ import pytest
 
 from tests.corpus.tables import delta_tables as delta
 from tests.findings.nights import KEY, Nights
-from tests.pipeline.auditing_tables import audited, facts, mails
+from tests.pipeline.auditing_tables import audited, facts, later_rows, mails, people_rows
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import NotAsScanned, ReadError
 from veritensor_ray.core.reasons import ReasonCode
@@ -27,20 +27,8 @@ pytestmark = pytest.mark.slow
 
 def people(folder: Path) -> None:
     """A table with partitions, a column that came later, nested columns, rows that are gone in all three ways, and other names for columns."""
-    table = {
-        "id": range(20),
-        "c1": mails(0, 20),
-        "c2": [{"c3": mail, "c4": f"dropped.{mail}"} for mail in mails(0, 20, "inner")],
-        "c5": [[{"c3": mail}, {"c3": f"x.{mail}"}] for mail in mails(0, 20, "listed")],
-        "c6": [[("key", mail)] for mail in mails(0, 20, "mapped")],
-        "c7": [f"lost.{mail}" for mail in mails(0, 20)],
-        "team": ["red@kaldor-mail.com", "blue@kaldor-mail.com"] * 10,
-    }
-    types = {"c6": pa.map_(pa.string(), pa.string())}
-    made = pa.table({name: pa.array(values, types.get(name)) for name, values in table.items()})
-    delta.write(folder, made, partition_by=["team"])
-    later = {"id": [50, 51], "c1": mails(50, 52), "team": ["red@kaldor-mail.com", None], "c8": mails(50, 52, "later")}
-    delta.write(folder, later, mode="append", schema_mode="merge")
+    delta.write(folder, pa.table(people_rows()), partition_by=["team"])
+    delta.write(folder, later_rows(), mode="append", schema_mode="merge")
     from deltalake import DeltaTable
 
     DeltaTable(str(folder)).delete("id = 2")

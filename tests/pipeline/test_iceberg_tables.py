@@ -11,17 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.corpus.tables import iceberg_tables as ice
-from tests.findings.nights import KEY, Nights
-from tests.pipeline.auditing_tables import audited, facts, mails
-from veritensor_ray.cleaning.cleaning_context import Cleaning
-from veritensor_ray.cleaning.cleaning_policy import parse
+from tests.findings.nights import Nights
+from tests.pipeline.auditing_tables import audited, facts, later_rows, mails, people_rows
 from veritensor_ray.core.config import Settings
-from veritensor_ray.core.errors import UsageError
 from veritensor_ray.corpus.tables.table_kinds import TableFolder, opened
 from veritensor_ray.pipeline.bounded.process import snapshots
-from veritensor_ray.pipeline.local_run import LocalRun
-from veritensor_ray.pipeline.run_description import local_context
-from veritensor_ray.stores.outputs import OutputStore
 
 pytest.importorskip("pyiceberg")
 pytestmark = pytest.mark.slow
@@ -32,24 +26,13 @@ def people(folder: Path) -> Any:
     from pyiceberg.transforms import IdentityTransform
     from pyiceberg.types import StringType
 
-    rows = {
-        "id": range(20),
-        "c1": mails(0, 20),
-        "c2": [{"c3": mail, "c4": f"dropped.{mail}"} for mail in mails(0, 20, "inner")],
-        "c5": [[{"c3": mail}, {"c3": f"x.{mail}"}] for mail in mails(0, 20, "listed")],
-        "c6": [[("key", mail)] for mail in mails(0, 20, "mapped")],
-        "c7": [f"lost.{mail}" for mail in mails(0, 20)],
-        "team": ["red@kaldor-mail.com", "blue@kaldor-mail.com"] * 10,
-    }
-    types = {"c6": pa.map_(pa.string(), pa.string())}
-    table = ice.create(folder, pa.table({name: pa.array(values, types.get(name)) for name, values in rows.items()}), by=["team"])
+    table = ice.create(folder, pa.table(people_rows()), by=["team"])
     table.delete("id = 2")
     with table.update_schema() as changing:
         changing.add_column("c8", StringType())
     with table.update_spec() as spec:
         spec.add_field("id", IdentityTransform(), "number")
-    later = {"id": [50, 51], "c1": mails(50, 52), "team": ["red@kaldor-mail.com", None], "c8": mails(50, 52, "later")}
-    table.append(pa.table(later))
+    table.append(pa.table(later_rows()))
     of_blue = next(file.file_path for file in ice.data_files(table) if "blue" in file.file_path)
     of_red = next(file.file_path for file in ice.data_files(table) if "red" in file.file_path and file.record_count > 1)
     ice.delete(table, {of_blue: [1, 2, 9]})
@@ -186,13 +169,3 @@ def test_columns_of_partitions_that_files_do_not_have(tmp_path: Path) -> None:
     ice.commit(table, 0, path, like=like, count=2, size=plain.stat().st_size)
     found = facts(audited(tmp_path))
     assert Counter(column for _, column in found.elements()) == {"mail": 3, "team": 2}
-
-
-def test_clean_refuses_a_table(tmp_path: Path) -> None:
-    folder = tmp_path / "corpus"
-    ice.create(folder / "table", {"mail": mails(0, 2)})
-    store = OutputStore(str(tmp_path / "copy"))
-    cleaning = Cleaning(parse("rules: [{rule: pii.email, action: mask}]"), store, KEY)
-    settings = Settings.model_validate({"sources": [str(folder)], "engines": ["pii"], "pii": {"free_text": False}})
-    with pytest.raises(UsageError, match=r"table/data/.* is a data file of a table, and clean cannot write tables yet"):
-        LocalRun(local_context(settings, KEY, cleaning), store.under("before")).plan()

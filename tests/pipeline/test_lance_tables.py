@@ -12,7 +12,7 @@ import pytest
 
 from tests.corpus.tables import lance_tables as tables
 from tests.findings.nights import KEY, Nights
-from tests.pipeline.auditing_tables import audited, mails
+from tests.pipeline.auditing_tables import audited, facts, mails, people_rows
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.cleaning_policy import parse
 from veritensor_ray.core.config import Settings
@@ -29,23 +29,16 @@ pytest.importorskip("lance")
 pytestmark = pytest.mark.slow
 
 FORMATS = ("2.0", "2.1", "2.2")
-MAP = pa.map_(pa.string(), pa.string())
 
 
 def people(folder: Path, version: str) -> None:
     """A dataset with nested columns, rows that were deleted and updated, columns that came later, and others that were renamed and dropped."""
-    made = {
-        "id": pa.array(range(20), pa.int64()),
-        "c1": mails(0, 20),
-        "c2": [{"c3": mail, "c4": f"dropped.{mail}"} for mail in mails(0, 20, "inner")],
-        "c5": [[{"c3": mail}, {"c3": f"x.{mail}"}] for mail in mails(0, 20, "listed")],
-        "c7": [f"lost.{mail}" for mail in mails(0, 20)],
-        "vector": pa.array([[0.5] * 8] * 20, pa.list_(pa.float32(), 8)),
-        "group": pa.array(["red@kaldor-mail.com", "blue@kaldor-mail.com"] * 10).dictionary_encode(),
-        "binary": [f"text {mail}".encode() for mail in mails(0, 20, "binary")],
-    }
-    if version == "2.2":
-        made["c6"] = pa.array([[("key", mail)] for mail in mails(0, 20, "mapped")], MAP)
+    made = people_rows()
+    made["group"] = made.pop("team").dictionary_encode()
+    made["vector"] = pa.array([[0.5] * 8] * 20, pa.list_(pa.float32(), 8))
+    made["binary"] = pa.array([f"text {mail}".encode() for mail in mails(0, 20, "binary")])
+    if version != "2.2":
+        made.pop("c6")  # earlier formats have no maps
     table = pa.table(made)
     dataset = tables.write(folder, table.slice(0, 12), data_storage_version=version, max_rows_per_file=8)
     dataset = tables.write(folder, table.slice(12), mode="append")
@@ -59,15 +52,6 @@ def people(folder: Path, version: str) -> None:
 
 def is_data(row: dict[str, Any]) -> bool:
     return str(row["artifact"]).startswith("data/") or row["artifact"] == "all.parquet"
-
-
-def facts(one: Nights) -> Counter[tuple[str, str]]:
-    """What was found in data files: by value and column, how often."""
-    found = Counter[tuple[str, str]]()
-    for row in filter(is_data, one.table("findings")):
-        for place in (row["location"], *row["places"]):
-            found[row["content_fingerprint"], place["column"]] += 1
-    return found
 
 
 @pytest.fixture(scope="module", params=FORMATS)
@@ -188,5 +172,5 @@ def test_clean_refuses_a_dataset(folder: Path) -> None:
     store = OutputStore(str(folder.parent / "copy"))
     cleaning = Cleaning(parse("rules: [{rule: pii.email, action: mask}]"), store, KEY)
     settings = Settings.model_validate({"sources": [str(folder)], "engines": ["pii"], "pii": {"free_text": False}})
-    with pytest.raises(UsageError, match=r"data/.* is a data file of a table, and clean cannot write tables yet"):
+    with pytest.raises(UsageError, match=r"data/.* is a data file of a Lance dataset, which clean cannot write yet"):
         LocalRun(local_context(settings, KEY, cleaning), store.under("before")).plan()

@@ -14,15 +14,11 @@ from typing import Any
 import pytest
 
 from tests.corpus.tables import delta_tables as delta
-from veritensor_ray.core.config import Settings, Store
+from tests.corpus.tables.table_bucket import table_bucket
 from veritensor_ray.core.errors import ChangedDuringRun, ReadError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.table_view import TableColumn, TableView
-from veritensor_ray.corpus.fetch import OpenArtifact
-from veritensor_ray.corpus.listing import roots
-from veritensor_ray.corpus.planning import plan_rows
 from veritensor_ray.corpus.tables.table_kinds import DELTA, Snapshot, TableFolder, opened
-from veritensor_ray.stores.filesystems import filesystem
 
 pytest.importorskip("deltalake")
 
@@ -106,27 +102,19 @@ def test_a_checkpoint_without_the_commits_before_it(table: Path) -> None:
 @pytest.mark.slow
 def test_a_bucket(endpoint: str, table: Path) -> None:
     """The snapshot is that of the same table on disk, and its data files are opened as they were listed."""
-    store = Store(endpoint=endpoint, region="us-east-1", path_style=True, key="env:LAKE_KEY", secret="env:LAKE_SECRET")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAKE_KEY", "k")
-        patch.setenv("LAKE_SECRET", "s")
-        fs, _ = filesystem("s3://lake-of-tables", {"s3://": store})
-        fs.call_s3("create_bucket", Bucket="lake-of-tables")
-        fs.put(str(table), "lake-of-tables/in/table", recursive=True)
+    with table_bucket(endpoint, "delta", table) as bucket:
         outside = (Path(tempfile.gettempdir(), "escaped.json"), table.parent / "deletion_vector_1.bin")
         for key in ("_delta_log/../../../escaped.json", str(outside[1])):
-            fs.call_s3("put_object", Bucket="lake-of-tables", Key=f"in/table/{key}", Body=b"{}")
-        assert opened(TableFolder("delta", "s3://lake-of-tables/in/table", {"s3://": store})) == snapshot(table)
+            bucket.put(f"table/{key}", b"{}")
+        assert bucket.snapshot == snapshot(table)
         assert not any(path.exists() for path in outside)
-        settings = Settings(sources=["s3://lake-of-tables/in"], stores={"s3://": store})
-        starts = roots(settings.sources, settings.stores)
-        rows = [row for row in plan_rows(settings, ["pii"], lambda *_: []) if row.view is not None]
+        rows = bucket.data_files()
         assert sorted(row.artifact for row in rows) == sorted(f"table/{os.fsdecode(name)}" for name in snapshot(table).files)
         for row in rows:
-            assert OpenArtifact(row, starts[0], settings.stores).file().read(4) == b"PAR1"
-        fs.pipe_file(f"lake-of-tables/in/{rows[0].artifact}", bytes(rows[0].size or 0))
+            assert bucket.file(row).read(4) == b"PAR1"
+        bucket.put(rows[0].artifact, bytes(rows[0].size or 0))
         with pytest.raises(ChangedDuringRun):
-            OpenArtifact(rows[0], starts[0], settings.stores)
+            bucket.file(rows[0])
 
 
 LOG = Path("_delta_log")

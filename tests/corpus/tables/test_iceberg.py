@@ -15,15 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.corpus.tables import iceberg_tables as ice
-from veritensor_ray.core.config import Settings, Store
+from tests.corpus.tables.table_bucket import table_bucket
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.table_view import TableColumn, TableView
-from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import roots
-from veritensor_ray.corpus.planning import plan_rows
 from veritensor_ray.corpus.tables.table_kinds import Snapshot, TableFolder, opened
-from veritensor_ray.stores.filesystems import filesystem
 
 pytest.importorskip("pyiceberg")
 
@@ -254,23 +251,14 @@ def test_deletions_that_cannot_be_applied(tmp_path: Path, kind: str, form: str, 
 @pytest.mark.slow
 def test_a_bucket(endpoint: str, table: Path) -> None:
     """The snapshot is that of the same table on disk, and its data files are opened as they were listed."""
-    store = Store(endpoint=endpoint, region="us-east-1", path_style=True, key="env:LAKE_KEY", secret="env:LAKE_SECRET")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAKE_KEY", "k")
-        patch.setenv("LAKE_SECRET", "s")
-        fs, _ = filesystem("s3://lake-of-ice", {"s3://": store})
-        fs.call_s3("create_bucket", Bucket="lake-of-ice")
-        fs.put(str(table), "lake-of-ice/in/table", recursive=True)
+    with table_bucket(endpoint, "iceberg", table) as bucket:
         ice.changed(table, lambda said: said.update(location=said["location"].replace("file://", "s3a://other")))
-        folder = TableFolder("iceberg", "s3://lake-of-ice/in/table", {"s3://": store})
-        assert opened(folder) == snapshot_of_original(table)
-        settings = Settings(sources=["s3://lake-of-ice/in"], stores={"s3://": store})
-        starts = roots(settings.sources, settings.stores)
-        rows = [row for row in plan_rows(settings, ["pii"], lambda *_: []) if row.view is not None]
-        assert sorted(row.artifact for row in rows) == sorted(f"table/{os.fsdecode(name)}" for name in opened(folder).files)
+        assert bucket.snapshot == snapshot_of_original(table)
+        rows = bucket.data_files()
+        assert sorted(row.artifact for row in rows) == sorted(f"table/{os.fsdecode(name)}" for name in bucket.snapshot.files)
         for row in rows:
-            assert OpenArtifact(row, starts[0], settings.stores).file().read(4) == b"PAR1"
-        assert roots(["iceberg+s3://lake-of-ice/in/table"], settings.stores)[0].table == "iceberg"
+            assert bucket.file(row).read(4) == b"PAR1"
+        assert roots([f"iceberg+s3://{bucket.name}/in/table"], bucket.stores)[0].table == "iceberg"
 
 
 def snapshot_of_original(table: Path) -> Snapshot:

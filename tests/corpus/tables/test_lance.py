@@ -12,14 +12,12 @@ import pyarrow as pa
 import pytest
 
 from tests.corpus.tables import lance_tables as tables
-from veritensor_ray.core.config import Settings, Store
+from tests.corpus.tables.table_bucket import table_bucket
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.lance_layout import LanceLayout
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.table_view import TableView
-from veritensor_ray.corpus.planning import plan_rows
 from veritensor_ray.corpus.tables.table_kinds import Snapshot, TableFolder, opened
-from veritensor_ray.stores.filesystems import filesystem
 
 pytest.importorskip("lance")
 
@@ -112,17 +110,9 @@ def test_data_files_without_a_reader_have_a_problem(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_bucket(endpoint: str, table: Path) -> None:
     """The snapshot is that of the same dataset on disk."""
-    store = Store(endpoint=endpoint, region="us-east-1", path_style=True, key="env:LAKE_KEY", secret="env:LAKE_SECRET")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAKE_KEY", "k")
-        patch.setenv("LAKE_SECRET", "s")
-        fs, _ = filesystem("s3://lance-tables", {"s3://": store})
-        fs.call_s3("create_bucket", Bucket="lance-tables")
-        fs.put(str(table), "lance-tables/in/table", recursive=True)
-        assert opened(TableFolder("lance", "s3://lance-tables/in/table", {"s3://": store})) == snapshot(table)
-        settings = Settings(sources=["s3://lance-tables/in"], stores={"s3://": store})
-        rows = [row for row in plan_rows(settings, ["pii"], lambda *_: []) if row.view is not None]
-        assert sorted(row.artifact for row in rows) == sorted(f"table/{os.fsdecode(name)}" for name in snapshot(table).files)
+    with table_bucket(endpoint, "lance", table) as bucket:
+        assert bucket.snapshot == snapshot(table)
+        assert sorted(row.artifact for row in bucket.data_files()) == sorted(f"table/{os.fsdecode(name)}" for name in snapshot(table).files)
 
 
 def _cut(*paths: Path) -> None:
