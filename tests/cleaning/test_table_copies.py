@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.cleaning.copied_tables import MASK, OPTIONS, cleaned, mails, rows_of
 from tests.cleaning.in_process import InProcess, tree
 from tests.corpus.tables import delta_tables as delta
 from veritensor_ray.cleaning import table_logs
@@ -27,13 +28,6 @@ from veritensor_ray.stores.outputs import OutputStore
 pytest.importorskip("deltalake")
 pytestmark = pytest.mark.slow
 
-MASK = "rules: [{rule: pii.email, action: mask}]"
-OPTIONS: dict[str, Any] = {"engines": ["pii"], "pii": {"free_text": False}}
-
-
-def mails(count: int, what: str) -> list[str]:
-    return [f"{what}{number}@kaldor-mail.com" for number in range(count)]
-
 
 def people(folder: Path) -> None:
     """A table with a renamed and a dropped column, two partitions, rows that a deletion vector hides, and a column that came later."""
@@ -43,21 +37,6 @@ def people(folder: Path) -> None:
     of_red = next(i for i, add in enumerate(delta.adds(folder)) if "red" in add["path"])
     delta.delete(folder, [0, 3], file=of_red)
     delta.renamed(folder, {"c1": "mail", "c3": "later", "team": "group"}, dropped=["c2"])
-
-
-def cleaned(base: Path, policy: str = MASK, **options: Any) -> InProcess:
-    run = InProcess(str(base / "corpus"), str(base / "copy"), policy, OPTIONS | options)
-    run.scan().publish()
-    return run
-
-
-def rows_of(folder: Path, run: InProcess) -> list[dict[str, Any]]:
-    """The rows of the Parquet files in a copy, by their stored names."""
-    found: list[dict[str, Any]] = []
-    for artifact, row in run.manifest().items():
-        if row["path"] and artifact.endswith(".parquet"):
-            found += pq.ParquetFile(folder / row["path"]).read().to_pylist()
-    return sorted(found, key=lambda row: str(row["id"]).zfill(3))
 
 
 def test_living_rows_are_copied_without_what_was_found(tmp_path: Path) -> None:

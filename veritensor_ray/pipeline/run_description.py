@@ -16,7 +16,7 @@ from veritensor_ray.corpus.datasets.dataset_folders import Describer
 from veritensor_ray.corpus.datasets.descriptions import described
 from veritensor_ray.corpus.listing import Listed, Root, roots
 from veritensor_ray.corpus.planning import Decider, PlanRow, Shard, Splitter, plan_key, plan_rows, shards_of, write_plan
-from veritensor_ray.corpus.tables.table_kinds import DELTA, Opener, opened
+from veritensor_ray.corpus.tables.table_kinds import DELTA, ICEBERG, LANCE, Opener, opened
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.masking.redaction import name_safe, reason_safe
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
@@ -27,6 +27,12 @@ from veritensor_ray.pipeline.machine_report import EngineSeen, engines_here, see
 from veritensor_ray.pipeline.splitting import splitter
 from veritensor_ray.stores.filesystems import absolute
 from veritensor_ray.stores.outputs import OutputStore
+
+# What a copy does not have of a table, by the table's kind.
+_LOGS = {
+    DELTA.name: "the log of a Delta table, which describes",
+    ICEBERG.name: "metadata of an Iceberg table, whose data files are copied without any, since they describe",
+}
 
 
 def local_context(
@@ -77,18 +83,22 @@ def _safe(row: PlanRow) -> PlanRow:
 
 
 def _log_of_table(entry: Listed) -> tuple[ReasonCode, str] | None:
-    """Leave the log of a Delta table out of a copy: it names files and holds values that the copy does not have."""
-    if entry.view is None and entry.table is not None and entry.table.startswith(f"{DELTA.name}:"):
-        return ReasonCode.NOT_IN_SNAPSHOT, "the log of a Delta table, which describes other files than those of the copy"
-    return None
+    """Leave the log of a table out of a copy: it names files and holds values that the copy does not have."""
+    said = _LOGS.get(_kind(entry.table)) if entry.view is None else None
+    return None if said is None else (ReasonCode.NOT_IN_SNAPSHOT, f"{said} other files than those of the copy")
+
+
+def _kind(table: str | None) -> str:
+    """Return the kind of table that a file belongs to."""
+    return (table or "").partition(":")[0]
 
 
 def _cleanable(row: PlanRow) -> PlanRow:
     """Return the row. Raises UsageError for a data file of a table of which no copy can be made."""
-    if row.view is not None and not (row.table or "").startswith(f"{DELTA.name}:"):
+    if row.view is not None and _kind(row.table) == LANCE.name:
         raise UsageError(
-            f"{name_safe(row.artifact)} is a data file of a table, and clean cannot write tables yet, except those of Delta. Leave the table out "
-            "with exclude, or clean a Parquet file with its rows"
+            f"{name_safe(row.artifact)} is a data file of a Lance dataset, which clean cannot write yet. Leave the dataset out with exclude, or "
+            "clean a Parquet file with its rows"
         )
     return row
 

@@ -59,6 +59,8 @@ from veritensor_ray.formats.editing.edits import Orders
 _PORTION = 64 << 20  # bytes of values that are encoded at once; a chunk with more of them gets no dictionary
 _BATCH_ROWS = 8192
 _PIECE = 1 << 20
+# Metadata by which libraries describe all columns of a file, those that a table has dropped among them.
+_OF_COLUMNS = (ARROW_SCHEMA, PANDAS, b"iceberg.schema", b"org.apache.spark.sql.parquet.row.metadata")
 _LISTS_AND_MAPS = (1, 2, 3)  # converted types
 _L_MAP, _L_LIST = 2, 3  # logical types
 
@@ -79,7 +81,7 @@ def rewrite_parquet(source: Source, out: BinaryIO, orders: Orders) -> None:
     whole = file.footer[ROWS]
     if len(shown := [field for field in file.fields if viewed.shows(field.name)]) < len(file.fields):
         file.keep(shown)
-        pairs = [pair for pair in pairs or () if pair[1] not in (ARROW_SCHEMA, PANDAS)] or None  # they describe the other columns too
+        pairs = [pair for pair in pairs or () if pair[1] not in _OF_COLUMNS] or None
     rewriter = _GroupRewriter(file, source, orders, viewed)
     writer = ParquetWriter(out, orders.pulse)
     for group in groups:
