@@ -83,7 +83,7 @@ faults: $(VENV)/.dev ## Do the same 51 times, with more artifacts.
 
 sweeps-ci: $(VENV)/.dev ## Simulate five sweeps and compare each with a fresh audit.
 	$(E2E) tests/e2e/test_sweeps.py --nights 5 --seed 3
-	$(E2E) tests/e2e/test_delta_sweeps.py
+	$(E2E) tests/e2e/test_table_sweeps.py
 
 sweeps-sim: $(VENV)/.dev ## Do the same for 30 sweeps with edits, moves, rules, policies and crashes.
 	$(E2E) tests/e2e/test_sweeps.py --nights 30
