@@ -47,9 +47,9 @@ def test_living_rows_are_copied_without_what_was_found(tmp_path: Path) -> None:
         ("cleaned", "without 1 dropped column of its table"),
         ("left-out", f"not in the snapshot: no data file of snapshot {table.current_snapshot().snapshot_id} of the Iceberg table"),
     }
-    told = {(row["result"], row["path"], row["reason"]) for artifact, row in manifest.items() if artifact.startswith("metadata/")}
+    of_metadata = {(row["result"], row["path"], row["reason"]) for artifact, row in manifest.items() if artifact.startswith("metadata/")}
     reason = "metadata of an Iceberg table, whose data files are copied without any, since they describe other files than those of the copy"
-    assert told == {("left-out", None, reason)}
+    assert of_metadata == {("left-out", None, reason)}
     assert not list((tmp_path / "copy" / "corpus").rglob("metadata"))
     assert tree(tmp_path / "corpus") == before, "the source is only read"
 
