@@ -13,7 +13,7 @@ from tests.corpus.inventories import delivered, row
 from tests.docs.blocks import ROOT, blocks, wrong_commands
 from tests.docs.running import run
 from veritensor_ray.core.config import Settings
-from veritensor_ray.core.uris import named_table
+from veritensor_ray.core.uris import named_kind
 from veritensor_ray.corpus.tables.table_kinds import KINDS
 
 COMMANDS = {kind: [block for block in blocks(ROOT / "docs" / "sources.md") if block.mark == ("test", kind)] for kind in KINDS}
@@ -36,7 +36,7 @@ def test_commands(kind: str) -> None:
 def test_the_configuration_of_catalogs() -> None:
     [block] = [block for block in blocks(ROOT / "docs" / "sources.md") if block.info == "yaml"]
     settings = Settings.model_validate(yaml.safe_load(block.text))
-    prefixes = {named_table(source)[1].rpartition("/")[0] for source in settings.sources}
+    prefixes = {named_kind(source)[1].rpartition("/")[0] for source in settings.sources}
     assert prefixes <= settings.stores.keys() and len(prefixes) == 2
 
 

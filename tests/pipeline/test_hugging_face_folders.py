@@ -14,8 +14,10 @@ import pytest
 from tests.corpus.datasets.making import EARLIER, NAME, REVISION
 from tests.findings.nights import KEY, Nights
 from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import StoreError
 from veritensor_ray.corpus.datasets.dataset_folders import DatasetFolder
 from veritensor_ray.corpus.datasets.descriptions import described
+from veritensor_ray.corpus.listing import roots
 from veritensor_ray.pipeline.bounded.process import descriptions
 from veritensor_ray.pipeline.passages.passage import Amount
 from veritensor_ray.pipeline.passages.reading_back import read_back
@@ -42,7 +44,7 @@ def audited(base: Path, corpus: Path, *engines: str) -> Nights:
     one = Nights.__new__(Nights)
     one.base, one.corpus, one.engines, one.number = base, corpus, ("pii", *engines), 0
     one.state = OutputStore(str(base / "state"))
-    one.night()
+    one.night(key=["label"])
     return one
 
 
@@ -56,15 +58,16 @@ def ledger(one: Nights) -> dict[str, dict[str, Any]]:
 
 
 def facts(one: Nights) -> Counter[tuple[Any, ...]]:
-    """What was found in rows: the split, the number of the file in it, the row, the column, and the value."""
+    """What was found in rows and in their files: the split, the number of the file in it, the row, the column, the key, and the value."""
     rows, found = ledger(one), Counter[tuple[Any, ...]]()
     for finding in one.table("findings"):
         split = (rows[finding["artifact"]]["dataset"] or {}).get("split")
         if split is not None:
             number = finding["artifact"].rpartition("/")[2].replace("data-", "").replace(f"{split}-", "").partition("-")[0]
             for place in (finding["location"], *finding["places"]):
-                if place["row"] is not None:
-                    found[split, number, place["row"], place["column"], place["view"], finding["content_fingerprint"]] += 1
+                if place["row"] is not None or finding["member"]:
+                    at = (place["row"], place["column"], place["view"], place["key"], finding["member"])
+                    found[split, number, *at, finding["content_fingerprint"]] += 1
     return found
 
 
@@ -74,13 +77,35 @@ def test_every_form_gives_the_same_findings_in_the_same_rows(made: Path, cache: 
         **{(split, column): count for split, count in (("train", 4), ("test", 2)) for column in ("text", "tags[1]")},
         ("train", "scan.bytes"): 1,
         ("test", "scan.bytes"): 1,
+        **{(split, "ICMT"): count for split, count in (("train", 4), ("test", 2))},
     }
-    assert {view for *_, column, view, _ in known if column == "scan.bytes"} == {"ocr"}, "pictures go to their reader"
+    assert {view for *_, column, view, _, _, _ in known if column == "scan.bytes"} == {"ocr"}, "pictures go to their reader"
+    assert {member for *_, column, _, _, member, _ in known if column == "ICMT"} == {f"row {row} voice.bytes" for row in range(2)}
+    names = {(row, str(key).partition("jü")[0]) for *_, row, column, _, key, _, _ in known if column == "text"}
+    assert names == {(0, "label=0 (ham)"), (1, "label=1 (von ")}, "labels have names, without what was found in these"
+    assert "jürgen" not in str(known)
     assert facts(audited(tmp_path, made / "saved", "ocr")) == known
     texts = {fact: count for fact, count in known.items() if "ocr" not in fact}
     for form in ("clone", "local", f"cache/{CACHED}/snapshots/{REVISION}"):
         (tmp_path / form).mkdir(parents=True)
         assert facts(audited(tmp_path / form, made / form)) == texts, form
+
+
+def test_every_form_can_be_named(made: Path) -> None:
+    cached = f"cache/{CACHED}"
+    for form in (
+        "saved/letters",
+        "saved/letters/train",
+        "clone/letters",
+        "local/letters",
+        "cache",
+        cached,
+        f"{cached}/snapshots/{REVISION}",
+    ):
+        assert roots([f"hf+file://{made}/{form}"], {}) == roots([str(made / form)], {})
+    for other in ("saved", "clone/letters/data", "saved/letters/train/state.json"):
+        with pytest.raises(StoreError, match="is not a dataset of Hugging Face"):
+            roots([f"hf+file://{made}/{other}"], {})
 
 
 def test_each_file_of_a_cache_is_read_once_and_all_are_accounted_for(made: Path, cache: Nights) -> None:

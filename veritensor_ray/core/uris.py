@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 TABLES = ("delta", "iceberg", "lance")  # the kinds of tables that a URI may name, as in delta+s3://bucket/table
-_TABLE = re.compile(rf"({'|'.join(TABLES)})\+(?=[a-z0-9]+://)")
-_LOCAL = re.compile(rf"(?:{_TABLE.pattern})?(?:file|local)://")
+DATASET = "hf"  # names a dataset of Hugging Face in the same way
+_NAMED = re.compile(rf"({'|'.join((*TABLES, DATASET))})\+(?=[a-z0-9]+://)")
+_LOCAL = re.compile(rf"(?:{_NAMED.pattern})?(?:file|local)://")
 
 
-def named_table(uri: str) -> tuple[str | None, str]:
-    """Returns which kind of table a URI names, if it names one, and the URI of its folder."""
-    found = _TABLE.match(uri)
+def named_kind(uri: str) -> tuple[str | None, str]:
+    """Returns which kind of table or dataset a URI names, if it names one, and the URI of its folder."""
+    found = _NAMED.match(uri)
     return (found[1], uri[found.end() :]) if found else (None, uri)
 
 

@@ -21,15 +21,26 @@ from fsspec.utils import glob_translate
 
 from veritensor_ray.core.errors import StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode, access_code
-from veritensor_ray.core.uris import is_local, named_table, real_base
+from veritensor_ray.core.uris import DATASET, is_local, named_kind, real_base
 from veritensor_ray.corpus.bucket_inventory import BucketInventory, InventoryRows, manifest
-from veritensor_ray.corpus.datasets.dataset_folders import INFO, STATE, DatasetFolder, DatasetPart, DatasetStart, dataset_at, may_be_dataset
-from veritensor_ray.corpus.datasets.hub_cache import BlobNames, blob_of
+from veritensor_ray.corpus.datasets.dataset_folders import (
+    CARD,
+    DICT,
+    INFO,
+    STATE,
+    DatasetFolder,
+    DatasetPart,
+    DatasetStart,
+    dataset_at,
+    may_be_dataset,
+)
+from veritensor_ray.corpus.datasets.descriptions import says_dataset
+from veritensor_ray.corpus.datasets.hub_cache import DATASETS, BlobNames, blob_of, repository
 from veritensor_ray.corpus.tables.iceberg_catalogs import SCHEME, metadata_file
 from veritensor_ray.corpus.tables.table_kinds import ICEBERG, KINDS, TableKind, kind_of, proven
 from veritensor_ray.stores import redirects
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
-from veritensor_ray.stores.folder_pages import Page, PagesAhead, has_folder, is_archived
+from veritensor_ray.stores.folder_pages import Page, PagesAhead, has_folder, is_archived, pages
 from veritensor_ray.stores.patience import patient
 from veritensor_ray.stores.store_errors import RESTORE, store_code, trouble
 
@@ -127,7 +138,7 @@ def roots(sources: Sequence[str], stores: Stores, inventories: Sequence[str] = (
 
 
 def _on_s3(uri: str) -> bool:
-    return named_table(uri)[1].startswith(("s3://", "s3a://"))
+    return named_kind(uri)[1].startswith(("s3://", "s3a://"))
 
 
 def _by_bucket(inventories: Sequence[str], stores: Stores) -> dict[str, str]:
@@ -146,12 +157,15 @@ def check_inventories(starts: Sequence[Root], inventories: Sequence[str]) -> Non
 
 
 def _root(source: str, stores: Stores, inventories: Mapping[str, str]) -> Root:
-    name, uri = named_table(source)[0], absolute(source)
+    name, uri = named_kind(source)[0], absolute(source)
     if name == ICEBERG.name and uri.startswith(SCHEME):
         uri = absolute(metadata_file(uri, stores))
     inventory = inventories.get(uri.split("/")[2]) if _on_s3(uri) else None
     root = _started(uri, stores, inventory if name is None else None)
     if name is None:
+        return root
+    if name == DATASET:
+        _check_dataset(root, uri, stores, inventory)
         return root
     kind, head = KINDS[name], None
     if root.single and proven(kind, [root.single]) and root.uri.endswith(f"/{kind.log}"):
@@ -160,6 +174,42 @@ def _root(source: str, stores: Stores, inventories: Mapping[str, str]) -> Root:
         content = f"no folder {kind.log}{'' if kind.proof is None else ' with a metadata file'}"
         raise StoreError(f"{uri} is not {'an' if kind.title[0] in 'AEIOU' else 'a'} {kind.title}: it has {content}")
     return replace(root, table=name, head=head, inventory=inventory)
+
+
+def _check_dataset(root: Root, uri: str, stores: Stores, inventory: str | None) -> None:
+    """Raise StoreError if a source that was named as a dataset of Hugging Face is not one, nor belongs to a cache of the hub."""
+    if inventory is not None:
+        raise UsageError(f"an inventory does not say what a dataset consists of. Name {uri} without {DATASET}+, or leave out {inventory}")
+    try:
+        if root.single is None and root.pattern is None and _is_dataset(uri, stores):
+            return
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001  # every store raises its own kind
+        raise StoreError(denied(uri, "list", error)) from None
+    raise StoreError(
+        f"{uri} is not a dataset of Hugging Face: it is no folder with a {DICT}, with a {INFO} and a {STATE} or Arrow files, or with a "
+        f"{CARD} that begins with `configs` or `dataset_info`, and no cache of the hub. Name the folder that has one of these, or leave "
+        f"out {DATASET}+ to read everything there as it is"
+    )
+
+
+def _is_dataset(uri: str, stores: Stores) -> bool:
+    """Return whether a folder is a dataset of Hugging Face, a cache that has one, or a part of this cache."""
+    if is_local(uri):
+        path = os.fsencode(uri)
+        names = _names_in(path)
+    else:
+        fs, base = filesystem(uri, stores)
+        path = base.encode("utf-8", "surrogateescape")
+        names = list(_on_page(fs, base, next(pages(fs, base))))
+    here = repository(path)
+    if here is not None and here.kind == DATASETS:
+        return True
+    if any(is_folder and name.startswith(f"{DATASETS}--".encode()) for name, is_folder, _ in names):
+        return True
+    about = _dataset_at(path, uri, names, False, stores)
+    return about is not None and says_dataset(about)
 
 
 def _is_table(uri: str, stores: Stores, kind: TableKind) -> bool:
@@ -369,8 +419,7 @@ def _walk_local(root: Root, stores: Stores, follow_links: bool, own_output: str,
             yield Listed(artifact, folder, status="skipped", reason=OWN, reason_code=ReasonCode.OWN_OUTPUT)
             continue
         try:
-            with os.scandir(folder) as entries:
-                names = sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
+            names = _names_in(folder)
         except OSError as error:
             yield Listed(artifact, folder, status="unlisted", reason=f"cannot be listed: {error.strerror}", reason_code=access_code(error))
             continue
@@ -410,6 +459,12 @@ def _walk_local(root: Root, stores: Stores, follow_links: bool, own_output: str,
             else:
                 yield _local_entry(path, cut, is_link, follow_links)
         stack.extend(reversed(deeper))
+
+
+def _names_in(folder: bytes) -> list[tuple[bytes, bool, bool]]:
+    """Return the names in a folder in order, each with whether it is a folder and whether it is a link. Raises OSError."""
+    with os.scandir(folder) as entries:
+        return sorted((entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries)
 
 
 def _local_names(folder: bytes, name: str) -> Sequence[str]:

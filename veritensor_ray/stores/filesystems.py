@@ -9,7 +9,7 @@ import fsspec
 
 from veritensor_ray.core.config import Settings, Store, resolve_secret
 from veritensor_ray.core.errors import StoreError, UsageError
-from veritensor_ray.core.uris import is_local, local_path, named_table
+from veritensor_ray.core.uris import is_local, local_path, named_kind
 from veritensor_ray.masking.secret_kinds.uri_credentials import credential_in
 from veritensor_ray.stores import redirects
 from veritensor_ray.stores.store_errors import trouble
@@ -48,7 +48,7 @@ def absolute(uri: str) -> str:
     if is_local(uri):
         return str(local_path(uri))
     _refuse_credentials("a URI", uri, _NAMED_STORES)
-    return named_table(uri)[1].rstrip("/")
+    return named_kind(uri)[1].rstrip("/")
 
 
 def check_credentials(settings: Settings) -> None:

@@ -11,7 +11,7 @@ import pytest
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ReadError, StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode
-from veritensor_ray.core.uris import TABLES, is_local, local_path, named_table, one_form
+from veritensor_ray.core.uris import TABLES, is_local, local_path, named_kind, one_form
 from veritensor_ray.corpus.listing import Listed, read_loosely, roots, table_above, walk
 from veritensor_ray.corpus.planning import plan_rows
 from veritensor_ray.corpus.tables.snapshot_listing import Tables, stored_etag, view_of
@@ -222,8 +222,8 @@ def test_a_metadata_file_as_a_source(tmp_path: Path) -> None:
 
 def test_uris_of_tables() -> None:
     assert set(TABLES) == set(KINDS)
-    assert named_table("delta+s3://b/t") == ("delta", "s3://b/t")
-    assert named_table("delta+x") == (None, "delta+x"), "the name of a file"
+    assert named_kind("delta+s3://b/t") == ("delta", "s3://b/t")
+    assert named_kind("delta+x") == (None, "delta+x"), "the name of a file"
     assert absolute("delta+s3://b/t/") == "s3://b/t"
     assert is_local("delta+file:///t") and not is_local("delta+s3://b/t")
     assert local_path("delta+file:///t") == Path("/t")

@@ -95,3 +95,32 @@ def test_a_table_names_its_key_columns() -> None:
     view = TableView((TableColumn("key", "id"), TableColumn("named", "text")), (("team", "red"),), packed([True]))
     found = keys(read_parquet, parquet(TABLE), Kind(PARQUET), ("key", "team", "id"), view)
     assert found == {(1, "b"): [["key", None], ["team", "red"]], (2, "c"): [["key", "9"], ["team", "red"]], (None, "red"): None}
+
+
+def labelled(names: Any, kind: str = "ClassLabel", dtype: pa.DataType | None = None) -> pa.Table:
+    """A table with a column of labels, described as the library `datasets` does it."""
+    features = {"label": {"names": names, "_type": kind}, "text": {"dtype": "string", "_type": "Value"}}
+    table = pa.table({"label": pa.array([0, 1, 2, -1, None]).cast(dtype or pa.int64()), "text": list("abcde")})
+    return table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+
+
+@pytest.mark.parametrize("reader", [(read_parquet, parquet, PARQUET), (read_arrow_file, arrow, ARROW_FILE)], ids=["parquet", "arrow"])
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (labelled(["ham", "Größe"]), ["0 (ham)", "1 (Größe)", "2", "-1", None]),
+        (labelled(["ham", LONG, "x"], dtype=pa.int8()), ["0 (ham)", "1 (…)", "2 (x)", "-1", None]),
+        (labelled(["ham"], "Value"), ["0", "1", "2", "-1", None]),
+        (labelled([["ham"]]), ["0", "1", "2", "-1", None]),
+        (labelled({"0": "ham"}), ["0", "1", "2", "-1", None]),
+        (labelled(["ham"], dtype=pa.string()), ["0", "1", "2", "-1", None]),
+        (labelled([]).replace_schema_metadata({"huggingface": "{"}), ["0", "1", "2", "-1", None]),
+        (labelled([]).replace_schema_metadata({"huggingface": "[" * 100_000}), ["0", "1", "2", "-1", None]),
+        (labelled([]).replace_schema_metadata({"huggingface": '{"info": {"features": "label"}}'}), ["0", "1", "2", "-1", None]),
+        (labelled([]).replace_schema_metadata({"huggingface": '{"info": {"features": {"label": [3]}}}'}), ["0", "1", "2", "-1", None]),
+    ],
+)
+def test_labels_have_their_names(reader: Any, table: pa.Table, expected: list[str | None]) -> None:
+    read, write, kind = reader
+    found = keys(read, write(table), Kind(kind), ("label",))
+    assert [found[row, "abcde"[row]] for row in range(5)] == [[["label", value]] for value in expected]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from veritensor_ray.corpus.datasets.hub_cache import repository
+from veritensor_ray.corpus.datasets.hub_cache import DATASETS, repository
 from veritensor_ray.stores.filesystems import Stores
 
 DICT, INFO, STATE, CARD = "dataset_dict.json", "dataset_info.json", "state.json", "README.md"
@@ -85,7 +85,7 @@ def dataset_at(path: bytes, uri: str, files: Mapping[str, bytes], folders: Colle
     """Return a folder that may be a dataset, judged by the names of its files, which come with their paths, and of its folders."""
     here = repository(path)
     part = NOTHING
-    if here is not None and here.kind == "datasets" and here.revision and len(here.below) == 2:
+    if here is not None and here.kind == DATASETS and here.revision and len(here.below) == 2:
         part = DatasetPart(here.name, here.revision)
     wanted: tuple[str, ...] = ()
     if DICT in files:

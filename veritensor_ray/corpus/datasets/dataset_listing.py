@@ -11,7 +11,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.corpus.datasets.dataset_folders import NOTHING, DatasetPart, DatasetStart, Describer, Description, FileRule, is_known
-from veritensor_ray.corpus.datasets.hub_cache import is_unfinished, repository
+from veritensor_ray.corpus.datasets.hub_cache import DATASETS, is_unfinished, repository
 from veritensor_ray.corpus.listing import Listed, TableStart, printable
 
 _WILD = re.compile(r"[*?[]")
@@ -68,7 +68,7 @@ def _named(entry: Listed, inside: list[_Dataset]) -> Listed:
         said = one.part_of(entry)
         name, revision = (known.name, known.revision) if known.name else (said.name, said.revision)
         known = DatasetPart(name, revision, known.config or said.config, known.split or said.split)
-    if known.name is None and (here := repository(entry.path)) is not None and here.kind == "datasets":
+    if known.name is None and (here := repository(entry.path)) is not None and here.kind == DATASETS:
         known = known._replace(name=here.name, revision=here.revision)
     if known.name is None:
         known = known._replace(name=next((one.folder for one in inside if is_known(one.said)), None))

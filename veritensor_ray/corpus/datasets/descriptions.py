@@ -57,6 +57,20 @@ def described(folder: DatasetFolder) -> Description:
         raise as_read_error(error, "its description cannot be read") from None
 
 
+def says_dataset(folder: DatasetFolder) -> bool:
+    """Return whether a folder says that it is a dataset, by its place, its names or its card. Nothing is parsed. Raises ReadError."""
+    if folder.part.name is not None or DICT in folder.files or INFO in folder.files:
+        return True
+    front = _front(folder)
+    return front is not None and _OF_DATASET.search(front) is not None
+
+
+def _front(folder: DatasetFolder) -> str | None:
+    """Return the front matter of the card, if there is any. Raises ReadError."""
+    front = _FRONT.match(_read(folder, CARD)) if CARD in folder.files else None
+    return front[1] if front is not None else None
+
+
 def _saved(folder: DatasetFolder) -> Description:
     """Describe a folder that `save_to_disk` made."""
     info, state = _json(folder, INFO), _json(folder, STATE)
@@ -89,12 +103,12 @@ def _repository(folder: DatasetFolder) -> Description:
     """Describe a repository by the front matter of its card. Without any, only its place in a cache says that it is a dataset."""
     revision = folder.part.revision or _downloaded(folder)
     part = folder.part._replace(revision=revision)
-    front = _FRONT.match(_read(folder, CARD)) if CARD in folder.files else None
-    is_gated = bool(front and _GATED.search(front[1]))
-    if front is None or not _OF_DATASET.search(front[1]):
+    front = _front(folder)
+    is_gated = bool(front and _GATED.search(front))
+    if front is None or not _OF_DATASET.search(front):
         return Description(part, by_name=part.name is not None, gated=is_gated and part.name is not None)
     try:
-        said = yaml.load(front[1], _LOADER)  # noqa: S506  # a safe loader
+        said = yaml.load(front, _LOADER)  # noqa: S506  # a safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ReadError(f"the front matter of {CARD} is not YAML: {str(error).partition(chr(10))[0]}") from None
     rules = list(_of_configs(said)) if isinstance(said, Mapping) else []
@@ -194,4 +208,4 @@ def _object(folder: DatasetFolder, path: bytes) -> bytes:
         return bytes(file.read(_BYTES + 1))
 
 
-__all__ = ["described"]
+__all__ = ["described", "says_dataset"]

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-_KINDS = (b"datasets", b"models", b"spaces")
+DATASETS = "datasets"
+_KINDS = (DATASETS.encode(), b"models", b"spaces")
 _REVISION = re.compile(rb"[0-9a-f]{40}")
 _LOCAL_DOWNLOADS = b"/.cache/huggingface/"  # beside files that were downloaded to a folder of the user's
 _LONGEST_REF = 64
@@ -133,4 +134,4 @@ def _referred(folder: bytes) -> Iterator[bytes]:
             continue
 
 
-__all__ = ["BlobNames", "RepositoryFolder", "blob_of", "is_unfinished", "repository"]
+__all__ = ["DATASETS", "BlobNames", "RepositoryFolder", "blob_of", "is_unfinished", "repository"]

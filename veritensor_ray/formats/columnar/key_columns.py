@@ -1,11 +1,13 @@
-"""The values of the key columns of Arrow batches, as texts."""
+"""The values of the key columns of Arrow batches, as texts. Labels of a dataset of Hugging Face have their names beside their numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from veritensor_ray.formats.columnar.keyed_rows import TOO_LONG, bounded
+from veritensor_ray.formats.columnar.label_names import label_names
 from veritensor_ray.formats.columnar.text_columns import is_binary, is_string
 from veritensor_ray.formats.common.column_paths import shorten
 
@@ -17,6 +19,7 @@ class KeyColumns:
 
     def __init__(self, names: Sequence[str], constants: Sequence[tuple[str, str]] = ()) -> None:
         self._names, self._constants = names, dict(constants)
+        self._labels: Mapping[str, Mapping[str, str]] | None = None  # of the columns that have named labels, by their numbers
 
     def among(self, schema: pa.Schema, called: Callable[[str], str | None]) -> Iterator[str]:
         """Yield the columns of a file that are key columns. `called` says what its table calls each of them."""
@@ -27,13 +30,22 @@ class KeyColumns:
     def of(self, batch: pa.RecordBatch) -> tuple[list[str], list[list[str | None]]]:
         """Return the key columns that a batch has, by the names that its texts have, and their values."""
         names, columns = list[str](), list[list[str | None]]()
+        if self._labels is None:
+            self._labels = {name: _shown(names) for name, names in label_names(batch.schema).items()} if self._names else {}
         for name in dict.fromkeys(self._names):
             at = batch.schema.get_all_field_indices(name)
             if at and not pa.types.is_nested(batch.schema.field(at[0]).type):
-                names, columns = [*names, shorten(name)], [*columns, _texts(batch.column(at[0]))]
+                values, labels = _texts(batch.column(at[0])), self._labels.get(name, {})
+                names, columns = [*names, shorten(name)], [*columns, [labels.get(value, value) if value else value for value in values]]
             elif not at and name in self._constants:
                 names, columns = [*names, shorten(name)], [*columns, [self._constants[name]] * batch.num_rows]
         return names, columns
+
+
+def _shown(labels: Sequence[str]) -> Mapping[str, str]:
+    """Return what is shown of labels, by their numbers. Other numbers, such as -1 for no label, have no name and stay as they are."""
+    named = ((str(number), bounded(f"{number} ({name})")) for number, name in enumerate(labels))
+    return {number: text if text != TOO_LONG else f"{number} ({TOO_LONG})" for number, text in named}
 
 
 def _texts(column: pa.Array) -> list[str | None]:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from veritensor_ray.formats.columnar.label_names import FEATURES
 from veritensor_ray.formats.editing.actions import Strippable
 from veritensor_ray.formats.editing.edits import Orders, Unit
 from veritensor_ray.formats.editing.splice import spliced_value
 from veritensor_ray.formats.json.recognise import parses
 
 ARROW_SCHEMA, PANDAS = b"ARROW:schema", b"pandas"
-STRUCTURE = (ARROW_SCHEMA, PANDAS, b"huggingface")  # without these, the columns would be read as something else
+STRUCTURE = (ARROW_SCHEMA, PANDAS, FEATURES)  # without these, the columns would be read as something else
 
 
 def is_stripped(metadata: Iterable[bytes], orders: Orders) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import decimal
 import io
+import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -398,3 +399,13 @@ def test_real_engines() -> None:
     made = rewritten(parquet(table), "chats.parquet")
     assert made.data is not None
     assert rows_of(made.data)[0]["chat"][0]["text"] == "mail [EMAIL]"
+
+
+def test_a_label_that_is_an_address_is_changed_where_json_has_it_as_escapes() -> None:
+    names = ["ham", "Jürgen <jürgen@kaldor-mail.com>", 'für "alle"']
+    features = {"label": {"names": names, "_type": "ClassLabel"}}
+    table = pa.table({"label": [0, 1]}).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    made = rewritten(parquet(table), "labels.parquet")
+    assert made.cleaned.result == "cleaned" and made.data is not None
+    said = json.loads(pq.read_schema(io.BytesIO(made.data)).metadata[b"huggingface"])
+    assert said["info"]["features"]["label"]["names"] == ["ham", "Jürgen <[EMAIL]>", 'für "alle"']

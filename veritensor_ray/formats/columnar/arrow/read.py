@@ -46,6 +46,7 @@ from veritensor_ray.formats.common.column_paths import shorten
 from veritensor_ray.formats.common.personal_numbers import LEAST, named_least
 from veritensor_ray.formats.common.source import Item, Member, Source
 from veritensor_ray.formats.common.utf8 import utf8
+from veritensor_ray.formats.json.escaped_letters import with_letters
 from veritensor_ray.formats.json.speakers import CONVERSATIONS
 from veritensor_ray.formats.json.value_tree import is_text
 from veritensor_ray.formats.residue.known_text import KnownText
@@ -284,8 +285,12 @@ def _metadata(schema: pa.Schema, more: Iterable[str] = ()) -> Iterator[Item]:
     """Yield the metadata of a schema and its fields, and of their names those that may be more than names; some of them are given as `more`."""
     texts = {key.decode("utf-8", "replace"): value.decode("utf-8", "replace") for key, value in (schema.metadata or {}).items()}
     texts.pop(_STORED.decode(), None)
-    if texts:
-        yield Block(list(texts.values()), column=list(texts), view="metadata")
+    shown = {key: with_letters(text) for key, text in texts.items()}
+    if plain := {key: text for key, text in texts.items() if shown[key] is None}:
+        yield Block(list(plain.values()), column=list(plain), view="metadata")
+    for key, mapped in shown.items():
+        if mapped is not None:
+            yield Block([mapped.text], column=key, view="metadata", origins=[mapped.origins()])
     for key, value in (schema.metadata or {}).items():
         if "\ufffd" in texts.get(key.decode("utf-8", "replace"), ""):  # it may hold a file or a compressed stream
             yield Member(f"metadata/{key.decode('utf-8', 'replace')}", io.BytesIO(value), opaque=True)
