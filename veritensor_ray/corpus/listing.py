@@ -188,9 +188,9 @@ def _check_dataset(root: Root, uri: str, stores: Stores, inventory: str | None) 
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
         raise StoreError(denied(uri, "list", error)) from None
     raise StoreError(
-        f"{uri} is not a dataset of Hugging Face: it is no folder with a {DICT}, with a {INFO} and a {STATE} or Arrow files, or with a "
-        f"{CARD} that begins with `configs` or `dataset_info`, and no cache of the hub. Name the folder that has one of these, or leave "
-        f"out {DATASET}+ to read everything there as it is"
+        f"{uri} is not a dataset of Hugging Face: it has no {DICT}, no {INFO} with a {STATE} or Arrow files, and no {CARD} that begins with "
+        f"`configs` or `dataset_info`, and it is not in a cache of the hub. Name the folder that has one of these, or leave out {DATASET}+ "
+        "to read everything there as it is"
     )
 
 

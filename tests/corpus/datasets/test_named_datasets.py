@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.corpus.datasets.test_dataset_listing import SAVED, card, tree
 from tests.corpus.loopback_bucket import LoopbackBucket
 from veritensor_ray.core.errors import StoreError, UsageError
-from veritensor_ray.corpus.datasets import descriptions
 from veritensor_ray.corpus.datasets.dataset_listing import Datasets
 from veritensor_ray.corpus.datasets.descriptions import described
 from veritensor_ray.corpus.listing import roots, walk
@@ -59,7 +59,7 @@ def test_datasets_and_what_is_none(folders: Path) -> None:
 
 
 def test_a_card_is_not_parsed_to_recognize_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(descriptions.yaml, "load", None)
+    monkeypatch.setattr(yaml, "load", None)
     tree(tmp_path, "x.csv", README_0md=card("configs: &a [*a\n"))
     assert roots([f"hf+file://{tmp_path}"], {})
     (tmp_path / "README.md").unlink()

@@ -13,7 +13,7 @@ _LONGEST = 1 << 20
 
 
 def with_letters(text: str) -> Mapped | None:
-    """Return a JSON text with its letters, or None if it has no escapes, is no JSON, or is too long for a map of its characters."""
+    """Return a JSON text with its letters, or None if it has no escapes, is not JSON, or is too long for a map of its characters."""
     if "\\u" not in text or len(text) > _LONGEST or not text.lstrip().startswith(("{", "[", '"')):
         return None
     found = Mapped(text)
