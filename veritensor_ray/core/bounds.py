@@ -119,7 +119,7 @@ WORD_PIECES = _fixed("word_pieces", 2_000_000, "pieces", "text pieces of an old 
 XLS_SHEETS = _fixed("xls_sheets", 5_000, "sheets", "sheets of an old Excel workbook")
 XLS_ROWS = _fixed("xls_rows", 10_000_000, "rows", "rows in all sheets of an old Excel workbook")
 XLS_RECORDS = _fixed(
-    "xls_records", 100_000, "records", "records of an old Excel workbook, separately for text boxes, headers, links and macro sheets"
+    "xls_records", 100_000, "records", "records of an old Excel workbook, separately for text boxes, headers, links and sheets"
 )
 XLS_NAMES = _fixed("xls_names", 20_000, "names", "defined names of an old Excel workbook")
 XLS_DRAWINGS = _fixed("xls_drawings", HELD, "bytes", "the drawings of an old Excel workbook")

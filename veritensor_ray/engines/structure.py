@@ -21,7 +21,7 @@ RULES = (
     _rule(
         "macro",
         "Macro in a document",
-        "The document contains program code (VBA, Basic) that an office program may run.",
+        "The document contains program code (VBA, Basic, Excel 4.0 macros) that an office program may run.",
         "malware",
         "medium",
         "Read the code, and save the document without macros.",

@@ -30,6 +30,8 @@ from tests.formats.office.building import (
     relations,
     xlsx,
 )
+from tests.formats.office.ole.biff_building import EXEC, JOINED, OldSheet, auto_open, call, formula, shared_formula, xls
+from tests.formats.office.ole.biff_building import text as text_token
 from tests.formats.reading import flat, read, reader_source, reasons, until_error
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
@@ -109,6 +111,13 @@ def test_flipped_bytes_at_the_beginning_of_old_files(name: str) -> None:
     for head in (512, 4096):
         for copy in damaged(data[:head], head, 60):
             drained(copy + data[head:], OLE)
+
+
+def test_flipped_bytes_of_macro_sheets() -> None:
+    tokens = text_token("calc") + text_token("x") + JOINED + call(EXEC, 1)
+    streams = xls({"M": OldSheet(formula(0, 0, tokens) + shared_formula(0, 0, tokens), is_macro=True)}, auto_open())
+    for copy in damaged(streams[512:1024], 7, 300):
+        drained(streams[:512] + copy + streams[1024:], OLE)
 
 
 def peak(data: bytes, kind: Kind) -> int:

@@ -34,15 +34,15 @@ def shared(column: int, number: int) -> bytes:
     return cell(7, column, struct.pack("<I", number))
 
 
-def sheet_entry(name: str, number: int, hidden: bool = False) -> bytes:
-    return binary_record(156, struct.pack("<II", hidden, number) + wide(f"r{number}") + wide(name))
+def sheet_entry(name: str, number: int, state: int = 0) -> bytes:
+    return binary_record(156, struct.pack("<II", state, number) + wide(f"r{number}") + wide(name))
 
 
 def xlsb(
     sheets: Mapping[str, bytes], strings: Sequence[str] = (), names: bytes = b"", kind: str = "worksheet", **parts: str | bytes
 ) -> bytes:
-    """A workbook of sheets, by their records; a name that ends with `!` is hidden."""
-    entries = [sheet_entry(name.rstrip("!"), number, name.endswith("!")) for number, name in enumerate(sheets, 1)]
+    """A workbook of sheets, by their records; a name that ends with `!` is hidden, and with `!!` very hidden."""
+    entries = [sheet_entry(name.rstrip("!"), number, name.count("!")) for number, name in enumerate(sheets, 1)]
     links = [(kind, f"worksheets/sheet{number}.bin", False) for number in range(1, len(sheets) + 1)]
     found: dict[str, str | bytes] = {
         "[Content_Types].xml": "<Types/>",

@@ -10,6 +10,7 @@ import pytest
 
 from tests.formats.office.building import package, relations
 from tests.formats.office.excel.binary_building import binary_record, cell, row, shared, wide, xlsb
+from tests.formats.office.ole.biff_building import CALL, EXEC, call
 from tests.formats.reading import flat, read, reader_source, reasons
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.media_types import XLSB
@@ -133,11 +134,68 @@ def test_names_that_start_by_themselves() -> None:
     ]
 
 
-def test_macro_sheets() -> None:
-    blocks, _ = read(xlsb({"Macro1": row(0) + cell(8, 0, wide("of a formula") + b"=EXEC by name")}, kind="xlMacrosheet"), KIND)
-    found = flat(blocks, "part", "notice")
-    assert ("Excel 4.0 macro sheet", "Macro1", "macro") in found
-    assert ("of a formula", "Macro1", None) in found
+def tokens(*parts: bytes) -> bytes:
+    """What stands behind the value of a cell with a formula."""
+    return bytes(2) + struct.pack("<I", len(b"".join(parts))) + b"".join(parts) + bytes(4)
+
+
+def token_text(text: str) -> bytes:
+    return b"\x17" + struct.pack("<H", len(text)) + text.encode("utf-16-le")
+
+
+CALC = (token_text("calc.exe"), call(EXEC, 1))
+OTHER_CELL = b"\x3a" + struct.pack("<HIH", 0, 4, 2)
+AREA = struct.pack("<IIII", 4, 4, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (cell(8, 2, wide("") + tokens(*CALC)), 'EXEC("calc.exe")'),
+        (cell(9, 2, bytes(8) + tokens(*CALC)), 'EXEC("calc.exe")'),
+        (cell(10, 2, b"\1" + tokens(*CALC)), 'EXEC("calc.exe")'),
+        (cell(11, 2, b"\x2a" + tokens(*CALC)), 'EXEC("calc.exe")'),
+        (binary_record(426, AREA + b"\0" + tokens(*CALC)[2:]), 'EXEC("calc.exe")'),
+        (binary_record(427, AREA + tokens(*CALC)[2:]), 'EXEC("calc.exe")'),
+        (cell(10, 2, b"\1" + tokens(OTHER_CELL, call(CALL, 1))), "CALL('Macro 1'!$C$5)"),
+        (cell(10, 2, b"\1" + tokens(b"\x43\1\0\0\0", call(255, 1))), "get()"),
+    ],
+)
+@pytest.mark.parametrize("starts", [True, False])
+def test_macro_sheets(record: bytes, expected: str, starts: bool) -> None:
+    names = binary_record(357) + binary_record(362, struct.pack("<IIii", 1, 0, 0, 0))
+    names += binary_record(39, bytes(9) + wide("get") + bytes(8))
+    names += binary_record(39, bytes(9) + wide("_xlnm.Auto_Open") + tokens(OTHER_CELL)[2:]) if starts else b""
+    data = xlsb({"Macro 1!!": row(4) + record}, kind="xlMacrosheet", names=names)
+    blocks, gaps = read(data, KIND)
+    assert gaps == []
+    found = flat(blocks, "part", "view", "row", "column", "notice")
+    assert ("Excel 4.0 macro sheet, very hidden", "Macro 1", "metadata", None, None, "macro") in found
+    name = ("_xlnm.Auto_Open='Macro 1'!$C$5", "workbook", "metadata", None, "defined name", "macro-suspicious")
+    assert (name in found) is starts
+    reaches = "EXEC" in expected or "CALL" in expected
+    notice = ("macro-suspicious" if starts else "formula-injection") if reaches else None
+    assert (expected, "Macro 1", "metadata", 4, "C", notice) in found
+
+
+def test_formulas_of_worksheets_that_hold_words() -> None:
+    found = cells(
+        row(4),
+        cell(8, 2, wide("shown") + tokens(token_text("an "), token_text("order"), b"\x08")),
+        cell(9, 3, bytes(8) + tokens(b"\x1e\1\0")),
+    )
+    assert found == [("shown", "visible", 4, "C"), ("0", "visible", 4, "D"), ('"an "&"order"', "metadata", 4, "C")]
+
+
+def test_what_is_not_understood_of_a_formula_is_residue() -> None:
+    damaged = cell(10, 0, b"\1" + tokens(token_text("seen"), b"\x3f", token_text("behind it")))
+    blocks, gaps = read(xlsb({"Macro1": row(0) + damaged}, kind="xlMacrosheet"), KIND)
+    assert '"seen"' in flat(blocks)
+    assert [(gap.reason, gap.coverage) for gap in gaps] == [
+        ("formulas hold tokens that are not known, behind which they were not read", "no-reader")
+    ]
+    items = list(read_xlsb(reader_source(xlsb({"Macro1": row(0) + damaged}, kind="xlMacrosheet"), KIND)))
+    assert any("behind it" in str(text) for item in items if isinstance(item, Block) and item.view == "residue" for text in item.texts)
 
 
 def test_strings_in_other_records_and_unused_texts_are_residue() -> None:

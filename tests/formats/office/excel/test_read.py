@@ -155,13 +155,30 @@ def test_names_links_and_macro_sheets() -> None:
     assert [row for row in found if row[1]] == [
         ("_xlnm.Auto_Open=M!$A$1", "macro-suspicious"),
         ("Excel 4.0 macro sheet", "macro"),
-        ('EXEC("calc.exe")', "formula-injection"),
+        ('EXEC("calc.exe")', "macro-suspicious"),
         ("cmd|/c calc", "dde"),
         ("Excel|[Book1.xlsx]One", "external-relation"),
         ("Provider=x;Data Source=y", "external-relation"),
         ("select 1", "external-relation"),
     ]
     assert ("Rate=0.2", None) in found
+
+
+def test_all_formulas_of_a_macro_sheet_are_read() -> None:
+    sheet = "<xm:macrosheet><sheetData><row r='1'>" + "".join(
+        f"<c r='A{number}'><f>{formula}</f></c>"
+        for number, formula in enumerate(("HALT()", "EXEC(CHAR(99)&amp;CHAR(109)&amp;&quot;d.exe&quot;)", "A1+1"), 1)
+    )
+    workbook = """<workbook xmlns:r="x"><sheets><sheet name="M" sheetId="1" r:id="r1" state="veryHidden"/></sheets></workbook>"""
+    data = xlsx({"M": sheet + "</row></sheetData></xm:macrosheet>"}, **{"xl/workbook.xml": workbook})
+    found = flat(read(data, XLSX)[0], "view", "column", "notice")
+    assert {one for one in found if one[2] in ("A", None)} == {
+        ("Excel 4.0 macro sheet, very hidden", "metadata", None, "macro"),
+        ("HALT()", "metadata", "A", None),
+        ('EXEC(CHAR(99)&CHAR(109)&"d.exe")', "metadata", "A", "formula-injection"),
+        ("cmd.exe", "decoded", "A", None),
+        ("A1+1", "metadata", "A", None),
+    }
 
 
 def test_a_long_text_is_not_repeated_for_ever() -> None:

@@ -10,6 +10,8 @@ from veritensor_ray.core.errors import LimitExceeded, ReadError
 
 _LARGEST = bounds.HELD
 ROW, RK, REAL, TEXT, SHARED, FORMULA_TEXT, FORMULA_REAL = 0, 2, 5, 6, 7, 8, 9
+FORMULA_TRUTH, FORMULA_ERROR, AREA_FORMULA, SHARED_FORMULA = 10, 11, 426, 427
+BOOK, THIS_BOOK, SAME_BOOK, REFERENCES, ADD_IN = 355, 357, 358, 362, 667
 STRING, NAME, COLUMNS, SHEET, LINK, HEADERS = 19, 39, 60, 156, 494, 479
 BLANK, RICH = 1, 62
 LAST = 11  # the last of the kinds of cells that begin with their column, but for RICH

@@ -1,8 +1,9 @@
-"""Reads binary workbooks (`.xlsb`): sheets, cells, names, comments and links. Records of other kinds, formulas too, are searched for strings."""
+"""Reads binary workbooks (`.xlsb`): sheets, cells, names, formulas, comments and links. Records of other kinds are searched for strings."""
 
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -14,7 +15,9 @@ from veritensor_ray.formats.common.source import Item
 from veritensor_ray.formats.office.excel import binary_records as kinds
 from veritensor_ray.formats.office.excel.binary_records import binary_records, number_of, wide_string, wide_strings
 from veritensor_ray.formats.office.excel.sheet import SharedStrings
-from veritensor_ray.formats.office.shared.formulas import cell_notice
+from veritensor_ray.formats.office.shared.formula_tokens import BINARY_WORKBOOK, BookNames, formula_text, sheet_prefix
+from veritensor_ray.formats.office.shared.formulas import cell_notice, formula_notice
+from veritensor_ray.formats.office.shared.macro_sheets import BINARY_STATES, add_macro_formula, macro_sheet_title, starts_itself
 from veritensor_ray.formats.office.shared.ooxml import Document, stem
 from veritensor_ray.formats.office.shared.text_blocks import Texts, column_name
 from veritensor_ray.formats.residue.read import streams_in
@@ -24,8 +27,13 @@ _MAIN = "xl/workbook.bin"
 _SHEETS = bounds.SHEETS
 _COLUMNS = 1 << 14  # no sheet has more
 _RISKY = "=+-@\t\r"
-_STARTS_ITSELF = ("auto_open", "auto_close", "auto_activate", "auto_deactivate")
 _MACROS = ("xlMacrosheet", "xlIntlMacrosheet")
+_MACRO_FOLDER = "/macrosheets/"
+_TEXT_TOKEN = b"\x17"
+_NAMES = bounds.XLS_NAMES  # names that formulas are told by
+_REFERENCES = 1 << 16
+_VALUES = {kinds.FORMULA_REAL: 16, kinds.FORMULA_TRUTH: 9, kinds.FORMULA_ERROR: 9}  # where the formula begins behind the value of a cell
+_AREAS = {kinds.AREA_FORMULA: 17, kinds.SHARED_FORMULA: 16}  # the same behind the area that shares a formula
 _PIECE, _BETWEEN = 1 << 20, b"\xff\xff"  # bytes that are searched at once, and what ends a string
 _MOST_WHOLE = 1e21  # nobody writes out larger numbers
 
@@ -36,7 +44,12 @@ class BinarySheet:
 
     name: str
     relation: str
-    hidden: bool
+    state: int  # 0 if it is shown, 1 if it is hidden, 2 if Excel's menu does not offer it either
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is not shown."""
+        return self.state != 0
 
 
 @dataclass(slots=True)
@@ -45,6 +58,7 @@ class _Grid:
 
     texts: Texts
     hidden: bool
+    is_macro: bool = False
     row: int = -1
     row_hidden: bool = False
     column: int = -1
@@ -94,6 +108,10 @@ class BinaryWorkbook:
     def __init__(self, document: Document, budget: Budget) -> None:
         self._document, self._shared, self._rest = document, SharedStrings(budget), _Rest(budget)
         self._sheets: list[BinarySheet] = []
+        self._names: list[str] = []
+        self._books: list[bool] = []  # whether each book that references name is this one
+        self._references: list[str] = []
+        self._starts_itself, self._unknown = False, 0
 
     def read(self) -> Iterator[Item]:
         """Yield what the parts hold, those that nothing names as hidden sheets."""
@@ -109,11 +127,14 @@ class BinaryWorkbook:
                 continue
             kind, name = related[sheet.relation]
             if kind in _MACROS:
-                yield Block(["Excel 4.0 macro sheet"], part=sheet.name, view="metadata", notice="macro")
-            yield from self._sheet(name, sheet.name, sheet.hidden)
+                title = macro_sheet_title(BINARY_STATES[min(sheet.state, 2)])
+                yield Block([title], part=sheet.name, view="metadata", notice="macro")
+            yield from self._sheet(name, sheet.name, sheet.hidden, kind in _MACROS)
         for name in document.package.names:
             if name.startswith("xl/") and name.endswith(".bin") and name.count("/") >= 1 and not _is_file(name):
-                yield from self._sheet(name, stem(name).removesuffix(".bin"), hidden=True)
+                yield from self._sheet(name, stem(name).removesuffix(".bin"), hidden=True, is_macro=_MACRO_FOLDER in name.lower())
+        if self._unknown:
+            yield Gap("formulas hold tokens that are not known, behind which they were not read", count=self._unknown, coverage="no-reader")
         yield from self._shared.unused()
 
     def _part(self, name: str, texts: Texts, take: Callable[[int, bytes, Texts], bool]) -> Iterator[Item]:
@@ -136,9 +157,9 @@ class BinaryWorkbook:
         yield from self._rest.take(texts)
         yield from texts.take()
 
-    def _sheet(self, name: str, title: str, hidden: bool) -> Iterator[Item]:
+    def _sheet(self, name: str, title: str, hidden: bool, is_macro: bool) -> Iterator[Item]:
         """Read a sheet and the comments on it."""
-        grid = _Grid(Texts(title), hidden)
+        grid = _Grid(Texts(title), hidden, is_macro)
         yield from self._part(name, grid.texts, lambda kind, data, texts: self._cell(kind, data, grid))
         for kind, other in self._document.related(name).values():
             if kind == "comments":
@@ -148,18 +169,54 @@ class BinaryWorkbook:
         if kind == kinds.SHEET:
             relation, at = wide_string(data, 8)
             name = wide_string(data, at)[0][:200]
-            sheet = BinarySheet(name, relation, data[:4] != bytes(4))
+            sheet = BinarySheet(name, relation, int.from_bytes(data[:4], "little"))
             if len(self._sheets) < _SHEETS:
                 self._sheets.append(sheet)
             texts.add(name, "hidden" if sheet.hidden else "visible", column="sheet")
         elif kind == kinds.NAME:
             name, at = wide_string(data, 9)
-            starts = name.lower().removeprefix("_xlnm.").startswith(_STARTS_ITSELF)
-            texts.add(name, "metadata", column="defined name", notice="macro-suspicious" if starts else None)
-            self._rest.add(data[at:])
+            formula = self._written(data, at)
+            itself = starts_itself(name)
+            self._starts_itself |= itself
+            notice = "macro-suspicious" if itself else formula_notice(formula)
+            texts.add(f"{name}={formula}" if formula else name, "metadata", column="defined name", notice=notice)
+            self._names.append(name) if len(self._names) < _NAMES else None
+        elif kind in (kinds.BOOK, kinds.THIS_BOOK, kinds.SAME_BOOK, kinds.ADD_IN):
+            self._books.append(kind == kinds.THIS_BOOK) if len(self._books) < _REFERENCES else None
+            self._rest.add(data)
+        elif kind == kinds.REFERENCES:
+            self._references += [self._prefix(*one) for one in struct.iter_unpack("<Iii", data[4 : 4 + (len(data) - 4) // 12 * 12])][
+                :_REFERENCES
+            ]
         else:
             return False
         return True
+
+    def _prefix(self, book: int, first: int, last: int) -> str:
+        """How formulas write a reference to sheets, which may be in another workbook."""
+        sheets = self._sheets
+        own = book < len(self._books) and self._books[book] and 0 <= first < len(sheets) and 0 <= last < len(sheets)
+        return sheet_prefix(sheets[first].name, sheets[last].name) if own else f"[{book}]SHEET.{first}!"
+
+    def _written(self, data: bytes, at: int) -> str:
+        """Return the formula at this place. What is behind it, and what is not understood of it, is searched for strings. Raises LimitExceeded."""
+        tokens = data[at + 4 : at + 4 + int.from_bytes(data[at : at + 4], "little")]
+        text, read = formula_text(tokens, BINARY_WORKBOOK, BookNames(self._names, self._references))
+        self._unknown += read < len(tokens)
+        self._shared.count(len(text) - len(tokens))
+        self._rest.add(data[at + 4 + read :])
+        return text
+
+    def _formula(self, data: bytes, at: int, column: int, grid: _Grid) -> None:
+        """Add a formula of a macro sheet, or one with words in it."""
+        if not grid.is_macro and _TEXT_TOKEN not in data[at + 4 :]:
+            self._rest.add(data[at:])
+            return
+        text = self._written(data, at)
+        if grid.is_macro and text:
+            add_macro_formula(grid.texts, text, grid.row, column_name(column), self._starts_itself)
+        elif '"' in text:
+            grid.texts.add(text, "metadata", row=grid.row, column=column_name(column), notice=formula_notice(text))
 
     def _string(self, kind: int, data: bytes, _: Texts) -> bool:
         """Take a text that cells share. Behind it may stand a phonetic reading."""
@@ -189,6 +246,10 @@ class BinaryWorkbook:
             for text in wide_strings(data, 2):
                 grid.texts.add(text, column="header") if text else None
             return True
+        if kind in _AREAS:
+            column = min(int.from_bytes(data[8:12], "little"), _COLUMNS)
+            self._formula(data, _AREAS[kind], column, grid)
+            return True
         if kind in kinds.SHORT:
             kind, data = kinds.SHORT[kind], (grid.column + 1).to_bytes(4, "little") + data
         if kinds.BLANK <= kind <= kinds.LAST or kind == kinds.RICH:
@@ -197,13 +258,21 @@ class BinaryWorkbook:
         if kind in (kinds.TEXT, kinds.FORMULA_TEXT, kinds.RICH):
             text, at = wide_string(data, 9 if kind == kinds.RICH else 8)
             self._add(text, column, grid)
-            self._rest.add(data[at:])
+            if kind == kinds.FORMULA_TEXT:
+                self._formula(data, at + 2, column, grid)
+            else:
+                self._rest.add(data[at:])
         elif kind == kinds.SHARED and len(data) >= 12:
             self._add_shared(int.from_bytes(data[8:12], "little"), column, grid)
             self._rest.add(data[12:])
         elif (number := number_of(kind, data)) is not None:
             self._add(_as_shown(number), column, grid)
-            self._rest.add(data[12 if kind == kinds.RK else 16 :])
+            if kind == kinds.FORMULA_REAL:
+                self._formula(data, _VALUES[kind] + 2, column, grid)
+            else:
+                self._rest.add(data[12 if kind == kinds.RK else 16 :])
+        elif kind in _VALUES:
+            self._formula(data, _VALUES[kind] + 2, column, grid)
         else:
             return False
         return True

@@ -15,6 +15,7 @@ from veritensor_ray.formats.office.powerpoint.drawing import Drawing
 from veritensor_ray.formats.office.shared.dde import dde_notice
 from veritensor_ray.formats.office.shared.formulas import formula_notice
 from veritensor_ray.formats.office.shared.generic_xml import Leaves
+from veritensor_ray.formats.office.shared.macro_sheets import starts_itself
 from veritensor_ray.formats.office.shared.ooxml import Document, read_left, stem
 from veritensor_ray.formats.office.shared.package import Package
 from veritensor_ray.formats.office.shared.text_blocks import Texts
@@ -25,13 +26,12 @@ _MAIN = "xl/workbook.xml"
 _SHEETS = bounds.SHEETS
 _GRIDS = frozenset({"worksheet", "macrosheet", "chartsheet", "dialogsheet"})
 _DRAWINGS = frozenset({"chartSpace", "dataModel", "drawing", "wsDr", "userShapes"})
-_STARTS_ITSELF = ("auto_open", "auto_close", "auto_activate", "auto_deactivate")
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     name: str
-    hidden: bool
+    state: str
     relation: str
 
 
@@ -41,6 +41,7 @@ class _Workbook(Leaves):
     def __init__(self) -> None:
         super().__init__(Texts("workbook"))
         self.sheets: list[_Entry] = []
+        self.starts_itself = False
         self._defined: str | None = None
         self._formula: list[str] = []
         self.starts = {"sheet": self._sheet, "definedName": self._define}
@@ -48,10 +49,10 @@ class _Workbook(Leaves):
 
     def _sheet(self, attrs: Attributes) -> None:
         name = (attribute(attrs, "name", "") or "")[:200]
-        hidden = (attribute(attrs, "state", "") or "visible") != "visible"
+        state = attribute(attrs, "state", "") or "visible"
         if len(self.sheets) < _SHEETS:
-            self.sheets.append(_Entry(name, hidden, relation(attrs) or ""))
-        self.texts.add(name, "hidden" if hidden else "visible", column="sheet")
+            self.sheets.append(_Entry(name, state, relation(attrs) or ""))
+        self.texts.add(name, "visible" if state == "visible" else "hidden", column="sheet")
 
     def _define(self, attrs: Attributes) -> None:
         self._defined = (attribute(attrs, "name", "") or "")[:200]
@@ -61,7 +62,8 @@ class _Workbook(Leaves):
     def _defined_end(self) -> None:
         self.listen(None)
         name, formula = self._defined or "", self.join(self._formula)
-        if name.lower().removeprefix("_xlnm.").startswith(_STARTS_ITSELF):
+        if starts_itself(name):
+            self.starts_itself = True
             self.texts.add(self.join((name, "=", formula)), "metadata", column="defined name", notice="macro-suspicious")
         elif not name.startswith("_xlnm."):
             self.texts.add(self.join((name, "=", formula)), "metadata", column="defined name", notice=formula_notice(formula))
@@ -138,32 +140,33 @@ def read_xlsx(source: Source, trace: Trace | None = None) -> Iterator[Item]:
     related = document.related(main)
     for entry in workbook.sheets:
         if entry.relation in related:
-            yield from _sheet(document, related[entry.relation][1], entry.name, shared, formats, entry.hidden)
+            sheet = Sheet(Texts(entry.name), shared, formats.hidden, entry.state, workbook.starts_itself)
+            yield from _sheet(document, related[entry.relation][1], entry.name, sheet)
         else:
             yield Gap("the workbook names a sheet that does not exist", location=entry.name)
     for name in document.xml_left():
         if name.startswith("xl/") and name.endswith(".xml") and document.take(name):
-            yield from read_xml(package, name, _other(name, shared, formats))
+            yield from read_xml(package, name, _other(name, shared, formats, workbook.starts_itself))
     yield from shared.unused()
     yield from read_left(document, {})
 
 
-def _sheet(document: Document, name: str, title: str, shared: SharedStrings, formats: CellFormats, hidden: bool) -> Iterator[Item]:
+def _sheet(document: Document, name: str, title: str, sheet: Sheet) -> Iterator[Item]:
     """Read a sheet and the comments on it."""
     if not document.take(name):
         return
-    yield from read_xml(document.package, name, only(Sheet(Texts(title), shared, formats.hidden, hidden)))
+    yield from read_xml(document.package, name, only(sheet))
     for kind, other in document.related(name).values():
         if kind in ("comments", "threadedComment") and document.take(other):
             yield from read_xml(document.package, other, only(_Comments(Texts(title))))
 
 
-def _other(name: str, shared: SharedStrings, formats: CellFormats) -> PartReading:
+def _other(name: str, shared: SharedStrings, formats: CellFormats, starts_itself: bool) -> PartReading:
     texts = Texts(stem(name))
 
     def choose(root: str, attrs: Attributes) -> Walker:
         if root in _GRIDS:
-            return Sheet(texts, shared, formats.hidden, hidden=True)
+            return Sheet(texts, shared, formats.hidden, "hidden", starts_itself)
         if root in _DRAWINGS:
             return Drawing(texts)
         known = {"comments": _Comments, "ThreadedComments": _Comments, "externalLink": _Link, "connections": _Connections}

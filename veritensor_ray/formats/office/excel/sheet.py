@@ -9,6 +9,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.office.shared.formulas import cell_notice, formula_notice
+from veritensor_ray.formats.office.shared.macro_sheets import add_macro_formula, macro_sheet_title
 from veritensor_ray.formats.office.shared.text_blocks import Texts, column_name
 from veritensor_ray.formats.office.shared.xml_parts import Attributes, End, Start, Walker, attribute
 
@@ -101,14 +102,15 @@ class SharedStrings(Walker):
 
 
 class Sheet(Walker):
-    """Cells with row and column as the program shows them, except that rows count from 0. `part` is the sheet's name."""
+    """Cells with row and column as the program shows them, except that rows count from 0. `part` is the sheet's name, `state` what the workbook says of it."""
 
-    def __init__(self, texts: Texts, shared: SharedStrings, hidden_formats: set[str], hidden: bool) -> None:
+    def __init__(self, texts: Texts, shared: SharedStrings, hidden_formats: set[str], state: str, starts_itself: bool) -> None:
         super().__init__(texts)
-        self._shared, self._formats, self._hidden = shared, hidden_formats, hidden
+        self._shared, self._formats, self._state, self._starts_itself = shared, hidden_formats, state, starts_itself
+        self._hidden, self._is_macro = state != "visible", False
         self._repeats: dict[int, int] = {}
         self._row, self._index = -1, -1
-        self._row_hidden = hidden
+        self._row_hidden = self._hidden
         self._ranges: list[tuple[int, int]] = []
         self._letters: dict[str, bool] = {}
         self._where = ""
@@ -124,7 +126,7 @@ class Sheet(Walker):
             "t": lambda attrs: self.listen(self._inline.append),
             "col": self._columns,
             "sheetFormatPr": self._format,
-            "macrosheet": lambda attrs: self.texts.add("Excel 4.0 macro sheet", "metadata", notice="macro"),
+            "macrosheet": self._macros,
             **{name: self._speaker(name, keys) for name, keys in _SPOKEN.items()},
             **dict.fromkeys(_WORDS, self._words),
             **dict.fromkeys(("formula1", "formula2", "formula"), self._words),
@@ -138,6 +140,10 @@ class Sheet(Walker):
             **{name: self._speech(name) for name in _WORDS},
             **{name: self._condition(name) for name in ("formula1", "formula2", "formula")},
         }
+
+    def _macros(self, attrs: Attributes) -> None:
+        self._is_macro = True
+        self.texts.add(macro_sheet_title(self._state), "metadata", notice="macro")
 
     # Rows, columns and their visibility
 
@@ -216,7 +222,10 @@ class Sheet(Walker):
         return text, self._shared.notices.get(index)
 
     def _give_formula(self, formula: str, column: str) -> None:
-        """Add formulas that contain words, and those that do more than calculate."""
+        """Add formulas that contain words, those that do more than calculate, and all of a macro sheet."""
+        if self._is_macro:
+            add_macro_formula(self.texts, formula, self._row, column, self._starts_itself)
+            return
         notice = formula_notice(formula) if "(" in formula or "|" in formula else None
         if notice or '"' in formula:
             self.texts.add(formula, "metadata", column=column, row=self._row, notice=notice)

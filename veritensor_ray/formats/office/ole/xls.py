@@ -1,4 +1,4 @@
-"""Reads Excel 5 to 2003: cells through xlrd, and anything that xlrd omits from the records themselves. Formulas are not decoded."""
+"""Reads Excel 5 to 2003: cells through xlrd, and anything that xlrd omits, such as formulas, from the records themselves."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.budget import Budget, Copies
 from veritensor_ray.formats.common.source import Item
 from veritensor_ray.formats.office.ole.biff import Extras, extras
+from veritensor_ray.formats.office.ole.biff_formulas import BiffFormulas, as_worksheets
 from veritensor_ray.formats.office.ole.old_pictures import pictures
-from veritensor_ray.formats.office.shared.formulas import cell_notice
+from veritensor_ray.formats.office.shared.formulas import cell_notice, formula_notice
+from veritensor_ray.formats.office.shared.macro_sheets import BINARY_STATES, macro_sheet_title, starts_itself
 from veritensor_ray.formats.office.shared.text_blocks import Texts, column_name
 
 _ROWS = bounds.XLS_ROWS  # rows of all sheets: a sheet with one cell may claim to have all its rows
@@ -35,21 +37,23 @@ def read_xls(streams: dict[str, str], open_stream: Callable[[str], bytes], stora
         yield Block([reason], part=storage or None, view="metadata", notice="encrypted-document")
         yield Gap(reason, location=storage or None, code=ReasonCode.ENCRYPTED)
         return
+    copies = Copies(budget, len(data))  # cells may share their texts, and formulas their names
+    formulas = BiffFormulas(data, found, copies)
     yield from _around(found, f"{storage} workbook".strip())
-    if found.macro_sheets:
-        yield Gap("the formulas of Excel 4.0 macro sheets are not decoded", count=len(found.macro_sheets), coverage="no-reader")
+    yield from _names(found, formulas)
     if found.cut:
         yield Gap("the workbook has more text boxes, headers, links or drawings than the limit allows", bound=found.cut)
     yield from pictures(found.drawings, "picture")
     notes: set[str] = set()
     damage: ReadError | None = None
     try:
-        yield from _sheets(data, notes, Copies(budget, len(data)))  # cells may share their texts
+        yield from _sheets(as_worksheets(data, found.sheets), notes, copies)
     except ReadError as error:
         damage = error
     boxes = [text for text in found.boxes if text.strip() and text not in notes]  # a note is a box too
     if boxes:
         yield Block(boxes, column="textbox", part=f"{storage} workbook".strip())
+    yield from formulas.blocks()
     if damage:
         raise damage
 
@@ -61,8 +65,10 @@ def _around(found: Extras, part: str) -> Iterator[Block]:
         texts.add(text, column="header")
     for link in found.links:
         texts.add(link.target, "metadata", column=link.kind, notice=link.notice)
-    for name in found.macro_sheets:
-        texts.add(f"Excel 4.0 macro sheet {name}", "metadata", notice="macro")
+    for sheet in found.sheets:
+        if sheet.is_macro:
+            texts.part = sheet.name[:200]
+            texts.add(macro_sheet_title(BINARY_STATES[sheet.state]), "metadata", notice="macro")
     yield from texts.take()
 
 
@@ -79,7 +85,6 @@ def _open(data: bytes) -> Any:
 
 def _sheets(data: bytes, notes: set[str], copies: Copies) -> Iterator[Block | Gap]:
     book = _open(data)
-    yield from _names(book)
     rows = 0
     for number in range(book.nsheets):
         if number >= _SHEETS:
@@ -105,13 +110,17 @@ def _sheets(data: bytes, notes: set[str], copies: Copies) -> Iterator[Block | Ga
         book.unload_sheet(number)
 
 
-def _names(book: Any) -> Iterator[Block | Gap]:
+def _names(found: Extras, formulas: BiffFormulas) -> Iterator[Block | Gap]:
+    """Yield the defined names with their formulas, except those that Excel gives areas to print and the like."""
     texts = Texts("workbook")
-    for name in book.name_obj_list[:_NAMES]:
-        itself = str(name.name).lower().startswith(("auto_open", "auto_close")) or (name.builtin and name.name in ("\x01", "\x02"))
-        texts.add(str(name.name), "metadata", column="defined name", notice="macro-suspicious" if itself and name.macro else None)
+    for name in found.names[:_NAMES]:
+        if name.name:
+            formula = formulas.text(name.tokens)
+            itself = formulas.starts_itself and starts_itself(name.name)
+            notice = "macro-suspicious" if itself else formula_notice(formula)
+            texts.add(f"{name.name}={formula}" if formula else name.name, "metadata", column="defined name", notice=notice)
     yield from texts.take()
-    if len(book.name_obj_list) > _NAMES:
+    if len(found.names) > _NAMES:
         yield Gap(f"only the first {_NAMES} names were read", bound="xls_names")
 
 
