@@ -85,7 +85,7 @@ class _Cleaning:
 
     def run(self) -> dict[str, Any]:
         roots(
-            self._settings.sources, self._settings.stores, self._settings.inventory
+            self._settings.sources, self._settings.stores, self._settings.inventory, self._settings.as_of
         )  # a source that does not exist is an error before anything is written
         check_destination(self._store)
         if self._settings.sign_key:
@@ -226,7 +226,10 @@ class _Cleaning:
 
     def _assembler(self, run: str) -> Assembler:
         return Assembler(
-            self._cleaning, self._settings, tuple(roots(self._settings.sources, self._settings.stores, self._settings.inventory)), run
+            self._cleaning,
+            self._settings,
+            tuple(roots(self._settings.sources, self._settings.stores, self._settings.inventory, self._settings.as_of)),
+            run,
         )
 
     def _run(self, task: Any, held: Lease, *arguments: Any) -> Any:

@@ -67,7 +67,7 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
     ages = source_ages(settings.dependencies) if "dependencies" in selected(settings) else ()
     for line in (told(ages), *overdue(ages, settings.dependencies.max_age_days)) if ages else ():
         report.note(line)
-    starts = tuple(roots(settings.sources, settings.stores, settings.inventory))
+    starts = tuple(roots(settings.sources, settings.stores, settings.inventory, settings.as_of))
     check_inventories(starts, settings.inventory)
     with contextlib.ExitStack() as stack:
         stack.enter_context(Guard(*real_bases(settings.sources)))

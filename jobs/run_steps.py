@@ -16,7 +16,7 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError, DeadlineReached
 from veritensor_ray.corpus.changed_since_audit import changes, of_ledger, of_listing
 from veritensor_ray.corpus.datasets.dataset_folders import NotingDatasets
-from veritensor_ray.corpus.listing import check_source, read_loosely
+from veritensor_ray.corpus.listing import check_source, read_as_now, read_loosely
 from veritensor_ray.corpus.planning import (
     Decider,
     PlanRow,
@@ -69,6 +69,8 @@ def plan(ready: CheckedRun, previous: str | None = None, decide: Decider | None 
     loose = list(read_loosely(ready.context.roots, settings.stores))
     for part in loose:
         report.note(part.said)
+    for said in read_as_now(ready.context.roots, settings.stores, settings.as_of):
+        report.note(said)
     report.stage("plan")
     run, now = _next_id(digest(parts)[:6], previous)
     opener, describe = Noting(snapshots(settings)), NotingDatasets(descriptions(settings))

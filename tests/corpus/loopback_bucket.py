@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -29,10 +31,26 @@ class LoopbackBucket:
     def put(self, key: str, body: bytes = b"hello", **options: Any) -> None:
         self.client.put_object(Bucket="corpus", Key=key, Body=body, **options)
 
-    def listed(self, source: str = "s3://corpus") -> list[Listed]:
-        return [one for root in roots([source], self.stores) for one in walk(root, self.stores)]
+    def keep_versions(self, status: str = "Enabled") -> None:
+        self.client.put_bucket_versioning(Bucket="corpus", VersioningConfiguration={"Status": status})
 
-    def opened(self, key: str) -> OpenArtifact:
-        (root,) = roots(["s3://corpus"], self.stores)
+    def write(self, key: str, history: Mapping[str, str | None]) -> None:
+        """Write the versions of an object, by their times; None deletes it. The server takes the times for its own."""
+        from moto.s3.models import s3_backends
+
+        for text in history.values():
+            if text is None:
+                self.client.delete_object(Bucket="corpus", Key=key)
+            else:
+                self.put(key, text.encode())
+        versions = s3_backends["123456789012"]["aws"].get_bucket("corpus").keys.getlist(key)
+        for one, when in zip(versions, history, strict=True):
+            one.last_modified = datetime.fromisoformat(when)
+
+    def listed(self, source: str = "s3://corpus", as_of: str | None = None) -> list[Listed]:
+        return [one for root in roots([source], self.stores, as_of=as_of) for one in walk(root, self.stores)]
+
+    def opened(self, key: str, as_of: str | None = None) -> OpenArtifact:
+        (root,) = roots(["s3://corpus"], self.stores, as_of=as_of)
         (one,) = (one for one in walk(root, self.stores) if one.artifact == key)
         return OpenArtifact(PlanRow(0, one.artifact, one.path, 0, one.size, one.etag, one.mtime), root, self.stores)

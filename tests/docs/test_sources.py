@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.corpus.emulators import S3App
 from tests.corpus.inventories import delivered, row
+from tests.corpus.loopback_bucket import LoopbackBucket
 from tests.docs.blocks import ROOT, blocks, wrong_commands
 from tests.docs.running import run
 from veritensor_ray.core.config import Settings
@@ -60,6 +62,21 @@ def test_a_plan_from_an_inventory(tmp_path: Path, endpoint: str) -> None:
     (tmp_path / "work" / "veritensor-ray.yaml").write_text(json.dumps({"stores": {"s3://": store}, "engines": ["signatures"]}))
     said = run([block], tmp_path, {"K": "k"})
     assert "its inventory has it in the archive GLACIER" in said, said
+
+
+def test_a_plan_of_versions(tmp_path: Path, endpoint: str) -> None:
+    bucket = LoopbackBucket(S3App(), endpoint)
+    (block,) = (block for block in blocks(ROOT / "docs" / "sources.md") if block.mark == ("test", "versions"))
+    assert not list(wrong_commands(block.text))
+    bucket.keep_versions()
+    bucket.write("a.txt", {"2026-11-01": "1", "2026-11-03": "12345678"})
+    bucket.write("b.txt", {"2026-11-03": "later"})
+    bucket.client.close()
+    (tmp_path / "work").mkdir()
+    stores = {"s3://": bucket.store.model_dump(exclude_none=True)}
+    (tmp_path / "work" / "veritensor-ray.yaml").write_text(json.dumps({"stores": stores, "engines": ["signatures"]}))
+    said = run([block], tmp_path, {"TEST_KEY": "k"})
+    assert "came later, or older versions were removed" in said, said
 
 
 @pytest.mark.ray

@@ -194,7 +194,7 @@ def _is(text: str, kind: Callable[[str], bool]) -> bool:
 def _one(settings: Settings, bundle: str | None, memory: Mapping[str, bytes] | None = None) -> Inspection:
     from veritensor_ray.corpus.listing import roots
 
-    (seen,) = _inspected(settings, bundle, tuple(roots(settings.sources, settings.stores, settings.inventory)), memory)
+    (seen,) = _inspected(settings, bundle, tuple(roots(settings.sources, settings.stores, settings.inventory, settings.as_of)), memory)
     return seen
 
 

@@ -77,7 +77,10 @@ Inventory = Annotated[
     ),
 ]
 AsOf = Annotated[
-    str | None, typer.Option(help="Read tables such as Delta in this version, or as they were at a time. Default: the latest version.")
+    str | None,
+    typer.Option(
+        help="Read tables such as Delta in this version, or tables and buckets with versions as they were at a time. Default: the latest version."
+    ),
 ]
 Sample = Annotated[
     str | None, typer.Option(help="Read only this many artifacts, or a share such as 1%. The same ones are chosen every time.")

@@ -328,7 +328,8 @@ class Settings(Section):
         "first", description="locations of a finding to keep: the first ones, or all of them in the table locations too"
     )
     as_of: Text = Field(
-        None, description="version of a table, or a moment as in `since`: what its snapshot showed then; default: the latest version"
+        None,
+        description="version of a table, or a moment as in `since`: what tables and buckets with versions held then; default: the latest version",
     )
     key: StringList = Field([], max_length=8, description="columns of tables whose values are shown beside the row of a finding")
     inventory: StringList = Field([], description="manifest.json of S3 inventories, each of which takes the place of listing its bucket")

@@ -21,12 +21,13 @@ from veritensor_ray.core.reasons import ReasonCode, access_code
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
-from veritensor_ray.corpus.tables.snapshot_listing import stored_etag
+from veritensor_ray.corpus.tables.snapshot_listing import stored_etag, stored_version
 from veritensor_ray.stores import redirects
+from veritensor_ray.stores.bucket_objects import is_bucket, pinned
 from veritensor_ray.stores.descriptors import READING
 from veritensor_ray.stores.filesystems import Stores, denied, filesystem
 from veritensor_ray.stores.patience import patient
-from veritensor_ray.stores.store_errors import WITHOUT_REASON, store_code, trouble
+from veritensor_ray.stores.store_errors import WITHOUT_REASON, expired, store_code, trouble
 
 IN_MEMORY = bounds.HELD  # larger files are read piece by piece
 UNSIZED_BYTES = bounds.UNSIZED
@@ -176,7 +177,10 @@ class OpenArtifact:
             if (refusal := redirects.leading(error)) is not None:
                 return ReadError(refusal, ReasonCode.STORE_FAILED)
             return ChangedDuringRun(f"changed {self._since}: it no longer exists")
-        return ReadError(denied(self._name(), "read", error), store_code(error))
+        if expired(error):
+            return ChangedDuringRun(f"changed {self._since}")
+        action = "read" if stored_version(self.row.etag) is None else "read a version of"
+        return ReadError(denied(self._name(), action, error), store_code(error))
 
     def _open_local(self) -> BinaryIO:
         # non-blocking: if a named pipe has replaced the file, opening it would wait for a writer
@@ -221,7 +225,10 @@ class OpenArtifact:
 
     def _open_store(self, stores: Stores) -> BinaryIO:
         fs, _ = filesystem(self._uri, stores)
-        path = os.fsdecode(self.row.path)
+        path, planned = os.fsdecode(self.row.path), stored_etag(self.row.etag)
+        version = stored_version(self.row.etag)
+        if planned and self.row.size is not None and (self.row.size or version) and is_bucket(fs):
+            return pinned(fs, path, self.row.size, planned, version, _BLOCK)
         try:
             handle = fs.open(path, "rb", block_size=_BLOCK)
         except Exception as error:
@@ -235,7 +242,6 @@ class OpenArtifact:
             return self._in_one_piece(cast("BinaryIO", handle))
         details = getattr(handle, "details", None) or {}
         etag = str(details.get("ETag") or details.get("etag") or "").strip('"')
-        planned = stored_etag(self.row.etag)
         if (planned and etag and etag != planned) or (self.row.size is not None and details.get("size", self.row.size) != self.row.size):
             raise ChangedDuringRun(f"changed {self._since}")
         if self.row.size is None:

@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,7 @@ from fsspec.utils import glob_translate
 
 from veritensor_ray.core.errors import StoreError, UsageError
 from veritensor_ray.core.reasons import ReasonCode, access_code
+from veritensor_ray.core.timespans import moment
 from veritensor_ray.core.uris import DATASET, is_local, named_kind, real_base
 from veritensor_ray.corpus.bucket_inventory import BucketInventory, InventoryRows, manifest
 from veritensor_ray.corpus.datasets.dataset_folders import (
@@ -39,6 +40,7 @@ from veritensor_ray.corpus.datasets.hub_cache import DATASETS, BlobNames, blob_o
 from veritensor_ray.corpus.tables.iceberg_catalogs import SCHEME, metadata_file
 from veritensor_ray.corpus.tables.table_kinds import ICEBERG, KINDS, TableKind, kind_of, proven
 from veritensor_ray.stores import redirects
+from veritensor_ray.stores.bucket_versions import LISTING, BucketAsOf, keeps_versions, version_of, with_version, without_version
 from veritensor_ray.stores.filesystems import Stores, absolute, denied, filesystem
 from veritensor_ray.stores.folder_pages import Page, PagesAhead, has_folder, is_archived, pages
 from veritensor_ray.stores.patience import patient
@@ -50,7 +52,9 @@ if TYPE_CHECKING:
 
 _GLOB = re.compile(r"[*?\[]")
 OWN = "the output of this run"
+_LOGS = frozenset(kind.log for kind in KINDS.values())
 _FULL_PAGE = 1000  # entries; S3 returns no more at once
+_LATER = "no version of it is as old as the moment of --as-of: it came later, or older versions were removed"
 _KINDS = ((stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCHR, "device"), (stat.S_ISBLK, "device"))
 
 
@@ -101,6 +105,8 @@ class Root:
     table: str | None = None
     head: str | None = None
     inventory: str | None = None  # the manifest of the S3 inventory to list it from
+    as_of: float | None = None  # the moment of which the versions of its objects are read
+    version: str | None = None  # of the one file, if it has to be this one
 
 
 class Taken(NamedTuple):
@@ -121,10 +127,11 @@ class Taken(NamedTuple):
 EVERYTHING = Taken()
 
 
-def roots(sources: Sequence[str], stores: Stores, inventories: Sequence[str] = ()) -> list[Root]:
-    """Parse sources. Raises StoreError for one that does not exist."""
+def roots(sources: Sequence[str], stores: Stores, inventories: Sequence[str] = (), as_of: str | None = None) -> list[Root]:
+    """Parse sources. Raises StoreError for one that does not exist. Buckets that keep versions are seen as they were at the moment `as_of`."""
     by_bucket = _by_bucket(inventories, stores) if any(map(_on_s3, sources)) else {}
-    found = [_root(source, stores, by_bucket) for source in sources]
+    seen_at = None if (when := snapshot_moment(as_of)) is None else when.timestamp()
+    found = [_root(source, stores, by_bucket, seen_at) for source in sources]
     if len(found) == 1:
         return found
     taken: set[str] = set()
@@ -135,6 +142,16 @@ def roots(sources: Sequence[str], stores: Stores, inventories: Sequence[str] = (
         taken.add(prefix)
         named.append(replace(root, prefix=prefix))
     return named
+
+
+def snapshot_moment(as_of: str | None) -> datetime | None:
+    """Return the moment that `as_of` names, or None if it names a version of a table. Raises UsageError."""
+    if as_of is None or as_of.isdecimal():
+        return None
+    try:
+        return moment(as_of, datetime.now(UTC), -1)
+    except ValueError as error:
+        raise UsageError(f"as_of: a version such as 12, or a time: {error}") from None
 
 
 def _on_s3(uri: str) -> bool:
@@ -156,12 +173,14 @@ def check_inventories(starts: Sequence[Root], inventories: Sequence[str]) -> Non
         raise UsageError(f"no source is in the bucket of the inventory {min(unused)}. Name the bucket, or a folder in it, as a source")
 
 
-def _root(source: str, stores: Stores, inventories: Mapping[str, str]) -> Root:
+def _root(source: str, stores: Stores, inventories: Mapping[str, str], as_of: float | None) -> Root:
     name, uri = named_kind(source)[0], absolute(source)
     if name == ICEBERG.name and uri.startswith(SCHEME):
         uri = absolute(metadata_file(uri, stores))
     inventory = inventories.get(uri.split("/")[2]) if _on_s3(uri) else None
-    root = _started(uri, stores, inventory if name is None else None)
+    if as_of is not None and (inventory is not None or not _on_s3(uri) or not keeps_versions(filesystem(uri, stores)[0], uri)):
+        as_of = None
+    root = _started(uri, stores, inventory if name is None else None, as_of)
     if name is None:
         return root
     if name == DATASET:
@@ -169,7 +188,7 @@ def _root(source: str, stores: Stores, inventories: Mapping[str, str]) -> Root:
         return root
     kind, head = KINDS[name], None
     if root.single and proven(kind, [root.single]) and root.uri.endswith(f"/{kind.log}"):
-        root, head = Root(_folder(root.uri), ""), root.single
+        root, head = Root(_folder(root.uri), "", as_of=as_of), root.single
     if root.single or root.pattern or not _is_table(root.uri, stores, kind):
         content = f"no folder {kind.log}{'' if kind.proof is None else ' with a metadata file'}"
         raise StoreError(f"{uri} is not {'an' if kind.title[0] in 'AEIOU' else 'a'} {kind.title}: it has {content}")
@@ -181,7 +200,7 @@ def _check_dataset(root: Root, uri: str, stores: Stores, inventory: str | None) 
     if inventory is not None:
         raise UsageError(f"an inventory does not say what a dataset consists of. Name {uri} without {DATASET}+, or leave out {inventory}")
     try:
-        if root.single is None and root.pattern is None and _is_dataset(uri, stores):
+        if root.single is None and root.pattern is None and _is_dataset(uri, stores, root.as_of):
             return
     except UsageError:
         raise
@@ -194,7 +213,7 @@ def _check_dataset(root: Root, uri: str, stores: Stores, inventory: str | None) 
     )
 
 
-def _is_dataset(uri: str, stores: Stores) -> bool:
+def _is_dataset(uri: str, stores: Stores, as_of: float | None) -> bool:
     """Return whether a folder is a dataset of Hugging Face, a cache that has one, or a part of this cache."""
     if is_local(uri):
         path = os.fsencode(uri)
@@ -202,14 +221,15 @@ def _is_dataset(uri: str, stores: Stores) -> bool:
     else:
         fs, base = filesystem(uri, stores)
         path = base.encode("utf-8", "surrogateescape")
-        names = list(_on_page(fs, base, next(pages(fs, base))))
+        seen = _seen(fs, as_of)
+        names = list(_on_page(seen, base, next(_pages(seen, base))))
     here = repository(path)
     if here is not None and here.kind == DATASETS:
         return True
     if any(is_folder and name.startswith(f"{DATASETS}--".encode()) for name, is_folder, _ in names):
         return True
     about = _dataset_at(path, uri, names, False, stores)
-    return about is not None and says_dataset(about)
+    return about is not None and says_dataset(about._replace(as_of=as_of))
 
 
 def _is_table(uri: str, stores: Stores, kind: TableKind) -> bool:
@@ -273,26 +293,57 @@ def read_loosely(starts: Sequence[Root], stores: Stores) -> Iterator[LoosePart]:
                 yield LoosePart(uri, *found)
 
 
-def _started(uri: str, stores: Stores, inventory: str | None = None) -> Root:
+def read_as_now(starts: Sequence[Root], stores: Stores, as_of: str | None) -> Iterator[str]:
+    """Yield a sentence about each source in a store whose objects are read as they are now, although a moment was named."""
+    for root in starts if snapshot_moment(as_of) is not None else ():
+        if root.as_of is not None or is_local(root.uri) or root.table is not None:
+            continue
+        with contextlib.suppress(StoreError):
+            if any(_is_table(root.uri, stores, kind) for kind in KINDS.values()):
+                continue
+        if root.inventory is not None:
+            why, remedy = "is listed from an inventory", "Leave out --inventory to read its objects as they were"
+        elif _on_s3(root.uri):
+            why, remedy = "is in a bucket that keeps no versions", "Only what is written after versioning was enabled can be read as it was"
+        else:
+            why, remedy = "is in a store whose versions are not read", "Only buckets of S3 are read as they were"
+        yield f"{root.uri} {why}, so --as-of applies only to tables in it, and all else is read as it is now. {remedy}"
+
+
+def _started(uri: str, stores: Stores, inventory: str | None = None, as_of: float | None = None) -> Root:
     literal = is_local(uri) and os.path.lexists(uri)  # a file name may contain brackets
     at = None if literal else _GLOB.search(uri)
     if at:
         base = _folder(uri[: at.start()])
-        return Root(base, "", None, glob_translate(uri.removeprefix(base).lstrip("/")), inventory=inventory)
+        return Root(base, "", None, glob_translate(uri.removeprefix(base).lstrip("/")), inventory=inventory, as_of=as_of)
     if inventory is not None:
         single = _is_object(uri, stores)
         return Root(_folder(uri), "", uri.rpartition("/")[2], inventory=inventory) if single else Root(uri, "", inventory=inventory)
     fs, path = filesystem(uri, stores)
     try:
         # a source given explicitly may be a link; `follow_links` applies to what is below it
-        kind = _local_kind(uri) if is_local(uri) else _store_kind(fs, path)
+        kind = _local_kind(uri) if is_local(uri) else _store_kind(_seen(fs, as_of), path)
     except UsageError:
         raise
     except Exception as error:  # noqa: BLE001  # every store raises its own kind
-        raise StoreError(denied(uri, "list", error)) from None
+        raise StoreError(denied(uri, _listing(as_of), error)) from None
     if kind is None:
-        raise StoreError(f"{uri} does not exist")
-    return Root(_folder(uri), "", uri.rpartition("/")[2]) if kind == "file" else Root(uri, "")
+        raise StoreError(f"{uri} does not exist" + ("" if as_of is None else ", and no version of it is known"))
+    return Root(_folder(uri), "", uri.rpartition("/")[2], as_of=as_of) if kind == "file" else Root(uri, "", as_of=as_of)
+
+
+def _seen(fs: Any, as_of: float | None) -> Any:
+    """Return a store as it was at a moment, or as it is."""
+    return fs if as_of is None else BucketAsOf(fs, as_of)
+
+
+def _pages(seen: Any, folder: str) -> Iterator[Page]:
+    return seen.pages(folder) if isinstance(seen, BucketAsOf) else pages(seen, folder)
+
+
+def _listing(as_of: float | None) -> str:
+    """Return what is done to a folder to list it, as `denied` names it."""
+    return "list" if as_of is None else LISTING
 
 
 def _local_kind(uri: str) -> str | None:
@@ -340,7 +391,9 @@ def check_source(root: Root, stores: Stores) -> None:
         if entry.status is None and not is_local(root.uri):
             fs, _ = filesystem(root.uri, stores)
             try:
-                patient(partial(fs.cat_file, os.fsdecode(entry.path), start=0, end=1))
+                version = without_version(entry.etag or "")[1]
+                pinned = {"version_id": version} if version else {}
+                patient(partial(fs.cat_file, os.fsdecode(entry.path), start=0, end=1, **pinned))
             except Exception as error:  # noqa: BLE001  # every store raises its own kind
                 if store_code(error) in (ReasonCode.ARCHIVED, ReasonCode.ENCRYPTED):  # this says nothing about the others
                     return
@@ -515,11 +568,15 @@ def _local_entry(path: bytes, cut: int, link: bool, follow_links: bool) -> Liste
 
 def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[_Entry]:
     fs, base = filesystem(root.uri, stores)
+    seen = _seen(fs, root.as_of)
     cut = len(base.rstrip("/")) + 1
     if root.single is not None:
-        yield _store_entry(patient(partial(fs.info, f"{base}/{root.single}")), cut)
+        name = f"{base}/{root.single}"
+        info = partial(seen.info, name) if root.version is None else partial(version_of, fs, name, root.version)
+        yield _store_entry(patient(info), cut)
         return
-    stack, own, ahead = [base], fs._strip_protocol(own_output) if own_output else None, PagesAhead(fs)
+    stack, own = [base], fs._strip_protocol(own_output) if own_output else None
+    ahead = PagesAhead(partial(_pages, seen))
     try:
         while stack:
             folder = stack.pop()
@@ -530,14 +587,16 @@ def _walk_store(root: Root, stores: Stores, own_output: str) -> Iterator[_Entry]
             deeper: list[str] = []
             try:
                 page, others = ahead.take(folder)
-                if kind := kind_of(_folders(fs, folder, page), partial(_store_names, fs, folder), root.table if folder == base else None):
+                if kind := kind_of(
+                    _folders(seen, folder, page), partial(_store_names, seen, folder), root.table if folder == base else None
+                ):
                     yield TableStart(kind, path, artifact, f"{root.uri}/{folder[cut:]}".rstrip("/"))
-                if about := _dataset_at(path, f"{root.uri}/{folder[cut:]}".rstrip("/"), _on_page(fs, folder, page), True, stores):
-                    yield DatasetStart(path, artifact, about)
+                if about := _dataset_at(path, f"{root.uri}/{folder[cut:]}".rstrip("/"), _on_page(seen, folder, page), True, stores):
+                    yield DatasetStart(path, artifact, about._replace(as_of=root.as_of))
                 for entries in itertools.chain((page,), others):
                     yield from _store_page(fs, folder, entries, cut, deeper)
             except Exception as error:  # noqa: BLE001  # an unlistable prefix becomes a row of the ledger, whatever the store raised
-                reason = denied(folder, "list", error) if not isinstance(error, PermissionError) else denied(root.uri, "list", error)
+                reason = denied(root.uri if isinstance(error, PermissionError) else folder, _listing(root.as_of), error)
                 yield Listed(artifact, path, status="unlisted", reason=reason, reason_code=store_code(error))
             stack.extend(reversed(deeper))
             ahead.begin(stack)
@@ -605,12 +664,15 @@ def _folders(fs: Any, folder: str, page: Page) -> list[str]:
     """Return the names of the folders on a page, and of those on later ones that make a folder a table."""
     names = [entry["name"].rpartition("/")[2] for entry in page if entry["type"] == "directory"]
     logs = [kind.log for kind in KINDS.values() if kind.log not in names] if len(page) >= _FULL_PAGE else []
+    if isinstance(fs, BucketAsOf):  # a folder whose objects had all been deleted is on the page too
+        logs += [log for log in names if log in _LOGS]
+        names = [name for name in names if name not in _LOGS]
     return names + [log for log in logs if has_folder(fs, f"{folder}/{log}")]
 
 
 def _on_page(fs: Any, folder: str, page: Page) -> Iterator[tuple[bytes, bool, bool]]:
     """Yield what is on a page, and what makes a folder of many Arrow files a dataset on later ones, as `_dataset_at` takes it."""
-    names = [(entry["name"].rstrip("/").rpartition("/")[2], entry["type"] == "directory") for entry in page]
+    names = [(entry["name"].rstrip("/").rpartition("/")[2], entry["type"] == "directory") for entry in page if not entry.get("later")]
     if len(page) >= _FULL_PAGE and any(name.endswith(".arrow") for name, _ in names):
         names += [(mark, False) for mark in (INFO, STATE) if patient(partial(fs.exists, f"{folder}/{mark}"))]
     yield from ((name.encode("utf-8", "surrogateescape"), is_folder, False) for name, is_folder in names)
@@ -633,14 +695,17 @@ def _store_page(fs: Any, folder: str, page: Page, cut: int, deeper: list[str]) -
                 deeper.append(name)
         elif entry.get("size") != 0 or not name.endswith("/"):
             listed = _store_entry(entry, cut)
-            yield replace(listed, status="skipped", reason=RESTORE, reason_code=ReasonCode.ARCHIVED) if is_archived(entry, fs) else listed
+            is_left = listed.status is None and is_archived(entry, fs)
+            yield replace(listed, status="skipped", reason=RESTORE, reason_code=ReasonCode.ARCHIVED) if is_left else listed
 
 
 def _store_entry(entry: Mapping[str, Any], cut: int) -> Listed:
     name = entry["name"]
     etag = entry.get("ETag") or entry.get("etag") or entry.get("md5Hash")
     etag = etag.strip('"') if isinstance(etag, str) else None
-    return Listed(name[cut:], name.encode("utf-8", "surrogateescape"), entry.get("size"), etag, modified(entry))
+    etag = with_version(etag, entry.get("VersionId")) if "later" in entry else etag
+    left: tuple[Any, ...] = ("skipped", _LATER, ReasonCode.NOT_IN_SNAPSHOT) if entry.get("later") else ()
+    return Listed(name[cut:], name.encode("utf-8", "surrogateescape"), entry.get("size"), etag, modified(entry), *left)
 
 
 def modified(entry: Mapping[str, Any]) -> float | None:

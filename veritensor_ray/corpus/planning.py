@@ -147,7 +147,7 @@ def plan_rows(
     """
     packer = _Packer(settings.limits)
     everything = tuple(engines)
-    starts = starts or roots(settings.sources, settings.stores, settings.inventory)
+    starts = starts or roots(settings.sources, settings.stores, settings.inventory, settings.as_of)
     for number, entry, left_out in listed_entries(settings, starts, own_output, progress, opener, describe):
         row = PlanRow(-1, entry.artifact, entry.path, number, entry.size, entry.etag, entry.mtime, dataset=entry.dataset)
         if entry.status:

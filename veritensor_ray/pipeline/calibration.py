@@ -178,7 +178,9 @@ def calibrate(settings: Settings, rates: Rates, progress: Progress = lambda done
     wanted = [row for row in rows if row.shard >= 0]
     if len(wanted) < LEAST:
         raise UsageError(_too_few(settings.sources, len(wanted), "documents"))
-    context = Context(settings, tuple(roots(settings.sources, settings.stores, settings.inventory)), names, b"calibrate", "calibrate")
+    context = Context(
+        settings, tuple(roots(settings.sources, settings.stores, settings.inventory, settings.as_of)), names, b"calibrate", "calibrate"
+    )
     _ready(context)
     documents: list[RatedDocument] = []
     skipped = [row for row in rows if row.shard < 0 and row.reason_code not in _LEFT_OUT]

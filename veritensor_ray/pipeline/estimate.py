@@ -110,7 +110,13 @@ def calibrate(estimate: Estimate, settings: Settings, site_key: bytes) -> None:
 
     Stops after 20 CPU seconds. A media type whose samples kill the process is guessed like one that was not sampled.
     """
-    context = Context(settings, tuple(roots(settings.sources, settings.stores, settings.inventory)), estimate.engines, site_key, "estimate")
+    context = Context(
+        settings,
+        tuple(roots(settings.sources, settings.stores, settings.inventory, settings.as_of)),
+        estimate.engines,
+        site_key,
+        "estimate",
+    )
     patience = min(settings.limits.artifact_seconds, _PATIENCE)
     until = time.monotonic() + _PATIENCE
     kinds = sorted(((name, kind) for name, kind in estimate.kinds.items() if kind.samples), key=lambda item: -item[1].effort)

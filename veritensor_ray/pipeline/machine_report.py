@@ -94,7 +94,7 @@ def _unreachable(settings: Settings) -> Iterator[str]:
     starts: list[Root] = []
     for source in settings.sources:
         try:
-            (root,) = roots([source], settings.stores, settings.inventory)
+            (root,) = roots([source], settings.stores, settings.inventory, settings.as_of)
             starts.append(root)
             check_source(root, settings.stores)
         except VeritensorError as error:

@@ -48,7 +48,7 @@ def local_context(
             raise ModelError(one.missing)
         prints[one.name] = one.fingerprint
     made = digest(describe(settings, prints, key_id(key), bundle))
-    starts = tuple(roots(settings.sources, settings.stores, settings.inventory)) if starts is None else starts
+    starts = tuple(roots(settings.sources, settings.stores, settings.inventory, settings.as_of)) if starts is None else starts
     return Context(settings, starts, tuple(prints), key, made, expected=tuple(prints.items()), cleaning=cleaning)
 
 

@@ -30,7 +30,13 @@ PROTOCOLS: dict[str, str | None] = {
     "memory": None,
 }
 _PERMISSIONS = {
-    "s3": {"list": "s3:ListBucket", "read": "s3:GetObject", "write": "s3:PutObject"},
+    "s3": {
+        "list": "s3:ListBucket",
+        "list the versions of": "s3:GetBucketVersioning and s3:ListBucketVersions",
+        "read": "s3:GetObject",
+        "read a version of": "s3:GetObjectVersion",
+        "write": "s3:PutObject",
+    },
     "gs": {"list": "storage.objects.list", "read": "storage.objects.get", "write": "storage.objects.create"},
     "abfs": {"list": "Storage Blob Data Reader", "read": "Storage Blob Data Reader", "write": "Storage Blob Data Contributor"},
 }

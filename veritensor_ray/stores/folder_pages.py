@@ -7,7 +7,7 @@ folder only as a whole.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ def pages(fs: Any, folder: str) -> Iterator[Page]:
     if "s3" not in _protocols(fs) or not folder:
         listed = patient(partial(fs.ls, folder, detail=True))
         plain = (one | {"name": one["name"].rstrip("/")} if one["type"] == "directory" else one for one in listed)
-        yield sorted(plain, key=lambda entry: str(entry["name"]))
+        yield by_name(plain)
         return
     bucket, slash, key = folder.partition("/")  # a key may begin with a slash, in a folder whose name is empty
     asked = {"Bucket": bucket, "Prefix": f"{key}/" if slash else "", "Delimiter": "/", "OptionalObjectAttributes": ["RestoreStatus"]}
@@ -52,7 +52,12 @@ def _protocols(fs: Any) -> Sequence[str]:
 def _page(answer: Mapping[str, Any], bucket: str) -> Page:
     folders: Page = [{"name": f"{bucket}/{one['Prefix'][:-1]}", "type": "directory"} for one in answer.get("CommonPrefixes", ())]
     objects: Page = [one | {"name": f"{bucket}/{one['Key']}", "type": "file", "size": one["Size"]} for one in answer.get("Contents", ())]
-    return sorted((*folders, *objects), key=lambda entry: str(entry["name"]))
+    return by_name((*folders, *objects))
+
+
+def by_name(entries: Iterable[Mapping[str, Any]]) -> Page:
+    """Return entries sorted by name."""
+    return sorted(entries, key=lambda entry: str(entry["name"]))
 
 
 def is_archived(entry: Mapping[str, Any], fs: Any) -> bool:
@@ -71,10 +76,10 @@ def _is_aws(fs: Any) -> bool:
 
 
 class PagesAhead:
-    """Lists the folders that come next while one is being looked at. A folder is taken once."""
+    """Lists the folders that come next while one is being looked at. A folder is taken once. `listing` yields the pages of a folder."""
 
-    def __init__(self, fs: Any) -> None:
-        self._fs = fs
+    def __init__(self, listing: Callable[[str], Iterator[Page]]) -> None:
+        self._listing = listing
         self._pool = ThreadPoolExecutor(_AT_ONCE, "listing")
         self._begun: dict[str, Future[tuple[Page, Iterator[Page]]]] = {}
 
@@ -90,7 +95,7 @@ class PagesAhead:
         return begun.result() if begun is not None else self._first(folder)
 
     def _first(self, folder: str) -> tuple[Page, Iterator[Page]]:
-        found = pages(self._fs, folder)
+        found = self._listing(folder)
         return next(found), found
 
     def close(self) -> None:

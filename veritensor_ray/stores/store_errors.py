@@ -126,6 +126,11 @@ def store_code(error: BaseException) -> ReasonCode:
     return known.reason_code if known is not None else access_code(error)
 
 
+def expired(error: BaseException) -> bool:
+    """Return whether a store refused to read an object because it is not the one that was asked for."""
+    return any(said.code in ("PreconditionFailed", "412") for said in _answers(error))
+
+
 def slowed(error: BaseException) -> Again | None:
     """Return how long to wait if the store asked to slow down."""
     for said in _answers(error):

@@ -45,7 +45,7 @@ def plan(
     from veritensor_ray.cli.render import console, safe
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.core.errors import UsageError
-    from veritensor_ray.corpus.listing import check_inventories, read_loosely, roots
+    from veritensor_ray.corpus.listing import check_inventories, read_as_now, read_loosely, roots
     from veritensor_ray.corpus.planning import plan_rows
     from veritensor_ray.engines.dependencies.advisory_ages import overdue, source_ages, told
     from veritensor_ray.engines.registry import selected
@@ -64,7 +64,7 @@ def plan(
         sys.stderr.flush()
 
     progress = listed if sys.stderr.isatty() else lambda _: None
-    starts = roots(settings.sources, settings.stores, settings.inventory)
+    starts = roots(settings.sources, settings.stores, settings.inventory, settings.as_of)
     check_inventories(starts, settings.inventory)
     with Splitter(settings) as split:
         describe = descriptions(settings)
@@ -76,8 +76,9 @@ def plan(
     if "dependencies" in names and (ages := source_ages(settings.dependencies)):
         for sentence in (told(ages), *overdue(ages, settings.dependencies.max_age_days)):
             console().print(safe(sentence))
-    for part in read_loosely(starts, settings.stores):
-        console().print(f"\n{safe(part.said)}")
+    loosely = (part.said for part in read_loosely(starts, settings.stores))
+    for said in (*loosely, *read_as_now(starts, settings.stores, settings.as_of)):
+        console().print(f"\n{safe(said)}")
 
 
 def _show(found: Any, settings: Any) -> None:

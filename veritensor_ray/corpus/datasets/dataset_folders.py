@@ -30,13 +30,14 @@ NOTHING = DatasetPart()
 class DatasetFolder(NamedTuple):
     """A folder to describe: its address, and the paths in its store of the files that may say something of it, by their names.
 
-    `part` is what its place in a cache of the hub says of it.
+    `part` is what its place in a cache of the hub says of it. With `as_of`, its bucket is read as it was at that moment.
     """
 
     uri: str
     files: Mapping[str, bytes]
     stores: Stores
     part: DatasetPart = NOTHING
+    as_of: float | None = None
 
 
 class FileRule(NamedTuple):

@@ -29,6 +29,7 @@ from veritensor_ray.corpus.datasets.dataset_folders import (
     Description,
     FileRule,
 )
+from veritensor_ray.stores.bucket_versions import BucketAsOf
 from veritensor_ray.stores.descriptors import READING
 from veritensor_ray.stores.filesystems import denied, filesystem
 
@@ -204,7 +205,8 @@ def _beginning(path: bytes) -> bytes:
 
 def _object(folder: DatasetFolder, path: bytes) -> bytes:
     fs, _ = filesystem(folder.uri, folder.stores)
-    with fs.open(os.fsdecode(path), "rb") as file:
+    name = os.fsdecode(path)
+    with fs.open(name, "rb") if folder.as_of is None else BucketAsOf(fs, folder.as_of).opened(name) as file:
         return bytes(file.read(_BYTES + 1))
 
 

@@ -8,22 +8,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
-from veritensor_ray.core.errors import ReadError, UsageError
+from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.reasons import ReasonCode
-from veritensor_ray.core.timespans import moment
-from veritensor_ray.corpus.listing import Listed, TableStart, printable, table_above
+from veritensor_ray.corpus.listing import Listed, TableStart, printable, snapshot_moment, table_above
 from veritensor_ray.corpus.tables.table_kinds import DataFile, Opener, TableFolder
+from veritensor_ray.stores.bucket_versions import without_version
 from veritensor_ray.stores.filesystems import Stores
 
 VIEW = "+view:"  # in an ETag, before the digest of a view
 
 
 def stored_etag(etag: str | None) -> str | None:
-    """Return an ETag as the store gives it, without what identifies the view of a table's data file."""
-    stored = etag.rpartition(VIEW)[0] if etag and VIEW in etag else etag
+    """Return an ETag as the store gives it, without what identifies a version, or the view of a table's data file."""
+    stored = without_version(etag.rpartition(VIEW)[0] if VIEW in etag else etag)[0] if etag else None
     return None if not stored or stored.startswith("@") else stored
+
+
+def stored_version(etag: str | None) -> str | None:
+    """Return the version of an object that an ETag names, if it names one."""
+    return without_version(etag.rpartition(VIEW)[0] if VIEW in etag else etag)[1] if etag else None
 
 
 def view_of(etag: str | None) -> str | None:
@@ -44,11 +48,8 @@ class Tables:
     ) -> None:
         self._stores, self._opener, self._as_of, self._follow_links, self._heads = stores, opener, as_of, follow_links, heads or {}
         self._versions: dict[str, str] = {}
-        if as_of is not None and not as_of.isdecimal():
-            try:
-                self._as_of = moment(as_of, datetime.now(UTC), -1).isoformat()  # the same moment for all tables
-            except ValueError as error:
-                raise UsageError(f"as_of: a version such as 12, or a time: {error}") from None
+        if (when := snapshot_moment(as_of)) is not None:
+            self._as_of = when.isoformat()  # the same moment for all tables
 
     def __call__(self, entries: Iterable[Listed | TableStart]) -> Iterator[Listed]:
         """Yield the entries of a listing. The entries below a folder follow its TableStart, without others in between."""
@@ -116,6 +117,9 @@ class _Folder:
         """Return an entry as the snapshot has it."""
         name = entry.path[len(self.above) :]
         known = self.left.pop(name, None)
+        if known is not None and entry.status == "skipped" and entry.reason_code == ReasonCode.NOT_IN_SNAPSHOT:
+            # the clocks of its writer and of its store differ: what a snapshot names was there
+            entry = replace(entry, status=None, reason=None, reason_code=None)
         if entry.status is not None:
             return entry
         is_log = self._is_log(name)
@@ -163,4 +167,4 @@ class _Folder:
             )
 
 
-__all__ = ["VIEW", "Tables", "stored_etag", "view_of"]
+__all__ = ["VIEW", "Tables", "stored_etag", "stored_version", "view_of"]

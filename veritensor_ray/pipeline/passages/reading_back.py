@@ -21,7 +21,7 @@ from veritensor_ray.core.uris import is_local
 from veritensor_ray.core.wording import counted
 from veritensor_ray.corpus.listing import Listed, Root, unprintable, walk
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
-from veritensor_ray.corpus.tables.snapshot_listing import Tables, view_of
+from veritensor_ray.corpus.tables.snapshot_listing import Tables, stored_version, view_of
 from veritensor_ray.pipeline.bounded import process
 from veritensor_ray.pipeline.context import Context, Workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
@@ -140,7 +140,7 @@ def _entry(artifact: Mapping[str, Any], given: Settings) -> tuple[Root, Listed]:
     if not uri.endswith(f"/{name}"):
         name = name.partition("/")[2]  # the rest, after the name of one of several sources
     base = uri.removesuffix(name).rstrip("/") or "/"
-    root = Root(base, "", os.fsdecode(unprintable(name)) if is_local(uri) else name)
+    root = Root(base, "", os.fsdecode(unprintable(name)) if is_local(uri) else name, version=stored_version(artifact["etag"]))
     try:
         entry = next(walk(root, given.stores))
         is_viewed = entry.status is None and view_of(artifact["etag"]) is not None
