@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cleaning.marked import rewritten
-from tests.formats.office.building import docx, pptx, xlsx
+from tests.formats.office.building import docx, opendocument, pptx, xlsx
 from veritensor_ray.cleaning.cleaning_policy import parse
 from veritensor_ray.formats.format_registry import rewrite
 
@@ -56,6 +56,18 @@ def slide(count: int) -> bytes:
     return pptx([f"<p:sp><p:txBody><a:p>{runs}</a:p></p:txBody></p:sp>"])
 
 
+def letter(count: int) -> bytes:
+    """Spans, links whose attributes repeat their texts, and fields that only the search behind the reader sees."""
+    link = '<text:a xlink:href="mailto:@" office:title="@">@</text:a> '
+    fields = lines('<text:user-field-decl office:string-value="x@"/>', count).decode()
+    return opendocument("text", f"{fields}<text:p>{lines(f'<text:span>say @ </text:span>{link}', count).decode()}</text:p>")
+
+
+def cells(count: int) -> bytes:
+    cell = '<table:table-row><table:table-cell office:value-type="string" office:string-value="@"><text:p>@</text:p></table:table-cell></table:table-row>'
+    return opendocument("spreadsheet", f'<table:table table:name="S">{lines(cell, count).decode()}</table:table>')
+
+
 def lines(pattern: str, count: int) -> bytes:
     return "".join(pattern.replace("@", value(number)) for number in range(count)).encode()
 
@@ -69,6 +81,9 @@ CASES: dict[str, tuple[Callable[[int], bytes], str, str]] = {
     "cells to drop": (lambda count: sheet(count, rows=True), "a.xlsx", _CELLS),
     "rows to drop": (lambda count: sheet(count, rows=True), "a.xlsx", _ROWS),
     "runs of a slide": (slide, "a.pptx", ""),
+    "spans, links and fields of an OpenDocument": (letter, "a.odt", ""),
+    "cells of an OpenDocument": (cells, "a.ods", ""),
+    "rows of an OpenDocument to drop": (cells, "a.ods", _ROWS),
     "spans": (lambda count: b"<p>" + lines("<span>say @</span> ", count), "a.html", ""),
     "attributes": (lambda count: b"<p>" + lines("<a title='@' href='mailto:@'>x</a> ", count), "a.html", ""),
     "comments": (lambda count: b"<p>" + lines("<!-- say @ --> x ", count), "a.html", _HIDDEN),

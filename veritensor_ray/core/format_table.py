@@ -83,11 +83,18 @@ FORMATS: tuple[Format, ...] = (
             "document",
             _ODF_NAMES.get(kind, ""),
             read=".office.opendocument.read:read_odf",
+            rewrite=".office.opendocument.rewrite:rewrite_odf",
         )
         for kind in types.ODF_TYPES
     ),
-    first(types.FLAT_ODF, "OpenDocument, flat XML", "document", read=".office.opendocument.read:read_flat"),
-    first(types.EPUB, "EPUB", "document", ".epub", read=".office.books:read_epub"),
+    first(
+        types.FLAT_ODF,
+        "OpenDocument, flat XML",
+        "document",
+        read=".office.opendocument.read:read_flat",
+        rewrite=".office.opendocument.rewrite:rewrite_flat",
+    ),
+    first(types.EPUB, "EPUB", "document", ".epub", read=".office.books:read_epub", rewrite=".office.book_rewriting:rewrite_epub"),
     first(types.IWORK, "Pages, Numbers, Keynote", "document", read=".office.books:read_iwork"),
     first(types.DOC, "Word before 2007", "document", read=_OLE),
     first(types.XLS, "Excel before 2007", "document", read=_OLE),

@@ -13,7 +13,7 @@ from veritensor_ray.formats.archives.zip.read import read_zip
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.office.shared.package import Package
 
-_ENCRYPTION = "META-INF/encryption.xml"
+ENCRYPTION = "META-INF/encryption.xml"
 _LISTED = bounds.ENCRYPTION_LIST
 _REFERENCE = re.compile(rb"CipherReference\s[^>]{0,2000}?URI\s{0,9}=\s{0,9}[\"']([^\"']{1,1000})")
 _TEXTS = (b".xhtml", b".html", b".htm", b".xml", b".ncx", b".opf", b".svg")  # fonts are often scrambled, which loses no text
@@ -29,7 +29,7 @@ def read_epub(source: Source) -> Iterator[Item]:
 def _locked(source: Source) -> Iterator[Item]:
     try:
         package = Package(source)
-        listed = package.head(_ENCRYPTION, _LISTED) if _ENCRYPTION in package else b""
+        listed = package.head(ENCRYPTION, _LISTED) if ENCRYPTION in package else b""
     except ReadError:
         return  # problems of the archive are reported when its entries are read
     count = sum(name.lower().endswith(_TEXTS) for name in set(_REFERENCE.findall(listed)))

@@ -14,6 +14,7 @@ from veritensor_ray.formats.office.shared.formulas import cell_notice, formula_n
 from veritensor_ray.formats.office.shared.generic_xml import wordy
 from veritensor_ray.formats.office.shared.paragraphs import Pieces, length_of, pieces_of, told
 from veritensor_ray.formats.office.shared.text_blocks import Texts
+from veritensor_ray.formats.office.shared.traced import in_lines, on_one_line
 from veritensor_ray.formats.office.shared.xml_parts import Attributes, Walker, attribute
 
 _LONGEST = 1 << 20
@@ -128,7 +129,7 @@ class OdfBody(Walker):
 
     def _unknown_end(self, tag: str) -> None:
         if not self._stack:
-            text = "".join(self._aside).strip()
+            text = self.join(self._aside).strip()
             self._aside.clear()
             if text:
                 self.texts.add(text, "metadata", column=self._label or tag)
@@ -156,7 +157,7 @@ class OdfBody(Walker):
             self.listen(None)
             return
         take = pieces_of(self._stack[-1].pieces, self._kind()).append
-        self.listen(lambda text: take(text.replace("\n", " ") if "\n" in text else text))
+        self.listen(lambda text: take(on_one_line(text)))
 
     def _kind(self) -> str:
         paragraph = self._stack[-1]
@@ -205,10 +206,10 @@ class OdfBody(Walker):
             pieces = [("hidden" if kind == self._view else kind, some) for kind, some in pieces]
         cell = self._grid.cell
         if cell is not None and not self._annotations and not self._deleted:
-            cell.append("".join(piece for _, some in pieces for piece in some))
+            cell.append(self.join([piece for _, some in pieces for piece in some]))
             self._grid.unseen |= any(kind == "hidden" and some for kind, some in pieces)
             return
-        texts, length = told(pieces, self._at)
+        texts, length = told(pieces, self._at, self.join)
         for kind, text, start, origins in texts:
             self._add(text, kind, start, origins)
         self._at += length + ended if length else 0
@@ -284,13 +285,15 @@ class OdfBody(Walker):
     def _said(self, column: str | None) -> None:
         if self._is_field():
             return
-        text = "".join(self._aside).strip()
+        text = self.join(self._aside).strip()
         self._aside.clear()
         known = column == "author" and (text in self._authors or len(self._authors) >= _AUTHORS)
         if column and text and not known:
             if column == "author":
                 self._authors.add(text)
             self.texts.add(text, "metadata", column=column)
+        elif text:
+            self.texts.repeat(text)
         self._hear()
 
     # Slides
@@ -345,6 +348,7 @@ class OdfBody(Walker):
         if self._mode != "spreadsheet" or self._tables != 1 or self._deleted:
             return
         self._grid.open_cell(attrs)
+        self.texts.cell(self._grid.row)
         formula = attribute(attrs, "formula", "table")
         if formula is not None and ((notice := formula_notice(formula)) or '"' in formula):
             self.texts.add(formula, "metadata", column=self._grid.column, row=self._grid.row, notice=notice)
@@ -353,18 +357,20 @@ class OdfBody(Walker):
         grid = self._grid
         if grid.cell is None:
             return
-        text, value = "\n".join(grid.cell), grid.value
+        text, value = in_lines(grid.cell, self.join), grid.value
         grid.cell = None
         view = "hidden" if grid.unseen or self._is_unseen else "visible"
         if text and not text.isspace():
             self.texts.add(text, view, row=grid.row, column=grid.column, notice=cell_notice(text))
         if value and value != text and len(value) >= _NUMBER:
             self.texts.add(value, view, row=grid.row, column=grid.column)
+        elif value:
+            self.texts.repeat(value)
 
     # Code and files in the XML
 
     def _script_end(self) -> None:
-        text = "".join(self._aside).strip()
+        text = self.join(self._aside).strip()
         self._aside.clear()
         if text:
             self.texts.add(text, "hidden", column="script", notice="macro")
@@ -384,7 +390,7 @@ class OdfBody(Walker):
                     self._hear()
         cell = self._grid.cell
         if cell is not None and sum(map(len, cell)) > _LONGEST:
-            self.texts.add("\n".join(cell), row=self._grid.row, column=self._grid.column)
+            self.texts.add(in_lines(cell, self.join), row=self._grid.row, column=self._grid.column)
             cell.clear()
 
     def done(self) -> None:

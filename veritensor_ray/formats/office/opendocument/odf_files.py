@@ -21,6 +21,7 @@ class EncodedFiles:
         self._pieces: list[str] = []
         self._size = self._total = self._lost = self._damaged = 0
         self._files: list[bytes] = []
+        self.digits: list[str] = []  # of the files that were kept, as they stand in the XML
 
     def take(self, text: str) -> None:
         """Add characters of the open file."""
@@ -40,6 +41,7 @@ class EncodedFiles:
         self._total += len(data)
         if data:
             self._files.append(data)
+            self.digits.append("".join(self._pieces))
         self._pieces, self._size = [], 0
 
     def items(self) -> Iterator[Item]:

@@ -9,7 +9,7 @@ from veritensor_ray.formats.office.shared.xml_parts import Attributes, attribute
 _RANGES = 500
 _LAST = 1 << 40  # maximum row or column: a cell repeated a billion times is read once, but still counted
 _UNSEEN = ("collapse", "filter")
-_NUMBERS = ("float", "currency", "percentage")
+_VALUES = {**dict.fromkeys(("float", "currency", "percentage"), "value"), "string": "string-value"}
 
 
 class Grid:
@@ -66,7 +66,8 @@ class Grid:
         style = attribute(attrs, "style-name", "table")
         self.unseen = self._row_unseen or self._within(self._hidden)
         self.unseen |= self._hides(style) if style else self._within(self._unseen_by_default)
-        self.value = attribute(attrs, "value", "office") if attribute(attrs, "value-type", "office") in _NUMBERS else None
+        kind = attribute(attrs, "value-type", "office")
+        self.value = attribute(attrs, _VALUES[kind], "office") if kind in _VALUES else None
 
     def _within(self, ranges: list[tuple[int, int]]) -> bool:
         return any(first <= self._column <= last for first, last in ranges)

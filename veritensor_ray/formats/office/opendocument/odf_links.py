@@ -10,7 +10,7 @@ from veritensor_ray.formats.office.shared.text_blocks import Texts
 from veritensor_ray.formats.office.shared.xml_parts import Attributes, Start, attribute
 
 _FOLLOWED = ("object", "object-ole", "floating-frame", "section-source", "applet", "plugin", "table-source", "cell-range-source")
-_INSIDE = ("#", "./", "Pictures/", "media/")
+INSIDE = ("#", "./", "Pictures/", "media/")
 _OUTSIDE = ("/", "\\", "../")
 
 
@@ -60,5 +60,5 @@ def link_starts(texts: Texts) -> dict[str, Start]:
 
 def _add(texts: Texts, attrs: Attributes, column: str, notice: str | None) -> None:
     target = attribute(attrs, "href", "xlink") or ""
-    if target and not target.startswith(_INSIDE) and (":" in target or target.startswith(_OUTSIDE)):
+    if target and not target.startswith(INSIDE) and (":" in target or target.startswith(_OUTSIDE)):
         texts.add(target, "metadata", column=column, notice=notice)

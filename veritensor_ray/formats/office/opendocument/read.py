@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import ReadError
@@ -17,15 +18,17 @@ from veritensor_ray.formats.office.shared.generic_xml import Leaves, wordy
 from veritensor_ray.formats.office.shared.macros import macro_blocks
 from veritensor_ray.formats.office.shared.package import Package
 from veritensor_ray.formats.office.shared.text_blocks import Texts
+from veritensor_ray.formats.office.shared.traced import Trace
 from veritensor_ray.formats.office.shared.xml_parts import Attributes, PartReading, Walker, attribute, only, read_xml, walk
 from veritensor_ray.formats.residue.xml_tokens import Tokens
 
-_MANIFEST = "META-INF/manifest.xml"
+MANIFEST = "META-INF/manifest.xml"
+FLAT = "document"  # the only part of a document that is one XML file
 _CHUNK = 1 << 18
 _MODULE = bounds.MACRO  # characters of a macro's source
 # Documents whose styles contain placeholders, rather than headers as in texts and sheets.
 _PAGES = (f"{OPEN_DOCUMENT}presentation", f"{OPEN_DOCUMENT}graphics")
-_SCRIPTS = ("Scripts/", "Basic/")
+SCRIPTS = ("Scripts/", "Basic/")
 
 
 class _Manifest(Walker):
@@ -68,7 +71,7 @@ class _Module(Walker):
     @property
     def source(self) -> str:
         """The source that was read."""
-        return "".join(self._pieces)
+        return self.join(self._pieces)
 
 
 class _Settings(Leaves):
@@ -79,18 +82,18 @@ class _Settings(Leaves):
         self.accept = wordy
 
 
-def read_odf(source: Source) -> Iterator[Item]:
+def read_odf(source: Source, trace: Trace | None = None) -> Iterator[Item]:
     """Read the styles, the content, embedded objects in the same way, and then all other text and files."""
-    package = Package(source)
+    package = Package(source, trace)
     manifest = _Manifest()
-    if _MANIFEST in package:
-        yield from read_xml(package, _MANIFEST, only(manifest))
+    if MANIFEST in package:
+        yield from read_xml(package, MANIFEST, only(manifest))
     locked = {name for name in manifest.encrypted if name in package}
     if locked:
         reason = f"the document is encrypted: {len(locked)} parts cannot be read"
         yield Block([reason], view="metadata", notice="encrypted-document")
         yield Gap(reason, count=len(locked), code=ReasonCode.ENCRYPTED)
-    done = {_MANIFEST, "mimetype", *locked}
+    done = {MANIFEST, "mimetype", *locked}
     names = [name for name in package.names if name not in done]
     for folder in sorted({posixpath.dirname(name) for name in names if posixpath.basename(name) in ("content.xml", "styles.xml")}):
         styles = OdfStyles()
@@ -111,13 +114,14 @@ def read_odf(source: Source) -> Iterator[Item]:
 
 def _body(package: Package, name: str, part: str, styles: OdfStyles, view: str) -> Iterator[Item]:
     body = OdfBody(Texts(part), styles, view)
-    yield from read_xml(package, name, only(body))
+    yield from read_xml(package, name, only(body), kept=body.files.digits)
     yield from body.files.items()
 
 
 def _macros(package: Package, names: list[str], done: set[str]) -> Iterator[Item]:
     """Read all modules together, since one may start automatically and another reach outside."""
     modules: list[tuple[str, str]] = []
+    texts = Texts(None)
     for name in names:
         texts = Texts(name)
         module = _Module(texts)
@@ -131,11 +135,17 @@ def _macros(package: Package, names: list[str], done: set[str]) -> Iterator[Item
             yield Gap("only the beginning of a macro module was read", location=name, bound="macro_bytes")
         if module.source:
             modules.append((module.name or name, module.source))
-    yield from macro_blocks(modules)
+            texts.repeat(module.source)  # what is read of it beside the source
+    for block in macro_blocks(modules):
+        if texts.tracer is None:
+            yield block
+        else:
+            texts.part = block.part
+            texts.add(cast("Sequence[str]", block.texts)[0], start=cast("int", block.start))
 
 
 def _other(package: Package, name: str) -> Iterator[Item]:
-    if name.startswith(_SCRIPTS) and not name.endswith(".xml"):
+    if name.startswith(SCRIPTS) and not name.endswith(".xml"):
         yield Block([name], view="metadata", part="scripts", notice="macro")
     if name.endswith((".xml", ".rdf")) and not name.startswith("Pictures/"):
         base = posixpath.basename(name).rpartition(".")[0]
@@ -146,14 +156,17 @@ def _other(package: Package, name: str) -> Iterator[Item]:
         yield package.member(name, opaque=name.startswith(("Fonts/", "Configurations2/", "Thumbnails/", "ObjectReplacements/")))
 
 
-def read_flat(source: Source) -> Iterator[Item]:
+def read_flat(source: Source, trace: Trace | None = None) -> Iterator[Item]:
     """Read a document that is one XML file."""
     body, tokens = OdfBody(Texts("body"), OdfStyles()), Tokens(set())
+    tracer = trace(FLAT) if trace else None
+    chunks = iter(lambda: source.file.read(_CHUNK), b"")
     try:
-        for block in walk(iter(lambda: source.file.read(_CHUNK), b""), lambda root, attrs: body, body.texts, tokens=tokens):
+        for block in walk(chunks, lambda root, attrs: body, body.texts, tracer, None if tracer else tokens):
             tokens.give(block.texts)
             yield block
     except ReadError as error:
         yield Gap.of(error)
+    tokens.give(body.files.digits)
     yield from tokens.residue()
     yield from body.files.items()

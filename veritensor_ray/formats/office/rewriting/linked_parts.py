@@ -11,7 +11,7 @@ from xml.sax.saxutils import unescape
 from veritensor_ray.formats.office.rewriting.part import Change, Part
 
 CONTENT_TYPES = "[Content_Types].xml"
-_ELEMENT = re.compile(r"<(?:[\w.-]+:)?(Relationship|Override)\b(?:[^<>\"']|\"[^\"]*\"|'[^']*')*?(?:/>|>\s*</[^<>]*>)")
+_ELEMENT = re.compile(r"<(?:[\w.-]+:)?(Relationship|Override|file-entry)\b(?:[^<>\"']|\"[^\"]*\"|'[^']*')*?(?:/>|>\s*</[^<>]*>)")
 _ATTRIBUTE = re.compile(r"\s([\w.:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _ENTITIES = {"&quot;": '"', "&apos;": "'", "&#39;": "'", "&#34;": '"'}
 
@@ -37,7 +37,7 @@ class Links:
     def _of(self, rels: str) -> Iterable[Link]:
         folder, _, base = rels.rpartition("_rels/")
         source = folder + base[: -len(".rels")]
-        for _, _, values in _elements(Part(rels, self._read(rels)), "Relationship"):
+        for _, _, values in elements(Part(rels, self._read(rels)), "Relationship"):
             if values.get("TargetMode", "").lower() != "external":
                 target = resolved(posixpath.dirname(source), values.get("Target", ""))
                 if target in self._names:
@@ -62,14 +62,14 @@ class Links:
             folder = posixpath.dirname(next(link.source for link in self.all if link.rels == rels))
             changes[rels] = [
                 Change(start, end, b"")
-                for start, end, values in _elements(part, "Relationship")
+                for start, end, values in elements(part, "Relationship")
                 if values.get("TargetMode", "").lower() != "external" and resolved(folder, values.get("Target", "")) in gone
             ]
         if gone and CONTENT_TYPES in self._names:
             types = Part(CONTENT_TYPES, self._read(CONTENT_TYPES))
             changes[CONTENT_TYPES] = [
                 Change(start, end, b"")
-                for start, end, values in _elements(types, "Override")
+                for start, end, values in elements(types, "Override")
                 if values.get("PartName", "").lstrip("/") in gone
             ]
         return {name: some for name, some in changes.items() if some}
@@ -81,7 +81,7 @@ def resolved(folder: str, target: str) -> str:
     return target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
 
 
-def _elements(part: Part, name: str) -> Iterable[tuple[int, int, dict[str, str]]]:
+def elements(part: Part, name: str) -> Iterable[tuple[int, int, dict[str, str]]]:
     """Yield where the elements of that name begin and end, in bytes, and their attributes."""
     text = part.decoded()
     at = characters = 0

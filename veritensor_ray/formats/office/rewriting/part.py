@@ -58,7 +58,7 @@ class Part:
             start, end = (at + len(run.whole[:place].encode(self._codec, "replace")) for place in (run.first, run.last))
             if self.data[start:end] != run.whole[run.first : run.last].encode(self._codec, "replace"):
                 raise self._lost()
-        return Change(start, end, self.encode(_escaped(text, cdata=cdata, comment=comment)))
+        return Change(start, end, self.encode(escaped(text, cdata=cdata, comment=comment)))
 
     def attributes(self, at: int) -> dict[str, tuple[int, int, str]]:
         """Return the attributes of the tag at byte `at`: where their values begin and end in the tag, in characters, and the raw values."""
@@ -80,7 +80,7 @@ class Part:
         if len(ends) - 1 != len(run.whole):
             raise self._lost()
         start, end = (at + len(self.encode(tag[: begin + ends[place]])) for place in (run.first, run.last))
-        return Change(start, end, self.encode(_escaped(text, quoted=True)))
+        return Change(start, end, self.encode(escaped(text, quoted=True)))
 
     def tag(self, at: int) -> str:
         """Return the start tag at byte `at`."""
@@ -132,7 +132,7 @@ class Part:
         return b"".join([*pieces, self.data[at:]])
 
 
-def _escaped(text: str, *, quoted: bool = False, cdata: bool = False, comment: bool = False) -> str:
+def escaped(text: str, *, quoted: bool = False, cdata: bool = False, comment: bool = False) -> str:
     text = _FORBIDDEN.sub("\ufffd", text)
     if cdata:
         return text.replace("]]>", "]] >")

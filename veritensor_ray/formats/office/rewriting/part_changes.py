@@ -17,12 +17,13 @@ from veritensor_ray.formats.office.shared.traced import Spot, TextRun, Traced
 
 _T = TypeVar("_T")
 _IDENTIFIERS = frozenset({("definedName", "name"), ("sheet", "name"), ("bookmarkStart", "name")})  # other parts refer to them
-_TARGET = ("Relationship", "Target")
+_TARGET, _LINK = ("Relationship", "Target"), "xlink:href"
 _FORMULAS = ("formula", "formula1", "formula2")  # columns of conditional formats and of rules for input
 _NOWHERE = "about:blank"  # a relationship needs a target, and its part needs the relationship
 _SHORTEST = 3  # characters of a changed text whose repeats are changed too
 _ELEMENTS = " \t\n-\u00ad"  # characters that stand in Word's XML as elements
 _BEGINS, _LETTER = re.compile(r"(?<!\w)(?=.)", re.DOTALL), re.compile(r"\w")
+_KINDS = {"hidden": Strippable.HIDDEN_TEXT, "metadata": Strippable.METADATA}  # of texts that go because of their view
 Make = Callable[[Part], Change]
 _ByRow = defaultdict[tuple[str | None, int | None], list[_T]]
 
@@ -47,8 +48,7 @@ class Changes:
             self._found([order for order in found.orders if order.number not in ambiguous], found)
         for found in self._reading.unwanted:
             if self._reading.plan.hides(found.read.view, found.read.column) and self._remove(found):
-                hidden = found.read.view == "hidden"
-                self._orders.stripped(Strippable.HIDDEN_TEXT if hidden else Strippable.COMMENTS)
+                self._orders.stripped(_KINDS.get(found.read.view, Strippable.COMMENTS))
         for spot, count in self._blank.items():
             if count >= self._reading.referring[spot]:  # no cell shows the text any more
                 self._edit(self._shared[spot], [Edit(0, len(self._shared[spot]), "")])
@@ -90,16 +90,21 @@ class Changes:
 
     def _remove(self, found: Found) -> bool:
         """Remove a whole text. Returns False if that is impossible."""
-        cell, text = found.cell, found.read.text
+        cell = found.cell
         if cell is None:
-            if not _is_placed(text, 0, len(text)):
-                return False
-            nothing = '""' if found.read.column in _FORMULAS else ""  # programs take an empty formula for damage
-            self._edit(text, [Edit(0, len(text), nothing)], found)
-            return True
+            return self._remove_text(found)
         if found.in_formula:
             return cell.formula is not None and self._without_formula(cell)
-        return self._empty(cell, text)
+        return self._empty(cell, found.read.text)
+
+    def _remove_text(self, found: Found) -> bool:
+        """Leave nothing of a text where it stands. Returns False if that is impossible."""
+        text = found.read.text
+        if not _is_placed(text, 0, len(text)):
+            return False
+        nothing = '""' if found.read.column in _FORMULAS else ""  # programs take an empty formula for damage
+        self._edit(text, [Edit(0, len(text), nothing)], found)
+        return True
 
     def _edit(self, text: str, edits: Iterable[Edit], found: Found | None = None) -> None:
         """Change a text across the runs that it consists of: the first run that is affected takes the new characters."""
@@ -118,7 +123,7 @@ class Changes:
         for part, texts in self._reading.repeats.items():
             if not (new := self._repeated.get(part)):
                 continue
-            words = _NewWords(new)
+            words = NewWords(new)
             for text in texts:
                 self._edit(text, [*words.edits(text)])
 
@@ -148,7 +153,7 @@ class Changes:
         """Return the cells of rows to empty, the texts that go as a whole, and the units with orders, all by sheet and row."""
         cells, unwanted, units = _ByRow[SheetCell](list), _ByRow[Found](list), _ByRow[Unit](list)
         for cell in self._reading.in_rows:
-            cells[self._reading.titles.get(cell.part, ""), cell.row].append(cell)
+            cells[self._reading.sheet_of(cell), cell.row].append(cell)
         for found in self._reading.unwanted:
             unwanted[found.read.part, found.read.row].append(found)
         for unit in self._orders.units if self._reading.plan.rows else ():
@@ -180,7 +185,7 @@ class Changes:
         return True
 
 
-class _NewWords:
+class NewWords:
     """Words and what takes the place of each: found in time that does not depend on how many there are."""
 
     def __init__(self, new: Mapping[str, str]) -> None:
@@ -223,7 +228,7 @@ def _is_placed(text: str, first: int, last: int) -> bool:
 
 def _fitting(run: TextRun, new: str) -> str:
     """Return the new characters as the attribute that holds them may have them."""
-    if run.spot is None or (run.spot.tag, run.spot.key) != _TARGET:
+    if run.spot is None or ((run.spot.tag, run.spot.key) != _TARGET and run.spot.key != _LINK):
         return new
     if not new and (run.first, run.last) == (0, len(run.whole)):
         return _NOWHERE

@@ -75,6 +75,10 @@ class Collected:
     titles: dict[str, str | None] = field(default_factory=dict)  # the sheets' names by part
     referring: Counter[Spot] = field(default_factory=Counter)  # how many cells show a shared text
 
+    def sheet_of(self, cell: SheetCell) -> str | None:
+        """Return the name of the sheet that a cell of a row to empty stands in."""
+        return self.titles.get(cell.part, "")
+
     def trace(self, part: str) -> PartTracer:
         """Return what follows the reading of a part."""
         self.pulse()
@@ -99,7 +103,7 @@ class PartTracer:
 
     def __init__(self, reading: Collected, part: str) -> None:
         self._reading, self._plan, self._part = reading, reading.plan, part
-        self.wants = _Followed(reading.plan)
+        self.wants: Mapping[str, bool] = _Followed(reading.plan)
         self._rows = {row for _, row in reading.plan.rows}
         self._row = -1
         self._added = 0
@@ -173,6 +177,13 @@ class PartTracer:
         if part in self._plan.parts or self._plan.hides("hidden", None):
             self._reading.repeats[part].append(text)
 
+    def placed(self, part: str | None, row: int) -> None:
+        """Cells of Excel say themselves where they stand."""
+
+    def in_formula(self, text: str, cell: SheetCell) -> bool:
+        """Return whether a text is from the formula of a cell."""
+        return cell.formula is not None and _inside(text, cell.formula)
+
     def added(
         self, part: str | None, text: str, view: str, column: str | None, row: int | None, start: int, origins: Sequence[Origin] | None
     ) -> None:
@@ -181,7 +192,7 @@ class PartTracer:
         if not self._added % _PULSE:
             self._reading.pulse()
         plan, cell = self._plan, self._cell
-        in_formula = cell is not None and cell.formula is not None and _inside(text, cell.formula)
+        in_formula = cell is not None and self.in_formula(text, cell)
         if cell is not None and plan.empties_cells:
             self._reading.titles[self._part] = part
             if not in_formula and (spot := spot_of(text)) is not None:

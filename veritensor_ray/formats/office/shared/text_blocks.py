@@ -85,6 +85,11 @@ class Texts:
         if self.tracer is not None:
             self.tracer.repeated(self.part, text)
 
+    def cell(self, row: int) -> None:
+        """Note the row of the cell whose start tag came last."""
+        if self.tracer is not None:
+            self.tracer.placed(self.part, row)
+
     @property
     def full(self) -> bool:
         """Whether it is time to take the texts."""

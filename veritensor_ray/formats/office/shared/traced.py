@@ -105,6 +105,21 @@ Join = Callable[[Iterable[str]], str]
 plainly: Join = "".join
 
 
+def in_lines(pieces: Sequence[str], join: Join) -> str:
+    """Join texts with line ends between them, by the same means as `join`."""
+    if join is plainly:
+        return "\n".join(pieces)
+    return join([one for number, piece in enumerate(pieces) for one in (("\n", piece) if number else (piece,))])
+
+
+def on_one_line(text: str) -> str:
+    """Return a text with blanks for its line ends, traced if it was."""
+    if "\n" not in text:
+        return text
+    new = text.replace("\n", " ")
+    return Traced(new, text.runs) if isinstance(text, Traced) else new
+
+
 class Tracer(Protocol):
     """Follows the reading of one part."""
 
@@ -137,6 +152,9 @@ class Tracer(Protocol):
 
     def repeated(self, part: str | None, text: str) -> None:
         """Note a text that repeats what has been read, and is not read again."""
+
+    def placed(self, part: str | None, row: int) -> None:
+        """Note in which row of which sheet the cell stands whose start tag came last, for formats whose cells do not say so."""
 
 
 Trace = Callable[[str], Tracer]  # by the name of the part
