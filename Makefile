@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
-PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadscope -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true # a test that hangs ends, and says where
 QUICK := tests/core tests/masking tests/formats tests/engines tests/cleaning tests/testing tests/test_architecture.py tests/test_examples.py tests/docs/test_results.py
 unexport PYTHONDONTWRITEBYTECODE # without compiled modules, each process of the tests rewrites all assertions again
 E2E := $(BIN)/python -m pytest -m e2e --capture=no

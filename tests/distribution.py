@@ -36,3 +36,12 @@ class Distribution(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no t
         scope, units = self._split_scope(self.registered_collections[node][item_index]), self.assigned_work[node]
         if all(units[scope].values()):
             del units[scope]
+
+    def remove_node(self, node: Any) -> str | None:
+        """Deal out what a process that died left, without the test of which it died: xdist would give that to the next process, and the next."""
+        left = [(scope, test) for scope, tests in self.assigned_work.pop(node).items() for test, done in tests.items() if not done]
+        for scope, test in left[1:]:
+            self.workqueue.setdefault(scope, {})[test] = False
+        for living in self.assigned_work:
+            self._reschedule(living)
+        return left[0][1] if left else None
