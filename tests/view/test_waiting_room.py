@@ -103,8 +103,10 @@ def test_a_connection_without_a_session_ends_and_one_with_it_stays(tmp_path: Pat
             for _ in range(2):
                 ours.sendall(request)
                 assert ours.recv(12) == b"HTTP/1.1 200"
-                while b"</html>" not in ours.recv(1 << 20):
-                    pass
+                page = b""
+                while b"</html>" not in page:
+                    page += (piece := ours.recv(1 << 20))
+                    assert piece, "the connection ended within the page"
                 with contextlib.suppress(ConnectionError):
                     theirs.sendall(b"GET / HTTP/1.1\r\nHost: ")
                     assert theirs.recv(1) == b""  # after which the time of both is over
