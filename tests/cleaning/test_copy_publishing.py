@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import s3_server
 from tests.cleaning.in_process import FAKE, STRIP, Files, InProcess, finish, interrupted, tree, write
 from veritensor_ray.cleaning.copy_places import clashing, copy_path
 from veritensor_ray.cleaning.copy_statement import verify_copy
@@ -249,7 +249,7 @@ ODD = ["plus+space &.txt", "star*.txt", "q?[1].txt", "ü/ñ.txt", "100%25.txt", 
 def client(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import boto3
 
-    httpx.post(f"{endpoint}/moto-api/reset")
+    s3_server.empty(endpoint)
     monkeypatch.setenv("CLEAN_K", "k")
     made = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="k")
     for name in ("source", "target"):

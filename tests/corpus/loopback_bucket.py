@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import httpx
-
+from tests import s3_server
 from tests.corpus.emulators import S3App
 from veritensor_ray.core.config import Store
 from veritensor_ray.corpus.fetch import OpenArtifact
@@ -25,7 +24,7 @@ class LoopbackBucket:
         self.client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
         self.store = Store(endpoint=endpoint, region="us-east-1", path_style=True, key="env:TEST_KEY", secret="env:TEST_KEY")
         self.stores = {"s3://": self.store}
-        httpx.post(f"{endpoint}/moto-api/reset")
+        s3_server.empty(endpoint)
         self.client.create_bucket(Bucket="corpus")
 
     def put(self, key: str, body: bytes = b"hello", **options: Any) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 import veritensor_ray as vr
+from tests import s3_server
 from veritensor_ray.core.config import load_settings
 from veritensor_ray.core.errors import NotAsScanned, OutputConflict, StoreError
 from veritensor_ray.jobs.audit_run import audit
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 def bucket(endpoint: str) -> Iterator[Any]:
     import boto3
 
-    httpx.post(f"{endpoint}/moto-api/reset")
+    s3_server.empty(endpoint)
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
     client.create_bucket(Bucket="corpus")
     client.create_bucket(Bucket="results")
@@ -133,7 +134,7 @@ def test_an_object_that_changes_during_the_run(endpoint: str, bucket: Any, tmp_p
 
 def test_access_denied_names_the_permission(endpoint: str, bucket: Any, tmp_path: Path) -> None:
     config = settings_file(endpoint, tmp_path)
-    httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"0")  # from now on the server asks for permissions
+    s3_server.check_permissions(endpoint, after=0)  # from now on the server asks for permissions
     try:
         with pytest.raises(StoreError, match="s3:ListBucket is required on s3://corpus"):
             audit(load_settings(config, {"sources": ["s3://corpus/docs"], "output": str(tmp_path / "out")}, {}))
@@ -142,7 +143,7 @@ def test_access_denied_names_the_permission(endpoint: str, bucket: Any, tmp_path
             (tmp_path / "corpus" / "a.md").touch()
             audit(load_settings(config, {"sources": [str(tmp_path / "corpus")], "output": "s3://results/two"}, {}))
     finally:
-        httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"inf")
+        s3_server.check_permissions(endpoint, after=math.inf)
 
 
 def test_a_bucket_that_does_not_exist(endpoint: str, bucket: Any, tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from tests import s3_server
 from tests.docs.blocks import ROOT, blocks, wrong_commands
 from tests.docs.running import run
 
@@ -103,7 +103,7 @@ def office(folder: Path) -> None:
 def bucket(endpoint: str) -> Any:
     import fsspec
 
-    httpx.post(f"{endpoint}/moto-api/reset")
+    s3_server.empty(endpoint)
     fs = fsspec.filesystem("s3", key="key", secret="secret", client_kwargs={"endpoint_url": endpoint}, skip_instance_cache=True)
     fs.mkdir("corpus", acl="")
     fs.mkdir("cleaned", acl="")

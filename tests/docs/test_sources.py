@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import s3_server
 from tests.corpus.emulators import S3App
 from tests.corpus.inventories import delivered, row
 from tests.corpus.loopback_bucket import LoopbackBucket
@@ -44,11 +45,10 @@ def test_the_configuration_of_catalogs() -> None:
 
 def test_a_plan_from_an_inventory(tmp_path: Path, endpoint: str) -> None:
     import boto3
-    import httpx
 
     (block,) = (block for block in blocks(ROOT / "docs" / "sources.md") if block.mark == ("test", "inventory"))
     assert not list(wrong_commands(block.text))
-    httpx.post(f"{endpoint}/moto-api/reset")
+    s3_server.empty(endpoint)
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
     for bucket in ("corpus", "reports"):
         client.create_bucket(Bucket=bucket)

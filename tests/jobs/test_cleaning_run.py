@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from tests import s3_server
 from tests.cleaning.in_process import FAKE, tree, write
 from veritensor_ray.cleaning.cleaning_policy import parse
 from veritensor_ray.cleaning.copy_statement import verify_copy
@@ -308,7 +308,7 @@ def test_from_a_bucket_into_a_bucket_and_into_a_folder(case: Case, endpoint: str
     """Two nights, of which the second is interrupted before its copies are in their places; then once into a folder."""
     import boto3
 
-    httpx.post(f"{endpoint}/moto-api/reset")
+    s3_server.empty(endpoint)
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="k")
     for name in ("source", "target"):
         client.create_bucket(Bucket=name)

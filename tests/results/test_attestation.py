@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -12,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests import s3_server
 from veritensor_ray import api
 from veritensor_ray.core.config import Store
 from veritensor_ray.core.errors import IncompleteOutput, SignatureError, StoreError
@@ -283,7 +284,7 @@ def test_in_an_object_store(endpoint: str, trusted: TrustList, keys: Path, tmp_p
     )
     s3 = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="s", aws_secret_access_key="s")
     for change, words in CHANGES:
-        httpx.post(f"{endpoint}/moto-api/reset")
+        s3_server.empty(endpoint)
         s3.create_bucket(Bucket="results")
         store = write(OutputStore("s3://results/one", {"s3://": settings}))
         attest(store, f"file:{keys / 'mine'}", RUN)
@@ -291,10 +292,10 @@ def test_in_an_object_store(endpoint: str, trusted: TrustList, keys: Path, tmp_p
         change(s3)
         with pytest.raises(SignatureError, match=words):
             check(store, trusted)
-    httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"0")  # from now on the server asks for permissions
+    s3_server.check_permissions(endpoint, after=0)  # from now on the server asks for permissions
     try:
         with pytest.raises(StoreError, match=r"s3:GetObject is required on s3://results/one"):
             check(store, trusted)
     finally:
-        httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"inf")
+        s3_server.check_permissions(endpoint, after=math.inf)
     s3.close()
