@@ -17,7 +17,7 @@ $(VENV)/.base: pyproject.toml
 	@test -x $(BIN)/ray && echo "Preparing $(VENV), which has nearly all packages already." \
 		|| echo "Installing veritensor-ray and its dependencies into $(VENV): about 150 packages and 3 GB, which takes 2 to 5 minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[delta]' # the demo has a Delta table
 	touch $@
 
 $(VENV)/.dev: pyproject.toml

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from veritensor_ray.engines.registry import BUILT_IN
@@ -110,12 +112,32 @@ def test_what_cannot_be_read_says_why_and_all_else_is_scanned(demo: Demo) -> Non
     for row in demo.table("ledger"):
         status, reason = special.get(row["artifact"], ("scanned", ""))
         reasons = [row["reason"] or "", *(gap["reason"] for gap in row["gaps"])]
-        if row["status"] != status or not any(one.startswith(reason) for one in reasons) or (status == "scanned" and row["reason"]):
+        if (
+            row["status"] != status
+            or not any(one.startswith(reason) for one in reasons)
+            or (status == "scanned" and bool(row["reason"]) != bool(reason))
+        ):
             wrong.append((row["artifact"], row["status"], reasons))
         unexplained = [one for one in (row, *row["coverage"], *row["gaps"]) if (one["reason"] is None) != (one["reason_code"] is None)]
         wrong += [(row["artifact"], "no code", unexplained)] if unexplained else []
     assert not wrong
     assert set(special) <= {row["artifact"] for row in demo.table("ledger")}
+
+
+def test_a_deleted_row_is_not_read_and_its_table_is(demo: Demo) -> None:
+    """It is still in the data file, which the library for Delta tables reads without it too."""
+    deltalake = pytest.importorskip("deltalake")
+    [deleted] = demo.expected["deleted"]
+    artifact, row, text = deleted["artifact"], deleted["row"], deleted["text"]
+    living = pa.table(deltalake.DeltaTable(str((demo.corpus / artifact).parent)).scan().read_all())
+    assert text in pq.read_table(demo.corpus / artifact)["note"].to_pylist() and text not in living["note"].to_pylist()
+    found = [one for one in demo.table("findings") if one["artifact"] == artifact]
+    assert found and row not in {place["row"] for one in found for place in (one["location"], *one["places"])}
+    assert text not in str(demo.table("findings"))
+    [ledger] = [one for one in demo.table("ledger") if one["artifact"] == artifact]
+    assert {gap["reason_code"] for gap in ledger["gaps"]} == {"hidden-by-snapshot"}
+    [table] = json.loads((demo.output / "run.json").read_text(encoding="utf-8"))["tables"]
+    assert (table["kind"], table["version"], table["data_files"]) == ("delta", "1", 1)
 
 
 def test_all_engines_ran_on_text(demo: Demo) -> None:
@@ -153,6 +175,8 @@ def test_a_cleaned_copy_accounts_for_every_file_and_ends_with_zero(demo: Demo) -
     results = {rows[one["artifact"]]["result"] for one in demo.expected["planted"] if one["artifact"].startswith("datasets/")}
     assert results == {"cleaned"}
     assert rows["models/ranker.pkl"]["result"] == "quarantined"
+    [deleted] = demo.expected["deleted"]
+    assert deleted["text"] not in pq.read_table(folder / rows[deleted["artifact"]]["path"])["note"].to_pylist(), "the copy is a new table"
 
 
 def test_exit_codes(demo: Demo) -> None:

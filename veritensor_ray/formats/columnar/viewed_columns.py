@@ -89,9 +89,8 @@ def living_rows(view: TableView | None, batch: pa.RecordBatch, first: int) -> tu
 def deleted_rows(view: TableView) -> Iterator[Gap]:
     """Yield a gap for the deleted rows of a file, if it has some."""
     if hidden := view.hidden:
-        yield _left_out(
-            f"{hidden:,} deleted rows are still in the file: they were not read, and its bytes as a whole were not searched", hidden
-        )
+        was = "is still in the file: it was" if hidden == 1 else "are still in the file: they were"
+        yield _left_out(f"{counted(hidden, 'deleted row')} {was} not read, and its bytes as a whole were not searched", hidden)
 
 
 def dropped_columns(count: int, names: Sequence[str] = ()) -> Gap:
