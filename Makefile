@@ -13,11 +13,12 @@ E2E := $(BIN)/python -m pytest -m e2e --capture=no
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
+# the extra reads the Delta table of the demo
 $(VENV)/.base: pyproject.toml
 	@test -x $(BIN)/ray && echo "Preparing $(VENV), which has nearly all packages already." \
 		|| echo "Installing veritensor-ray and its dependencies into $(VENV): about 150 packages and 3 GB, which takes 2 to 5 minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[delta]' # the demo has a Delta table
+	$(BIN)/python -m pip install --quiet --editable '.[delta]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml
