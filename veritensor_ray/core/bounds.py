@@ -138,6 +138,9 @@ PDF_DRAWN = _fixed(
     "the content of one PDF page, including each drawing of a form",
 )
 PDF_PAGE_OBJECTS = _fixed("pdf_page_objects", 50_000, "objects", "objects of one page that are searched for hidden text")
+PDF_PAGE_GLYPHS = _fixed(
+    "pdf_page_glyphs", 1_000_000, "glyphs", "glyphs of one page from which some are removed, counting forms each time they are drawn"
+)
 PDF_COVERS = _fixed(
     "pdf_covers",
     5_000_000,

@@ -123,8 +123,7 @@ def _appearances(document: int, index: int, before: bytes) -> list[Block | Gap]:
 
 
 def _page(page: int, text: int, number: int, report: PageReport) -> Iterator[Block | Gap]:
-    units = np.frombuffer(pdfium.page_text(text), np.uint16).copy()
-    units[units == _HYPHEN] = ord("-")
+    units = units_of(text)
     found = take(page, report.hidden_layers, report.annotated)
     report.crowded += found.too_many
     if (found.judged == DOUBTFUL).any():
@@ -138,6 +137,13 @@ def _page(page: int, text: int, number: int, report: PageReport) -> Iterator[Blo
         yield from _rendered(page, number, report)
     elif found.images:
         yield from _pictures(page, found, number, report)
+
+
+def units_of(text: int) -> Units:
+    """The page's text in UTF-16 units, in PDFium's order."""
+    units = np.frombuffer(pdfium.page_text(text), np.uint16).copy()
+    units[units == _HYPHEN] = ord("-")
+    return units
 
 
 def _settle(page: int, found: Inventory, report: PageReport) -> None:
@@ -157,9 +163,9 @@ def _split(text: int, units: Units, found: Inventory) -> tuple[Texts | None, Tex
     if not len(units):
         return None, None
     if not (found.judged == HIDDEN).any():
-        return ([_decoded(units)], [0], None), None
+        return ([decoded_units(units)], [0], None), None
     if ((found.judged == HIDDEN) | (found.judged == NEUTRAL)).all() and not found.too_many:
-        return None, ([_decoded(units)], [0], None)
+        return None, ([decoded_units(units)], [0], None)
     unseen = _unseen_units(text, len(units), found)
     edges = np.flatnonzero(np.diff(unseen)) + 1
     stretches = list(zip([0, *edges.tolist()], [*edges.tolist(), len(units)], strict=True))
@@ -170,7 +176,7 @@ def _split(text: int, units: Units, found: Inventory) -> tuple[Texts | None, Tex
     starts: list[int] = []
     size = 0
     for begin, end in stretches:
-        part = _decoded(units[begin:end])
+        part = decoded_units(units[begin:end])
         if unseen[begin]:
             if part.strip():
                 hidden.append(part.strip())
@@ -183,7 +189,8 @@ def _split(text: int, units: Units, found: Inventory) -> tuple[Texts | None, Tex
     return ([visible], [0], [origins]) if visible.strip() else None, (hidden, starts, None) if hidden else None
 
 
-def _decoded(units: Units) -> str:
+def decoded_units(units: Units) -> str:
+    """The characters of UTF-16 units."""
     return units.tobytes().decode("utf-16-le", "replace")
 
 

@@ -64,6 +64,7 @@ _PACKET_VALUES = ("http://", "adobe:", "uuid:", "xmp.", "W5M0MpCehi")
 _PACKET = re.compile(
     r"\?xpacket (?:begin=.{0,3}[\"'].{0,3}[\"'] id=[\"']W5M0MpCehiHzreSzNTczkc9d[\"']|end=[\"'][rw][\"'])\s?\?|[\w ,.():-]{0,60}Adobe XMP Core .{0,60}|[\d:TZ.+-]{19,29}|(?:xmp\.[di]id|uuid|adobe):[\w:/.-]{8,80}"
 )
+PACKET_VALUE = re.compile(r'<([\w:.-]{1,80})[^<>]*>([^<]*)|[\s:]([\w.-]{1,80}="[^"<]{3,}")')
 # The scripts that form programs put into every number or date field.
 _STANDARD_SCRIPT = re.compile(r"\s*(AF(Number|Date|Time|Percent|Special|Simple|Range|Merge)\w{0,40}\s*\([^()]{0,500}\)\s*;?\s*)+", re.ASCII)
 _SNIPPET = 2000
@@ -123,7 +124,7 @@ def pages_with_appearances(objects: Objects) -> frozenset[int] | None:
     if objects.too_many or objects.broken:
         return None
     found = [objects.number(match.start()) for match in _APPEARANCE.finditer(objects.text)]
-    pages = _pages_of_annotations(objects) if found else {}
+    pages = pages_of_annotations(objects) if found else {}
     return None if any(number not in pages for number in found) else frozenset(pages[number] for number in found)
 
 
@@ -132,7 +133,7 @@ def read_document(objects: Objects, file: BinaryIO, budget: Budget, unlocked: tu
 
     `unlocked`: for a copy of an encrypted document, the original, whose properties may be stored in it unencrypted.
     """
-    pages = _pages_of_annotations(objects)
+    pages = pages_of_annotations(objects)
     properties = [*_properties(objects, file, budget, maybe=unlocked is not None)]
     if unlocked is not None:
         properties += _properties(*unlocked, budget, maybe=True)
@@ -221,7 +222,7 @@ def _properties(objects: Objects, file: BinaryIO, budget: Budget, maybe: bool) -
             continue
         text = packet.decode("utf-16" if packet[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-8", "replace")
         said: set[str] = set()
-        for name, quoted, plain in re.findall(r'<([\w:.-]{1,80})[^<>]*>([^<]*)|[\s:]([\w.-]{1,80}="[^"<]{3,}")', text):
+        for name, quoted, plain in PACKET_VALUE.findall(text):
             value = html.unescape(quoted or plain.partition("=")[2].strip('"')).strip()
             said.add(value)
             if re.search(r"[^\W\d_]{3}", value) and not value.startswith(_PACKET_VALUES):
@@ -260,6 +261,17 @@ def _blocks(texts: list[_Text]) -> Iterator[Item]:
 
 def _members(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[Item]:
     """Yield the files attached to the document, and the XML of its forms."""
+    for number, name in member_names(objects).items():
+        found_stream = objects.streams.get(number)
+        content = opened(file, found_stream, budget) if found_stream else None
+        if content:
+            yield Member(name, content)
+        else:
+            yield Gap("the attachment cannot be unpacked" if found_stream else "the attachment is missing", member=name)
+
+
+def member_names(objects: Objects) -> dict[int, str]:
+    """The names of the files attached to the document, and of the XML of its forms, by their streams."""
     names = dict(_file_names(objects))
     for number, stream in objects.streams.items():
         if _FILE_STREAM.search(stream.about):
@@ -267,13 +279,7 @@ def _members(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[Item]
     for found in _XFA.finditer(objects.text):
         for reference in _REFS.findall(found[1]) if found[1] is not None else [found[2]]:
             names.setdefault(int(reference), f"xfa {int(reference)}.xml")
-    for number, name in names.items():
-        found_stream = objects.streams.get(number)
-        content = opened(file, found_stream, budget) if found_stream else None
-        if content:
-            yield Member(name, content)
-        else:
-            yield Gap("the attachment cannot be unpacked" if found_stream else "the attachment is missing", member=name)
+    return names
 
 
 def _file_names(objects: Objects) -> Iterator[tuple[int, str]]:
@@ -292,7 +298,7 @@ def _file_names(objects: Objects) -> Iterator[tuple[int, str]]:
             yield int(reference), name or f"object {int(reference)}"
 
 
-def _pages_of_annotations(objects: Objects) -> dict[int, int]:
+def pages_of_annotations(objects: Objects) -> dict[int, int]:
     """The page number (from 1) of each annotation that is an object, and of each page object."""
     order = page_order(objects)
     pages: dict[int, int] = {}

@@ -48,6 +48,7 @@ count_chars = _function("FPDFText_CountChars", _I, _P)
 get_text = _function("FPDFText_GetText", _I, _P, _I, _I, _P)
 text_object = _function("FPDFText_GetTextObject", _P, _P, _I)
 text_index = _function("FPDFText_GetTextIndexFromCharIndex", _I, _P, _I)
+character_at = _function("FPDFText_GetCharIndexFromTextIndex", _I, _P, _I)
 count_objects = _function("FPDFPage_CountObjects", _I, _P)
 page_object = _function("FPDFPage_GetObject", _P, _P, _I)
 count_inner = _function("FPDFFormObj_CountObjects", _I, _P)
@@ -67,6 +68,10 @@ _get_matrix = _function("FPDFPageObj_GetMatrix", _I, _P, _P)
 _get_point = _function("FPDFPathSegment_GetPoint", _I, _P, _P, _P)
 _get_draw_mode = _function("FPDFPath_GetDrawMode", _I, _P, _P, _P)
 _get_line_width = _function("FPDFPageObj_GetStrokeWidth", _I, _P, _P)
+_get_origin = _function("FPDFText_GetCharOrigin", _I, _P, _I, _P, _P)
+_standard_font = _function("FPDFText_LoadStandardFont", _P, _P, ctypes.c_char_p)
+_close_font = _function("FPDFFont_Close", None, _P)
+_glyph_width = _function("FPDFFont_GetGlyphWidth", _I, _P, ctypes.c_uint, _F, _P)
 _get_font_size = _function("FPDFTextObj_GetFontSize", _I, _P, _P)
 _get_annotation = _function("FPDFPage_GetAnnot", _P, _P, _I)
 _close_annotation = _function("FPDFPage_CloseAnnot", None, _P)
@@ -85,6 +90,7 @@ _render = _function("FPDF_RenderPageBitmap", None, _P, _P, _I, _I, _I, _I, _I, _
 _ints, _floats = (ctypes.c_uint * 4)(), (ctypes.c_float * 8)()
 _int_at = [_P(ctypes.addressof(_ints) + 4 * i) for i in range(4)]
 _float_at = [_P(ctypes.addressof(_floats) + 4 * i) for i in range(8)]
+_places_of_text = (ctypes.c_double * 2)()
 _i0, _i1, _i2, _i3 = _int_at
 _f0, _f1, _f2, _f3 = _float_at[:4]
 
@@ -116,6 +122,25 @@ def page_text(text: int) -> bytes:
     buffer = ctypes.create_string_buffer(2 * count + 2)
     written = get_text(text, 0, count, ctypes.addressof(buffer))
     return buffer.raw[: 2 * max(0, written - 1)]
+
+
+def origin(text: int, character: int) -> tuple[float, float] | None:
+    """The place on the page where a character was drawn."""
+    known = _get_origin(text, character, ctypes.addressof(_places_of_text), ctypes.addressof(_places_of_text) + 8)
+    return (_places_of_text[0], _places_of_text[1]) if known else None
+
+
+def standard_widths(name: str, characters: str) -> dict[str, float]:
+    """The widths of characters in one of the 14 standard fonts, in thousandths of its size."""
+    with LOCK:
+        document = pypdfium2.PdfDocument.new()
+        font = _standard_font(address(document.raw), name.encode())
+        try:
+            return {one: float(_floats[0]) for one in characters if font and _glyph_width(font, ord(one), 1000.0, _f0)}
+        finally:
+            if font:
+                _close_font(font)
+            document.close()
 
 
 def objects(page: int) -> list[int]:

@@ -1,0 +1,343 @@
+"""Rewrites PDF files: glyphs of pages and of what annotations draw, strings, properties, scripts, and the files inside.
+
+PDFium says where each character of a finding was drawn, and the glyph that stands there is taken out of the content: not covered, but gone.
+Then qpdf writes the objects that are in use, so earlier versions of them stay behind. Before anything leaves, the copy is read again: every page
+must say what it said, with nothing but the ordered changes, and pages with changes must look the same around them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+import pikepdf
+
+from veritensor_ray.core.segments import Block
+from veritensor_ray.formats.archives.members import member
+from veritensor_ray.formats.common.budget import Budget
+from veritensor_ray.formats.common.file_ranges import copy_range
+from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
+from veritensor_ray.formats.editing.edits import Edit, Order, OrderedRange, Orders, Unit, applied
+from veritensor_ray.formats.pdf import pdf_library as pdfium
+from veritensor_ray.formats.pdf.drawn_text import Drawn, unpacked
+from veritensor_ray.formats.pdf.pages import PageReport, read_page
+from veritensor_ray.formats.pdf.pdf_document import (
+    listed_pages,
+    member_names,
+    pages_of_annotations,
+    pages_that_draw_too_much,
+    pages_with_appearances,
+    read_document,
+)
+from veritensor_ray.formats.pdf.pdf_library import Box, Matrix, Pixels
+from veritensor_ray.formats.pdf.pdf_objects import Objects, find_objects
+from veritensor_ray.formats.pdf.rewriting.document_strings import DocumentStrings
+from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import GlyphSearch, inherited
+from veritensor_ray.formats.pdf.rewriting.glyph_removal import GlyphIndex, GlyphRemoval, Removed, writable
+from veritensor_ray.formats.pdf.rewriting.page_texts import OpenPage, PlacedText, pictured
+from veritensor_ray.formats.residue.strings import VIEW
+from veritensor_ray.masking.redaction import name_safe
+
+_ANNOTATIONS = "annotations"  # the column of what annotations draw
+_EDGE = 2  # pixels around what changed
+
+
+def rewrite_pdf(source: Source, out: BinaryIO, orders: Orders) -> None:
+    """Write a PDF with the ordered changes. Raises CannotRewriteError, ReadError."""
+    size = source.file.seek(0, io.SEEK_END)
+    source.file.seek(0)
+    if not any(orders) and not orders.strip:
+        copy_range(source.file, out, 0, None, orders.pulse)
+        return
+    if size > pdfium.IN_MEMORY:
+        raise CannotRewriteError(f"it is larger than {pdfium.IN_MEMORY} bytes (pdf_bytes)")
+    out.write(_Pdf(source.file.read(), source, orders).rewritten())
+
+
+@dataclass(slots=True)
+class _PageChange:
+    """What became of a page: its texts as they should be, and its picture with what changed in it."""
+
+    own: str
+    drawn: str
+    picture: Pixels | None = None
+    boxes: Sequence[Box] = ()
+
+
+class _Pdf:
+    """A PDF and the changes to it."""
+
+    def __init__(self, data: bytes, source: Source, orders: Orders) -> None:
+        self._data, self._source, self._orders = data, source, orders
+        self._file = io.BytesIO(data)
+        self._budget = Budget(source.limits, len(data))
+        self._objects = find_objects(self._file, self._budget)
+        self._listed = listed_pages(self._objects)
+
+    def rewritten(self) -> bytes:
+        """Return the document as it should be."""
+        document = pdfium.open_document(self._file, len(self._data))
+        with closing(document):
+            handle = pdfium.address(document.raw)
+            self._check_source(handle, len(document))
+            with _parsed(self._data) as copy:
+                if len(copy.pages) != len(document):
+                    raise CannotRewriteError("programs disagree about the number of its pages")
+                expected = self._pages(handle, copy)
+                DocumentStrings(copy, self._orders, pages_of_annotations(self._objects), self._content).change()
+                self._members(copy)
+                if not any(self._orders) and not self._orders.account.counts:
+                    return self._data  # nothing to strip was there
+                if _is_signed(copy):
+                    self._orders.signature_broken()
+                out = io.BytesIO()
+                copy.save(out, deterministic_id=True, fix_metadata_version=False, stream_decode_level=pikepdf.StreamDecodeLevel.generalized)
+        new = out.getvalue()
+        self._tick_what_is_gone(new)
+        _check_copy(new, expected, self._appearances, self._orders.pulse)
+        return new
+
+    def _check_source(self, handle: int, pages: int) -> None:
+        """Raise CannotRewriteError if the document cannot be rewritten at all."""
+        if pdfium.is_encrypted(handle):
+            raise CannotRewriteError("it is encrypted")
+        if self._objects.broken or self._objects.too_many:
+            raise CannotRewriteError("not all of its objects can be read")
+        drawn = Drawn(self._objects, self._file)
+        heavy = pages_that_draw_too_much(self._objects, drawn)
+        if heavy is None or heavy:
+            raise CannotRewriteError("a page draws too much to be read (pdf_drawn_bytes)")
+        shown = [self._objects.streams[one] for one in drawn.shown(self._listed)]
+        gone = [order.mark for order in self._orders if order.mark.view == VIEW and order.mark.member == self._orders.member]
+        if any(mark.start < one.offset + one.length and one.offset < mark.end for mark in gone for one in shown):
+            raise CannotRewriteError("a finding stands in the content of a page, where it is not shown")
+        if pages > len(self._listed):
+            raise CannotRewriteError("its pages cannot be told from other objects")
+
+    @property
+    def _appearances(self) -> frozenset[int] | None:
+        return pages_with_appearances(self._objects)
+
+    def _content(self, stream: Any) -> bytes | None:
+        """Return the content of a stream, as far as it may be unpacked."""
+        found = self._objects.streams.get(stream.objgen[0])
+        return unpacked(self._file, found) if found else None
+
+    # Pages
+
+    def _pages(self, handle: int, copy: pikepdf.Pdf) -> list[_PageChange]:
+        """Change the pages. Returns what they should say."""
+        ordered = {unit.page for unit in self._orders.units if unit.column in (None, _ANNOTATIONS)}
+        drawn = self._appearances
+        font = copy.make_indirect(_font()) if ordered - {None} else None
+        found: list[_PageChange] = []
+        for index in range(len(copy.pages)):
+            self._orders.pulse()
+            page = _Page(OpenPage(handle, index), copy, index, self._orders, self._content)
+            changes = index + 1 in ordered
+            hidden = self._hidden(handle, index) if changes and self._strips_hidden(index + 1) else []
+            found.append(page.changed(font if changes else None, drawn is None or index + 1 in drawn, hidden))
+        return found
+
+    def _strips_hidden(self, page: int) -> bool:
+        return any(order.action is Action.STRIP and order.mark.view == "hidden" for order in self._orders.units.get(Unit(page=page), ()))
+
+    def _hidden(self, handle: int, index: int) -> list[tuple[int, int]]:
+        """Return the ranges of the hidden texts of a page."""
+        found: list[tuple[int, int]] = []
+        for block in read_page(handle, index, PageReport()):
+            if isinstance(block, Block) and block.view == "hidden" and block.column is None:
+                starts = block.start if isinstance(block.start, list) else [block.start] * len(block.texts)
+                found += [(start or 0, (start or 0) + len(text)) for start, text in zip(starts, block.texts, strict=True)]
+        return found
+
+    # The rest of the document
+
+    def _members(self, copy: pikepdf.Pdf) -> None:
+        """Rewrite the files inside the document."""
+        names = member_names(self._objects)
+        if not names:
+            return
+        streams = {one.objgen[0]: one for one in copy.objects if isinstance(one, pikepdf.Stream)}
+        for number, name in names.items():
+            inner = self._orders.member_orders(name)
+            if not any(inner):
+                continue
+            data = self._content(streams[number]) if number in streams else None
+            if data is None or list(names.values()).count(name) > 1:
+                raise CannotRewriteError(f"{name_safe(name)}: the file inside it cannot be told from others, or not be unpacked")
+            content = member(name, io.BytesIO(data), self._source, inner)
+            if content is not None:
+                with closing(content):
+                    new = content.read()
+                stream = streams[number]
+                stream.write(new)
+                if isinstance(about := stream.get("/Params"), pikepdf.Dictionary):
+                    about["/Size"] = len(new)
+                    if "/CheckSum" in about:
+                        del about["/CheckSum"]
+
+    def _tick_what_is_gone(self, new: bytes) -> None:
+        """Account for findings in earlier versions of objects, which are not in the copy."""
+        left = [order for order in self._orders.undone if _is_in_object(order)]
+        if not left:
+            return
+        file = io.BytesIO(new)
+        budget = Budget(self._source.limits, len(new))
+        texts = [text for item in read_document(find_objects(file, budget), file, budget) if isinstance(item, Block) for text in item.texts]
+        for order in left:
+            if order.mark.member == self._orders.member and not any(str(order.mark.text) in text for text in texts):
+                self._orders.tick(order)
+
+
+def _is_in_object(order: Order) -> bool:
+    mark = order.mark
+    return bool(mark.straight and mark.text) and (mark.column or "").startswith("object ")
+
+
+class _Page:
+    """A page and the changes to it."""
+
+    def __init__(
+        self, opened: OpenPage, copy: pikepdf.Pdf, index: int, orders: Orders, content: Callable[[Any], bytes | None]
+    ) -> None:
+        self._opened, self._copy, self._orders, self._content = opened, copy, orders, content
+        self._number = index + 1
+        self._page = copy.pages[index]
+        self._boxes: list[Box] = []
+
+    def changed(self, font: Any, appearances: bool, hidden: Sequence[tuple[int, int]]) -> _PageChange:
+        """Change the page if there is a `font` for masks. Returns what it should say."""
+        picture = None
+        with self._opened.own() as (page, text):
+            own = text.text
+            if font is not None:
+                picture = pictured(page)[0]
+                own = self._without(Unit(page=self._number), text, font, hidden)
+        drawn = ""
+        if appearances:
+            with self._opened.drawn() as text_drawn:
+                if text_drawn is not None:
+                    drawn = text_drawn.text
+                    if font is not None:
+                        drawn = self._without(Unit(page=self._number, column=_ANNOTATIONS), text_drawn, font, ())
+        return _PageChange(own, drawn, picture if self._boxes else None, self._boxes)
+
+    def _without(self, unit: Unit, text: PlacedText, font: Any, hidden: Sequence[tuple[int, int]]) -> str:
+        """Remove the characters of findings, and return the text as it should be after that."""
+        edits = self._edits(unit, text.text, hidden)
+        if not edits:
+            return text.text
+        resources = inherited(self._page, "/Resources")
+        search = GlyphSearch(self._content)
+        (search.page if unit.column is None else search.appearances)(self._page, resources)
+        index, removal = GlyphIndex(search), GlyphRemoval(search, font)
+        done: list[Edit] = []
+        for edit in edits:
+            removed = self._glyphs(edit, text, index)
+            removal.remove(removed)
+            done.append(edit._replace(text=removed.mask if removal.writes(removed) else ""))
+        for holder, content in removal.changed():
+            if holder is None:
+                self._page.obj["/Contents"] = self._copy.make_stream(content)
+            else:
+                holder.write(content)
+        self._boxes += removal.boxes
+        return applied(text.text, done)
+
+    def _edits(self, unit: Unit, text: str, hidden: Sequence[tuple[int, int]]) -> list[Edit]:
+        found: list[OrderedRange] = []
+        for order in self._orders.units.get(unit, ()):
+            mark = order.mark
+            if mark.view == "ocr":
+                raise CannotRewriteError(f"a finding is in a picture on page {self._number}")
+            if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start < mark.end <= len(text):
+                continue
+            if mark.straight and text[mark.start : mark.end] != mark.text:
+                continue
+            around = [(start, end) for start, end in hidden if start <= mark.start and mark.end <= end]
+            if order.action is Action.STRIP and mark.view == "hidden" and around:
+                found.append(OrderedRange(*around[0], order))
+            else:
+                found += order.spans(text)
+        return self._orders.merged(found, text) if found else []
+
+    def _glyphs(self, edit: Edit, text: PlacedText, index: GlyphIndex) -> Removed:
+        """Return the glyphs of a finding. Raises CannotRewriteError unless there is one for each of its characters."""
+        found: list[int] = []
+        for at in range(edit.start, edit.end):
+            origin = text.origin(at)
+            here = index.at(*origin) if origin else []
+            if not here and not text.text[at].isspace():
+                raise CannotRewriteError(f"a character of a finding on page {self._number} has no glyph in its content that can be told from others")
+            found += here
+        return Removed(index.with_others(list(dict.fromkeys(found))), writable(edit.text))
+
+
+def _parsed(data: bytes) -> pikepdf.Pdf:
+    try:
+        return pikepdf.open(io.BytesIO(data))
+    except pikepdf.PasswordError:
+        raise CannotRewriteError("it is encrypted") from None
+    except pikepdf.PdfError as error:
+        raise CannotRewriteError(f"its objects cannot be read ({type(error).__name__})") from None
+
+
+def _font() -> Any:
+    return pikepdf.Dictionary(
+        Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica, Encoding=pikepdf.Name.WinAnsiEncoding
+    )
+
+
+def _is_signed(copy: pikepdf.Pdf) -> bool:
+    return any(isinstance(one, pikepdf.Dictionary) and "/ByteRange" in one and "/Contents" in one for one in copy.objects)
+
+
+# The proof
+
+
+def _check_copy(new: bytes, expected: Sequence[_PageChange], appearances: frozenset[int] | None, pulse: Callable[[], None]) -> None:
+    """Raise CannotRewriteError unless the copy says and shows what it should."""
+    document = pdfium.open_document(io.BytesIO(new), len(new))
+    with closing(document):
+        handle = pdfium.address(document.raw)
+        if len(document) != len(expected):
+            raise CannotRewriteError("its copy has another number of pages")
+        for index, one in enumerate(expected):
+            pulse()
+            opened = OpenPage(handle, index)
+            with opened.own() as (page, text):
+                own = text.text
+                if one.picture is not None and not _looks_alike(one.picture, *pictured(page), one.boxes):
+                    raise CannotRewriteError(f"page {index + 1} would look different around what is removed")
+            drawn = ""
+            if appearances is None or index + 1 in appearances:
+                with opened.drawn() as text_drawn:
+                    drawn = text_drawn.text if text_drawn is not None else ""
+            if _bare(own) != _bare(one.own) or _bare(drawn) != _bare(one.drawn):
+                raise CannotRewriteError(f"page {index + 1} would not say what it should")
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split())
+
+
+def _looks_alike(before: Pixels, after: Pixels, matrix: Matrix, boxes: Sequence[Box]) -> bool:
+    """Return whether two pictures of a page are equal outside of boxes."""
+    if before.shape != after.shape:
+        return False
+    differs = (before != after).any(axis=2)
+    a, b, c, d, e, f = matrix
+    height, width = differs.shape
+    for left, bottom, right, top in boxes:
+        corners = [(a * x + c * y + e, b * x + d * y + f) for x in (left, right) for y in (bottom, top)]
+        x1, x2 = min(x for x, _ in corners), max(x for x, _ in corners)
+        y1, y2 = min(y for _, y in corners), max(y for _, y in corners)
+        rows = slice(max(0, int(y1) - _EDGE), min(height, int(y2) + 1 + _EDGE))
+        differs[rows, max(0, int(x1) - _EDGE) : min(width, int(x2) + 1 + _EDGE)] = False
+    return not np.any(differs)

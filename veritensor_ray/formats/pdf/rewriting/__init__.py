@@ -1,0 +1,1 @@
+"""Writes PDF files anew without what was found in them."""

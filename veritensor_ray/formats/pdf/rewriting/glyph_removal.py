@@ -1,0 +1,272 @@
+"""Takes glyphs out of the content of a page. What takes their place moves the rest exactly as far as they did.
+
+A mask is written in Helvetica, in the color and size of the text, and narrowed until it fits. So programs that extract the text find it where
+the value was, and nothing else moves.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import pikepdf
+
+from veritensor_ray.formats.editing.actions import CannotRewriteError
+from veritensor_ray.formats.pdf.pdf_library import Box, Matrix
+from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import DrawnGlyph, GlyphSearch, TextState, advance_of, moved
+from veritensor_ray.formats.pdf.rewriting.text_fonts import mask_width
+
+_NEAR, _NEAREST = 0.05, 0.02  # of the font's size, and points: PDFium places a glyph no further from where it is calculated here
+_TWICE = 0.1  # of the font's size: letters that are drawn twice to make them bold
+_FONT = "/MaskHelvetica"
+_INVERTIBLE = 1e-9
+Place = tuple[str, int, int]  # the text of a mask and where it is written: an operator's glyph
+
+
+class Removed(NamedTuple):
+    """Glyphs that go because of one finding, and the text that takes their place; empty if there is none or it cannot be written."""
+
+    glyphs: list[int]
+    mask: str
+
+
+class GlyphIndex:
+    """Finds the glyphs of a page by their places."""
+
+    def __init__(self, search: GlyphSearch) -> None:
+        self.glyphs = search.glyphs
+        self._order = sorted(range(len(self.glyphs)), key=lambda one: self.glyphs[one].x)
+        self._xs = [self.glyphs[one].x for one in self._order]
+        self._of_operator: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for number, glyph in enumerate(self.glyphs):
+            self._of_operator[glyph.stream, glyph.operator].append(number)
+        self._largest = max((_size(one) for one in self.glyphs), default=0.0)
+
+    def at(self, x: float, y: float) -> list[int]:
+        """Return the glyphs at a place."""
+        return [number for number in self._around(x, y, max(_NEAR * self._largest, _NEAREST)) if self._is_at(number, x, y)]
+
+    def _is_at(self, number: int, x: float, y: float) -> bool:
+        glyph = self.glyphs[number]
+        return math.hypot(glyph.x - x, glyph.y - y) <= max(_NEAR * _size(glyph), _NEAREST)
+
+    def _around(self, x: float, y: float, reach: float) -> Iterator[int]:
+        first, last = bisect_left(self._xs, x - reach), bisect_right(self._xs, x + reach)
+        return (number for number in self._order[first:last] if abs(self.glyphs[number].y - y) <= reach)
+
+    def with_others(self, found: Sequence[int]) -> list[int]:
+        """Return glyphs with those that are drawn over them a second time, and those between them in the same operators."""
+        every = dict.fromkeys(found)
+        for number in found:
+            one = self.glyphs[number]
+            for other in self._around(one.x, one.y, _TWICE * _size(one)):
+                twin = self.glyphs[other]
+                if twin.code == one.code and twin.state.font is one.state.font:
+                    every[other] = None
+        for before, after in zip(found, found[1:], strict=False):
+            one, other = self.glyphs[before], self.glyphs[after]
+            if (one.stream, one.operator) == (other.stream, other.operator):
+                low, high = sorted((one.number, other.number))
+                every.update((between, None) for between in self._of_operator[one.stream, one.operator] if low < self.glyphs[between].number < high)
+        return [*every]
+
+
+def _size(glyph: DrawnGlyph) -> float:
+    """Return the size of a glyph's font on the page."""
+    unit = 1.0 if glyph.state.font is None or not glyph.state.font.is_drawn else 0.01
+    return abs(glyph.state.size) * unit * math.hypot(glyph.matrix[2], glyph.matrix[3])
+
+
+def box_of(glyph: DrawnGlyph) -> Box:
+    """Return the part of the page that a glyph may cover."""
+    size = abs(glyph.state.size)
+    low, high = sorted((0.0, glyph.advance))
+    rise = glyph.state.rise
+    corners = [
+        moved(glyph.matrix, x, y) for x in (low - 0.4 * size, high + 0.4 * size) for y in (rise - 0.5 * size, rise + 1.2 * size)
+    ]
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def writable(mask: str) -> str:
+    """Return a text as a mask can be written; empty if the font of masks lacks a letter."""
+    text = " ".join(mask.split())
+    try:
+        text.encode("cp1252")
+    except UnicodeEncodeError:
+        return ""
+    return text
+
+
+class _Mask(NamedTuple):
+    text: str
+    extent: float  # in the space of the text
+
+
+class GlyphRemoval:
+    """Writes the streams of a page without some of their glyphs."""
+
+    def __init__(self, search: GlyphSearch, font: Any) -> None:
+        self._search, self._font = search, font
+        self._gone: dict[tuple[int, int], set[int]] = defaultdict(set)
+        self._masks: dict[tuple[int, int, int], _Mask] = {}
+        self.boxes: list[Box] = []
+
+    def remove(self, removed: Removed) -> None:
+        """Have glyphs removed, and a mask written where the first line of them begins."""
+        glyphs = [self._search.glyphs[number] for number in removed.glyphs]
+        for glyph in glyphs:
+            self._gone[glyph.stream, glyph.operator].add(glyph.number)
+            self.boxes.append(box_of(glyph))
+        if not removed.mask or not glyphs:
+            return
+        anchor, extent = _first_line(glyphs)
+        state = anchor.state
+        if state.name is not None and state.font is not None and not state.font.is_drawn and state.size and state.scale:
+            self._masks[anchor.stream, anchor.operator, anchor.number] = _Mask(removed.mask, extent)
+
+    def writes(self, removed: Removed) -> bool:
+        """Return whether a mask takes the place of these glyphs."""
+        return any(
+            mask.text == removed.mask and any(self._is(key, number) for number in removed.glyphs) for key, mask in self._masks.items()
+        )
+
+    def _is(self, key: tuple[int, int, int], number: int) -> bool:
+        glyph = self._search.glyphs[number]
+        return key == (glyph.stream, glyph.operator, glyph.number)
+
+    def changed(self) -> Iterator[tuple[Any, bytes]]:
+        """Yield the form, or None for the page itself, and the new content of each stream that changes."""
+        for number in sorted({stream for stream, _ in self._gone}):
+            stream = self._search.streams[number]
+            masked = any(key[0] == number for key in self._masks)
+            name = self._font_name(stream) if masked else ""
+            operators: list[Any] = []
+            for place, instruction in enumerate(stream.operators):
+                gone = self._gone.get((number, place))
+                if gone:
+                    masks = {key[2]: mask for key, mask in self._masks.items() if key[:2] == (number, place)}
+                    operators += _without(instruction, gone, masks, stream.states[place], name)
+                else:
+                    operators.append(instruction)
+            yield stream.holder, pikepdf.unparse_content_stream(operators)
+
+    def _font_name(self, stream: Any) -> str:
+        resources = stream.resources
+        if not isinstance(resources, pikepdf.Dictionary):
+            raise CannotRewriteError("a page shows text without resources")
+        if not isinstance(resources.get("/Font"), pikepdf.Dictionary):
+            resources["/Font"] = pikepdf.Dictionary()
+        fonts = resources["/Font"]
+        name = _FONT
+        while name in fonts and fonts[name].objgen != self._font.objgen:
+            name += "0"
+        fonts[name] = self._font
+        return name
+
+
+def _first_line(glyphs: Sequence[DrawnGlyph]) -> tuple[DrawnGlyph, float]:
+    """Return the glyph at which the line of the first one begins, and how far the line reaches in the space of its text."""
+    first = glyphs[0]
+    a, b, c, d = first.matrix[:4]
+    determinant = a * d - b * c
+    if abs(determinant) < _INVERTIBLE:
+        return first, first.advance
+    line: list[tuple[float, DrawnGlyph]] = []
+    for glyph in glyphs:
+        x, y = glyph.x - first.x, glyph.y - first.y
+        along, across = (x * d - y * c) / determinant, (y * a - x * b) / determinant
+        if abs(across) < 0.5 * abs(first.state.size) and all(
+            abs(one - other) <= 0.01 * (abs(one) + abs(other)) for one, other in zip(glyph.matrix[:4], first.matrix[:4], strict=True)
+        ):
+            line.append((along, glyph))
+    low = min(line, key=lambda one: one[0])
+    high = max(along + glyph.advance for along, glyph in line)
+    return low[1], high - low[0]
+
+
+def _without(instruction: Any, gone: set[int], masks: dict[int, _Mask], state: TextState, font: str) -> list[Any]:
+    """Return the operators that show a text without some of its glyphs."""
+    name, given = str(instruction.operator), instruction.operands
+    done: list[Any] = []
+    if name == '"':
+        done += [_operator("Tw", given[0]), _operator("Tc", given[1])]
+    if name in ("'", '"'):
+        done.append(_operator("T*"))
+    shown = given[-1]
+    pieces: list[Any] = []
+    count = 0
+    unit = state.size * state.scale
+    if not unit or state.font is None:
+        raise CannotRewriteError("a finding lies in text without a size")
+    for element in shown if isinstance(shown, pikepdf.Array) else (shown,):
+        if not isinstance(element, pikepdf.String):
+            _move(pieces, float(element))
+            continue
+        for one in state.font.codes(bytes(element)) or ():
+            if count not in gone:
+                if pieces and isinstance(pieces[-1], bytearray):
+                    pieces[-1] += one.code
+                else:
+                    pieces.append(bytearray(one.code))
+            else:
+                if one.width is None:
+                    raise CannotRewriteError("a finding lies in text of unknown width")
+                if count in masks:
+                    operators, width = _written(masks[count], state, font)
+                    done += [*_flushed(pieces), *operators]
+                    pieces = []
+                    _move(pieces, 1000 * width / unit)
+                _move(pieces, -1000 * advance_of(one, state) / unit)
+            count += 1
+    return [*done, *_flushed(pieces)]
+
+
+def _move(pieces: list[Any], amount: float) -> None:
+    if pieces and isinstance(pieces[-1], float):
+        pieces[-1] += amount
+    else:
+        pieces.append(amount)
+
+
+def _flushed(pieces: Sequence[Any]) -> list[Any]:
+    shown = [pikepdf.String(bytes(one)) if isinstance(one, bytearray) else _number(one, 3) for one in pieces]
+    return [_operator("TJ", pikepdf.Array(shown))] if shown else []
+
+
+def _written(mask: _Mask, state: TextState, font: str) -> tuple[list[Any], float]:
+    """Return the operators that write a mask and restore what they set, and the width of the mask in the space of the text."""
+    natural = mask_width(mask.text) * state.size
+    scale = mask.extent / natural if natural else 1.0
+    scale = math.copysign(max(0.01, min(abs(scale), abs(state.scale))), state.scale)
+    percent = _number(100 * scale, 2)
+    operators = [
+        _operator("Tf", pikepdf.Name(font), _number(state.size, 5)),
+        _operator("Tc", 0),
+        _operator("Tw", 0),
+        _operator("Tz", percent),
+        _operator("Tj", pikepdf.String(mask.text.encode("cp1252"))),
+        _operator("Tf", pikepdf.Name(state.name), _number(state.size, 5)),
+        _operator("Tc", _number(state.spacing, 5)),
+        _operator("Tw", _number(state.words, 5)),
+        _operator("Tz", _number(100 * state.scale, 5)),
+    ]
+    return operators, natural * float(percent) / 100
+
+
+def _operator(name: str, *operands: Any) -> Any:
+    return pikepdf.ContentStreamInstruction([*operands], pikepdf.Operator(name))
+
+
+def _number(value: float, digits: int) -> Decimal:
+    return round(Decimal(repr(float(value))), digits).normalize() + 0
+
+
+def inverse_is_known(matrix: Matrix) -> bool:
+    """Return whether a matrix can be undone."""
+    return abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]) >= _INVERTIBLE
