@@ -8,9 +8,11 @@ must say what it said, with nothing but the ordered changes, and pages with chan
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -65,8 +67,9 @@ class _PageChange:
 
     own: str
     drawn: str
-    picture: Pixels | None = None
+    pictures: Sequence[Pixels] = ()
     boxes: Sequence[Box] = ()
+    gone: Sequence[str] = ()  # the texts that are removed
 
 
 class _Pdf:
@@ -210,14 +213,15 @@ class _Page:
         self._number = index + 1
         self._page = copy.pages[index]
         self._boxes: list[Box] = []
+        self._gone: list[str] = []
 
     def changed(self, font: Any, appearances: bool, hidden: Sequence[tuple[int, int]]) -> _PageChange:
         """Change the page if there is a `font` for masks. Returns what it should say."""
-        picture = None
+        pictures: list[Pixels] = []
         with self._opened.own() as (page, text):
             own = text.text
             if font is not None:
-                picture = pictured(page)[0]
+                pictures = [pixels for pixels, _ in pictured(page)]
                 own = self._without(Unit(page=self._number), text, font, hidden)
         drawn = ""
         if appearances:
@@ -226,7 +230,7 @@ class _Page:
                     drawn = text_drawn.text
                     if font is not None:
                         drawn = self._without(Unit(page=self._number, column=_ANNOTATIONS), text_drawn, font, ())
-        return _PageChange(own, drawn, picture if self._boxes else None, self._boxes)
+        return _PageChange(own, drawn, pictures if self._boxes else (), self._boxes, self._gone)
 
     def _without(self, unit: Unit, text: PlacedText, font: Any, hidden: Sequence[tuple[int, int]]) -> str:
         """Remove the characters of findings, and return the text as it should be after that."""
@@ -241,13 +245,14 @@ class _Page:
         for edit in edits:
             removed = self._glyphs(edit, text, index)
             removal.remove(removed)
+            self._gone.append(text.text[edit.start : edit.end])
             done.append(edit._replace(text=removed.mask if removal.writes(removed) else ""))
         for holder, content in removal.changed():
             if holder is None:
                 self._page.obj["/Contents"] = self._copy.make_stream(content)
             else:
                 holder.write(content)
-        self._boxes += removal.boxes
+        self._boxes += [*removal.boxes, *removal.rest_of_lines()]
         return applied(text.text, done)
 
     def _edits(self, unit: Unit, text: str, hidden: Sequence[tuple[int, int]]) -> list[Edit]:
@@ -313,22 +318,32 @@ def _check_copy(new: bytes, expected: Sequence[_PageChange], appearances: frozen
             opened = OpenPage(handle, index)
             with opened.own() as (page, text):
                 own = text.text
-                if one.picture is not None and not _looks_alike(one.picture, *pictured(page), one.boxes):
+                if one.pictures and not any(map(partial(_looks_alike, one.boxes), one.pictures, pictured(page))):
                     raise CannotRewriteError(f"page {index + 1} would look different around what is removed")
             drawn = ""
             if appearances is None or index + 1 in appearances:
                 with opened.drawn() as text_drawn:
                     drawn = text_drawn.text if text_drawn is not None else ""
-            if _bare(own) != _bare(one.own) or _bare(drawn) != _bare(one.drawn):
+            if not _says(own, one.own, one.gone) or not _says(drawn, one.drawn, one.gone):
                 raise CannotRewriteError(f"page {index + 1} would not say what it should")
+
+
+def _says(text: str, expected: str, gone: Sequence[str]) -> bool:
+    """Return whether a text is what is expected, apart from spaces, which follow from distances.
+
+    PDFium may order lines with letters that are written from right to left in another way when one of them changes.
+    """
+    new, old = _bare(text), _bare(expected)
+    return new == old or (Counter(new) == Counter(old) and all(new.count(one) <= old.count(one) for one in map(_bare, gone) if one))
 
 
 def _bare(text: str) -> str:
     return "".join(text.split())
 
 
-def _looks_alike(before: Pixels, after: Pixels, matrix: Matrix, boxes: Sequence[Box]) -> bool:
+def _looks_alike(boxes: Sequence[Box], before: Pixels, rendered: tuple[Pixels, Matrix]) -> bool:
     """Return whether two pictures of a page are equal outside of boxes."""
+    after, matrix = rendered
     if before.shape != after.shape:
         return False
     differs = (before != after).any(axis=2)

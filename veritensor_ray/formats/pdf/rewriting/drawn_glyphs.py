@@ -62,6 +62,7 @@ class DrawnGlyph(NamedTuple):
     matrix: Matrix
     state: TextState
     code: bytes
+    exact: bool  # whether PDFium takes the width that the font says
 
 
 @dataclass(slots=True)
@@ -189,14 +190,11 @@ class GlyphSearch:
             if codes is None:
                 return None
             for one in codes:
-                if one.width is None:
-                    advance = None
-                else:
-                    advance = advance_of(one, state)
+                advance = None if one.rounded is None else advance_of(one, state, one.rounded)
                 if at is not None:
                     matrix = times(at, ctm)
                     x, y = moved(matrix, 0, state.rise)
-                    self.glyphs.append(DrawnGlyph(stream, place, count, x, y, advance or 0.0, matrix, state, one.code))
+                    self.glyphs.append(DrawnGlyph(stream, place, count, x, y, advance or 0.0, matrix, state, one.code, one.width == one.rounded))
                     at = None if advance is None else times((1, 0, 0, 1, advance, 0), at)
                 count += 1
             if len(self.glyphs) > _MOST_GLYPHS:
@@ -207,9 +205,9 @@ class GlyphSearch:
 _PLAIN = {"Tc": "spacing", "Tw": "words", "Tz": "scale", "TL": "leading", "Ts": "rise"}
 
 
-def advance_of(one: ShownCode, state: TextState) -> float:
-    """Return how far a code of known width moves the next one, in the space of the text."""
-    return ((one.width or 0.0) * state.size + state.spacing + (state.words if one.spaced else 0.0)) * state.scale
+def advance_of(one: ShownCode, state: TextState, width: float) -> float:
+    """Return how far a code of that width moves the next one, in the space of the text."""
+    return (width * state.size + state.spacing + (state.words if one.spaced else 0.0)) * state.scale
 
 
 def normal_appearances(annotation: Any) -> Iterator[Any]:

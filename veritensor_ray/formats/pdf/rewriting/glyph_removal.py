@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pikepdf
 
 from veritensor_ray.formats.editing.actions import CannotRewriteError
-from veritensor_ray.formats.pdf.pdf_library import Box, Matrix
+from veritensor_ray.formats.pdf.pdf_library import Box
 from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import DrawnGlyph, GlyphSearch, TextState, advance_of, moved
 from veritensor_ray.formats.pdf.rewriting.text_fonts import mask_width
 
@@ -64,8 +64,7 @@ class GlyphIndex:
         for number in found:
             one = self.glyphs[number]
             for other in self._around(one.x, one.y, _TWICE * _size(one)):
-                twin = self.glyphs[other]
-                if twin.code == one.code and twin.state.font is one.state.font:
+                if is_twin(one, self.glyphs[other]):
                     every[other] = None
         for before, after in zip(found, found[1:], strict=False):
             one, other = self.glyphs[before], self.glyphs[after]
@@ -73,6 +72,12 @@ class GlyphIndex:
                 low, high = sorted((one.number, other.number))
                 every.update((between, None) for between in self._of_operator[one.stream, one.operator] if low < self.glyphs[between].number < high)
         return [*every]
+
+
+def is_twin(one: DrawnGlyph, other: DrawnGlyph) -> bool:
+    """Return whether a glyph is drawn almost where another is, to make it bold."""
+    near = math.hypot(one.x - other.x, one.y - other.y) <= _TWICE * _size(one)
+    return near and one.code == other.code and one.state.font is other.state.font
 
 
 def _size(glyph: DrawnGlyph) -> float:
@@ -115,6 +120,7 @@ class GlyphRemoval:
         self._search, self._font = search, font
         self._gone: dict[tuple[int, int], set[int]] = defaultdict(set)
         self._masks: dict[tuple[int, int, int], _Mask] = {}
+        self._inexact: list[DrawnGlyph] = []
         self.boxes: list[Box] = []
 
     def remove(self, removed: Removed) -> None:
@@ -123,12 +129,25 @@ class GlyphRemoval:
         for glyph in glyphs:
             self._gone[glyph.stream, glyph.operator].add(glyph.number)
             self.boxes.append(box_of(glyph))
+            if not glyph.exact:
+                self._inexact.append(glyph)
         if not removed.mask or not glyphs:
             return
         anchor, extent = _first_line(glyphs)
-        state = anchor.state
-        if state.name is not None and state.font is not None and not state.font.is_drawn and state.size and state.scale:
-            self._masks[anchor.stream, anchor.operator, anchor.number] = _Mask(removed.mask, extent)
+        for glyph in glyphs:  # the anchor, and what is drawn over it to make it bold
+            state = glyph.state
+            named = state.name is not None and state.font is not None and not state.font.is_drawn
+            if named and state.size and state.scale and (glyph is anchor or is_twin(anchor, glyph)):
+                self._masks[glyph.stream, glyph.operator, glyph.number] = _Mask(removed.mask, extent)
+
+    def rest_of_lines(self) -> list[Box]:
+        """Return where text stands behind glyphs whose widths PDFium rounds, since it may move a little there."""
+        found: list[Box] = []
+        lines = {(one.stream, round(one.y * one.matrix[0] - one.x * one.matrix[1], 1)): one for one in self._inexact}
+        for glyph in self._search.glyphs if lines else ():
+            if (glyph.stream, round(glyph.y * glyph.matrix[0] - glyph.x * glyph.matrix[1], 1)) in lines:
+                found.append(box_of(glyph))
+        return found
 
     def writes(self, removed: Removed) -> bool:
         """Return whether a mask takes the place of these glyphs."""
@@ -222,7 +241,7 @@ def _without(instruction: Any, gone: set[int], masks: dict[int, _Mask], state: T
                     done += [*_flushed(pieces), *operators]
                     pieces = []
                     _move(pieces, 1000 * width / unit)
-                _move(pieces, -1000 * advance_of(one, state) / unit)
+                _move(pieces, -1000 * advance_of(one, state, one.width) / unit)
             count += 1
     return [*done, *_flushed(pieces)]
 
@@ -235,7 +254,7 @@ def _move(pieces: list[Any], amount: float) -> None:
 
 
 def _flushed(pieces: Sequence[Any]) -> list[Any]:
-    shown = [pikepdf.String(bytes(one)) if isinstance(one, bytearray) else _number(one, 3) for one in pieces]
+    shown = [pikepdf.String(bytes(one)) if isinstance(one, bytearray) else _number(one, 6) for one in pieces]
     return [_operator("TJ", pikepdf.Array(shown))] if shown else []
 
 
@@ -244,17 +263,17 @@ def _written(mask: _Mask, state: TextState, font: str) -> tuple[list[Any], float
     natural = mask_width(mask.text) * state.size
     scale = mask.extent / natural if natural else 1.0
     scale = math.copysign(max(0.01, min(abs(scale), abs(state.scale))), state.scale)
-    percent = _number(100 * scale, 2)
+    percent = _number(100 * scale, 4)
     operators = [
-        _operator("Tf", pikepdf.Name(font), _number(state.size, 5)),
+        _operator("Tf", pikepdf.Name(font), _number(state.size, 6)),
         _operator("Tc", 0),
         _operator("Tw", 0),
         _operator("Tz", percent),
         _operator("Tj", pikepdf.String(mask.text.encode("cp1252"))),
-        _operator("Tf", pikepdf.Name(state.name), _number(state.size, 5)),
-        _operator("Tc", _number(state.spacing, 5)),
-        _operator("Tw", _number(state.words, 5)),
-        _operator("Tz", _number(100 * state.scale, 5)),
+        _operator("Tf", pikepdf.Name(state.name), _number(state.size, 6)),
+        _operator("Tc", _number(state.spacing, 6)),
+        _operator("Tw", _number(state.words, 6)),
+        _operator("Tz", _number(100 * state.scale, 6)),
     ]
     return operators, natural * float(percent) / 100
 
@@ -264,9 +283,4 @@ def _operator(name: str, *operands: Any) -> Any:
 
 
 def _number(value: float, digits: int) -> Decimal:
-    return round(Decimal(repr(float(value))), digits).normalize() + 0
-
-
-def inverse_is_known(matrix: Matrix) -> bool:
-    """Return whether a matrix can be undone."""
-    return abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]) >= _INVERTIBLE
+    return Decimal(f"{value:.{digits}f}")

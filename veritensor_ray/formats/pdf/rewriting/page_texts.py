@@ -13,7 +13,7 @@ from veritensor_ray.formats.pdf import pdf_library as pdfium
 from veritensor_ray.formats.pdf.pages import decoded_units, units_of
 from veritensor_ray.formats.pdf.pdf_library import Matrix, Pixels
 
-_SIDE = 1200  # pixels of the longer side of a page that is compared
+_SIDES = (1200, 1069)  # pixels of the longer side of a page that is compared
 
 
 class PlacedText:
@@ -80,9 +80,15 @@ def _opened(document: int, index: int) -> Iterator[tuple[int, int]]:
             pdfium.close_page(page)
 
 
-def pictured(page: int) -> tuple[Pixels, Matrix]:
-    """Return the rendered page, and the matrix from its coordinates to pixels."""
+def pictured(page: int) -> list[tuple[Pixels, Matrix]]:
+    """Return the rendered page in two sizes, and for each the matrix from its coordinates to pixels.
+
+    PDFium puts glyphs on whole pixels, so one whose place is between two of them may take the other in one size, although it does not move.
+    """
     width, height = pdfium.size(page)
-    scale = min(2.0, _SIDE / max(width, height, 1.0))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return pdfium.render(page, *size), pdfium.to_pixels(page, *size)
+    found = []
+    for side in _SIDES:
+        scale = min(2.0, side / max(width, height, 1.0))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        found.append((pdfium.render(page, *size), pdfium.to_pixels(page, *size)))
+    return found

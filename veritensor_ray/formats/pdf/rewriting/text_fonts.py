@@ -17,6 +17,7 @@ import pikepdf
 from veritensor_ray.formats.pdf import pdf_library as pdfium
 
 _MOST_CODES = 1 << 16
+_EXACT = 1e-6
 _HEX = rb"<([0-9A-Fa-f\x00\t\n\f\r ]+)>"
 _GAP = rb"[\x00\t\n\f\r ]*"
 _SECTION = re.compile(rb"begin(codespacerange|cidrange|cidchar)(.*?)end\1", re.DOTALL)
@@ -50,11 +51,15 @@ Content = Callable[[Any], bytes | None]  # the content of a stream, as far as it
 
 
 class ShownCode(NamedTuple):
-    """One code of a string, its width in units of the font's size (None: unknown), and whether the spacing of words applies to it."""
+    """One code of a string, its width in units of the font's size (None: unknown), and whether the spacing of words applies to it.
+
+    PDFium rounds widths; `rounded` is what it takes.
+    """
 
     code: bytes
     width: float | None
     spaced: bool
+    rounded: float | None
 
 
 class TextFont:
@@ -84,10 +89,16 @@ class TextFont:
             code = text[at : at + size]
             known = self._known.get(code)
             if known is None:
-                known = self._known[code] = ShownCode(code, self._width(int.from_bytes(code)), code == b" ")
+                width = self._width(int.from_bytes(code))
+                known = self._known[code] = ShownCode(code, width, code == b" ", None if width is None else self._rounded(width))
             found.append(known)
             at += size
         return found
+
+    def _rounded(self, width: float) -> float:
+        thousandths = 1000 * width
+        near = round(thousandths)
+        return (near if self.is_drawn or abs(thousandths - near) < _EXACT else int(thousandths)) / 1000
 
     def _size(self, text: bytes, at: int) -> int | None:
         lengths = self._lengths or []
