@@ -51,10 +51,11 @@ def people(work: Path) -> None:
 
 
 def papers(work: Path) -> None:
-    """The documents open, without the address, the comment and the author; the PDF is held back."""
+    """The documents open, without the address, the comment and the author; and so does the PDF, without the account."""
     from docx import Document
     from openpyxl import load_workbook
     from pptx import Presentation
+    from pypdf import PdfReader
 
     copy = work / "office-clean" / "corpus"
     letter: Any = Document(str(copy / "letter.docx"))
@@ -63,11 +64,12 @@ def papers(work: Path) -> None:
     assert load_workbook(copy / "prices.xlsx").active["B2"].value == "[EMAIL]"
     slides: Any = Presentation(str(copy / "slides.pptx"))
     assert [shape.text_frame.text for shape in slides.slides[0].shapes] == ["Contact", "[EMAIL]"]
+    assert PdfReader(copy / "statement.pdf").pages[0].extract_text().split() == ["Account", "[IBAN]", ",", "July"]
     rows = pq.read_table(work / "office-clean" / "manifest.parquet").to_pylist()
     assert {row["artifact"]: row["result"] for row in rows} == {
         "letter.docx": "cleaned",
         "prices.xlsx": "cleaned",
-        "scan.pdf": "held",
+        "statement.pdf": "cleaned",
         "slides.pptx": "cleaned",
     }
 
@@ -95,9 +97,9 @@ def office(folder: Path) -> None:
     for shape, text in zip(slide.shapes, ("Contact", MAIL), strict=True):
         shape.text_frame.text = text
     slides.save(str(folder / "slides.pptx"))
-    scan = Canvas(str(folder / "scan.pdf"))
-    scan.drawString(72, 700, "Account DE89 3704 0044 0532 0130 00")
-    scan.save()
+    statement = Canvas(str(folder / "statement.pdf"))
+    statement.drawString(72, 700, "Account DE89 3704 0044 0532 0130 00, July")
+    statement.save()
 
 
 def bucket(endpoint: str) -> Any:

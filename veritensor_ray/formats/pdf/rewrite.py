@@ -8,8 +8,9 @@ must say what it said, with nothing but the ordered changes, and pages with chan
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -23,8 +24,10 @@ from veritensor_ray.formats.archives.members import member
 from veritensor_ray.formats.common.budget import Budget
 from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.common.spool import CHUNK
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
-from veritensor_ray.formats.editing.edits import Edit, Order, OrderedRange, Orders, Unit, applied
+from veritensor_ray.formats.editing.edits import Edit, OrderedRange, Orders, Unit, applied
+from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.formats.pdf import pdf_library as pdfium
 from veritensor_ray.formats.pdf.drawn_text import Drawn, unpacked
 from veritensor_ray.formats.pdf.pages import PageReport, read_page
@@ -40,12 +43,14 @@ from veritensor_ray.formats.pdf.pdf_library import Box, Matrix, Pixels
 from veritensor_ray.formats.pdf.pdf_objects import Objects, find_objects
 from veritensor_ray.formats.pdf.rewriting.document_strings import DocumentStrings
 from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import GlyphSearch, inherited
-from veritensor_ray.formats.pdf.rewriting.glyph_removal import GlyphIndex, GlyphRemoval, Removed, writable
+from veritensor_ray.formats.pdf.rewriting.glyph_removal import GlyphIndex, GlyphRemoval, Removed, StreamChange, writable
 from veritensor_ray.formats.pdf.rewriting.page_texts import OpenPage, PlacedText, pictured
+from veritensor_ray.formats.pdf.rewriting.stripping import strip_document
 from veritensor_ray.formats.residue.strings import VIEW
 from veritensor_ray.masking.redaction import name_safe
 
 _ANNOTATIONS = "annotations"  # the column of what annotations draw
+_OBJECT = re.compile(r"object (\d{1,10})(?!\d)")
 _EDGE = 2  # pixels around what changed
 
 
@@ -58,7 +63,8 @@ def rewrite_pdf(source: Source, out: BinaryIO, orders: Orders) -> None:
         return
     if size > pdfium.IN_MEMORY:
         raise CannotRewriteError(f"it is larger than {pdfium.IN_MEMORY} bytes (pdf_bytes)")
-    out.write(_Pdf(source.file.read(), source, orders).rewritten())
+    data = b"".join(iter(lambda: source.file.read(CHUNK), b""))
+    out.write(_Pdf(data, source, orders).rewritten())
 
 
 @dataclass(slots=True)
@@ -94,6 +100,7 @@ class _Pdf:
                 expected = self._pages(handle, copy)
                 DocumentStrings(copy, self._orders, pages_of_annotations(self._objects), self._content).change()
                 self._members(copy)
+                strip_document(copy, self._orders)
                 if not any(self._orders) and not self._orders.account.counts:
                     return self._data  # nothing to strip was there
                 if _is_signed(copy):
@@ -139,12 +146,15 @@ class _Pdf:
         drawn = self._appearances
         font = copy.make_indirect(_font()) if ordered - {None} else None
         found: list[_PageChange] = []
+        forms: dict[tuple[int, int], StreamChange] = {}
         for index in range(len(copy.pages)):
             self._orders.pulse()
-            page = _Page(OpenPage(handle, index), copy, index, self._orders, self._content)
+            page = _PageRewriting(OpenPage(handle, index), copy, index, self._orders, self._content, forms)
             changes = index + 1 in ordered
             hidden = self._hidden(handle, index) if changes and self._strips_hidden(index + 1) else []
             found.append(page.changed(font if changes else None, drawn is None or index + 1 in drawn, hidden))
+        for change in forms.values():
+            change.stream.holder.write(change.content(font))
         return found
 
     def _strips_hidden(self, page: int) -> bool:
@@ -187,29 +197,51 @@ class _Pdf:
 
     def _tick_what_is_gone(self, new: bytes) -> None:
         """Account for findings in earlier versions of objects, which are not in the copy."""
-        left = [order for order in self._orders.undone if _is_in_object(order)]
+        versions = Counter(self._objects.numbers)
+        left = [
+            order
+            for order in self._orders.undone
+            if order.mark.member == self._orders.member and order.mark.straight and order.mark.text and versions[_object(order.mark)] > 1
+        ]
         if not left:
             return
-        file = io.BytesIO(new)
-        budget = Budget(self._source.limits, len(new))
-        texts = [text for item in read_document(find_objects(file, budget), file, budget) if isinstance(item, Block) for text in item.texts]
+        old = set(_object_texts(self._objects, self._file, self._budget))
+        file, budget = io.BytesIO(new), Budget(self._source.limits, len(new))
+        others = [text for _, text in _object_texts(find_objects(file, budget), file, budget)]
         for order in left:
-            if order.mark.member == self._orders.member and not any(str(order.mark.text) in text for text in texts):
+            mark, value = order.mark, str(order.mark.text)
+            was = any(column == mark.column and text[mark.start : mark.end] == value for column, text in old)
+            if was and not any(value in text for text in others):
                 self._orders.tick(order)
 
 
-def _is_in_object(order: Order) -> bool:
-    mark = order.mark
-    return bool(mark.straight and mark.text) and (mark.column or "").startswith("object ")
+def _object_texts(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[tuple[str | None, str]]:
+    """Yield the texts of a document outside of its pages, with their columns."""
+    for item in read_document(objects, file, budget):
+        if isinstance(item, Block) and item.page is None:
+            columns = item.column if isinstance(item.column, list) else [item.column] * len(item.texts)
+            yield from zip(columns, item.texts, strict=True)
 
 
-class _Page:
+def _object(mark: Mark) -> int:
+    """Return the number of the object that a finding is in; 0 if its place does not say it."""
+    found = _OBJECT.match(mark.column or "") if mark.page is None else None
+    return int(found[1]) if found else 0
+
+
+class _PageRewriting:
     """A page and the changes to it."""
 
     def __init__(
-        self, opened: OpenPage, copy: pikepdf.Pdf, index: int, orders: Orders, content: Callable[[Any], bytes | None]
+        self,
+        opened: OpenPage,
+        copy: pikepdf.Pdf,
+        index: int,
+        orders: Orders,
+        content: Callable[[Any], bytes | None],
+        forms: dict[tuple[int, int], StreamChange],
     ) -> None:
-        self._opened, self._copy, self._orders, self._content = opened, copy, orders, content
+        self._opened, self._copy, self._orders, self._content, self._forms = opened, copy, orders, content, forms
         self._number = index + 1
         self._page = copy.pages[index]
         self._boxes: list[Box] = []
@@ -240,18 +272,14 @@ class _Page:
         resources = inherited(self._page, "/Resources")
         search = GlyphSearch(self._content)
         (search.page if unit.column is None else search.appearances)(self._page, resources)
-        index, removal = GlyphIndex(search), GlyphRemoval(search, font)
+        index, removal = GlyphIndex(search), GlyphRemoval(search, self._forms)
         done: list[Edit] = []
         for edit in edits:
             removed = self._glyphs(edit, text, index)
-            removal.remove(removed)
+            done.append(edit._replace(text=removed.mask if removal.remove(removed) else ""))
             self._gone.append(text.text[edit.start : edit.end])
-            done.append(edit._replace(text=removed.mask if removal.writes(removed) else ""))
-        for holder, content in removal.changed():
-            if holder is None:
-                self._page.obj["/Contents"] = self._copy.make_stream(content)
-            else:
-                holder.write(content)
+        if removal.own is not None:
+            self._page.obj["/Contents"] = self._copy.make_stream(removal.own.content(font))
         self._boxes += [*removal.boxes, *removal.rest_of_lines()]
         return applied(text.text, done)
 
@@ -279,7 +307,9 @@ class _Page:
             origin = text.origin(at)
             here = index.at(*origin) if origin else []
             if not here and not text.text[at].isspace():
-                raise CannotRewriteError(f"a character of a finding on page {self._number} has no glyph in its content that can be told from others")
+                raise CannotRewriteError(
+                    f"a character of a finding on page {self._number} has no glyph in its content that can be told from others"
+                )
             found += here
         return Removed(index.with_others(list(dict.fromkeys(found))), writable(edit.text))
 

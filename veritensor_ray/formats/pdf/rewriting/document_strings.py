@@ -20,7 +20,7 @@ _OBJECT = re.compile(r"object (\d{1,10})(?:\.(.*))?", re.DOTALL)
 Content = Callable[[Any], bytes | None]
 
 
-class _String(NamedTuple):
+class _NamedPlace(NamedTuple):
     """A string, what holds it, and the name before it."""
 
     holder: Any
@@ -78,7 +78,7 @@ class DocumentStrings:
         edits = self._orders.edits(unit, text)
         return applied(text, edits) if edits else None
 
-    def _strings_of(self, number: int) -> Iterator[_String]:
+    def _strings_of(self, number: int) -> Iterator[_NamedPlace]:
         """Yield the strings of an object."""
         ahead: list[tuple[Any, str, int]] = [(self._objects.get(number), "", 0)]
         while ahead:
@@ -87,7 +87,7 @@ class DocumentStrings:
                 key = place[1:] if isinstance(place, str) else above
                 if isinstance(one, pikepdf.String):
                     if (text := to_text(bytes(one))) is not None:
-                        yield _String(holder, place, key, text)
+                        yield _NamedPlace(holder, place, key, text)
                 elif isinstance(one, (pikepdf.Dictionary, pikepdf.Array)) and not one.is_indirect:
                     ahead.append((one, key, depth + 1))
 

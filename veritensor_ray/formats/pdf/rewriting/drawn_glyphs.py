@@ -194,7 +194,9 @@ class GlyphSearch:
                 if at is not None:
                     matrix = times(at, ctm)
                     x, y = moved(matrix, 0, state.rise)
-                    self.glyphs.append(DrawnGlyph(stream, place, count, x, y, advance or 0.0, matrix, state, one.code, one.width == one.rounded))
+                    self.glyphs.append(
+                        DrawnGlyph(stream, place, count, x, y, advance or 0.0, matrix, state, one.code, one.width == one.rounded)
+                    )
                     at = None if advance is None else times((1, 0, 0, 1, advance, 0), at)
                 count += 1
             if len(self.glyphs) > _MOST_GLYPHS:

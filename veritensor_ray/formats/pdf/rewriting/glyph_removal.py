@@ -6,10 +6,12 @@ the value was, and nothing else moves.
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -17,14 +19,13 @@ import pikepdf
 
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.pdf.pdf_library import Box
-from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import DrawnGlyph, GlyphSearch, TextState, advance_of, moved
+from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import ContentStream, DrawnGlyph, GlyphSearch, TextState, advance_of, moved
 from veritensor_ray.formats.pdf.rewriting.text_fonts import mask_width
 
 _NEAR, _NEAREST = 0.05, 0.02  # of the font's size, and points: PDFium places a glyph no further from where it is calculated here
 _TWICE = 0.1  # of the font's size: letters that are drawn twice to make them bold
 _FONT = "/MaskHelvetica"
 _INVERTIBLE = 1e-9
-Place = tuple[str, int, int]  # the text of a mask and where it is written: an operator's glyph
 
 
 class Removed(NamedTuple):
@@ -66,11 +67,15 @@ class GlyphIndex:
             for other in self._around(one.x, one.y, _TWICE * _size(one)):
                 if is_twin(one, self.glyphs[other]):
                     every[other] = None
-        for before, after in zip(found, found[1:], strict=False):
-            one, other = self.glyphs[before], self.glyphs[after]
-            if (one.stream, one.operator) == (other.stream, other.operator):
-                low, high = sorted((one.number, other.number))
-                every.update((between, None) for between in self._of_operator[one.stream, one.operator] if low < self.glyphs[between].number < high)
+        for before, after in itertools.pairwise(found):
+            first, second = self.glyphs[before], self.glyphs[after]
+            if (first.stream, first.operator) == (second.stream, second.operator):
+                low, high = sorted((first.number, second.number))
+                every.update(
+                    (between, None)
+                    for between in self._of_operator[first.stream, first.operator]
+                    if low < self.glyphs[between].number < high
+                )
         return [*every]
 
 
@@ -91,9 +96,7 @@ def box_of(glyph: DrawnGlyph) -> Box:
     size = abs(glyph.state.size)
     low, high = sorted((0.0, glyph.advance))
     rise = glyph.state.rise
-    corners = [
-        moved(glyph.matrix, x, y) for x in (low - 0.4 * size, high + 0.4 * size) for y in (rise - 0.5 * size, rise + 1.2 * size)
-    ]
+    corners = [moved(glyph.matrix, x, y) for x in (low - 0.4 * size, high + 0.4 * size) for y in (rise - 0.5 * size, rise + 1.2 * size)]
     xs, ys = [x for x, _ in corners], [y for _, y in corners]
     return min(xs), min(ys), max(xs), max(ys)
 
@@ -113,32 +116,61 @@ class _Mask(NamedTuple):
     extent: float  # in the space of the text
 
 
-class GlyphRemoval:
-    """Writes the streams of a page without some of their glyphs."""
+@dataclass
+class StreamChange:
+    """What changes in a stream: the glyphs that go from its operators, and the masks at some of them."""
 
-    def __init__(self, search: GlyphSearch, font: Any) -> None:
-        self._search, self._font = search, font
-        self._gone: dict[tuple[int, int], set[int]] = defaultdict(set)
-        self._masks: dict[tuple[int, int, int], _Mask] = {}
+    stream: ContentStream
+    gone: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    masks: dict[int, dict[int, _Mask]] = field(default_factory=lambda: defaultdict(dict))
+
+    def content(self, font: Any) -> bytes:
+        """Return the new content, with masks in this font."""
+        name = _font_name(self.stream.resources, font) if self.masks else ""
+        operators: list[Any] = []
+        for place, instruction in enumerate(self.stream.operators):
+            if gone := self.gone.get(place):
+                operators += _without(instruction, gone, self.masks.get(place, {}), self.stream.states[place], name)
+            else:
+                operators.append(instruction)
+        return pikepdf.unparse_content_stream(operators)
+
+
+class GlyphRemoval:
+    """The changes to the streams of a page. `forms` has those of forms, which several pages may draw."""
+
+    def __init__(self, search: GlyphSearch, forms: dict[tuple[int, int], StreamChange]) -> None:
+        self._search, self._forms = search, forms
         self._inexact: list[DrawnGlyph] = []
+        self.own: StreamChange | None = None
         self.boxes: list[Box] = []
 
-    def remove(self, removed: Removed) -> None:
-        """Have glyphs removed, and a mask written where the first line of them begins."""
+    def _change(self, number: int) -> StreamChange:
+        stream = self._search.streams[number]
+        if stream.holder is not None:
+            return self._forms.setdefault(stream.holder.objgen, StreamChange(stream))
+        self.own = self.own or StreamChange(stream)
+        return self.own
+
+    def remove(self, removed: Removed) -> bool:
+        """Have glyphs removed. Returns whether a mask is written where the first line of them begins."""
         glyphs = [self._search.glyphs[number] for number in removed.glyphs]
         for glyph in glyphs:
-            self._gone[glyph.stream, glyph.operator].add(glyph.number)
+            self._change(glyph.stream).gone[glyph.operator].add(glyph.number)
             self.boxes.append(box_of(glyph))
             if not glyph.exact:
                 self._inexact.append(glyph)
         if not removed.mask or not glyphs:
-            return
+            return False
         anchor, extent = _first_line(glyphs)
+        written = False
         for glyph in glyphs:  # the anchor, and what is drawn over it to make it bold
             state = glyph.state
             named = state.name is not None and state.font is not None and not state.font.is_drawn
-            if named and state.size and state.scale and (glyph is anchor or is_twin(anchor, glyph)):
-                self._masks[glyph.stream, glyph.operator, glyph.number] = _Mask(removed.mask, extent)
+            if named and state.size and state.scale and is_twin(anchor, glyph):
+                self._change(glyph.stream).masks[glyph.operator][glyph.number] = _Mask(removed.mask, extent)
+                written = True
+        return written
 
     def rest_of_lines(self) -> list[Box]:
         """Return where text stands behind glyphs whose widths PDFium rounds, since it may move a little there."""
@@ -149,44 +181,18 @@ class GlyphRemoval:
                 found.append(box_of(glyph))
         return found
 
-    def writes(self, removed: Removed) -> bool:
-        """Return whether a mask takes the place of these glyphs."""
-        return any(
-            mask.text == removed.mask and any(self._is(key, number) for number in removed.glyphs) for key, mask in self._masks.items()
-        )
 
-    def _is(self, key: tuple[int, int, int], number: int) -> bool:
-        glyph = self._search.glyphs[number]
-        return key == (glyph.stream, glyph.operator, glyph.number)
-
-    def changed(self) -> Iterator[tuple[Any, bytes]]:
-        """Yield the form, or None for the page itself, and the new content of each stream that changes."""
-        for number in sorted({stream for stream, _ in self._gone}):
-            stream = self._search.streams[number]
-            masked = any(key[0] == number for key in self._masks)
-            name = self._font_name(stream) if masked else ""
-            operators: list[Any] = []
-            for place, instruction in enumerate(stream.operators):
-                gone = self._gone.get((number, place))
-                if gone:
-                    masks = {key[2]: mask for key, mask in self._masks.items() if key[:2] == (number, place)}
-                    operators += _without(instruction, gone, masks, stream.states[place], name)
-                else:
-                    operators.append(instruction)
-            yield stream.holder, pikepdf.unparse_content_stream(operators)
-
-    def _font_name(self, stream: Any) -> str:
-        resources = stream.resources
-        if not isinstance(resources, pikepdf.Dictionary):
-            raise CannotRewriteError("a page shows text without resources")
-        if not isinstance(resources.get("/Font"), pikepdf.Dictionary):
-            resources["/Font"] = pikepdf.Dictionary()
-        fonts = resources["/Font"]
-        name = _FONT
-        while name in fonts and fonts[name].objgen != self._font.objgen:
-            name += "0"
-        fonts[name] = self._font
-        return name
+def _font_name(resources: Any, font: Any) -> str:
+    """Return the name of the font of masks among resources."""
+    if not isinstance(resources, pikepdf.Dictionary):
+        raise CannotRewriteError("a page shows text without resources")
+    if not isinstance(resources.get("/Font"), pikepdf.Dictionary):
+        resources["/Font"] = pikepdf.Dictionary()
+    fonts, name = resources["/Font"], _FONT
+    while name in fonts and fonts[name].objgen != font.objgen:
+        name += "0"
+    fonts[name] = font
+    return name
 
 
 def _first_line(glyphs: Sequence[DrawnGlyph]) -> tuple[DrawnGlyph, float]:
@@ -270,7 +276,7 @@ def _written(mask: _Mask, state: TextState, font: str) -> tuple[list[Any], float
         _operator("Tw", 0),
         _operator("Tz", percent),
         _operator("Tj", pikepdf.String(mask.text.encode("cp1252"))),
-        _operator("Tf", pikepdf.Name(state.name), _number(state.size, 6)),
+        _operator("Tf", pikepdf.Name(str(state.name)), _number(state.size, 6)),
         _operator("Tc", _number(state.spacing, 6)),
         _operator("Tw", _number(state.words, 6)),
         _operator("Tz", _number(100 * state.scale, 6)),

@@ -1,7 +1,7 @@
 """The codes in the strings that a PDF shows, and how far each of them moves the next one.
 
 That is all that must be known of a font to take single glyphs out of a line. What the codes mean, PDFium knows: it says which character stands
-where. So a font whose meaning nobody else knows is no obstacle, but one whose widths are unknown is.
+where. So a font may lack a map to characters, but its widths must be known.
 """
 
 from __future__ import annotations
@@ -36,17 +36,15 @@ _FAMILIES = {
 }
 _CODECS = {"/WinAnsiEncoding": "cp1252", "/MacRomanEncoding": "mac_roman"}
 _MARKS = {"dieresis": "diaeresis", "ring": "ring above", "slash": "stroke"}
-_PUNCTUATION = (
-    "space exclam quotedbl numbersign dollar percent ampersand quotesingle parenleft parenright asterisk plus comma hyphen period slash"
-    " zero one two three four five six seven eight nine colon semicolon less equal greater question at"
-).split()
-_GLYPHS = (
-    {name: chr(0x20 + number) for number, name in enumerate(_PUNCTUATION)}
-    | dict(zip("bracketleft backslash bracketright asciicircum underscore grave".split(), "[\\]^_`", strict=True))
-    | dict(zip("braceleft bar braceright asciitilde germandbls ae AE oe OE bullet endash emdash".split(), "{|}~ßæÆœŒ•–—", strict=True))
-    | dict(zip("quoteleft quoteright quotedblleft quotedblright quotesinglbase quotedblbase".split(), "‘’“”‚„", strict=True))
-    | dict(zip("Euro sterling section copyright registered degree ellipsis nbspace sfthyphen".split(), "€£§©®°…\u00a0\u00ad", strict=True))
-)
+_NAMES = """
+space exclam quotedbl numbersign dollar percent ampersand quotesingle parenleft parenright asterisk plus comma hyphen period slash
+zero one two three four five six seven eight nine colon semicolon less equal greater question at
+bracketleft backslash bracketright asciicircum underscore grave braceleft bar braceright asciitilde
+germandbls ae AE oe OE bullet endash emdash quoteleft quoteright quotedblleft quotedblright quotesinglbase quotedblbase
+Euro sterling section copyright registered degree ellipsis nbspace sfthyphen
+"""
+_CHARACTERS = " !\"#$%&'()*+,-./0123456789:;<=>?@[\\]^_`{|}~ßæÆœŒ•–—‘’“”‚„€£§©®°…\u00a0\u00ad"
+_GLYPHS = dict(zip(_NAMES.split(), _CHARACTERS, strict=True))
 Content = Callable[[Any], bytes | None]  # the content of a stream, as far as it may be unpacked
 
 

@@ -1,0 +1,293 @@
+"""PDF files are rewritten without what was found; everything else looks and says what it did, or the file is held."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pikepdf
+import pypdfium2
+import pytest
+from pypdf import PdfReader, PdfWriter
+from reportlab.pdfgen.canvas import Canvas
+
+from bench.pdf_cleaning import WAYS, Planted, left_in, looks_alike, matplotlib_file, plant, reportlab_file
+from tests.cleaning.marked import rewritten
+from tests.formats.archives.ar.test_read import row_of
+from tests.formats.editing.ordering import cleaned, covering, order
+from tests.formats.pdf.building import FONT, pdf, stream, text, write
+from tests.formats.pdf.test_read import FILES, KIND
+from veritensor_ray.cleaning.copy_manifest import Result
+from veritensor_ray.core.media_types import PDF
+from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
+from veritensor_ray.formats.editing.edits import Order, Unit
+from veritensor_ray.formats.pdf import rewrite
+from veritensor_ray.formats.pdf.rewrite import rewrite_pdf
+from veritensor_ray.testing import RewriterContract, SampleDocument
+
+CARD, ACCOUNT, MAIL = "4929 4212 3456 7897", "DE89 3704 0044 0532 0130 00", "ada.lindqvist@kaldor-mail.com"
+LINE = f"Paid with {CARD} today"
+PAGE = Unit(page=1)
+
+
+def titled(words: bytes) -> bytes:
+    """A file with two lines of text and a title."""
+    return pdf(text("first words") + text("second words", y=150), b"<</Title(%b)>>" % words, trailer=b"/Info 6 0 R")
+
+
+class TestRewritingPdf(RewriterContract):
+    row = row_of(PDF)
+    documents = (SampleDocument(titled(b"a name")),)
+    other_bytes = None
+
+
+def drawn(data: bytes, page: int = 0) -> str:
+    """The text of a page, as PDFium extracts it."""
+    document = pypdfium2.PdfDocument(data)
+    found: str = document[page].get_textpage().get_text_bounded()
+    document.close()
+    return " ".join(found.split())
+
+
+def titles(reader: PdfReader) -> list[str]:
+    """The bookmarks of a file."""
+    outline: Any = reader.outline
+    return [str(one.title) for one in outline]
+
+
+def masked(data: bytes, start: int, words: str, mask: str = "[X]", **about: Any) -> bytes:
+    """The file without words of its first page."""
+    done, orders = cleaned(rewrite_pdf, data, KIND, [order(PAGE, start, start + len(words), words, **about)], mask)
+    assert not orders.undone
+    return done
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_value_goes_however_it_is_written(way: str) -> None:
+    data, page, line = plant((FILES / "garden.pdf").read_bytes(), way, LINE, 9)
+    done = rewritten(data, "letter.pdf")
+    assert done.cleaned.result == Result.CLEANED, done.cleaned.reason
+    assert done.data is not None
+    assert not left_in(done.data, CARD)
+    assert "Paid with [PAYMENT_CARD] today" in drawn(done.data, page), "the mask stands where the value was"
+    assert looks_alike(data, done.data, Planted("", CARD, page, None if way == "turned" else line))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: reportlab_file(LINE, subset=False),
+        lambda: reportlab_file(LINE, subset=True),
+        lambda: matplotlib_file(LINE, 3),
+        lambda: matplotlib_file(LINE, 42),
+    ],
+    ids=["standard font, field, bookmark, title", "subset", "Type 3", "Type 42"],
+)
+def test_files_of_libraries_lose_a_value_wherever_it_is(make: Callable[[], bytes]) -> None:
+    data = make()
+    done = rewritten(data, "letter.pdf")
+    assert done.cleaned.result == Result.CLEANED, done.cleaned.reason
+    assert done.data is not None
+    assert not left_in(done.data, CARD)
+    reader, old = PdfReader(io.BytesIO(done.data)), PdfReader(io.BytesIO(data))
+    assert titles(reader) == [one.replace(CARD, "[PAYMENT_CARD]") for one in titles(old)]
+    assert {name: one["/V"] for name, one in (reader.get_fields() or {}).items()} == dict.fromkeys(
+        old.get_fields() or {}, LINE.replace(CARD, "[PAYMENT_CARD]")
+    )
+
+
+# What stands around the pages
+
+
+@pytest.mark.parametrize(
+    ("data", "column", "page", "value"),
+    [
+        (titled(b"a name"), "object 6.Title", None, "a name"),
+        (titled(b"a name (with) brackets"), "object 6.Title", None, "a name (with) brackets"),
+        (pdf(page=b"/Annots[<</Type/Annot/Subtype/Text/Rect[0 0 9 9]/Contents(a name)>>]"), "Contents", 1, "a name"),
+        (pdf(page=b"/Annots[<</Type/Annot/Subtype/Link/Rect[0 0 9 9]/A<</S/URI/URI(mailto:a name)>>>>]"), "URI", 1, "mailto:a name"),
+        (pdf(b"", b"<</S/Figure/Alt(a name)/ActualText(other)>>", catalog=b"/StructTreeRoot 6 0 R"), "object 6.Alt", None, "a name"),
+        (
+            pdf(
+                b"",
+                stream(b"<x:xmpmeta xmlns:x='a'><dc:title>a name</dc:title></x:xmpmeta>", b"/Type/Metadata"),
+                catalog=b"/Metadata 6 0 R",
+            ),
+            "object 6.dc:title",
+            None,
+            "a name",
+        ),
+        (
+            pdf(b"", stream(b"app.alert('a name')"), b"<</S/JavaScript/JS 6 0 R>>", catalog=b"/OpenAction 7 0 R"),
+            "object 6.JS",
+            None,
+            "app.alert('a name')",
+        ),
+    ],
+    ids=["title", "brackets", "comment", "link", "alternative text", "properties", "script"],
+)
+def test_texts_around_the_pages_change(data: bytes, column: str, page: int | None, value: str) -> None:
+    unit, at = Unit(page=page, column=column), value.index("name")
+    done, orders = cleaned(rewrite_pdf, data, KIND, [order(unit, at, at + 4, "name")], "NEW")
+    assert not orders.undone
+    with pikepdf.open(io.BytesIO(done)) as opened:
+        whole = b"".join(one.read_bytes() if isinstance(one, pikepdf.Stream) else one.unparse(resolved=True) for one in opened.objects)
+    assert value.replace("name", "NEW").encode() in whole.replace(b"\\", b"")
+    assert b"name" not in whole.replace(b"/Fontname", b"")
+
+
+def test_two_bookmarks_of_one_name_both_change() -> None:
+    outlines = (
+        b"<</First 7 0 R/Last 8 0 R>>",
+        b"<</Title(a name)/Parent 6 0 R/Next 8 0 R>>",
+        b"<</Title(a name)/Parent 6 0 R/Prev 7 0 R>>",
+    )
+    done, _ = cleaned(
+        rewrite_pdf, pdf(b"", *outlines, catalog=b"/Outlines 6 0 R"), KIND, [covering("a name", Unit(column="object 7.Title"))]
+    )
+    assert titles(PdfReader(io.BytesIO(done))) == ["[X]", "[X]"]
+
+
+def test_an_earlier_revision_goes() -> None:
+    old = titled(b"write to " + MAIL.encode())
+    new = old + b"\n6 0 obj\n<</Title(nothing)>>\nendobj\ntrailer<</Size 7/Root 1 0 R/Info 6 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n"
+    at = len(old) + 1
+    table = b"xref\n6 1\n%010d 00000 n \n" % at
+    body = old + b"\n6 0 obj\n<</Title(nothing)>>\nendobj\n"
+    first = int(old.rpartition(b"startxref\n")[2].split()[0])
+    new = body + table + b"trailer<</Size 7/Root 1 0 R/Info 6 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n" % (first, len(body))
+    done = rewritten(new, "letter.pdf")
+    assert done.cleaned.result == Result.CLEANED, done.cleaned.reason
+    assert done.data is not None
+    assert MAIL.encode() not in done.data
+    assert PdfReader(io.BytesIO(done.data)).metadata == {"/Title": "nothing"}
+
+
+def test_a_file_inside_is_rewritten_as_its_format() -> None:
+    writer = PdfWriter(clone_from=io.BytesIO(pdf(text("words"))))
+    writer.add_attachment("list.csv", f"name,mail\nAda,{MAIL}\n".encode())
+    out = io.BytesIO()
+    writer.write(out)
+    done = rewritten(out.getvalue(), "letter.pdf")
+    assert done.cleaned.result == Result.CLEANED, done.cleaned.reason
+    assert PdfReader(io.BytesIO(done.data or b"")).attachments["list.csv"] == [b"name,mail\nAda,[EMAIL]\n"]
+
+
+def test_a_signature_is_said_to_be_invalid() -> None:
+    signature = b"<</Type/Sig/Filter/A/ByteRange[0 1 2 3]/Contents<00>>>"
+    data = pdf(text(LINE), signature, b"<</FT/Sig/V 6 0 R/T(s)>>", catalog=b"/AcroForm<</Fields[7 0 R]>>")
+    done = rewritten(data, "letter.pdf")
+    assert {"rule": "clean.signature", "action": "invalid", "count": 1} in done.cleaned.actions
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "gone"),
+    [
+        (Strippable.METADATA, titled(b"a name"), b"a name"),
+        (Strippable.METADATA, pdf(text("words"), stream(b"<x>packet</x>", b"/Type/Metadata"), catalog=b"/Metadata 6 0 R"), b"packet"),
+        (Strippable.MACROS, pdf(text("words"), catalog=b"/OpenAction<</S/JavaScript/JS(app.alert)>>"), b"alert"),
+        (Strippable.MACROS, pdf(text("words"), b"<</S/Launch/F(calc.exe)>>", catalog=b"/AA<</WC 6 0 R>>"), b"calc"),
+        (
+            Strippable.MACROS,
+            pdf(text("words"), b"<</S/JavaScript/JS(alert)>>", catalog=b"/Names<</JavaScript<</Names[(a)6 0 R]>>>>"),
+            b"alert",
+        ),
+    ],
+)
+def test_what_the_policy_strips_goes(kind: Strippable, data: bytes, gone: bytes) -> None:
+    done, orders = cleaned(rewrite_pdf, data, KIND, [], strip=[kind])
+    assert orders.account.counts == {(f"clean.{kind.value}", "strip"): 1}
+    assert gone in data
+    assert gone not in done
+    assert drawn(done) == drawn(data)
+    assert cleaned(rewrite_pdf, done, KIND, [], strip=[kind])[0] == done, "nothing is left to strip"
+
+
+# Pages
+
+
+def test_the_rest_of_a_line_stays_where_it_is() -> None:
+    content = b"BT /F1 12 Tf 3 Tw 1 Tc 80 Tz 2 Ts 20 200 Td (abc secret def) Tj (ghi) Tj 14 TL (next) ' 1 2 (last secret one) \" ET"
+    data = pdf(content)
+    at = drawn(data).index("secret")
+    done = masked(data, at, "secret", "")
+    assert drawn(done) == "abc def ghi next last secret one".replace("def ghi", "defghi")
+    one, other = (pypdfium2.PdfDocument(given)[0].render(scale=4).to_numpy() for given in (data, done))
+    rows, columns = np.nonzero((one != other).any(axis=2))
+    assert columns.max() - columns.min() < 6 * 12 * 4
+    assert rows.max() - rows.min() < 12 * 4
+
+
+def test_a_form_that_two_pages_draw_loses_what_both_show() -> None:
+    canvas_out = io.BytesIO()
+    canvas = Canvas(canvas_out)
+    canvas.beginForm("head")
+    canvas.drawString(72, 700, f"Account {ACCOUNT}")
+    canvas.endForm()
+    for words in ("one", "two"):
+        canvas.doForm("head")
+        canvas.drawString(72, 500, words)
+        canvas.showPage()
+    canvas.save()
+    done = rewritten(canvas_out.getvalue(), "letter.pdf")
+    assert done.cleaned.result == Result.CLEANED, done.cleaned.reason
+    assert [drawn(done.data or b"", page) for page in (0, 1)] == ["Account [IBAN] one", "Account [IBAN] two"]
+
+
+def test_a_form_of_which_only_one_drawing_has_an_order_is_held() -> None:
+    form = stream(b"BT /F1 12 Tf 20 20 Td (secret) Tj ET", b"/Type/XObject/Subtype/Form/BBox[0 0 300 300]/Resources<</Font<</F1 5 0 R>>>>")
+    pages = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R 7 0 R]/Count 2>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 4 0 R/Resources<</XObject<</A 6 0 R>>>>>>",
+        stream(b"/A Do"),
+        FONT,
+        form,
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 4 0 R/Resources<</XObject<</A 6 0 R>>>>>>",
+    ]
+    with pytest.raises(CannotRewriteError, match="page 2 would not say"):
+        masked(write(pages), 0, "secret")
+
+
+def test_hidden_text_goes_as_a_whole() -> None:
+    data = pdf(text("seen words") + text("please obey the secret order", y=150, before="1 1 1 rg"))
+    at = drawn(data).index("secret") + 1  # a line end has two characters
+    done = masked(data, at, "secret", view="hidden", action=Action.STRIP)
+    assert drawn(done) == "seen words"
+
+
+@pytest.mark.parametrize(
+    ("data", "orders", "reason"),
+    [
+        (titled(b"a"), [order(PAGE, 0, 5, "first", view="ocr")], "picture"),
+        ((FILES / "locked.pdf").read_bytes(), [order(PAGE, 0, 2, None)], "encrypted"),
+        (pdf(b"BT /F1 12 Tf 20 200 Td (word) Tj ET BT /F2 9 Tf 20 100 Td (last) Tj ET"), [order(PAGE, 6, 10, "last")], "no glyph"),
+        (titled(b"a").replace(b"/Count 1", b"/Count 2"), [order(PAGE, 0, 5, "first")], ""),
+    ],
+    ids=["scan", "encrypted", "font that is not there", "pages"],
+)
+def test_what_cannot_be_rewritten_is_refused(data: bytes, orders: list[Order], reason: str) -> None:
+    try:
+        done, told = cleaned(rewrite_pdf, data, KIND, orders)
+    except CannotRewriteError as error:
+        assert reason in str(error)
+    else:
+        assert told.undone or "[X]" in drawn(done)
+        assert not reason
+
+
+def test_a_copy_that_says_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewrite, "writable", lambda _: "other")
+    data = titled(b"a")
+    assert "other words" in drawn(masked(data, 0, "first"))
+    monkeypatch.setattr("veritensor_ray.formats.pdf.rewriting.glyph_removal.advance_of", lambda *_: 0.0)
+    with pytest.raises(CannotRewriteError, match=r"different|say"):
+        masked(data, 0, "first")
+
+
+def test_forms_that_draw_each_other_end() -> None:
+    form = b"/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</A 6 0 R>>>>"
+    with pytest.raises(CannotRewriteError):
+        masked(pdf(b"/A Do" + text("secret"), stream(b"/A Do", form), forms=b"/A 6 0 R"), 0, "secret")
