@@ -8,7 +8,6 @@ import pickle
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterable
 
 import h5py
 import numpy as np
@@ -41,7 +40,7 @@ from veritensor_ray.core.media_types import (
 )
 from veritensor_ray.engines.base import Judged
 from veritensor_ray.engines.modelfiles import ModelFiles
-from veritensor_ray.engines.modelfiles.looks import LOOKS, look_for
+from veritensor_ray.engines.modelfiles.looks import LOOKS, LookRow, look_for
 
 ELF = "application/x-elf"
 TRAILING = b"\x00not a part of any format"
@@ -95,103 +94,108 @@ def hdf5(external: bool = False) -> bytes:
 NAME = b"\x80\x02cour_project\nThing\n."
 SEQUENTIAL = b"4\n1\n3\nV 1\n13\nnn.Sequential\n3\n2\n0\n"
 STATE = pickle.dumps({"a": [1, 2.0, "x"]}, 2)
-# For each row: a path, with a member after "!/", the type, what is proven inert (if anything can be), and what is not understood.
-CASES: dict[str, tuple[str, str, bytes | None, Iterable[bytes]]] = {
-    "tensor of PyTorch": ("m.pt!/m/data/0", UNKNOWN, None, [bytes(16), NAME]),
-    "PyTorch archive": (
+# For each row, in any order: a path, with a member after "!/", the type, what is proven inert (if anything can be), and what is not understood.
+CASES: list[tuple[str, str, bytes | None, list[bytes]]] = [
+    ("m.pt!/m/data/0", UNKNOWN, None, [bytes(16), NAME]),
+    (
         "m.pt", PYTORCH, zipped(("m/data.pkl", STATE), ("m/version", b"3\n")),
         [zipped(("m/data.pkl", STATE), ("m/run.so", b"x")), zipped(("m/data.pkl", STATE), ("m/data.pkl", STATE)), zipped(), b"PK\x03\x04cut"],
     ),
-    "NumPy archive": ("m.npz", NPZ, zipped(("a.npy", npy())), [zipped(("a.npy", npy()), ("run.py", b"")), b"PK\x03\x04cut"]),
-    "Keras archive": ("m.keras", ZIP, zipped(("config.json", b"{}")), [zipped(("config.json", b"{}"), ("assets/x", b"")), zipped()]),
-    "package": ("m.nemo", ZIP, None, [zipped(("model.yaml", b"a: 1")), TRAILING]),
-    "TorchScript": (
+    ("m.npz", NPZ, zipped(("a.npy", npy())), [zipped(("a.npy", npy()), ("run.py", b"")), b"PK\x03\x04cut"]),
+    ("m.keras", ZIP, zipped(("config.json", b"{}")), [zipped(("config.json", b"{}"), ("assets/x", b"")), zipped()]),
+    ("m.nemo", ZIP, None, [zipped(("model.yaml", b"a: 1")), TRAILING]),
+    (
         "m.pt!/m/code/__torch__/a.py", PLAIN, b"def f(x):\n  return torch.add(x, x)\n",
         [b"def f(x):\n  return torch.no_such_operator(x)\n", b"def f(x):\n  return ops.own.run(x)\n", b"def f(:\n"],
     ),
-    "Python source in a model file": ("m.pt!/m/a.py", PLAIN, None, [b"import our_project\n", b"def f(:\n"]),
-    "script in a model file": ("m.pt!/m/a.sh", PLAIN, None, [b"echo hello\n"]),
-    "program in a model file": ("m.pt!/m/a.so", ELF, None, [b"\x7fELF\x02\x01\x01" + bytes(60)]),
-    "pickle": (
+    ("m.pt!/m/a.py", PLAIN, None, [b"import our_project\n", b"def f(:\n"]),
+    ("m.pt!/m/a.sh", PLAIN, None, [b"echo hello\n"]),
+    ("m.pt!/m/a.so", ELF, None, [b"\x7fELF\x02\x01\x01" + bytes(60)]),
+    (
         "m.pkl", PICKLE, STATE,
         [NAME, STATE + TRAILING, STATE[:-1], STATE[:-1] + b"\xff.", b"\x80\x02Vid\nQ.", b"\x80\x02)\x81.", b"\x80\x02\x82\x01.", b"\x80\x02}}R."],
     ),
-    "bytecode of PyTorch Mobile": ("m.ptl!/m/bytecode.pkl", PICKLE, STATE, [NAME, pickle.dumps("own::run", 2), pickle.dumps("own::run", 4)]),
-    "safetensors": (
+    ("m.ptl!/m/bytecode.pkl", PICKLE, STATE, [NAME, pickle.dumps("own::run", 2), pickle.dumps("own::run", 4)]),
+    (
         "m.safetensors", SAFETENSORS, safetensors(),
         [safetensors(run="me"), safetensors(run=1), safetensors(dtype="OBJ"), safetensors(metadata=[1]), safetensors() + TRAILING, safetensors()[:-1]],
     ),
-    "GGUF": (
+    (
         "m.gguf", GGUF, gguf(), [gguf("run.me"), gguf(kind=99), gguf(tensor=99), gguf() + bytes(32) + TRAILING, gguf()[:-20]],
     ),
-    "ONNX": ("m.onnx", ONNX, onnx(), [onnx("NoSuchOperator"), onnx(domain="our.project"), onnx(more=field(99, "x")), onnx() + b"\xff\xff"]),
-    "TensorFlow graph": (
+    ("m.onnx", ONNX, onnx(), [onnx("NoSuchOperator"), onnx(domain="our.project"), onnx(more=field(99, "x")), onnx() + b"\xff\xff"]),
+    (
         "saved_model.pb", TENSORFLOW, saved_model(graph(node("a", "Add"))),
         [saved_model(graph(node("a", "NoSuchOperator"))), saved_model(graph(node("a", "Add"))) + field(99, "x"), saved_model(graph(node("a", "Add")))[:-3]],
     ),
-    "NumPy array": ("m.npy", NPY, npy(), [npy() + TRAILING, npy()[:-1], npy()[:20]]),
-    "HDF5": ("m.h5", HDF5, hdf5(), [hdf5(external=True), hdf5() + TRAILING, hdf5()[:200]]),
-    "template": ("a.jinja", PLAIN, None, [b"{{ x.__class__ }}", b"{% no"]),
-    "chat template": ("chat_template.txt", PLAIN, None, [b"{{ x.__class__ }}", b"{% no"]),
-    "configuration": (
+    ("m.npy", NPY, npy(), [npy() + TRAILING, npy()[:-1], npy()[:20]]),
+    ("m.h5", HDF5, hdf5(), [hdf5(external=True), hdf5() + TRAILING, hdf5()[:200]]),
+    ("a.jinja", PLAIN, None, [b"{{ x.__class__ }}", b"{% no"]),
+    ("chat_template.txt", PLAIN, None, [b"{{ x.__class__ }}", b"{% no"]),
+    (
         "config.json", JSON, None,
         [b'{"_target_": "our_project.run"}', b'{"class_name": "Own", "module": "our_project", "config": {}}', b'{"run": 1}', b"{", b"_target_: our.run"],
     ),
-    "Arrow table": ("a.arrow", ARROW_FILE, None, [TRAILING]),
-    "Parquet table": ("a.parquet", PARQUET, None, [TRAILING]),
-    "Core ML": ("m.mlmodel", CORE_ML, None, [field(1, 4) + field(99, "x"), TRAILING]),
-    "Core ML package": ("m.mlpackage!/Manifest.json", JSON, None, [b"{", b'{"run": 1}']),
-    "Paddle program": ("m.pdmodel", PADDLE, None, [field(1, field(99, "x")), TRAILING]),
-    "named Paddle program": ("m.pdmodel", UNKNOWN, None, [field(99, "x"), TRAILING]),
-    "named Core ML": ("m.mlmodel", UNKNOWN, None, [field(99, "x"), TRAILING]),
-    "model in XML": (
+    ("a.arrow", ARROW_FILE, None, [TRAILING]),
+    ("a.parquet", PARQUET, None, [TRAILING]),
+    ("m.mlmodel", CORE_ML, None, [field(1, 4) + field(99, "x"), TRAILING]),
+    ("m.mlpackage!/Manifest.json", JSON, None, [b"{", b'{"run": 1}']),
+    ("m.pdmodel", PADDLE, None, [field(1, field(99, "x")), TRAILING]),
+    ("m.pdmodel", UNKNOWN, None, [field(99, "x"), TRAILING]),
+    ("m.mlmodel", UNKNOWN, None, [field(99, "x"), TRAILING]),
+    (
         "a.xml", XML, None, [b'<net version="11"><layers><layer id="0" type="Own" version="extension"/></layers></net>', b"<net>"],
     ),
-    "named safetensors": ("m.safetensors", UNKNOWN, None, [TRAILING, NAME]),
-    "named ONNX": ("m.onnx", UNKNOWN, None, [TRAILING, onnx("NoSuchOperator")]),
-    "program named like a model": ("pytorch_model.bin", ELF, None, [b"\x7fELF\x02\x01\x01" + bytes(60), NAME]),
-    "object of R in ASCII": ("m.rds", PLAIN, None, [b"A\n2\n1\n2\n254\n", TRAILING]),
-    "database": ("a.sqlite", SQLITE, None, [b'SQLite format 3\0 {"lc": 2, "id": ["os", "system"]}', TRAILING]),
-    "Torch7 in ASCII": ("a.t7", PLAIN, SEQUENTIAL, [SEQUENTIAL + TRAILING, b"6\n1\nreturn os.execute('id')\n", b"99\n"]),
-    "possible graph": ("a.tflite", UNKNOWN, tflite((0, "")), [tflite((0, "")) + TRAILING, b"\x1c\x00\x00\x00TFL3" + bytes(40), TRAILING]),
-    "llamafile": ("a.llamafile", ELF, None, [b"\x7fELF" + bytes(60)]),
-    "handler of a server": ("handler.py", PLAIN, None, [b"class EndpointHandler:\n    pass\n"]),
-    "card": ("README.md", MARKDOWN, None, [b"---\n_target_: our_project.run\n---\n# Model\n"]),
-    "gin": ("a.gin", PLAIN, None, [b"import our_project\na.b = @our_project.run()\n"]),
-    "possible pickle": ("a.exe", ELF, None, [b"\x7fELF" + bytes(60)]),
-    "named pickle": ("a.dat", PLAIN, None, [b"cour_project\nThing\n."]),
-}  # fmt: skip
+    ("m.safetensors", UNKNOWN, None, [TRAILING, NAME]),
+    ("m.onnx", UNKNOWN, None, [TRAILING, onnx("NoSuchOperator")]),
+    ("pytorch_model.bin", ELF, None, [b"\x7fELF\x02\x01\x01" + bytes(60), NAME]),
+    ("m.rds", PLAIN, None, [b"A\n2\n1\n2\n254\n", TRAILING]),
+    ("a.sqlite", SQLITE, None, [b'SQLite format 3\0 {"lc": 2, "id": ["os", "system"]}', TRAILING]),
+    ("a.t7", PLAIN, SEQUENTIAL, [SEQUENTIAL + TRAILING, b"6\n1\nreturn os.execute('id')\n", b"99\n"]),
+    ("a.tflite", UNKNOWN, tflite((0, "")), [tflite((0, "")) + TRAILING, b"\x1c\x00\x00\x00TFL3" + bytes(40), TRAILING]),
+    ("a.llamafile", ELF, None, [b"\x7fELF" + bytes(60)]),
+    ("handler.py", PLAIN, None, [b"class EndpointHandler:\n    pass\n"]),
+    ("README.md", MARKDOWN, None, [b"---\n_target_: our_project.run\n---\n# Model\n"]),
+    ("a.gin", PLAIN, None, [b"import our_project\na.b = @our_project.run()\n"]),
+    ("a.exe", ELF, None, [b"\x7fELF" + bytes(60)]),
+    ("a.dat", PLAIN, None, [b"cour_project\nThing\n."]),
+]  # fmt: skip
+
+
+def about(path: str, media_type: str, size: int = 1) -> FileInfo:
+    path, _, member = path.partition("!/")
+    return FileInfo(path, size, media_type, member=member or None)
+
+
+def row_of(path: str, media_type: str) -> LookRow:
+    row = look_for(about(path, media_type))
+    assert row is not None, path
+    return row
 
 
 def verdict(path: str, media_type: str, data: bytes) -> str | None:
-    path, _, member = path.partition("!/")
-    about = FileInfo(path, len(data), media_type, member=member or None)
-    return next((one.verdict for one in ModelFiles(Settings()).scan_file(io.BytesIO(data), about) if isinstance(one, Judged)), None)
+    found = ModelFiles(Settings()).scan_file(io.BytesIO(data), about(path, media_type, len(data)))
+    return next((one.verdict for one in found if isinstance(one, Judged)), None)
 
 
 def test_every_row_has_a_case_that_reaches_it() -> None:
-    assert set(CASES) == {row.title for row in LOOKS}
-    for title, (path, media_type, _, _) in CASES.items():
-        path, _, member = path.partition("!/")
-        row = look_for(FileInfo(path, 1, media_type, member=member or None))
-        assert row is not None
-        assert row.title == title
+    assert sorted(row_of(path, kind).title for path, kind, _, _ in CASES) == sorted(row.title for row in LOOKS)
 
 
-@pytest.mark.parametrize("title", CASES)
-def test_what_is_not_understood_is_not_inert(title: str) -> None:
-    path, media_type, _, strange = CASES[title]
-    model = next(row.model for row in LOOKS if row.title == title)
+@pytest.mark.parametrize(
+    ("path", "media_type", "strange"), [pytest.param(path, kind, strange, id=row_of(path, kind).title) for path, kind, _, strange in CASES]
+)
+def test_what_is_not_understood_is_not_inert(path: str, media_type: str, strange: list[bytes]) -> None:
     for number, data in enumerate(strange):
         found = verdict(path, media_type, data)
         assert found != "inert", f"case {number}"
-        assert found is not None or not model, f"case {number}: a model file has a verdict"
+        assert found is not None or not row_of(path, media_type).model, f"case {number}: a model file has a verdict"
 
 
-@pytest.mark.parametrize("title", [title for title, (_, _, good, _) in CASES.items() if good is not None])
-def test_what_is_understood_is_inert(title: str) -> None:
-    path, media_type, good, _ = CASES[title]
-    assert good is not None
+@pytest.mark.parametrize(
+    ("path", "media_type", "good"), [pytest.param(path, kind, good, id=row_of(path, kind).title) for path, kind, good, _ in CASES if good]
+)
+def test_what_is_understood_is_inert(path: str, media_type: str, good: bytes) -> None:
     assert verdict(path, media_type, good) == "inert"
 
 
@@ -205,6 +209,5 @@ def test_what_is_understood_is_inert(title: str) -> None:
     ],
 )
 def test_programs_in_model_files(path: str, in_model: bool) -> None:
-    path, _, member = path.partition("!/")
-    row = look_for(FileInfo(path, 100, ELF, member=member))
+    row = look_for(about(path, ELF))
     assert ((row.title if row else "") == "program in a model file") == in_model

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import io
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -72,6 +73,24 @@ class Closed:
 
 
 WireEvent = WireText | WireNumber | UnreadField | Opened | Closed
+
+
+def begins_with(head: bytes, judged: Callable[[ForwardView, int, int], bool | None]) -> bool:
+    """Return what the first fields of a message say of it. `judged` gets number and wire type of each, reads it, and decides or returns None.
+
+    The first field is a version, as in most models. A beginning that is damaged, or that decides nothing, is not that of the message.
+    """
+    if head[:1] != b"\x08":
+        return False
+    window = ForwardView(io.BytesIO(head))
+    try:
+        while window.at < len(head):
+            tag = varint(window)
+            if (decided := judged(window, tag >> 3, tag & 7)) is not None:
+                return decided
+    except Malformed:
+        return False
+    return False
 
 
 def walk(file: BinaryIO, schema: Schema, root: str, whole: bool = True) -> Iterator[WireEvent]:

@@ -86,7 +86,7 @@ class MatroskaFile:
         self.end = 0
 
     def elements(self) -> Iterator[MatroskaElement]:
-        """Yield the elements in order. Where there is none, a gap is told, and the next cluster is looked for. Raises LimitExceeded."""
+        """Yield the elements in order. Where there is none, a gap is reported, and the next cluster is looked for. Raises LimitExceeded."""
         at = count = 0
         size = self._texts.size
         while at < size:

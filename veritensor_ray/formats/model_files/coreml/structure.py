@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-
-from veritensor_ray.core.errors import Malformed
 from veritensor_ray.formats.model_files.forward import ForwardView
-from veritensor_ray.formats.model_files.wire import BULK, DATA, NUMBER, OTHERWISE, PAIR, TEXT, Schema, varint
+from veritensor_ray.formats.model_files.wire import BULK, DATA, NUMBER, OTHERWISE, PAIR, TEXT, Schema, begins_with, varint
 
 MODEL = "CoreModel"
 _FEATURE = ("feature", "Feature")
@@ -77,20 +74,12 @@ SCHEMA: Schema = {
 
 def is_core_ml(head: bytes) -> bool:
     """Whether a file that begins like this is a Core ML model: a version, a description, and one of the kinds of models."""
-    if head[:1] != b"\x08" or len(head) < 6:
-        return False
-    window = ForwardView(io.BytesIO(head))
-    try:
-        while window.at < len(head):
-            tag = varint(window)
-            number, wire = tag >> 3, tag & 7
-            if number in _TYPES and wire == 2:
-                return True
-            if number in (1, 10) and wire == 0:
-                if varint(window) > 100:
-                    return False
-            elif (number, wire) != (2, 2) or not window.skip(varint(window)):
-                return False
-    except Malformed:
-        return False
-    return False
+    return len(head) >= 6 and begins_with(head, _judged)
+
+
+def _judged(window: ForwardView, number: int, wire: int) -> bool | None:
+    if number in _TYPES and wire == 2:
+        return True
+    if number in (1, 10) and wire == 0:
+        return False if varint(window) > 100 else None
+    return None if (number, wire) == (2, 2) and window.skip(varint(window)) else False

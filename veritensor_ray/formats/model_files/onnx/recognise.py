@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import io
-
-from veritensor_ray.core.errors import Malformed
 from veritensor_ray.formats.model_files.forward import ForwardView
 from veritensor_ray.formats.model_files.onnx.structure import SCHEMA
-from veritensor_ray.formats.model_files.wire import varint
+from veritensor_ray.formats.model_files.wire import begins_with, varint
 
 
 def is_onnx(head: bytes) -> bool:
     """Whether a file that begins like this is an ONNX model: a version, then only fields of a model, and a valid beginning of a graph."""
-    if head[:1] != b"\x08" or len(head) < 8:
-        return False
-    window = ForwardView(io.BytesIO(head))
-    try:
-        while window.at < len(head):
-            tag = varint(window)
-            number, wire = tag >> 3, tag & 7
-            if number == 7 and wire == 2:
-                return varint(window) > 0 and _begins_graph(window.take(2))
-            if not _fits(window, number, wire):
-                return False
-    except Malformed:
-        return False
-    return False
+    return len(head) >= 8 and begins_with(head, _judged)
+
+
+def _judged(window: ForwardView, number: int, wire: int) -> bool | None:
+    if number == 7 and wire == 2:
+        return varint(window) > 0 and _begins_graph(window.take(2))
+    return None if _fits(window, number, wire) else False
 
 
 def _fits(window: ForwardView, number: int, wire: int) -> bool:
