@@ -5,14 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 
-# Most names match none of this.
-_SUSPECT = re.compile(
-    r"\.\.|^[/\\]|^[A-Za-z]:|[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]|(?:^|[/\\])(?:con|prn|aux|nul|com\d|lpt\d)(?:[./\\]|$)",
-    re.IGNORECASE,
-)
 _DRIVE = re.compile(r"[A-Za-z]:(?:[/\\]|$)|\\\\|//")
 _DECEPTIVE = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
-_RESERVED = re.compile(r"(?:^|[/\\])(?:con|prn|aux|nul|com\d|lpt\d)(?:[./\\]|$)", re.IGNORECASE)
+_DEVICES = ("con", "prn", "aux", "nul", "com", "lpt")
+_RESERVED = re.compile(r"[/\\](?:con|prn|aux|nul|com\d|lpt\d)(?:[./\\]|$)")
 # The targets that make an absolute link suspicious even in an image of a root file system.
 _PRIVATE = re.compile(
     r"^/+(?:etc/(?:passwd|shadow|gshadow|sudoers)|root/|home/[^/]+/|proc/[^/]+/(?:environ|mem|root|cwd)|var/run/secrets|run/secrets|dev/[sv]d)"
@@ -22,16 +18,15 @@ _PRIVATE = re.compile(
 
 def hazards(name: str) -> list[str]:
     """The notice kinds for a name in an archive."""
-    if not _SUSPECT.search(name):
-        return []
     found = []
-    if _DRIVE.match(name) or leaves(name):
+    if _DRIVE.match(name) or (".." in name and leaves(name)):
         found.append("unsafe-path")
-    elif name[0] in "/\\":
+    elif name[:1] in ("/", "\\"):
         found.append("absolute-path")
     if _DECEPTIVE.search(name.removesuffix("Icon\r")):  # the name of a folder icon on macOS
         found.append("deceptive-name")
-    if _RESERVED.search(name):
+    lower = name.lower()
+    if any(device in lower for device in _DEVICES) and _RESERVED.search(f"/{lower}"):  # few names need the slower search
         found.append("reserved-name")
     return found
 
