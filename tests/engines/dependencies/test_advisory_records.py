@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engines.dependencies.building import record
+from veritensor_ray.engines.dependencies import advisory_records
 from veritensor_ray.engines.dependencies.advisory_records import Advisory, advisories, grouped, unpacked
+from veritensor_ray.engines.dependencies.versions import canonical
 
 
 def one(**fields: Any) -> Advisory:
@@ -49,6 +52,41 @@ def test_affects(fields: dict[str, Any], expected: dict[str, bool]) -> None:
     assert {version: advisory.affects(version) for version in expected} == expected
     assert packed == advisory
     assert {version: packed.affects(version) for version in expected} == expected
+
+
+EVENTS = ("introduced", "fixed", "last_affected", "limit")
+
+
+@settings(max_examples=150)
+@given(st.lists(st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from(["0", "1", "1.5", "2", "3", "odd!"])), max_size=6), max_size=3))
+def test_versions_that_ranges_cover_are_not_kept_twice(ranges: list[list[tuple[str, str]]]) -> None:
+    """The one pass over all versions agrees with OSV's walk for each."""
+    listed = ["0.5", "1", "1.5", "1.7", "2", "2.5", "3", "4"]
+    found = record("PYSEC-1", events=[], versions=listed)
+    found["affected"][0]["ranges"] = [{"type": "ECOSYSTEM", "events": [{kind: value} for kind, value in events]} for events in ranges]
+    [(_, advisory)] = advisories(found)
+    alone = replace(advisory, versions=frozenset())
+    assert advisory.versions == {canonical("PyPI", version) for version in listed if not alone.affects(version)}
+    assert all(advisory.affects(version) for version in listed)
+
+
+def test_many_versions_and_ranges_are_compared_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    true = advisory_records.bisect_left
+
+    def counting(*arguments: Any) -> int:
+        nonlocal calls
+        calls += 1
+        return true(*arguments)
+
+    monkeypatch.setattr(advisory_records, "bisect_left", counting)
+    found = record("PYSEC-1", events=[], versions=[f"1.{number}" for number in range(1_000)])
+    found["affected"][0]["ranges"] = [
+        {"type": "ECOSYSTEM", "events": [{I: f"1.{number}"}, {F: f"1.{number}.1"}]} for number in range(0, 1_000, 2)
+    ]
+    [(_, advisory)] = advisories(found)
+    assert len(advisory.versions) == 500
+    assert calls <= 1_000
 
 
 def test_ranges_of_commits_are_passed_over() -> None:

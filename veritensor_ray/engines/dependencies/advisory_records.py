@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,7 +130,8 @@ def _advisory(record: Mapping[str, Any], ecosystem: str, parts: Sequence[Mapping
     ordered = [_sorted(ecosystem, events) for events in ranges]
     listed = {value for part in parts for value in _strings(part.get("versions"), _MOST) if len(value) <= LONGEST}
     # Most records also list the versions that their ranges cover, which would double the size of a database.
-    odd = frozenset(canonical(ecosystem, value) for value in listed if not _covered(ecosystem, value, ordered))
+    covered = _covered({key for value in listed if (key := order(ecosystem, value)) is not None}, ordered)
+    odd = frozenset(canonical(ecosystem, value) for value in listed if order(ecosystem, value) not in covered)
     severities = [word for part in parts if (word := severity_of(record, part)) is not None]
     return Advisory(
         record["id"],
@@ -141,9 +144,36 @@ def _advisory(record: Mapping[str, Any], ecosystem: str, parts: Sequence[Mapping
     )
 
 
-def _covered(ecosystem: str, version: str, ranges: Iterable[Sequence[tuple[Any, str]]]) -> bool:
-    key = order(ecosystem, version)
-    return key is not None and any(_inside(events, (1, key)) for events in ranges)
+def _covered(versions: Iterable[Any], ranges: Iterable[Sequence[tuple[Any, str]]]) -> set[Any]:
+    """Return the versions that a range contains. Each event is looked up once, since a record may list very many of both."""
+    keys = sorted(versions)
+    marked = [0] * (len(keys) + 1)  # where ranges begin and end
+    for events in ranges:
+        limits = [at for at, kind in events if kind == "limit"]
+        stop = bisect_left(keys, max(limits)[1]) if limits else len(keys)
+        vulnerable, begin = False, 0
+        for at, here in itertools.groupby(events, key=lambda event: event[0]):
+            first, behind = (0, 0) if at[0] != 1 else (bisect_left(keys, at[1]), bisect_right(keys, at[1]))
+            if vulnerable:
+                _mark(marked, begin, min(first, stop))
+            equal = vulnerable
+            for _, kind in here:
+                if kind in ("introduced", "fixed"):
+                    equal = vulnerable = kind == "introduced"
+                elif kind == "last_affected":
+                    vulnerable = False
+            if equal:
+                _mark(marked, first, min(behind, stop))
+            begin = behind
+        if vulnerable:
+            _mark(marked, begin, stop)
+    return {key for key, depth in zip(keys, itertools.accumulate(marked), strict=False) if depth > 0}
+
+
+def _mark(marked: list[int], first: int, last: int) -> None:
+    if first < last:
+        marked[first] += 1
+        marked[last] -= 1
 
 
 def _events(found: Mapping[str, Any]) -> Range:
