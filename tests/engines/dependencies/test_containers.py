@@ -92,6 +92,28 @@ def test_a_dockerfile() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "images"),
+    [
+        ("COPY --link \\\n  --from=nginx:1 /a /b\n", ["nginx==1"]),
+        ("COPY \\\n  # why\n  --chown=1 --from=nginx:1 \\\r\n /a /b\n", ["nginx==1"]),
+        ("RUN --mount=type=cache,target=/c \\\n    --mount=type=bind,from=busybox:1,target=/x \\\n    make\n", ["busybox==1"]),
+        ("RUN --mount=from=busybox:1,target=/x --mount=type=bind,from=alpine:3 make\n", ["busybox==1", "alpine==3"]),
+        ("RUN --mount=type=bind,\\\nfrom=busybox:1,target=/x make\n", ["busybox==1"]),
+        ("RUN --mount=type=bind,\\\n  from=busybox:1 make\n", []),
+        ('RUN --mount="type=bind,from=busybox:1" make\n', ["busybox==1"]),
+        ("FROM alpine:3 AS one\nCOPY \\\n--from=one /a /b\nADD --from=0 /a /b\n", ["alpine==3"]),
+        ("COPY /a /b --from=nginx:1\n", []),
+        ("RUN echo ,from=nginx:1\n", []),
+        ("RUN make \\\n  --from=nginx:1\n", []),
+    ],
+)
+def test_flags_on_continued_lines(text: str, images: list[str]) -> None:
+    found = list(containers.parse_dockerfile(text))
+    assert shown(found) == images
+    assert all(text[one.start : one.end].startswith(one.name) for one in found if isinstance(one, Dependency))
+
+
 def test_arguments_take_no_more_memory_than_a_name_has() -> None:
     text = f"ARG A={'x' * 200}\nFROM {'$A' * 1_000_000}\n"
     tracemalloc.start()

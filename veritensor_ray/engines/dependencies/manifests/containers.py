@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from veritensor_ray.core import bounds
@@ -15,12 +16,16 @@ from veritensor_ray.engines.dependencies.manifests.positions_of_names import pla
 from veritensor_ray.engines.dependencies.manifests.yaml_documents import documents
 
 _ITEMS = bounds.CONDA_ITEMS
-_GAP = r"(?:[ \t]++|\\[ \t]*+\r?\n(?:[ \t]*+#[^\n]*+\n)*+)++"  # a backslash continues a line, after any comments
+_CONTINUED = r"\\[ \t]*+\r?\n(?:[ \t]*+#[^\n]*+\n)*+"  # a backslash continues a line, after any comments
+_GAP = rf"(?:[ \t]++|{_CONTINUED})++"
+_GAP_OR_NONE = rf"(?:{_GAP})?+"
 _FROM = re.compile(
     rf"^[ \t]*FROM{_GAP}(?:--platform=[^\s\\]+{_GAP})?(?P<image>[^\s\\]+)(?:{_GAP}AS{_GAP}(?P<stage>[^\s\\]+))?",
     re.IGNORECASE | re.MULTILINE,
 )
-_COPIED = re.compile(r"^[ \t]*(?:COPY|ADD|RUN)[ \t][^\n]{0,500}?(?:--from=|,from=)(?P<image>[^\s,]+)", re.IGNORECASE | re.MULTILINE)
+# The flags of an instruction come before all else. A continued line may also begin in the middle of one.
+_FLAGS = re.compile(rf"^[ \t]*(?:COPY|ADD|RUN)((?:{_GAP}--(?:[^\s\\]|{_CONTINUED}|\\(?!\s))++)++)", re.IGNORECASE | re.MULTILINE)
+_COPIED = re.compile(rf"(?:--from=|[=,]{_GAP_OR_NONE}\"?from=)\"?(?P<image>[^\s,\"\\]+)", re.IGNORECASE)
 _ARG = re.compile(r"^[ \t]*ARG[ \t]+(\w+)=[\"']?([^\s\"']{1,200})", re.IGNORECASE | re.MULTILINE)
 _FILLED = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^}]*))?\})")
 _USED = re.compile(r"""uses:[ \t]*["']?([\w./-]+@[0-9a-f]{40})["']?[ \t]+#[ \t]*(?:tag=)?(v?\d[\w.-]{0,60})""")
@@ -34,15 +39,15 @@ def parse_dockerfile(text: str) -> Iterator[Item]:
     """Yield the images that a Dockerfile builds on or copies from, and the packages that its commands install."""
     values = {found[1]: found[2] for found in _ARG.finditer(text)}
     stages = {found["stage"].lower() for found in _FROM.finditer(text) if found["stage"]}
-    for pattern in (_FROM, _COPIED):
-        for found in pattern.finditer(text):
-            written = found["image"].strip("\"'")
-            name = written[:_LONGEST]
-            for _ in range(_DEPTH):
-                name = _FILLED.sub(lambda part: values.get(part[1] or part[2], part[3] or part[0]), name)[:_LONGEST]
-            item = None if written.lower() in stages or written.isdigit() else image(name)
-            if item is not None:
-                yield replace(item, start=found.start("image"), end=found.end("image"))
+    copied = (found for flags in _FLAGS.finditer(text) for found in _COPIED.finditer(text, *flags.span(1)))
+    for found in chain(_FROM.finditer(text), copied):
+        written = found["image"].strip("\"'")
+        name = written[:_LONGEST]
+        for _ in range(_DEPTH):
+            name = _FILLED.sub(lambda part: values.get(part[1] or part[2], part[3] or part[0]), name)[:_LONGEST]
+        item = None if written.lower() in stages or written.isdigit() else image(name)
+        if item is not None:
+            yield replace(item, start=found.start("image"), end=found.end("image"))
     yield from shell.parse(text)
 
 
