@@ -412,6 +412,16 @@ def test_truncated_and_flipped(name: str, content: str) -> None:
         ("Dockerfile", "FROM " + "${a:-" * 200_000),
         ("a.sh", "; pip install a" * 150_000),
         ("Dockerfile", "COPY " + "--from " * 100_000),
+        ("Dockerfile", "COPY " + "--from=\\\n" * 100_000),
+        ("Dockerfile", "RUN " + "--a \\\n" * 100_000 + ",from=" * 50_000),
+        ("Dockerfile", "COPY \\\n" * 100_000),
+        (
+            "pixi.toml",
+            "[dependencies]\n"
+            + "a = { path = '.' }\n"
+            + "[feature.a]\n"
+            + "".join(f"[feature.b{i}.dependencies]\nc{i} = '1'\n" for i in range(10_000)),
+        ),
         ("pod.yaml", "apiVersion: image\nkind: x\na: [" + "{image: a}, " * 5_000 + "]"),
         ("action.yml", "uses: " * 50_000),
         ("go.mod", "require (\n" + "a/b v1\n" * 10_000),

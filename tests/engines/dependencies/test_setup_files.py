@@ -40,6 +40,12 @@ setup(
     [
         ("setup.cfg", CFG, ["requests==2.19.0", "numpy>=1", "wheel==0.40", "setuptools", "pytest==7.0"], [8, 10]),
         ("setup.cfg", "[tool]\nx = 1\n", [], []),
+        (
+            "setup.cfg",
+            "[DEFAULT]\nInstall_Requires : a==1\n[options]\n  tests_require = b\n  zip_safe\n    c\n[other]\nsetup_requires = d\n",
+            ["a==1", "b"],
+            [],
+        ),
         ("setup.py", SETUP, ["requests==2.19.0", "numpy>=1", "pytest==7.0"], [7, 9]),
         ("setup.py", "import setuptools\nsetuptools.setup(install_requires='a==1\\nb')", ["a==1", "b"], []),
         ("setup.py", "x = ['a==1']\nx += ['b']\nsetup(install_requires=x)\nx = []", ["a==1", "b"], []),
@@ -63,6 +69,8 @@ def test_setup_file(name: str, text: str, expected: list[str], lines: list[int])
     ("name", "text"),
     [
         ("setup.cfg", "no section\n"),
+        ("setup.cfg", "[options]\n" + "=\n" * 200_000),
+        ("setup.cfg", "[options]\n" + " = x\n" * 200_000),
         ("setup.py", "setup("),
         ("setup.py", "x" + "(" * 100_000),
         ("setup.py", "\0"),

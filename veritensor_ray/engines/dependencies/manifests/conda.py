@@ -104,7 +104,7 @@ def _items(entries: Iterable[Any]) -> Iterator[tuple[str, Item]]:
             elif requirements is not None:
                 yield from _pip(one)
             elif one.strip() not in ("", _NOTHING):
-                yield _conda(one)
+                yield conda_item(one)
 
 
 def _pip(text: str) -> Iterator[tuple[str, Item]]:
@@ -112,7 +112,8 @@ def _pip(text: str) -> Iterator[tuple[str, Item]]:
         yield item.name if isinstance(item, Dependency) else item.url if isinstance(item, Index) else text, item
 
 
-def _conda(text: str) -> tuple[str, Item]:
+def conda_item(text: str) -> tuple[str, Item]:
+    """Return the item of a requirement as conda writes it, with the word that shows its place."""
     if _UNKNOWN in text:
         known = text.partition(_UNKNOWN)[0].split(" ", 1)[0]
         return known, Unread("a requirement is computed by a template, and templates are not run")

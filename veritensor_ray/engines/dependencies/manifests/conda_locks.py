@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain, pairwise
 from urllib.parse import unquote
 
 from veritensor_ray.engines.dependencies.advisory_model import CONDA, NAMES, PYPI, Dependency, Item, Unparsable, Unread
@@ -28,8 +29,8 @@ def parse(text: str) -> Iterator[Item]:
     end = _END.search(text, section.end())
     stop = end.start() if end else len(text)
     indent = "" if _ENTRIES[""].search(text, section.end(), stop) else "  "
-    lines, starts = LineNumbers(text), [found.start() for found in _ENTRIES[indent].finditer(text, section.end(), stop)]
-    for start, following in zip(starts, [*starts[1:], stop], strict=False):
+    lines, starts = LineNumbers(text), (found.start() for found in _ENTRIES[indent].finditer(text, section.end(), stop))
+    for start, following in pairwise(chain(starts, [stop])):
         item = _package(
             text, start, following, {found[1]: found[2].strip().strip("\"'") for found in _FIELDS[indent].finditer(text, start, following)}
         )

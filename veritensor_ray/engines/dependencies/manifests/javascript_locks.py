@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, pairwise
 
 from veritensor_ray.engines.dependencies.advisory_model import NAMES, NPM, Dependency, Item, Unparsable, Unread
 from veritensor_ray.engines.dependencies.manifests.line_positions import LineNumbers
@@ -30,16 +31,22 @@ _BUN_PACKAGE = re.compile(r' {4}"[^"\n]+": \["(?P<package>(?P<name>(?:@[^@/"\n]+
 
 def parse_yarn(text: str) -> Iterator[Item]:
     """Yield the packages of a yarn.lock, each in the line that names who asked for it."""
-    entries = list(_ENTRY.finditer(text))
-    if not entries and "yarn lockfile" not in text and text.strip():
+    if not _ENTRY.search(text) and "yarn lockfile" not in text and text.strip():
         raise Unparsable("it has no entries of a yarn.lock")
     lines = LineNumbers(text)
-    for entry, following in zip(entries, [match.start() for match in entries[1:]] + [len(text)], strict=False):
+    for entry, following in _sections(_ENTRY, text):
         if entry["key"] != "__metadata":
-            block = text[entry.end() : following]
-            item = _yarn(text, entry, {name: value.strip() for name, value in _FIELD.findall(block)})
+            fields = _FIELD.finditer(text, entry.end(), following)
+            item = _yarn(text, entry, {found[1]: found[2].strip() for found in fields})
             if item is not None:
                 yield replace(item, line=lines.of(entry.start())) if isinstance(item, Unread) else item
+
+
+def _sections(pattern: re.Pattern[str], text: str) -> Iterator[tuple[re.Match[str], int]]:
+    """Yield each match, and where the next one begins. No more than two are held, since there may be millions."""
+    for found, following in pairwise(chain(pattern.finditer(text), [None])):
+        if found is not None:
+            yield found, following.start() if following else len(text)
 
 
 def _yarn(text: str, entry: re.Match[str], fields: dict[str, str]) -> Dependency | Unread | None:
@@ -69,8 +76,8 @@ def parse_pnpm(text: str) -> Iterator[Item]:
     """Yield the packages of a pnpm-lock.yaml of any version: the keys of its section `packages`."""
     if not re.search(r"^lockfileVersion:", text, re.MULTILINE):
         raise Unparsable("it has no lockfileVersion")
-    lines, sections = LineNumbers(text), list(_PNPM_SECTION.finditer(text))
-    for section, following in zip(sections, [match.start() for match in sections[1:]] + [len(text)], strict=False):
+    lines = LineNumbers(text)
+    for section, following in _sections(_PNPM_SECTION, text):
         if section[1] == "packages":
             for line in _PNPM_LINES.finditer(text, section.end(), following):
                 item = _pnpm(text, line.start())

@@ -10,7 +10,7 @@ from typing import Any
 from veritensor_ray.core.errors import told
 from veritensor_ray.engines.dependencies.advisory_model import CRATES, NAMES, PYPI, Dependency, Index, Item, Unparsable, Unread
 from veritensor_ray.engines.dependencies.manifests.positions_of_names import LOCK_NAME, placed
-from veritensor_ray.engines.dependencies.manifests.pyproject import load_toml
+from veritensor_ray.engines.dependencies.manifests.toml_tables import load_toml
 
 BIG = 2 << 20  # characters; a larger machine-written lock file is read line by line, which is 20 times as fast
 _LINE = re.compile(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from veritensor_ray.engines.dependencies.advisory_model import Dependency, Index, Item, Unread
-from veritensor_ray.engines.dependencies.manifests.line_positions import LineNumbers
+from veritensor_ray.engines.dependencies.manifests.line_positions import LineNumbers, offsets
 
 TOKEN = re.compile(r"(?<![A-Za-z0-9@/._-])[@A-Za-z0-9_][A-Za-z0-9@/._-]*")
 LOCK_NAME = re.compile(r"""^[ \t]*(?:\{[ \t]*)?name[ \t]*=[ \t]*["']([^"'\n]+)""", re.MULTILINE)
@@ -22,7 +22,7 @@ def placed(text: str, items: Iterable[tuple[str, Item]], pattern: re.Pattern[str
     A word ends with the item's name. Of a part that could not be parsed, only the line is told. An item whose word does not occur in the text, because it is written with escapes, is left unchanged.
     """
     pairs = list(items)
-    wanted: dict[str, list[int]] = {word: [] for word, _ in pairs}
+    wanted = {word: offsets(()) for word, _ in pairs}
     group = 1 if pattern.groups else 0
     for match in pattern.finditer(text):
         found = wanted.get(match[group])
@@ -30,7 +30,7 @@ def placed(text: str, items: Iterable[tuple[str, Item]], pattern: re.Pattern[str
             found.append(match.start(group))
     missing = [word for word, starts in wanted.items() if word and not starts and group == 0]
     for word in missing[:_SEARCHED]:
-        wanted[word] = list(_starts(text, word))
+        wanted[word] = offsets(_starts(text, word))
     cursor, lines = 0, LineNumbers(text)
     for word, item in pairs:
         starts = wanted[word]

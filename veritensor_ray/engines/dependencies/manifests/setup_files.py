@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import configparser
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,29 +15,50 @@ from veritensor_ray.engines.dependencies.manifests.positions_of_names import pla
 from veritensor_ray.engines.dependencies.manifests.pyproject import required
 
 _LISTS = ("install_requires", "setup_requires", "tests_require", "extras_require")
+_SECTIONS, _FOR_ALL = ("options", "options.extras_require"), "DEFAULT"
+_SECTION = re.compile(r"\[(.+)\]")
+_SIGN = re.compile("[=:]")
 _UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def parse_cfg(text: str) -> Iterator[Item]:
     """Yield the requirements in the sections `options` and `options.extras_require` of a setup.cfg."""
-    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
-    try:
-        parser.read_string(text)
-    except configparser.Error as error:
-        raise Unparsable(f"it is not valid: {told(error)}") from None
-    yield from placed(text, _options(parser))
+    yield from placed(text, _options(_sections(text)))
 
 
-def _options(parser: configparser.RawConfigParser) -> Iterator[tuple[str, Item]]:
-    for section in ("options", "options.extras_require"):
-        for key, value in parser.items(section) if parser.has_section(section) else ():
+def _options(sections: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, Item]]:
+    for section in _SECTIONS:
+        for key, written in sections.get(section, {}).items():
             if section == "options" and key not in _LISTS:
                 continue
-            if value and value.strip().startswith("file:"):
-                yield value.strip()[:200], Unread("another file is included, and that is not followed")
-            else:
-                written = value or ""  # as setuptools reads it: one requirement in each line, or semicolons in the only line
+            if written.startswith("file:"):
+                yield written[:200], Unread("another file is included, and that is not followed")
+            else:  # as setuptools reads it: one requirement in each line, or semicolons in the only line
                 yield from required(written.splitlines() if "\n" in written else written.split(";"))
+
+
+def _sections(text: str) -> dict[str, dict[str, str]]:
+    """Return the values in the two sections, as configparser does. That takes hours for a file full of lines without a name."""
+    found: dict[str, dict[str, list[str]]] = {_FOR_ALL: {}}
+    section: dict[str, list[str]] | None = None
+    lines: list[str] | None = None  # of the value that is being read
+    indent = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.strip()
+        if not words or words.startswith(("#", ";")):
+            continue
+        before, indent = indent, len(line) - len(line.lstrip())
+        if lines is not None and indent > before:
+            indent = before
+            lines.append(words)
+        elif header := _SECTION.match(words):
+            section, lines = found.setdefault(header[1], {}) if header[1] in (_FOR_ALL, *_SECTIONS) else {}, None
+        else:
+            name, *values = _SIGN.split(words, maxsplit=1)
+            if section is None or not name.strip():
+                raise Unparsable(f"it is not valid: line {number} is neither a section nor a part of one")
+            lines = section[name.strip().lower()] = [value.strip() for value in values]
+    return {name: {key: "\n".join(value) for key, value in (found[_FOR_ALL] | found[name]).items()} for name in _SECTIONS if name in found}
 
 
 def parse_setup(text: str) -> Iterator[Item]:
