@@ -7,6 +7,7 @@ import os
 import tracemalloc
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -83,6 +84,22 @@ def test_a_split_data_file(tmp_path: Path) -> None:
     assert (row["result"], copy.column_names) == ("cleaned", ["id", "text"])
     assert copy["id"].to_pylist() == [number for number in range(size) if number not in (2, 2900)]
     assert not any("kaldor" in text for text in copy["text"].to_pylist())
+
+
+@pytest.mark.parametrize(("team", "result"), [("red", "cleaned"), ("red@kaldor-mail.com", "held")])
+def test_partition_values_that_data_files_repeat(tmp_path: Path, team: str, result: str) -> None:
+    """They are read, and no copy repeats them, since edits there would leave them in the log."""
+    folder = tmp_path / "corpus"
+    delta.write(folder, {"id": [0, 1], "mail": mails(2, "x"), "team": [team, team]}, partition_by=["team"])
+    data = folder / unquote(delta.adds(folder)[0]["path"])
+    pq.write_table(pq.read_table(data, partitioning=None).append_column("team", [[team, team]]), data)
+    delta.changed_log(folder, lambda action: action.get("add", {}).update(size=data.stat().st_size))
+    run = cleaned(tmp_path)
+    [row] = [row for artifact, row in run.manifest().items() if artifact.endswith(".parquet")]
+    assert row["result"] == result
+    if result == "cleaned":
+        assert pq.read_table(tmp_path / "copy" / row["path"], partitioning=None).column_names == ["id", "mail"]
+        assert delta.living(tmp_path / "copy" / "corpus")["team"].to_pylist() == ["red", "red"]
 
 
 def test_what_cannot_be_left_out_is_held_back(tmp_path: Path) -> None:

@@ -15,7 +15,12 @@ COLUMNS = (
 
 @pytest.mark.parametrize(
     "view",
-    [TableView(()), TableView(COLUMNS), TableView(COLUMNS, (("day", "é"), ("day", "")), packed([False] * 9 + [True]))],
+    [
+        TableView(()),
+        TableView(COLUMNS),
+        TableView(COLUMNS, log_decides=True),
+        TableView(COLUMNS, (("day", "é"), ("day", "")), packed([False] * 9 + [True])),
+    ],
 )
 def test_it_comes_back_as_it_was(view: TableView) -> None:
     data = view.to_bytes()

@@ -47,7 +47,7 @@ class TableView:
     """What a snapshot shows of a data file.
 
     Columns that are not in `columns` are not part of the table. `constants` are columns whose value is the same in every row, unless the
-    file has the column. `deleted` has a bit for each row, the lowest first; rows beyond its end are not deleted.
+    file has the column; if the `log_decides`, they have this value in any case, and a file may only repeat it. `deleted` has a bit for each row, the lowest first; rows beyond its end are not deleted.
 
     `lance` is what the library for Lance files has to know of this one, as JSON. It takes the place of `columns` and `constants`; a file
     without it is a Parquet file.
@@ -60,6 +60,7 @@ class TableView:
     deleted: bytes = b""
     lance: str = ""
     about: str = ""
+    log_decides: bool = False
 
     def living(self, first: int, count: int) -> Mask:
         """Return which of some rows are part of the table."""
@@ -78,14 +79,16 @@ class TableView:
     def to_bytes(self) -> bytes:
         """Return the view as JSON. Equal views give equal bytes."""
         deleted = base64.b85encode(zlib.compress(self.deleted)).decode() if self.deleted else ""
-        return json.dumps([[one.to_json() for one in self.columns], self.constants, deleted, self.lance, self.about]).encode()
+        return json.dumps(
+            [[one.to_json() for one in self.columns], self.constants, deleted, self.lance, self.about, self.log_decides]
+        ).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TableView:
         """Return the view that `to_bytes` gave."""
-        columns, constants, deleted, lance, about = json.loads(data)
+        columns, constants, deleted, *rest = json.loads(data)
         bits = zlib.decompress(base64.b85decode(deleted)) if deleted else b""
-        return cls(tuple(map(TableColumn.from_json, columns)), tuple((name, value) for name, value in constants), bits, lance, about)
+        return cls(tuple(map(TableColumn.from_json, columns)), tuple((name, value) for name, value in constants), bits, *rest)
 
 
 def packed(deleted: Iterable[bool] | Mask) -> bytes:

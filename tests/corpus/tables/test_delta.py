@@ -74,15 +74,16 @@ def test_partitions_are_values_and_paths(tmp_path: Path) -> None:
     found = snapshot(tmp_path)
     assert {view.constants for view in views(found)} <= {(("day", "a b/c=é%"),), (), (("day", ""),)} and len(found.files) >= 2
     assert all((tmp_path / os.fsdecode(name)).exists() for name in found.files)
-    assert all(view.columns == (TableColumn("id", "id"),) for view in views(found))
+    assert all(view.columns == (TableColumn("id", "id"), TableColumn("day", "day")) and view.log_decides for view in views(found))
 
 
-@pytest.mark.parametrize(("mode", "number"), [("name", None), ("id", 1)])
-def test_other_names(tmp_path: Path, mode: str, number: int | None) -> None:
+@pytest.mark.parametrize(("mode", "numbers"), [("name", (None, None)), ("id", (1, 2))])
+def test_other_names(tmp_path: Path, mode: str, numbers: tuple[int | None, int | None]) -> None:
     delta.write(tmp_path, {"c1": ["x"], "c2": ["y"]}, partition_by=["c2"])
     delta.renamed(tmp_path, {"c1": "mail", "c2": "day"}, mode=mode)
     [view] = views(snapshot(tmp_path))
-    assert (view.columns, view.constants) == ((TableColumn("mail", "c1", number),), (("day", "y"),))
+    first, second = numbers
+    assert (view.columns, view.constants) == ((TableColumn("mail", "c1", first), TableColumn("day", "c2", second)), (("day", "y"),))
 
 
 def test_a_checkpoint_without_the_commits_before_it(table: Path) -> None:

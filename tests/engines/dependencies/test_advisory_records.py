@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from dataclasses import replace
 from typing import Any
 
@@ -72,12 +73,11 @@ def test_versions_that_ranges_cover_are_not_kept_twice(ranges: list[list[tuple[s
 
 def test_many_versions_and_ranges_are_compared_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
-    true = advisory_records.bisect_left
 
     def counting(*arguments: Any) -> int:
         nonlocal calls
         calls += 1
-        return true(*arguments)
+        return bisect_left(*arguments)
 
     monkeypatch.setattr(advisory_records, "bisect_left", counting)
     found = record("PYSEC-1", events=[], versions=[f"1.{number}" for number in range(1_000)])

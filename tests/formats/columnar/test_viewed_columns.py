@@ -85,6 +85,15 @@ def test_shared_values_are_read_once_if_a_row_is_left(deleted: list[bool], seen:
     assert ((None, "team", "red") in found) == seen
 
 
+@pytest.mark.parametrize("log_decides", [True, False])
+def test_a_file_may_repeat_a_shared_value(log_decides: bool) -> None:
+    """The file's column is read in any case, and the log's value too if it counts. The column does not count as dropped."""
+    view = TableView((TableColumn("a", "a"), TableColumn("team", "c2")), (("team", "red"),), log_decides=log_decides)
+    found, gaps = cells(source(pa.table({"a": ["x", "y"], "c2": ["red", "blue"]}), view))
+    assert gaps == []
+    assert [(row, text) for row, column, text in found if column == "team"] == [(0, "red"), (1, "blue"), *[(None, "red")] * log_decides]
+
+
 def test_values_of_deleted_rows_are_in_no_dictionary_or_statistic_that_is_told() -> None:
     table = pa.table({"a": ["a secret of a deleted row", *["plain words"] * 50]})
     view = TableView((TableColumn("a", "a"),), deleted=packed([True]))

@@ -94,7 +94,7 @@ def _files(table: Any) -> dict[bytes, DataFile]:
         place = unquote_to_bytes(path)
         deleted = vectors.pop(place, b"")
         if deleted or shared not in plain:
-            view = TableView(columns, shared, deleted, about=about).to_bytes()
+            view = TableView(columns, shared, deleted, about=about, log_decides=True).to_bytes()
             plain |= {} if deleted else {shared: view}
         files[place] = DataFile(size, view if deleted else plain[shared], _outside(path))
     if vectors:
@@ -172,12 +172,12 @@ def _vectors(table: Any) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _columns(table: Any) -> tuple[tuple[TableColumn, ...], tuple[str, ...]]:
-    """Return the columns that stand in data files, and the names of those that do not."""
+    """Return the columns, and the names of those whose values are in the log. Some writers repeat these in data files."""
     about = table.metadata()
     by_number = about.configuration.get(_MODE) == "id"
     partitions = tuple(about.partition_columns)
     fields = json.loads(table.schema().to_json())["fields"]
-    return tuple(_column(field, by_number) for field in fields if field["name"] not in partitions), partitions
+    return tuple(_column(field, by_number) for field in fields), partitions
 
 
 def _column(field: Mapping[str, Any], by_number: bool) -> TableColumn:

@@ -31,6 +31,10 @@ class ViewedFile:
         """Return whether a column of the file is part of the table."""
         return self._view is None or name in self._columns
 
+    def keeps(self, name: str) -> bool:
+        """Return whether a copy of the file has a column. It does not repeat values of a log, since it could not change them there."""
+        return self.shows(name) and not (self._view and self._view.log_decides and self.called(name) in dict(self._view.constants))
+
     def called(self, name: str) -> str | None:
         """Return what the table calls a column of the file, or None if it does not have it."""
         if self._view is None:
@@ -70,7 +74,7 @@ class ViewedFile:
         if self._view is None:
             return
         stored = {one.name for one in self._columns.values()}
-        constants = [(name, value) for name, value in self._view.constants if name not in stored]
+        constants = [(name, value) for name, value in self._view.constants if self._view.log_decides or name not in stored]
         if constants and self._view.hidden < self._rows:
             names, values = zip(*constants, strict=True)
             yield Block(list(values), column=[shorten(name) for name in names])

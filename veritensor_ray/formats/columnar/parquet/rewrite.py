@@ -79,7 +79,7 @@ def rewrite_parquet(source: Source, out: BinaryIO, orders: Orders) -> None:
         return
     groups = range(*(source.row_groups or (0, len(file.groups))))
     whole = file.footer[ROWS]
-    if len(shown := [field for field in file.fields if viewed.shows(field.name)]) < len(file.fields):
+    if len(shown := [field for field in file.fields if viewed.keeps(field.name)]) < len(file.fields):
         file.keep(shown)
         pairs = [pair for pair in pairs or () if pair[1] not in _OF_COLUMNS] or None
     rewriter = _GroupRewriter(file, source, orders, viewed)
