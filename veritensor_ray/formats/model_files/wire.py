@@ -12,6 +12,7 @@ from veritensor_ray.core.errors import Malformed
 from veritensor_ray.formats.model_files.forward import ForwardView
 
 LONGEST = bounds.MESSAGE_TEXT
+FIRST_NUMBER = b"\x08"  # a file whose first field is a number, such as its version, begins with this tag
 _DEPTH = 64  # nesting depth of messages, such as graphs in attributes of nodes of graphs
 TEXT, DATA, NUMBERS, NUMBER = "text", "data", "numbers", "number"
 BULK = ("", NUMBERS)
@@ -78,10 +79,8 @@ WireEvent = WireText | WireNumber | UnreadField | Opened | Closed
 def begins_with(head: bytes, judged: Callable[[ForwardView, int, int], bool | None]) -> bool:
     """Return what the first fields of a message say of it. `judged` gets number and wire type of each, reads it, and decides or returns None.
 
-    The first field is a version, as in most models. A beginning that is damaged, or that decides nothing, is not that of the message.
+    A beginning that is damaged, or that decides nothing, is not that of the message.
     """
-    if head[:1] != b"\x08":
-        return False
     window = ForwardView(io.BytesIO(head))
     try:
         while window.at < len(head):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veritensor_ray.formats.model_files.forward import ForwardView
-from veritensor_ray.formats.model_files.wire import BULK, DATA, NUMBER, OTHERWISE, PAIR, TEXT, Schema, begins_with, varint
+from veritensor_ray.formats.model_files.wire import BULK, DATA, FIRST_NUMBER, NUMBER, OTHERWISE, PAIR, TEXT, Schema, begins_with, varint
 
 MODEL = "CoreModel"
 _FEATURE = ("feature", "Feature")
@@ -74,7 +74,7 @@ SCHEMA: Schema = {
 
 def is_core_ml(head: bytes) -> bool:
     """Whether a file that begins like this is a Core ML model: a version, a description, and one of the kinds of models."""
-    return len(head) >= 6 and begins_with(head, _judged)
+    return head.startswith(FIRST_NUMBER) and len(head) >= 6 and begins_with(head, _judged)
 
 
 def _judged(window: ForwardView, number: int, wire: int) -> bool | None:

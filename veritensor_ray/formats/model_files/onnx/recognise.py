@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from veritensor_ray.formats.model_files.forward import ForwardView
 from veritensor_ray.formats.model_files.onnx.structure import SCHEMA
-from veritensor_ray.formats.model_files.wire import begins_with, varint
+from veritensor_ray.formats.model_files.wire import FIRST_NUMBER, begins_with, varint
 
 
 def is_onnx(head: bytes) -> bool:
     """Whether a file that begins like this is an ONNX model: a version, then only fields of a model, and a valid beginning of a graph."""
-    return len(head) >= 8 and begins_with(head, _judged)
+    return head.startswith(FIRST_NUMBER) and len(head) >= 8 and begins_with(head, _judged)
 
 
 def _judged(window: ForwardView, number: int, wire: int) -> bool | None:
