@@ -449,6 +449,14 @@ def test_macros_are_removed_with_their_parts() -> None:
         }
 
 
+@pytest.mark.parametrize("policy", [{}, {"strip": ["macros"]}])
+def test_a_workbook_with_a_macro_sheet_is_held(policy: dict[str, Any]) -> None:
+    data = building.xlsx({"M": "<xm:macrosheet><sheetData><row><c><f>HALT()</f></c></row></sheetData></xm:macrosheet>"})
+    found = clean(data, "a.xlsm", policy)
+    assert (found.cleaned.result, found.data) == (Result.HELD, None)
+    assert [mark.rule for mark in found.marks] == ["structure.macro"]
+
+
 def test_an_external_target_is_stripped_but_stays_a_target() -> None:
     """Something in the document refers to the relationship."""
     rels = relations(("attachedTemplate", "https://templates.example-host.com/a.dotm", True), ("image", "media/a.png", False))
