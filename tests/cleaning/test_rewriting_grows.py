@@ -63,6 +63,12 @@ def letter(count: int) -> bytes:
     return opendocument("text", f"{fields}<text:p>{lines(f'<text:span>say @ </text:span>{link}', count).decode()}</text:p>")
 
 
+def rich(count: int) -> bytes:
+    """Values in hexadecimal, by numbers, and over groups, in one paragraph."""
+    line = r"{\b say }@ {\v hidden} \'e4\'40 "
+    return rb"{\rtf1\ansi " + lines(line, count) + b"}"
+
+
 def cells(count: int) -> bytes:
     cell = '<table:table-row><table:table-cell office:value-type="string" office:string-value="@"><text:p>@</text:p></table:table-cell></table:table-row>'
     return opendocument("spreadsheet", f'<table:table table:name="S">{lines(cell, count).decode()}</table:table>')
@@ -84,6 +90,7 @@ CASES: dict[str, tuple[Callable[[int], bytes], str, str]] = {
     "spans, links and fields of an OpenDocument": (letter, "a.odt", ""),
     "cells of an OpenDocument": (cells, "a.ods", ""),
     "rows of an OpenDocument to drop": (cells, "a.ods", _ROWS),
+    "words of an RTF paragraph": (rich, "a.rtf", ""),
     "spans": (lambda count: b"<p>" + lines("<span>say @</span> ", count), "a.html", ""),
     "attributes": (lambda count: b"<p>" + lines("<a title='@' href='mailto:@'>x</a> ", count), "a.html", ""),
     "comments": (lambda count: b"<p>" + lines("<!-- say @ --> x ", count), "a.html", _HIDDEN),

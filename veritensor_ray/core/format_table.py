@@ -64,7 +64,7 @@ FORMATS: tuple[Format, ...] = (
         also=".pth",  # Python's path files
     ),
     first(types.PDF, "PDF", "document", ".pdf", b"%PDF-", read=".pdf.read:read_pdf", rewrite=".pdf.rewrite:rewrite_pdf"),
-    first(types.RTF, "RTF", "document", ".rtf", b"{\\rtf", read=".rtf.read:read_rtf"),
+    first(types.RTF, "RTF", "document", ".rtf", b"{\\rtf", read=".rtf.read:read_rtf", rewrite=".rtf.rewrite:rewrite_rtf"),
     first(types.DOCX, "Word", "document", ".docx .docm", read=".office.word.read:read_docx", rewrite=".office.rewrite:rewrite_docx"),
     first(types.XLSX, "Excel", "document", ".xlsx .xlsm", read=".office.excel.read:read_xlsx", rewrite=".office.rewrite:rewrite_xlsx"),
     first(types.XLSB, "Excel, binary", "document", ".xlsb", read=".office.excel.read:read_xlsb"),

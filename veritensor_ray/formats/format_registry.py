@@ -74,7 +74,7 @@ def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
         source.file.seek(0)
         copy_range(source.file, out, 0, None, orders.pulse)
     elif found is None:
-        raise CannotRewriteError(f"files of type {source.kind.media_type} are not rewritten")  # RTF, for example: its texts are decoded
+        raise CannotRewriteError(f"files of type {source.kind.media_type} are not rewritten")
     else:
         cast("Rewriter", _imported(found))(source, out, orders)
 

@@ -39,6 +39,16 @@ def read_rtf(source: Source) -> Iterator[Item]:
         raise LimitExceeded("rtf_bytes", f"only the first {LARGEST} bytes of the RTF file were read")
 
 
+def read_with_alternatives(text: str, alternatives: dict[int, list[tuple[int, int]]]) -> Iterator[Item]:
+    """Read a whole file, given as a character for each byte, and note what follows characters for programs that do not know them.
+
+    `alternatives` gets the places of these by the end of the character before them.
+    """
+    writer = Writer()
+    yield from _Rtf(writer, alternatives).read(text)
+    yield from writer.rest()
+
+
 @dataclass(frozen=True, slots=True)
 class _Format:
     """The formatting that a group inherits. `hidden` is derived from the other fields."""
@@ -56,15 +66,15 @@ class _Format:
 class _Rtf:
     """Takes tokens in order."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, writer: Writer, alternatives: dict[int, list[tuple[int, int]]] | None = None) -> None:
+        self._writer, self._alternatives = writer, alternatives
         self._body = Sink(writer, control_words.Destination("visible"))
         self._format = _Format(self._body)
         self._stack: list[_Format] = []
         self._deeper = 0  # groups that are open beyond the limit
         self._starred = False
         self._fresh = False  # a group has begun and is still empty
-        self._skip = 0
+        self._skip = self._skip_for = 0  # characters that are an alternative, and the end of the one that they stand for
         self._lead, self._lead_at = b"", 0  # the first byte of a two-byte character, and its position
         self._surrogate: tuple[int, int] | None = None
         self._document_codec = "cp1252"
@@ -228,6 +238,7 @@ class _Rtf:
         self._fresh = False
         if self._skip:
             self._skip -= 1
+            self._passed(start, end)
         elif symbol in "\r\n":
             self._format.sink.end()
         elif shown := control_words.SYMBOLS.get(symbol, symbol if symbol.isprintable() else ""):
@@ -245,6 +256,7 @@ class _Rtf:
         if self._skip:
             skipped = min(self._skip, len(text))
             self._skip -= skipped
+            self._passed(start, start + skipped)
             if skipped >= SHORTEST:  # one letter is usual, in place of the one that old programs do not know
                 self._writer.source(VIEW, text[:skipped], start, line, "alternative")
             text, start = text[skipped:], start + skipped
@@ -258,6 +270,11 @@ class _Rtf:
         else:
             self._bytes(text.encode("latin-1"), start, start + len(text), line)
 
+    def _passed(self, start: int, end: int) -> None:
+        """Note an alternative that is not shown."""
+        if self._alternatives is not None and start < end:
+            self._alternatives.setdefault(self._skip_for, []).append((start, end))
+
     def _color_entries(self, text: str) -> None:
         for _ in range(min(text.count(";"), 4096 - len(self._colors))):
             red, green, blue = (float(min(255, max(0, self._color.get(channel, -1)))) for channel in ("red", "green", "blue"))
@@ -269,6 +286,7 @@ class _Rtf:
         skipped = min(self._skip, len(encoded) // 4)
         self._skip -= skipped
         encoded, begin = encoded[4 * skipped :], start + 4 * skipped
+        self._passed(start, begin)
         if encoded and self._format.sink.digits is None:
             self._bytes(bytes.fromhex(encoded.replace("\\'", "")), begin, begin + len(encoded), line)
 
@@ -284,7 +302,7 @@ class _Rtf:
             self._into(start, line).shown(shown, start, end, line)
 
     def _unicode(self, number: int, start: int, end: int, line: int) -> None:
-        self._skip = self._format.skip
+        self._skip, self._skip_for = self._format.skip, end
         value = number % 0x10000 if -0x8000 <= number < 0x10000 else 0xFFFD
         if 0xD800 <= value < 0xDC00:
             self._surrogate = (value, start)
