@@ -133,7 +133,15 @@ FORMATS: tuple[Format, ...] = (
     first(types.LANCE, "Lance file", "data", ".lance", read=".columnar.lance.read:read_lance"),
     first(types.ORC, "ORC", "data", ".orc", b"ORC", read=".columnar.orc.read:read_orc"),
     first(types.AVRO, "Avro", "data", ".avro", b"Obj\x01", read=".columnar.avro.read:read_avro"),
-    first(types.SQLITE, "SQLite", "data", ".sqlite .sqlite3", b"SQLite format 3\x00", read=".sqlite.read:read_sqlite"),
+    first(
+        types.SQLITE,
+        "SQLite",
+        "data",
+        ".sqlite .sqlite3",
+        b"SQLite format 3\x00",
+        read=".sqlite.read:read_sqlite",
+        rewrite=".sqlite.rewrite:rewrite_sqlite",
+    ),
     first(types.WARC, "WARC", "data", ".warc", read=".web_archives.read:read_warc"),
     first(types.TFRECORD, "TFRecord", "data", ".tfrecord .tfrecords", read=".records.read:read_tfrecord"),
     first(

@@ -29,7 +29,7 @@ _ABOUT = frozenset(
 _BY_WHOM = frozenset({"revtbl", "atnauthor", "atnid"})
 
 
-class _Text(NamedTuple):
+class _RtfText(NamedTuple):
     """A text as the reader gave it, and which of its characters come from which bytes."""
 
     text: str
@@ -39,7 +39,7 @@ class _Text(NamedTuple):
     starts: Sequence[int]  # of the origins, which ascend
 
 
-class _Replacement(NamedTuple):
+class _RtfBytes(NamedTuple):
     """Bytes of the file, as characters, and what takes their place."""
 
     start: int
@@ -52,17 +52,17 @@ def rewrite_rtf(source: Source, out: BinaryIO, orders: Orders) -> None:
     data = source.file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise CannotRewriteError(f"it has more than {LARGEST} bytes (rtf_bytes)")
-    out.write(_Rewriting(data.decode("latin-1"), orders).changed().encode("latin-1"))
+    out.write(_RtfChanges(data.decode("latin-1"), orders).changed().encode("latin-1"))
 
 
-class _Rewriting:
+class _RtfChanges:
     """One document on its way into the copy. `alternatives` are what follows a character for programs that do not know it, by its end."""
 
     def __init__(self, raw: str, orders: Orders) -> None:
         self._raw, self._orders = raw, orders
         self._alternatives: dict[int, list[tuple[int, int]]] = {}
-        self._ordered = {(unit.part, unit.column): _ByStart(some) for unit, some in orders.units.items()}
-        self._made: set[_Replacement] = set()
+        self._ordered = {(unit.part, unit.column): _OrdersByByte(some) for unit, some in orders.units.items()}
+        self._made: set[_RtfBytes] = set()
 
     def changed(self) -> str:
         """Return the document with its changes."""
@@ -81,7 +81,7 @@ class _Rewriting:
     def _joined(self) -> str:
         """Put the document together again, with a blank where a control word would otherwise go on in the text that now follows it."""
         pieces, tail, at = [], "", 0
-        for start, end, new in _apart([*self._made, _Replacement(len(self._raw), len(self._raw), "")]):
+        for start, end, new in _apart([*self._made, _RtfBytes(len(self._raw), len(self._raw), "")]):
             for piece in (self._raw[at:start], new):
                 if piece and at and _goes_on(tail, piece[0]):
                     piece = f" {piece}"
@@ -90,14 +90,14 @@ class _Rewriting:
             at = end
         return "".join(pieces)
 
-    def _texts(self) -> Iterator[tuple[str | None, _Text]]:
+    def _texts(self) -> Iterator[tuple[str | None, _RtfText]]:
         for block in read_with_alternatives(self._raw, self._alternatives):
             if isinstance(block, Block) and block.origins is not None:
                 for number, (text, origins) in enumerate(zip(block.texts, block.origins, strict=True)):
                     column = block.column if block.column is None or isinstance(block.column, str) else block.column[number]
-                    yield block.part, _Text(str(text), block.view, column, origins, [origin.start for origin in origins])
+                    yield block.part, _RtfText(str(text), block.view, column, origins, [origin.start for origin in origins])
 
-    def _strips(self, text: _Text) -> Strippable | None:
+    def _strips(self, text: _RtfText) -> Strippable | None:
         """Return because of which kind of content a text goes, whether or not anything was found in it."""
         strip = self._orders.strip
         if text.view == "hidden" and Strippable.HIDDEN_TEXT in strip:
@@ -108,7 +108,7 @@ class _Rewriting:
             return Strippable.METADATA
         return None
 
-    def _ranges(self, order: Order, text: _Text) -> Iterator[OrderedRange]:
+    def _ranges(self, order: Order, text: _RtfText) -> Iterator[OrderedRange]:
         """Yield the characters of a text that an order changes; none if they are not what its engine saw."""
         if order.action is Action.DROP_CELL:
             yield OrderedRange(0, len(text.text), order)
@@ -120,7 +120,7 @@ class _Rewriting:
 
     # Bytes
 
-    def _replace(self, text: _Text, edits: Iterable[Edit]) -> None:
+    def _replace(self, text: _RtfText, edits: Iterable[Edit]) -> None:
         """Note which bytes an edit replaces: those of its first character take the new text."""
         ats = [origin.at for origin in text.origins]
         coded: dict[int, list[Edit]] = {}  # changes of characters that share their bytes, by the number of their origin
@@ -134,7 +134,7 @@ class _Rewriting:
                 first, last = max(start, origin.at), min(end, until)
                 if origin.straight(until):
                     begin = origin.start + first - origin.at
-                    self._made.add(_Replacement(begin, begin + last - first, _spelled(new)))
+                    self._made.add(_RtfBytes(begin, begin + last - first, _spelled(new)))
                 else:
                     coded.setdefault(number, []).append(Edit(first - origin.at, last - origin.at, new))
                 new = ""
@@ -146,19 +146,19 @@ class _Rewriting:
         """Replace all characters that share their bytes, and what stands for them in older programs."""
         if not _SPELLED.fullmatch(self._raw, origin.start, origin.end):
             raise CannotRewriteError(f"characters at byte {origin.start:,} are spread over several groups")
-        self._made.add(_Replacement(origin.start, origin.end, _spelled(text)))
+        self._made.add(_RtfBytes(origin.start, origin.end, _spelled(text)))
         for start, end in self._alternatives.get(origin.end, ()):
-            self._made.add(_Replacement(start, end, ""))
+            self._made.add(_RtfBytes(start, end, ""))
 
 
-class _ByStart:
+class _OrdersByByte:
     """Orders by the place that they are about."""
 
     def __init__(self, orders: Iterable[Order]) -> None:
         self._orders = sorted(orders, key=lambda order: order.mark.start)
         self._starts = [order.mark.start for order in self._orders]
 
-    def within(self, text: _Text) -> Iterator[Order]:
+    def within(self, text: _RtfText) -> Iterator[Order]:
         """Yield the orders that may be about a text: over its bytes, and of its view unless something was decoded."""
         first, last = text.starts[0], text.origins[-1].end
         for order in self._orders[bisect_left(self._starts, first) : bisect_right(self._starts, last)]:
@@ -166,7 +166,7 @@ class _ByStart:
                 yield order
 
 
-def _places(order: Order, text: _Text) -> Iterator[tuple[int, int]]:
+def _places(order: Order, text: _RtfText) -> Iterator[tuple[int, int]]:
     """Yield the characters of a text that a mark means; none if these are others than its engine saw.
 
     There are several if the value stands more than once among characters that share their bytes: then all marks are about the same bytes.
@@ -194,7 +194,7 @@ def _places(order: Order, text: _Text) -> Iterator[tuple[int, int]]:
         at = text.text.find(mark.text, at + max(1, len(mark.text)), last)
 
 
-def _apart(made: Iterable[_Replacement]) -> Iterator[_Replacement]:
+def _apart(made: Iterable[_RtfBytes]) -> Iterator[_RtfBytes]:
     """Yield replacements in order. Raises CannotRewriteError if two are about the same bytes."""
     at = 0
     for one in sorted(made):

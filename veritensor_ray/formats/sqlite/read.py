@@ -34,7 +34,7 @@ _ROW = 16  # bytes counted for a row in addition to its values, approximately wh
 _BATCH_CELLS, _BATCH_CHARS = 4096, 4 << 20
 _SHORT_CELL = 8192  # of the values that are read many at once, in bounded memory
 _STEPS = 100_000  # steps of SQLite's virtual machine between two checks of the limit
-_BROKEN = (sqlite3.Error, ValueError)  # ValueError: a NUL in a name, or an error message that is not UTF-8
+BROKEN = (sqlite3.Error, ValueError)  # ValueError: a NUL in a name, or an error message that is not UTF-8
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: _LARGEST_CELL,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 1 << 20,
@@ -68,7 +68,9 @@ class _StoredTree(NamedTuple):
     root: int
 
 
-class _SqliteTable(NamedTuple):
+class SqliteTable(NamedTuple):
+    """A table with its stored columns."""
+
     name: str
     columns: tuple[str, ...]
     rowid: str | None  # the name by which the row number can be selected; None if the table has none
@@ -76,10 +78,10 @@ class _SqliteTable(NamedTuple):
 
 def read_sqlite(source: Source) -> Iterator[Item]:
     """Yield the strings of each table in stored order. What is not part of a table that was read is left to the residue."""
-    database, file, size = _opened(source.file)
+    database, file, size = opened_database(source.file)
     reader = None
     try:
-        reader = _Tables(database, size, source.budget)
+        reader = SqliteTables(database, size, source.budget)
         yield from _schema(reader.entries)
         yield from reader.names()
         for _, name, sql in reader.entries:
@@ -87,7 +89,7 @@ def read_sqlite(source: Source) -> Iterator[Item]:
         source.counts.tables |= reader.rows
         yield from reader.indexes()
         yield from reader.gaps()
-    except _BROKEN as error:
+    except BROKEN as error:
         yield Gap(f"the schema cannot be read ({told(error)}); the file was searched for readable strings")
     finally:
         database.close()
@@ -111,7 +113,7 @@ def _said(file: BinaryIO) -> int:
     return (65536 if page == 1 else page) * pages if head[24:28] == head[92:96] else 0
 
 
-def _opened(file: BinaryIO) -> tuple[sqlite3.Connection, BinaryIO, int]:
+def opened_database(file: BinaryIO) -> tuple[sqlite3.Connection, BinaryIO, int]:
     """A connection that is not restricted yet, the file, and its size."""
     data = file.read(_IN_MEMORY + 1)
     if len(data) > _IN_MEMORY:
@@ -135,7 +137,7 @@ def _spooled(file: BinaryIO, head: bytes) -> tuple[sqlite3.Connection, int]:
                     raise LimitExceeded("sqlite_bytes", f"the database is larger than {_SPOOLED} bytes")
             copy.flush()
             database = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
-            with contextlib.suppress(*_BROKEN):
+            with contextlib.suppress(*BROKEN):
                 database.execute("PRAGMA schema_version").fetchone()
         finally:
             path.unlink()
@@ -204,7 +206,7 @@ def _schema(entries: list[list[str]]) -> Iterator[Block]:
             )
 
 
-class _Tables:
+class SqliteTables:
     """Reads tables one after the other."""
 
     def __init__(self, database: sqlite3.Connection, size: int, budget: Budget) -> None:
@@ -219,6 +221,21 @@ class _Tables:
         self._database = database
         self._copies = Copies(budget, size)
         self._indexes = set(_index_tables(self.entries))
+
+    @property
+    def triggered(self) -> set[str]:
+        """The names of tables with triggers, in lower case."""
+        return {tree.table.lower() for tree in self._trees if tree.kind == "trigger"}
+
+    @property
+    def modules(self) -> set[str]:
+        """The modules of virtual tables."""
+        return {found[1].lower() for _, _, sql in self.entries if (found := _VIRTUAL.match(sql))}
+
+    @staticmethod
+    def is_table(sql: str) -> bool:
+        """Return whether a definition is that of a stored table."""
+        return _TABLE.match(sql) is not None
 
     def names(self) -> Iterator[Block]:
         """Yield names that their own definitions do not mention."""
@@ -237,15 +254,15 @@ class _Tables:
             if tree.kind == "index":
                 try:
                     yield from self._index(tree)
-                except _BROKEN:
+                except BROKEN:
                     self._unread.add(tree.name.lower())
 
     def _index(self, tree: _StoredTree) -> Iterator[Block]:
-        columns = [row[2] for row in self._database.execute(f"PRAGMA index_xinfo({_quoted(tree.name)})") if row[5]]
+        columns = [row[2] for row in self._database.execute(f"PRAGMA index_xinfo({quoted(tree.name)})") if row[5]]
         if not columns or None in columns:  # an expression
             raise sqlite3.NotSupportedError
-        called, table = ", ".join(_quoted(_as_text(column)) for column in columns), _quoted(tree.table)
-        query = f"SELECT {called} FROM {table} INDEXED BY {_quoted(tree.name)} EXCEPT SELECT {called} FROM {table} NOT INDEXED"  # noqa: S608  # quoted
+        called, table = ", ".join(quoted(_as_text(column)) for column in columns), quoted(tree.table)
+        query = f"SELECT {called} FROM {table} INDEXED BY {quoted(tree.name)} EXCEPT SELECT {called} FROM {table} NOT INDEXED"  # noqa: S608  # quoted
         cursor = self._database.execute(query)
         while some := cursor.fetchmany(_BATCH_CELLS):
             if texts := [text for row in some for value in row if isinstance(value, (str, bytes)) and (text := _as_text(value))]:
@@ -268,32 +285,33 @@ class _Tables:
             return
         table = None
         try:
-            table = self._table(name)
+            table = self.table(name)
             yield from self._cells(table)
-        except _BROKEN as error:
+        except BROKEN as error:
             self._unread.add(name.lower())
             cut = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
             reason = "the limit on the work for one file was reached" if cut else told(error)
             said = f"the table ends early: {reason}; the file was searched for readable strings"
             yield Gap(said, location=f"table {name}"[:200], code=ReasonCode.LIMIT if cut else None)
 
-    def _table(self, name: str) -> _SqliteTable:
+    def table(self, name: str) -> SqliteTable:
+        """Return what has to be known of a table to read it."""
         # only stored columns: computing the others would run expressions from the file
-        found = self._database.execute(f"PRAGMA table_xinfo({_quoted(name)})").fetchall()
+        found = self._database.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
         columns = tuple(_as_text(row[1]) for row in found if row[6] in (0, 3))
         taken = {_as_text(row[1]).lower() for row in found}
         for rowid in ("rowid", "_rowid_", "oid"):
             with contextlib.suppress(sqlite3.OperationalError):
                 if rowid not in taken:
-                    self._database.execute(f"SELECT {rowid} FROM {_quoted(name)} NOT INDEXED LIMIT 0")  # noqa: S608  # quoted
-                    return _SqliteTable(name, columns, rowid)
-        return _SqliteTable(name, columns, None)
+                    self._database.execute(f"SELECT {rowid} FROM {quoted(name)} NOT INDEXED LIMIT 0")  # noqa: S608  # quoted
+                    return SqliteTable(name, columns, rowid)
+        return SqliteTable(name, columns, None)
 
-    def _cells(self, table: _SqliteTable) -> Iterator[Item]:
+    def _cells(self, table: SqliteTable) -> Iterator[Item]:
         """Yield a block, and the binary values, of a few thousand cells at a time."""
         names = [f"{table.name}.{column}"[:256] for column in table.columns]
         first = bad = 0
-        for some in self._stored(table):
+        for some in self.stored(table):
             _, *stored = zip(*some, strict=True)
             columns = [*map(_told, stored, names)]
             held = [i for i, column in enumerate(columns) if not _NO_TEXT.issuperset(map(type, column))]
@@ -323,10 +341,10 @@ class _Tables:
                 f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"table {table.name}"[:200], count=bad
             )
 
-    def _stored(self, table: _SqliteTable) -> Iterator[list[tuple[Any, ...]]]:
+    def stored(self, table: SqliteTable) -> Iterator[list[tuple[Any, ...]]]:
         """Yield row numbers and values, a few thousand at a time. NOT INDEXED, because an index may hold other values than the table."""
-        called = ", ".join([table.rowid or "NULL", *map(_quoted, table.columns)])
-        query = f"SELECT {called} FROM {_quoted(table.name)} NOT INDEXED"  # noqa: S608  # quoted, and only reading is allowed
+        called = ", ".join([table.rowid or "NULL", *map(quoted, table.columns)])
+        query = f"SELECT {called} FROM {quoted(table.name)} NOT INDEXED"  # noqa: S608  # quoted, and only reading is allowed
         seen = 0
         try:
             self._accept(min(_SHORT_CELL, _LIMITS[sqlite3.SQLITE_LIMIT_LENGTH]), str)
@@ -358,7 +376,7 @@ class _Tables:
         self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
         self._database.text_factory = texts
 
-    def _one_by_one(self, table: _SqliteTable, query: str) -> Iterator[tuple[Any, ...]]:
+    def _one_by_one(self, table: SqliteTable, query: str) -> Iterator[tuple[Any, ...]]:
         after, where = -(1 << 63), ""
         while True:
             try:
@@ -382,9 +400,9 @@ class _Tables:
         if not isinstance(error, sqlite3.DataError):
             raise error
 
-    def _next_row(self, table: _SqliteTable, after: int) -> int | None:
+    def _next_row(self, table: SqliteTable, after: int) -> int | None:
         """The number of the row that follows `after`."""
-        query = f"SELECT {table.rowid} FROM {_quoted(table.name)} NOT INDEXED WHERE {table.rowid} > {after} ORDER BY 1 LIMIT 1"  # noqa: S608
+        query = f"SELECT {table.rowid} FROM {quoted(table.name)} NOT INDEXED WHERE {table.rowid} > {after} ORDER BY 1 LIMIT 1"  # noqa: S608
         found = self._database.execute(query).fetchone()
         return None if found is None else int(found[0])
 
@@ -399,5 +417,6 @@ def _index_tables(entries: list[list[str]]) -> Iterator[str]:
                 yield from (table for table in stored if table.startswith(f"{name}_{suffix}"))
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as it stands in a statement."""
     return '"' + name.replace('"', '""') + '"'

@@ -321,6 +321,11 @@ def test_a_file_inside_is_rewritten_too() -> None:
     assert body(parts(cleaned(data, "a.odt"))["Object 1"], "text") == P.format("[EMAIL]")
 
 
+@pytest.mark.parametrize(("before", "after"), TEXTS.values(), ids=TEXTS)
+def test_flat_xml_changes_in_the_same_places(before: str, after: str) -> None:
+    assert cleaned(building.flat(before), "a.fodt") == building.flat(after)
+
+
 def test_flat_xml_and_the_files_in_it() -> None:
     def document(text: str, file: bytes) -> bytes:
         digits = base64.b64encode(file).decode()

@@ -10,7 +10,6 @@ from functools import partial
 from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.edits import Edit, Order, OrderedRange, Orders, applied
 from veritensor_ray.formats.office.opendocument.odf_tracing import OdfCell, OdfCollected, local_name
-from veritensor_ray.formats.office.opendocument.read import FLAT
 from veritensor_ray.formats.office.rewriting.part import Change, Part, escaped
 from veritensor_ray.formats.office.rewriting.part_changes import Changes, NewWords
 from veritensor_ray.formats.office.rewriting.tracing import Found, SheetCell, spot_of
@@ -120,7 +119,7 @@ class OdfChanges(Changes):
         for order in self._orders.every():
             mark = order.mark
             if mark.view == VIEW and mark.straight and mark.text and len(mark.text) >= _SHORTEST and order.action in _CHANGED:
-                residue[mark.part or FLAT][mark.text].append(order)
+                residue[mark.part or ""][mark.text].append(order)
         words = NewWords({**{text: "" for some in residue.values() for text in some}, **new})
         repeats = itertools.chain.from_iterable(self._odf.repeats.values()) if residue else ()
         for text in itertools.chain(self._odf.unread.values(), repeats):

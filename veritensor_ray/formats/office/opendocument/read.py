@@ -168,5 +168,5 @@ def read_flat(source: Source, trace: Trace | None = None) -> Iterator[Item]:
     except ReadError as error:
         yield Gap.of(error)
     tokens.give(body.files.digits)
-    yield from tokens.residue()
+    yield from tokens.residue(FLAT)
     yield from body.files.items()
