@@ -251,6 +251,47 @@ def test_a_form_of_which_only_one_drawing_has_an_order_is_held() -> None:
         masked(write(pages), 0, "secret")
 
 
+LETTERS = b"".join(
+    b"/Span<</ActualText<FEFF%04X>>>BDC BT /F1 12 Tf %d 200 Td (%c) Tj ET EMC\n" % (ord(one), 20 + 8 * at, ord(one))
+    for at, one in enumerate(CARD)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "about"),
+    [
+        (b"/Span<</ActualText(%b)>>BDC %b EMC" % (CARD.encode(), text(CARD)), b"<<>>"),
+        (b"/Span<</ActualText(%b)>>BDC %b EMC" % (CARD.encode(), text("outlines")), b"<<>>"),
+        (LETTERS, b"<<>>"),
+        (b"/Span/P BDC " + text(CARD) + b" EMC", b"<</ActualText(%b)>>" % CARD.encode()),
+        (b"/Span<</MCID 0>>BDC " + text(CARD) + b" EMC", b"<</S/Span/K 0/Pg 3 0 R/ActualText(%b)>>" % CARD[:9].encode()),
+        (b"/Span<</MCID 7>>BDC " + text(CARD) + b" EMC", b"<</S/Span/K[1<</MCID 7/Pg 3 0 R>>]/E(%b)>>" % CARD[:9].encode()),
+    ],
+    ids=["equal text", "another text", "letter by letter", "property", "part of the structure", "reference of the structure"],
+)
+def test_content_that_says_what_it_means_does_not_say_it_any_more(content: bytes, about: bytes) -> None:
+    data = pdf(text("words", y=100) + content, about, properties=b"/P 6 0 R", catalog=b"/StructTreeRoot 6 0 R")
+    done = rewritten(data, "letter.pdf")
+    assert done.cleaned.result == Result.CLEANED, done.cleaned.reason
+    assert done.data is not None
+    assert drawn(done.data) == "words [PAYMENT_CARD]"
+    assert not left_in(done.data, CARD)
+    assert not left_in(done.data, CARD[:9])
+    assert b"ActualText<FEFF" not in PdfReader(io.BytesIO(done.data)).pages[0].get_contents().get_data().replace(b" ", b"")  # type: ignore[union-attr]
+
+
+def test_old_pictures_and_looks_of_a_field_go() -> None:
+    form = b"/Type/XObject/Subtype/Form/BBox[0 0 200 20]/Resources<</Font<</F1 5 0 R>>>>"
+    looks = [stream(b"BT /F1 12 Tf 2 5 Td (%b) Tj ET" % CARD.encode(), form) for _ in "NRD"]
+    page = b"/Thumb 9 0 R/Annots[<</Type/Annot/Subtype/Stamp/Rect[20 100 220 120]/AP<</N 6 0 R/R 7 0 R/D 8 0 R>>>>]"
+    thumb = stream(b"\0", b"/Width 1/Height 1/BitsPerComponent 8/ColorSpace/DeviceGray")
+    done = rewritten(pdf(text("words"), *looks, thumb, page=page), "letter.pdf")
+    assert done.cleaned.result == Result.CLEANED, done.cleaned.reason
+    (new,) = PdfReader(io.BytesIO(done.data or b"")).pages
+    assert "/Thumb" not in new
+    assert list(new.annotations[0]["/AP"]) == ["/N"]  # type: ignore[index]
+
+
 def test_hidden_text_goes_as_a_whole() -> None:
     data = pdf(text("seen words") + text("please obey the secret order", y=150, before="1 1 1 rg"))
     at = drawn(data).index("secret") + 1  # a line end has two characters

@@ -44,6 +44,7 @@ from veritensor_ray.formats.pdf.pdf_objects import Objects, find_objects
 from veritensor_ray.formats.pdf.rewriting.document_strings import DocumentStrings
 from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import GlyphSearch, inherited
 from veritensor_ray.formats.pdf.rewriting.glyph_removal import GlyphIndex, GlyphRemoval, Removed, StreamChange, writable
+from veritensor_ray.formats.pdf.rewriting.other_views import drop_fragments, drop_old_views
 from veritensor_ray.formats.pdf.rewriting.page_texts import OpenPage, PlacedText, pictured
 from veritensor_ray.formats.pdf.rewriting.stripping import strip_document
 from veritensor_ray.formats.residue.strings import VIEW
@@ -51,6 +52,7 @@ from veritensor_ray.masking.redaction import name_safe
 
 _ANNOTATIONS = "annotations"  # the column of what annotations draw
 _OBJECT = re.compile(r"object (\d{1,10})(?!\d)")
+_LIGATURE = 3  # characters that one glyph may show
 _EDGE = 2  # pixels around what changed
 
 
@@ -246,6 +248,7 @@ class _PageRewriting:
         self._page = copy.pages[index]
         self._boxes: list[Box] = []
         self._gone: list[str] = []
+        self._contents: set[int | None] = set()
 
     def changed(self, font: Any, appearances: bool, hidden: Sequence[tuple[int, int]]) -> _PageChange:
         """Change the page if there is a `font` for masks. Returns what it should say."""
@@ -262,6 +265,7 @@ class _PageRewriting:
                     drawn = text_drawn.text
                     if font is not None:
                         drawn = self._without(Unit(page=self._number, column=_ANNOTATIONS), text_drawn, font, ())
+        drop_fragments(self._copy, self._page, self._contents - {None}, self._gone)
         return _PageChange(own, drawn, pictures if self._boxes else (), self._boxes, self._gone)
 
     def _without(self, unit: Unit, text: PlacedText, font: Any, hidden: Sequence[tuple[int, int]]) -> str:
@@ -277,9 +281,11 @@ class _PageRewriting:
         for edit in edits:
             removed = self._glyphs(edit, text, index)
             done.append(edit._replace(text=removed.mask if removal.remove(removed) else ""))
+            self._contents.update(index.glyphs[one].content for one in removed.glyphs)
             self._gone.append(text.text[edit.start : edit.end])
         if removal.own is not None:
             self._page.obj["/Contents"] = self._copy.make_stream(removal.own.content(font))
+        drop_old_views(self._page, appearances=unit.column is not None)
         self._boxes += [*removal.boxes, *removal.rest_of_lines()]
         return applied(text.text, done)
 
@@ -303,9 +309,14 @@ class _PageRewriting:
     def _glyphs(self, edit: Edit, text: PlacedText, index: GlyphIndex) -> Removed:
         """Return the glyphs of a finding. Raises CannotRewriteError unless there is one for each of its characters."""
         found: list[int] = []
+        places: Counter[tuple[float, float]] = Counter()
         for at in range(edit.start, edit.end):
             origin = text.origin(at)
             here = index.at(*origin) if origin else []
+            if origin is not None and not text.text[at].isspace():
+                places[origin] += 1
+                if places[origin] > _LIGATURE and not all(index.glyphs[one].spans for one in here):
+                    raise CannotRewriteError(f"several characters of a finding on page {self._number} share one glyph")
             if not here and not text.text[at].isspace():
                 raise CannotRewriteError(
                     f"a character of a finding on page {self._number} has no glyph in its content that can be told from others"

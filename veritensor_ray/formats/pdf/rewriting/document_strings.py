@@ -36,6 +36,7 @@ class DocumentStrings:
         self._orders, self._content = orders, content
         self._pages = pages
         self._objects = {one.objgen[0]: one for one in document.objects if isinstance(one, pikepdf.Object) and one.objgen != (0, 0)}
+        self._known: dict[int, list[_NamedPlace]] = {}
         self._changed: dict[tuple[str, str], str] = {}
 
     def change(self) -> None:
@@ -78,8 +79,13 @@ class DocumentStrings:
         edits = self._orders.edits(unit, text)
         return applied(text, edits) if edits else None
 
-    def _strings_of(self, number: int) -> Iterator[_NamedPlace]:
-        """Yield the strings of an object."""
+    def _strings_of(self, number: int) -> list[_NamedPlace]:
+        """Return the strings of an object, as they were."""
+        if number not in self._known:
+            self._known[number] = [*self._found(number)]
+        return self._known[number]
+
+    def _found(self, number: int) -> Iterator[_NamedPlace]:
         ahead: list[tuple[Any, str, int]] = [(self._objects.get(number), "", 0)]
         while ahead:
             holder, above, depth = ahead.pop()

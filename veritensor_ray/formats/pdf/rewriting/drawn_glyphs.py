@@ -18,6 +18,8 @@ from veritensor_ray.formats.pdf.rewriting.text_fonts import Content, ShownCode, 
 _DEEPEST = 24  # forms within forms
 _MOST_GLYPHS = bounds.PDF_PAGE_GLYPHS
 _UNMOVED: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+Span = tuple[int, int]
+OTHER_TEXTS = ("/ActualText", "/Alt", "/E")
 SHOWING = ("Tj", "TJ", "'", '"')
 
 
@@ -50,7 +52,8 @@ class TextState:
 class DrawnGlyph(NamedTuple):
     """A glyph: the `number`-th of an operator of a stream, its place on the page, and how far it moves the next one.
 
-    `matrix` leads from the space of its text to the page.
+    `matrix` leads from the space of its text to the page. `spans` are the operators around it, by stream and place, that give it another text,
+    and `content` is the number by which the structure of the document refers to it.
     """
 
     stream: int
@@ -63,6 +66,8 @@ class DrawnGlyph(NamedTuple):
     state: TextState
     code: bytes
     exact: bool  # whether PDFium takes the width that the font says
+    spans: tuple[Span, ...]
+    content: int | None
 
 
 @dataclass(slots=True)
@@ -85,6 +90,7 @@ class GlyphSearch:
         self._forms: dict[tuple[int, int], int] = {}
         self._fonts: dict[tuple[int, int], TextFont] = {}
         self._open: set[int] = set()
+        self._marks: list[tuple[Span | None, int | None]] = []  # the marked content that is open
 
     def page(self, page: Any, resources: Any) -> None:
         """Follow the content of a page."""
@@ -119,6 +125,7 @@ class GlyphSearch:
     def _run(self, number: int, ctm: Matrix, state: TextState) -> None:
         stream = self.streams[number]
         saved: list[tuple[Matrix, TextState]] = []
+        outside = len(self._marks)
         line: Matrix = _UNMOVED
         at: Matrix | None = _UNMOVED  # None: somewhere behind text whose width is unknown
         state = copy(state)
@@ -155,6 +162,10 @@ class GlyphSearch:
                     form = _resource(stream.resources, "/XObject", given[0])
                     if isinstance(form, pikepdf.Stream) and form.get("/Subtype") == "/Form":
                         self._form(form, stream.resources, ctm, state)
+                elif name in ("BDC", "BMC"):
+                    self._mark(number, place, given[1] if name == "BDC" else None)
+                elif name == "EMC":
+                    del self._marks[max(outside, len(self._marks) - 1) :]
                 elif name == "gs":
                     self._graphics_state(_resource(stream.resources, "/ExtGState", given[0]), state)
                 elif name == "Tf":
@@ -163,6 +174,18 @@ class GlyphSearch:
                     setattr(state, _PLAIN[name], float(given[0]) / (100 if name == "Tz" else 1))
             except (IndexError, TypeError, ValueError, ArithmeticError):
                 continue  # viewers leave out an operator without its operands
+        del self._marks[outside:]
+
+    def _mark(self, stream: int, place: int, given: Any) -> None:
+        about = _resource(self.streams[stream].resources, "/Properties", given) if isinstance(given, pikepdf.Name) else given
+        known = isinstance(about, pikepdf.Dictionary)
+        content = about.get("/MCID") if known else None
+        self._marks.append(
+            (
+                (stream, place) if known and any(key in about for key in OTHER_TEXTS) else None,
+                int(content) if isinstance(content, int) else None,
+            )
+        )
 
     def _graphics_state(self, given: Any, state: TextState) -> None:
         font = given.get("/Font") if isinstance(given, pikepdf.Dictionary) else None
@@ -181,6 +204,8 @@ class GlyphSearch:
     def _show(self, stream: int, place: int, shown: Any, at: Matrix | None, ctm: Matrix, state: TextState) -> Matrix | None:
         """Keep the glyphs of one operator. Returns the place behind them."""
         count = 0
+        spans = tuple(span for span, _ in self._marks if span is not None)
+        content = next((one for _, one in reversed(self._marks) if one is not None), None)
         for element in shown if isinstance(shown, pikepdf.Array) else (shown,):
             if not isinstance(element, pikepdf.String):
                 if at is not None:
@@ -194,8 +219,9 @@ class GlyphSearch:
                 if at is not None:
                     matrix = times(at, ctm)
                     x, y = moved(matrix, 0, state.rise)
+                    exact = one.width == one.rounded
                     self.glyphs.append(
-                        DrawnGlyph(stream, place, count, x, y, advance or 0.0, matrix, state, one.code, one.width == one.rounded)
+                        DrawnGlyph(stream, place, count, x, y, advance or 0.0, matrix, state, one.code, exact, spans, content)
                     )
                     at = None if advance is None else times((1, 0, 0, 1, advance, 0), at)
                 count += 1

@@ -19,7 +19,16 @@ import pikepdf
 
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.pdf.pdf_library import Box
-from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import ContentStream, DrawnGlyph, GlyphSearch, TextState, advance_of, moved
+from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import (
+    OTHER_TEXTS,
+    ContentStream,
+    DrawnGlyph,
+    GlyphSearch,
+    Span,
+    TextState,
+    advance_of,
+    moved,
+)
 from veritensor_ray.formats.pdf.rewriting.text_fonts import mask_width
 
 _NEAR, _NEAREST = 0.05, 0.02  # of the font's size, and points: PDFium places a glyph no further from where it is calculated here
@@ -45,6 +54,10 @@ class GlyphIndex:
         self._of_operator: dict[tuple[int, int], list[int]] = defaultdict(list)
         for number, glyph in enumerate(self.glyphs):
             self._of_operator[glyph.stream, glyph.operator].append(number)
+        self._of_span: dict[Span, list[int]] = defaultdict(list)
+        for number, glyph in enumerate(self.glyphs):
+            if glyph.spans:
+                self._of_span[glyph.spans[0]].append(number)
         self._largest = max((_size(one) for one in self.glyphs), default=0.0)
 
     def at(self, x: float, y: float) -> list[int]:
@@ -60,10 +73,15 @@ class GlyphIndex:
         return (number for number in self._order[first:last] if abs(self.glyphs[number].y - y) <= reach)
 
     def with_others(self, found: Sequence[int]) -> list[int]:
-        """Return glyphs with those that are drawn over them a second time, and those between them in the same operators."""
+        """Return glyphs with those that are drawn over them a second time, and those between them in the same operators.
+
+        PDFium takes the text of content that says itself what it means, and puts all of it where the first glyph is. So all of it goes.
+        """
         every = dict.fromkeys(found)
         for number in found:
             one = self.glyphs[number]
+            if one.spans:
+                every.update(dict.fromkeys(self._of_span[one.spans[0]]))
             for other in self._around(one.x, one.y, _TWICE * _size(one)):
                 if is_twin(one, self.glyphs[other]):
                     every[other] = None
@@ -123,6 +141,7 @@ class StreamChange:
     stream: ContentStream
     gone: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     masks: dict[int, dict[int, _Mask]] = field(default_factory=lambda: defaultdict(dict))
+    unsaid: set[int] = field(default_factory=set)  # operators that say what their content means
 
     def content(self, font: Any) -> bytes:
         """Return the new content, with masks in this font."""
@@ -131,6 +150,8 @@ class StreamChange:
         for place, instruction in enumerate(self.stream.operators):
             if gone := self.gone.get(place):
                 operators += _without(instruction, gone, self.masks.get(place, {}), self.stream.states[place], name)
+            elif place in self.unsaid:
+                operators.append(_operator("BDC", instruction.operands[0], _without_texts(instruction.operands[1], self.stream.resources)))
             else:
                 operators.append(instruction)
         return pikepdf.unparse_content_stream(operators)
@@ -158,6 +179,8 @@ class GlyphRemoval:
         for glyph in glyphs:
             self._change(glyph.stream).gone[glyph.operator].add(glyph.number)
             self.boxes.append(box_of(glyph))
+            for stream, operator in glyph.spans:
+                self._change(stream).unsaid.add(operator)
             if not glyph.exact:
                 self._inexact.append(glyph)
         if not removed.mask or not glyphs:
@@ -180,6 +203,14 @@ class GlyphRemoval:
             if (glyph.stream, round(glyph.y * glyph.matrix[0] - glyph.x * glyph.matrix[1], 1)) in lines:
                 found.append(box_of(glyph))
         return found
+
+
+def _without_texts(about: Any, resources: Any) -> Any:
+    """Return what is said of marked content, without texts that take the place of it."""
+    if isinstance(about, pikepdf.Name):
+        about = resources["/Properties"][str(about)]
+    kept = {key: about[key] for key in about.keys() if key not in OTHER_TEXTS}  # noqa: SIM118  # it is not a mapping
+    return pikepdf.Dictionary({key: one for key, one in kept.items() if not isinstance(one, pikepdf.Object) or not one.is_indirect})
 
 
 def _font_name(resources: Any, font: Any) -> str:
@@ -289,4 +320,4 @@ def _operator(name: str, *operands: Any) -> Any:
 
 
 def _number(value: float, digits: int) -> Decimal:
-    return Decimal(f"{value:.{digits}f}")
+    return Decimal(f"{value:.{digits}f}".rstrip("0").rstrip("."))
