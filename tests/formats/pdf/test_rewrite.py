@@ -251,6 +251,82 @@ def test_a_form_of_which_only_one_drawing_has_an_order_is_held() -> None:
         masked(write(pages), 0, "secret")
 
 
+FORM = b"/Type/XObject/Subtype/Form/BBox[0 0 900 900]"
+WRITTEN = b"BT /F1 12 Tf %b Td (Card %b ok) Tj ET"
+CMAP = (
+    b"begincodespacerange <00> <7f> <8000> <ffff> endcodespacerange begincidrange <20> <7e> 1 endcidrange begincidchar <8001> 40 endcidchar"
+)
+UNICODE = b"begincodespacerange <00> <7f> <8000> <ffff> endcodespacerange beginbfrange <20> <7e> <0020> endbfrange"
+CID = b"<</Type/Font/Subtype/CIDFontType2/BaseFont/X/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>%b>>"
+TYPE0 = b"<</Type/Font/Subtype/Type0/BaseFont/X/Encoding %b/DescendantFonts[7 0 R]/ToUnicode 8 0 R>>"
+DIFFERENCES = b"<</Type/Font/Subtype/Type1/BaseFont/Times-BoldItalic/Encoding<</Differences[65/adieresis/Oslash 200/odd]>>>>"
+ONE_PAGE = (b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 300 300]/Resources<</Font<</F1 5 0 R>>>>>>")
+
+
+def fonted(font: bytes, *more: bytes, shown: bytes = b"(AB Card %b ok)" % CARD.encode()) -> bytes:
+    """A page in another font."""
+    page = b"<</Type/Page/Parent 2 0 R/Contents 4 0 R>>"
+    return write([*ONE_PAGE, page, stream(b"BT /F1 12 Tf 20 200 Td %b Tj 0 -20 Td (next) Tj ET" % shown), font, FONT, *more])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pdf(text("Card 4929 4212") + text("3456 7897 ok", x=115)),
+        pdf(text(f"Card {CARD} ok"), page=b"/Rotate 90/UserUnit 2/CropBox[9 50 280 290]"),
+        pdf(b"BT /F1 -12 Tf -1 0 0 -1 20 200 Tm (Card %b ok) Tj ET" % CARD.encode()),
+        pdf(b"1 0 0 -1 0 300 cm BT /F1 12 Tf 1 0 .3 -1 20 200 Tm (Card %b ok) Tj ET" % CARD.encode()),
+        pdf(b"q BT 7 Tr /F1 12 Tf 20 200 TD (Card %b ok) Tj ET 1 0 0 rg 0 0 300 300 re f Q" % CARD.encode()),
+        pdf(text(f"Card {CARD}") + b"q 20 0 0 20 100 100 cm BI /W 2 /H 2 /BPC 8 /CS /G ID abcd EI Q\n" + text("ok", y=50)),
+        pdf(b"BT /F1 12 Tf 20 200 Td <%b> Tj ET" % f"Card {CARD} ok".encode().hex().encode()),
+        pdf(b"/A Do", stream(b"q 2 0 0 2 5 5 cm /B Do Q", FORM + b"/Matrix[.5 0 0 .5 3 3]/Resources<</XObject<</B 7 0 R>>>>"),
+            stream(text(f"Card {CARD} ok"), FORM), forms=b"/A 6 0 R"),
+        write([*ONE_PAGE, b"<</Type/Page/Parent 2 0 R/Contents[4 0 R 6 0 R]>>", stream(b"BT /F1 12 Tf 20 200 Td (Card 4929 4212) Tj"), FONT,
+               stream(b"( 3456 7897 ok) Tj ET")]),
+        pdf(text("seen") + b"BT 3 Tr /F1 12 Tf 20 100 Td (Card %b ok) Tj ET" % CARD.encode()),
+        fonted(b"<</Type/Font/Subtype/Type1/BaseFont/CourierNew,Bold/Encoding/MacRomanEncoding>>"),
+        fonted(DIFFERENCES),
+        fonted(b"<</Type/Font/Subtype/TrueType/BaseFont/Y/FirstChar 32/LastChar 126/Widths[%b]/Encoding/WinAnsiEncoding>>" % (b"480.6 " * 95)),
+        fonted(TYPE0 % b"9 0 R", CID % b"/DW 500/W[1[300 600.5] 3 60 550]", stream(UNICODE), stream(CMAP)),
+        fonted(TYPE0 % b"/Identity-H", CID % b"/DW 510", stream(UNICODE.replace(b"00> <7f", b"0000> <7fff").replace(b"<20> <7e>", b"<0020> <007e>")),
+               shown=b"<%b>" % f"Card {CARD} ok".encode("utf-16-be").hex().encode()),
+    ],
+    ids=[
+        "two objects", "turned page", "upside down", "mirrored", "as a clip", "inline image", "hexadecimal", "nested forms", "split content",
+        "invisible", "Courier", "differences", "widths with fractions", "code map", "identity",
+    ],
+)  # fmt: skip
+def test_a_value_goes_from_pages_of_all_kinds(data: bytes) -> None:
+    document = pypdfium2.PdfDocument(data)
+    whole = document[0].get_textpage().get_text_range()
+    start = whole.index("4929")
+    end = whole.index("7897") + 4
+    document.close()
+    done, orders = cleaned(rewrite_pdf, data, KIND, [order(PAGE, start, end, whole[start:end])], "[X]")
+    assert not orders.undone
+    assert "Card [X] ok" in drawn(done)
+    assert not left_in(done, CARD)
+
+
+def test_a_font_in_a_graphics_state_leaves_no_name_for_what_follows() -> None:
+    data = pdf(b"/G gs BT 20 200 Td (Card secret ok) Tj ET", b"<</Font[5 0 R 12]>>", page=b"/Resources<</ExtGState<</G 6 0 R>>>>")
+    assert drawn(masked(data, 5, "secret")) == "Card ok"
+
+
+@pytest.mark.parametrize(
+    "font",
+    [
+        b"<</Type/Font/Subtype/Type1/BaseFont/Unknown>>",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding<</Differences[52/odd]>>>>",
+    ],
+    ids=["no widths", "unknown letter"],
+)
+def test_a_font_of_unknown_widths_holds_the_file(font: bytes) -> None:
+    data = fonted(font)
+    with pytest.raises(CannotRewriteError, match=r"no glyph|unknown width"):
+        masked(data, pypdfium2.PdfDocument(data)[0].get_textpage().get_text_range().index("4929"), "4929")
+
+
 LETTERS = b"".join(
     b"/Span<</ActualText<FEFF%04X>>>BDC BT /F1 12 Tf %d 200 Td (%c) Tj ET EMC\n" % (ord(one), 20 + 8 * at, ord(one))
     for at, one in enumerate(CARD)

@@ -72,12 +72,26 @@ class DrawnGlyph(NamedTuple):
 
 @dataclass(slots=True)
 class ContentStream:
-    """The operators of a page or of a form, its resources, and the object that holds it (None: the page's own)."""
+    """The operators of a page or of a form, its resources and those of the page, and the object that holds it (None: the page's own)."""
 
     operators: list[Any]
     resources: Any
+    of_page: Any
     holder: Any = None
     states: dict[int, TextState] = field(default_factory=dict)  # when the operators showed text
+
+    def listed(self, kind: str) -> Any:
+        """Return the resources of a kind; what a form does not have at all, it takes from the page."""
+        for resources in (self.resources, self.of_page):
+            found = resources.get(kind) if isinstance(resources, pikepdf.Dictionary) else None
+            if isinstance(found, pikepdf.Dictionary):
+                return found
+        return None
+
+    def resource(self, kind: str, name: Any) -> Any:
+        """Return a resource by its name."""
+        found = self.listed(kind)
+        return None if found is None else found.get(str(name))
 
 
 class GlyphSearch:
@@ -87,6 +101,7 @@ class GlyphSearch:
         self.streams: list[ContentStream] = []
         self.glyphs: list[DrawnGlyph] = []
         self._content = content
+        self._of_page: Any = None
         self._forms: dict[tuple[int, int], int] = {}
         self._fonts: dict[tuple[int, int], TextFont] = {}
         self._open: set[int] = set()
@@ -94,10 +109,12 @@ class GlyphSearch:
 
     def page(self, page: Any, resources: Any) -> None:
         """Follow the content of a page."""
+        self._of_page = resources
         self._run(self._add(page, resources, None), _UNMOVED, TextState())
 
     def appearances(self, page: Any, resources: Any) -> None:
         """Follow what the annotations of a page draw."""
+        self._of_page = resources
         annotations = page.obj.get("/Annots")
         for annotation in annotations if isinstance(annotations, pikepdf.Array) else ():
             if isinstance(annotation, pikepdf.Dictionary):
@@ -109,7 +126,7 @@ class GlyphSearch:
             operators = list(pikepdf.parse_content_stream(holder))
         except (pikepdf.PdfError, pikepdf.PdfParsingError, ValueError, TypeError) as error:
             raise CannotRewriteError(f"the content of a page cannot be divided into its operators ({type(error).__name__})") from None
-        self.streams.append(ContentStream(operators, resources, form))
+        self.streams.append(ContentStream(operators, resources, self._of_page, form))
         return len(self.streams) - 1
 
     def _form(self, form: Any, resources: Any, ctm: Matrix, state: TextState) -> None:
@@ -159,7 +176,7 @@ class GlyphSearch:
                     stream.states[place] = copy(state)
                     at = self._show(number, place, given[-1], at, ctm, stream.states[place])
                 elif name == "Do":
-                    form = _resource(stream.resources, "/XObject", given[0])
+                    form = stream.resource("/XObject", given[0])
                     if isinstance(form, pikepdf.Stream) and form.get("/Subtype") == "/Form":
                         self._form(form, stream.resources, ctm, state)
                 elif name in ("BDC", "BMC"):
@@ -167,9 +184,9 @@ class GlyphSearch:
                 elif name == "EMC":
                     del self._marks[max(outside, len(self._marks) - 1) :]
                 elif name == "gs":
-                    self._graphics_state(_resource(stream.resources, "/ExtGState", given[0]), state)
+                    self._graphics_state(stream.resource("/ExtGState", given[0]), state)
                 elif name == "Tf":
-                    self._set_font(_resource(stream.resources, "/Font", given[0]), str(given[0]), float(given[1]), state)
+                    self._set_font(stream.resource("/Font", given[0]), str(given[0]), float(given[1]), state)
                 elif name in _PLAIN:
                     setattr(state, _PLAIN[name], float(given[0]) / (100 if name == "Tz" else 1))
             except (IndexError, TypeError, ValueError, ArithmeticError):
@@ -177,7 +194,7 @@ class GlyphSearch:
         del self._marks[outside:]
 
     def _mark(self, stream: int, place: int, given: Any) -> None:
-        about = _resource(self.streams[stream].resources, "/Properties", given) if isinstance(given, pikepdf.Name) else given
+        about = self.streams[stream].resource("/Properties", given) if isinstance(given, pikepdf.Name) else given
         known = isinstance(about, pikepdf.Dictionary)
         content = about.get("/MCID") if known else None
         self._marks.append(
@@ -281,11 +298,6 @@ def _matrix(given: Any) -> Matrix:
 def _numbers(given: Any) -> Matrix:
     a, b, c, d, e, f = (float(one) for one in given)
     return a, b, c, d, e, f
-
-
-def _resource(resources: Any, kind: str, name: Any) -> Any:
-    listed = resources.get(kind) if isinstance(resources, pikepdf.Dictionary) else None
-    return listed.get(str(name)) if isinstance(listed, pikepdf.Dictionary) else None
 
 
 def inherited(page: Any, key: str) -> Any:

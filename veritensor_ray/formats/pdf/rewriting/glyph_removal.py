@@ -111,10 +111,10 @@ def _size(glyph: DrawnGlyph) -> float:
 
 def box_of(glyph: DrawnGlyph) -> Box:
     """Return the part of the page that a glyph may cover."""
-    size = abs(glyph.state.size)
+    size, rise = glyph.state.size, glyph.state.rise  # a negative size turns letters upside down
     low, high = sorted((0.0, glyph.advance))
-    rise = glyph.state.rise
-    corners = [moved(glyph.matrix, x, y) for x in (low - 0.4 * size, high + 0.4 * size) for y in (rise - 0.5 * size, rise + 1.2 * size)]
+    wide = 0.4 * abs(size)
+    corners = [moved(glyph.matrix, x, y) for x in (low - wide, high + wide) for y in (rise - 0.5 * size, rise + 1.2 * size)]
     xs, ys = [x for x, _ in corners], [y for _, y in corners]
     return min(xs), min(ys), max(xs), max(ys)
 
@@ -145,13 +145,13 @@ class StreamChange:
 
     def content(self, font: Any) -> bytes:
         """Return the new content, with masks in this font."""
-        name = _font_name(self.stream.resources, font) if self.masks else ""
+        name = _font_name(self.stream, font) if self.masks else ""
         operators: list[Any] = []
         for place, instruction in enumerate(self.stream.operators):
             if gone := self.gone.get(place):
                 operators += _without(instruction, gone, self.masks.get(place, {}), self.stream.states[place], name)
             elif place in self.unsaid:
-                operators.append(_operator("BDC", instruction.operands[0], _without_texts(instruction.operands[1], self.stream.resources)))
+                operators.append(_operator("BDC", instruction.operands[0], _without_texts(instruction.operands[1], self.stream)))
             else:
                 operators.append(instruction)
         return pikepdf.unparse_content_stream(operators)
@@ -205,21 +205,19 @@ class GlyphRemoval:
         return found
 
 
-def _without_texts(about: Any, resources: Any) -> Any:
+def _without_texts(about: Any, stream: ContentStream) -> Any:
     """Return what is said of marked content, without texts that take the place of it."""
     if isinstance(about, pikepdf.Name):
-        about = resources["/Properties"][str(about)]
+        about = stream.resource("/Properties", about)
     kept = {key: about[key] for key in about.keys() if key not in OTHER_TEXTS}  # noqa: SIM118  # it is not a mapping
     return pikepdf.Dictionary({key: one for key, one in kept.items() if not isinstance(one, pikepdf.Object) or not one.is_indirect})
 
 
-def _font_name(resources: Any, font: Any) -> str:
-    """Return the name of the font of masks among resources."""
-    if not isinstance(resources, pikepdf.Dictionary):
-        raise CannotRewriteError("a page shows text without resources")
-    if not isinstance(resources.get("/Font"), pikepdf.Dictionary):
-        resources["/Font"] = pikepdf.Dictionary()
-    fonts, name = resources["/Font"], _FONT
+def _font_name(stream: ContentStream, font: Any) -> str:
+    """Return the name of the font of masks among the resources of a stream."""
+    fonts, name = stream.listed("/Font"), _FONT
+    if fonts is None:
+        raise CannotRewriteError("a page shows text without fonts")
     while name in fonts and fonts[name].objgen != font.objgen:
         name += "0"
     fonts[name] = font
@@ -241,8 +239,9 @@ def _first_line(glyphs: Sequence[DrawnGlyph]) -> tuple[DrawnGlyph, float]:
             abs(one - other) <= 0.01 * (abs(one) + abs(other)) for one, other in zip(glyph.matrix[:4], first.matrix[:4], strict=True)
         ):
             line.append((along, glyph))
-    low = min(line, key=lambda one: one[0])
-    high = max(along + glyph.advance for along, glyph in line)
+    way = math.copysign(1.0, first.state.size * first.state.scale)  # a negative size leads to the left
+    low = min(line, key=lambda one: way * one[0])
+    high = max((along + glyph.advance for along, glyph in line), key=lambda one: way * one)
     return low[1], high - low[0]
 
 

@@ -196,8 +196,9 @@ def _character(name: str) -> str:
 
 @functools.lru_cache(64)
 def _standard_widths(name: str, meant: tuple[str, ...]) -> dict[int, float]:
-    """Return the widths of codes in a standard font."""
-    widths = pdfium.standard_widths(name, "".join(dict.fromkeys(meant)))
+    """Return the widths of codes in a standard font. PDFium knows those of the characters in Windows' code page."""
+    known = dict.fromkeys(one for one in meant if one and one.encode("cp1252", "ignore"))
+    widths = pdfium.standard_widths(name, "".join(known))
     return {code: widths[one] / 1000 for code, one in enumerate(meant) if one in widths}
 
 
