@@ -16,10 +16,10 @@ import pytest
 from tests.cleaning.copied_tables import MASK, OPTIONS, cleaned, mails, rows_of
 from tests.cleaning.in_process import InProcess, tree
 from tests.corpus.tables import delta_tables as delta
-from veritensor_ray.cleaning import table_logs
 from veritensor_ray.cleaning.amend import ROUNDS, amend
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.cleaning_policy import parse
+from veritensor_ray.cleaning.copied_tables import table_logs
 from veritensor_ray.cleaning.copy_manifest import MANIFEST
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.table_view import TableColumn, TableView

@@ -13,17 +13,12 @@ import pytest
 from tests.corpus.tables import lance_tables as tables
 from tests.findings.nights import KEY, Nights
 from tests.pipeline.auditing_tables import audited, facts, mails, people_rows
-from veritensor_ray.cleaning.cleaning_context import Cleaning
-from veritensor_ray.cleaning.cleaning_policy import parse
 from veritensor_ray.core.config import Settings
-from veritensor_ray.core.errors import ReadError, UsageError
+from veritensor_ray.core.errors import ReadError
 from veritensor_ray.corpus.tables.table_kinds import TableFolder, opened
 from veritensor_ray.pipeline.bounded.process import snapshots
-from veritensor_ray.pipeline.local_run import LocalRun
 from veritensor_ray.pipeline.passages.passage import Amount
 from veritensor_ray.pipeline.passages.reading_back import read_back
-from veritensor_ray.pipeline.run_description import local_context
-from veritensor_ray.stores.outputs import OutputStore
 
 pytest.importorskip("lance")
 pytestmark = pytest.mark.slow
@@ -166,11 +161,3 @@ def test_a_dataset_whose_manifest_is_damaged_is_unreadable(folder: Path) -> None
     assert ledger["."]["reason"].startswith("this Lance dataset was not read: its manifest is damaged or incomplete: ")
     assert {ledger[str(path.relative_to(folder))]["status"] for path in (folder / "data").iterdir()} == {"unreadable"}
     assert not list(filter(is_data, found.table("findings")))
-
-
-def test_clean_refuses_a_dataset(folder: Path) -> None:
-    store = OutputStore(str(folder.parent / "copy"))
-    cleaning = Cleaning(parse("rules: [{rule: pii.email, action: mask}]"), store, KEY)
-    settings = Settings.model_validate({"sources": [str(folder)], "engines": ["pii"], "pii": {"free_text": False}})
-    with pytest.raises(UsageError, match=r"data/.* is a data file of a Lance dataset, which clean cannot write yet"):
-        LocalRun(local_context(settings, KEY, cleaning), store.under("before")).plan()

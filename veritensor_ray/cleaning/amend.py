@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 from veritensor_ray.cleaning.artifact_cleaner import copied
 from veritensor_ray.cleaning.clean_shard import left, split
 from veritensor_ray.cleaning.cleaning_context import AGAIN
+from veritensor_ray.cleaning.copied_tables.table_logs import TableLogs
 from veritensor_ray.cleaning.copy_counts import CopyCounts
 from veritensor_ray.cleaning.copy_manifest import CORPUS, MANIFEST, MANIFEST_NAME, QUARANTINE, ROWS, ROWS_NAME, Result
 from veritensor_ray.cleaning.copy_places import object_name, staged
 from veritensor_ray.cleaning.copy_publishing import Assemble, one_by_one
 from veritensor_ray.cleaning.part_assembly import Assembler, added
 from veritensor_ray.cleaning.staged_copies import Waiting
-from veritensor_ray.cleaning.table_logs import TableLogs
 
 ROUNDS = 3
 _Row = dict[str, Any]

@@ -201,7 +201,11 @@ def _hidden(row: PlanRow, file: BinaryIO) -> str | None:
     """Return what a data file of a table holds that its snapshot does not show, or None. Raises ReadError."""
     if (view := _view(row)) is None:
         return None
-    from veritensor_ray.formats.columnar.parquet.rewrite import schema_of  # which few runs need
+    if view.lance:
+        from veritensor_ray.formats.columnar.lance.rewrite import hidden_in  # which few runs need
+
+        return hidden_in(view)
+    from veritensor_ray.formats.columnar.parquet.rewrite import schema_of  # as above
     from veritensor_ray.formats.columnar.viewed_columns import ViewedFile
 
     schema = schema_of(file)

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from veritensor_ray.cleaning.clean_shard import left, split
+from veritensor_ray.cleaning.copied_tables.table_logs import TableLogs
 from veritensor_ray.cleaning.copy_counts import CopyCounts
 from veritensor_ray.cleaning.copy_manifest import CLEANED, MANIFEST, MANIFEST_NAME, ROWS, ROWS_NAME, Cleaned, Result
 from veritensor_ray.cleaning.copy_places import clashing
 from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.cleaning.staged_copies import Waiting
-from veritensor_ray.cleaning.table_logs import TableLogs
 from veritensor_ray.core.errors import StoreError
 from veritensor_ray.core.reasons import LEFT_OUT, ReasonCode
 from veritensor_ray.core.uris import is_local

@@ -130,7 +130,11 @@ FORMATS: tuple[Format, ...] = (
         rewrite=".columnar.arrow.rewrite:rewrite_arrow_stream",
     ),
     first(types.FEATHER_1, "Feather 1", "data", "", b"FEA1", also=".feather"),
-    first(types.LANCE, "Lance file", "data", ".lance", read=".columnar.lance.read:read_lance"),
+    first(
+        *(types.LANCE, "Lance file", "data", ".lance"),
+        read=".columnar.lance.read:read_lance",
+        rewrite=".columnar.lance.rewrite:rewrite_lance",
+    ),
     first(types.ORC, "ORC", "data", ".orc", b"ORC", read=".columnar.orc.read:read_orc"),
     first(types.AVRO, "Avro", "data", ".avro", b"Obj\x01", read=".columnar.avro.read:read_avro"),
     first(

@@ -34,15 +34,23 @@ class LanceLayout:
 
     def to_json(self) -> str:
         """Return the layout as JSON. Equal layouts give equal texts."""
-        schema = base64.b85encode(zlib.compress(self.schema.serialize().to_pybytes())).decode()
-        return json.dumps([schema, self.paths, self.places, self.version])
+        return json.dumps([schema_text(self.schema), self.paths, self.places, self.version])
 
     @classmethod
     def from_json(cls, text: str) -> LanceLayout:
         """Return the layout that `to_json` described."""
         schema, paths, places, (major, minor) = json.loads(text)
-        read = pa.ipc.read_schema(pa.py_buffer(zlib.decompress(base64.b85decode(schema))))
-        return cls(read, tuple(map(tuple, paths)), tuple(places), (major, minor))
+        return cls(schema_from(schema), tuple(map(tuple, paths)), tuple(places), (major, minor))
 
 
-__all__ = ["LanceLayout"]
+def schema_text(schema: pa.Schema) -> str:
+    """Return columns as a short text."""
+    return base64.b85encode(zlib.compress(schema.serialize().to_pybytes())).decode()
+
+
+def schema_from(text: str) -> pa.Schema:
+    """Return the columns that `schema_text` described."""
+    return pa.ipc.read_schema(pa.py_buffer(zlib.decompress(base64.b85decode(text))))
+
+
+__all__ = ["LanceLayout", "schema_from", "schema_text"]

@@ -10,7 +10,7 @@ import json
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,14 @@ class TableColumn:
         return cls(name, stored, number, tuple(map(cls.from_json, inner)))
 
 
+class TableFragment(NamedTuple):
+    """A part of a table's rows: its number, and how many rows it has, deleted ones among them. Several files may have columns of these rows."""
+
+    number: int
+    rows: int
+    is_shared: bool
+
+
 @dataclass(frozen=True, slots=True)
 class TableView:
     """What a snapshot shows of a data file.
@@ -53,6 +61,7 @@ class TableView:
     without it is a Parquet file.
 
     `about` is what the log of a copy of the table has to say, as JSON of the module for its kind; it is empty if no such log can be written.
+    `fragment` is what the rows of the file are, in a table that numbers them so.
     """
 
     columns: tuple[TableColumn, ...]
@@ -61,6 +70,7 @@ class TableView:
     lance: str = ""
     about: str = ""
     log_decides: bool = False
+    fragment: TableFragment | None = None
 
     def living(self, first: int, count: int) -> Mask:
         """Return which of some rows are part of the table."""
@@ -79,16 +89,16 @@ class TableView:
     def to_bytes(self) -> bytes:
         """Return the view as JSON. Equal views give equal bytes."""
         deleted = base64.b85encode(zlib.compress(self.deleted)).decode() if self.deleted else ""
-        return json.dumps(
-            [[one.to_json() for one in self.columns], self.constants, deleted, self.lance, self.about, self.log_decides]
-        ).encode()
+        columns = [one.to_json() for one in self.columns]
+        return json.dumps([columns, self.constants, deleted, self.lance, self.about, self.log_decides, self.fragment]).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TableView:
         """Return the view that `to_bytes` gave."""
-        columns, constants, deleted, *rest = json.loads(data)
+        columns, constants, deleted, *rest, fragment = json.loads(data)
         bits = zlib.decompress(base64.b85decode(deleted)) if deleted else b""
-        return cls(tuple(map(TableColumn.from_json, columns)), tuple((name, value) for name, value in constants), bits, *rest)
+        shared = tuple((name, value) for name, value in constants)
+        return cls(tuple(map(TableColumn.from_json, columns)), shared, bits, *rest, fragment and TableFragment(*fragment))
 
 
 def packed(deleted: Iterable[bool] | Mask) -> bytes:
@@ -96,4 +106,4 @@ def packed(deleted: Iterable[bool] | Mask) -> bytes:
     return np.packbits(np.asarray(deleted, bool), bitorder="little").tobytes().rstrip(b"\0")
 
 
-__all__ = ["Mask", "TableColumn", "TableView", "packed"]
+__all__ = ["Mask", "TableColumn", "TableFragment", "TableView", "packed"]

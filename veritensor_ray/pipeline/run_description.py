@@ -8,10 +8,11 @@ from importlib.metadata import version
 from typing import Any
 
 from veritensor_ray.cleaning.cleaning_context import Cleaning
-from veritensor_ray.cleaning.table_logs import noted
+from veritensor_ray.cleaning.copied_tables.table_logs import noted
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ModelError, UsageError
 from veritensor_ray.core.reasons import ReasonCode
+from veritensor_ray.core.table_view import TableView
 from veritensor_ray.corpus.datasets.dataset_folders import Describer
 from veritensor_ray.corpus.datasets.descriptions import described
 from veritensor_ray.corpus.listing import Listed, Root, roots
@@ -31,6 +32,7 @@ from veritensor_ray.stores.outputs import OutputStore
 # What a copy does not have of a table, by the table's kind.
 _LOGS = {
     DELTA.name: "the log of a Delta table, which describes",
+    LANCE.name: "it belongs to a version of a Lance dataset, and describes",
     ICEBERG.name: "metadata of an Iceberg table, whose data files are copied without any, since they describe",
 }
 
@@ -95,10 +97,10 @@ def _kind(table: str | None) -> str:
 
 def _cleanable(row: PlanRow) -> PlanRow:
     """Return the row. Raises UsageError for a data file of a table of which no copy can be made."""
-    if row.view is not None and _kind(row.table) == LANCE.name:
+    if row.view is not None and _kind(row.table) == LANCE.name and not TableView.from_bytes(row.view).about:
         raise UsageError(
-            f"{name_safe(row.artifact)} is a data file of a Lance dataset, which clean cannot write yet. Leave the dataset out with exclude, or "
-            "clean a Parquet file with its rows"
+            f"{name_safe(row.artifact)} is a data file of a Lance dataset with blobs, which clean cannot write. Leave the dataset out with "
+            "exclude, or clean a Parquet file with its rows"
         )
     return row
 

@@ -6,6 +6,7 @@ imported only to read a dataset, since the library is an extra.
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from bisect import bisect_right
@@ -19,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.core.errors import ReadError
-from veritensor_ray.core.lance_layout import LanceLayout
+from veritensor_ray.core.lance_layout import LanceLayout, schema_text
 from veritensor_ray.core.reasons import ReasonCode
-from veritensor_ray.core.table_view import TableView, packed
+from veritensor_ray.core.table_view import TableFragment, TableView, packed
 from veritensor_ray.core.timespans import moment
 from veritensor_ray.corpus.tables.log_copy import LogCopy, said
 from veritensor_ray.corpus.tables.table_kinds import LANCE, DataFile, Snapshot, TableFolder
@@ -32,6 +33,8 @@ _LARGEST = (1 << 64) - 1
 _NUMBERED = (0, 3)  # the first format whose columns are found by their numbers
 _ONE_PLACE_EACH = (2, 1)  # the first format in which only fields without others below them have a place in a file
 _PACKED = (b"packed", b"lance-encoding:packed")  # metadata of a struct that has a place of its own
+_STORED = re.compile(rb"lance-encoding:|packed$|lance-schema:|ARROW:extension:")  # metadata of a column that say what it is
+_TYPE_NAME, _BLOB_2 = b"ARROW:extension:name", "lance.blob.v2"
 _WHAT = "its manifest is damaged or incomplete"
 _PANIC = "PanicException"  # of Rust; it has no module, and is no Exception
 _ELSEWHERE = "it is in the folder of another dataset, and such references are not followed"
@@ -102,7 +105,8 @@ class _LanceVersions:
         vectors = {one.deletion_file() for one in fragments if _has_deletions(about[one.fragment_id])}
         if vectors:
             self._copy.fetch("_deletions", vectors.__contains__)
-        layouts = _Layouts(table.schema.remove_metadata(), table.lance_schema.fields())
+        schema = pa.schema([_bare(field) for field in table.schema])
+        layouts, of_copy = _Layouts(schema, table.lance_schema.fields()), _about(schema)
         found: dict[bytes, DataFile] = {}
         for fragment in fragments:
             metadata = about[fragment.fragment_id]
@@ -111,13 +115,40 @@ class _LanceVersions:
                 name = f"data/{file.path}".encode()
                 if name in found:
                     raise ReadError("its manifest names a data file twice")
-                view = TableView((), (), deleted, layouts.of(file)).to_bytes()
+                place = TableFragment(fragment.fragment_id, fragment.physical_rows, len(metadata.files) > 1)
+                view = TableView((), (), deleted, layouts.of(file), of_copy, fragment=place).to_bytes()
                 found[name] = DataFile(file.file_size_bytes or None, view, _problem(metadata, file))
         return found
 
 
 def _version(digits: str) -> int:
     return _LARGEST - int(digits) if len(digits) == _COUNTED_DOWN else int(digits)
+
+
+def _about(schema: pa.Schema) -> str:
+    """Return what the manifest of a copy has to say. It is empty if files of values beside the data files would have to be copied too."""
+    if any(map(_is_elsewhere, schema)):
+        return ""
+    return json.dumps({"schema": schema_text(pa.schema([field.with_nullable(True) for field in schema]))})  # a copy may lack files
+
+
+def _is_elsewhere(field: pa.Field) -> bool:
+    """Return whether values of a column, in any depth, may stand in files of their own."""
+    kind = field.type
+    named = kind.extension_name if isinstance(kind, pa.BaseExtensionType) else (field.metadata or {}).get(_TYPE_NAME, b"").decode("latin-1")
+    return named == _BLOB_2 or any(_is_elsewhere(kind.field(i)) for i in range(kind.num_fields))
+
+
+def _bare(field: pa.Field) -> pa.Field:
+    """Return a column with only the metadata that say how it is stored and what its type is, in any depth."""
+    kind, known = field.type, {key: value for key, value in (field.metadata or {}).items() if _STORED.match(key)}
+    if pa.types.is_struct(kind):
+        kind = pa.struct([_bare(inner) for inner in kind])
+    elif pa.types.is_list(kind):
+        kind = pa.list_(_bare(kind.value_field))
+    elif pa.types.is_large_list(kind):
+        kind = pa.large_list(_bare(kind.value_field))
+    return pa.field(field.name, kind, field.nullable, known or None)
 
 
 def _has_deletions(metadata: Any) -> bool:

@@ -122,7 +122,7 @@ class _Folder:
             entry = replace(entry, status=None, reason=None, reason_code=None)
         if entry.status is not None:
             return entry
-        is_log = self._is_log(name)
+        is_log = self.start.kind.is_log(name)
         if known is not None or is_log:
             entry = self._tagged(entry, name)
         if known is not None:
@@ -139,10 +139,7 @@ class _Folder:
         """Return an entry that a table inside of this one has judged. It is there, and what is in this table's log stays a part of that."""
         name = entry.path[len(self.above) :]
         self.left.pop(name, None)
-        return self._tagged(entry, name) if entry.view is None and entry.status is None and self._is_log(name) else entry
-
-    def _is_log(self, name: bytes) -> bool:
-        return name.startswith(self.start.kind.log.encode() + b"/")
+        return self._tagged(entry, name) if entry.view is None and entry.status is None and self.start.kind.is_log(name) else entry
 
     def _tagged(self, entry: Listed, name: bytes) -> Listed:
         return replace(entry, table=f"{self.start.kind.name}:{name.count(b'/') + 1}")

@@ -20,7 +20,8 @@ class TableKind(NamedTuple):
     """A kind of table: its name in URIs, what it and its snapshots are called, the folder by which it is recognized, and its library's extra.
 
     `module` has the function `snapshot`. `files` matches the paths of data files and of what belongs to them; other files stand beside the
-    table. If other folders have the same name as `log`, `proof` matches the name of a file in it that only a table has.
+    table. If other folders have the same name as `log`, `proof` matches the name of a file in it that only a table has. `describes` matches
+    the paths of further files that describe the table, beside those in `log`.
     """
 
     name: str
@@ -31,6 +32,11 @@ class TableKind(NamedTuple):
     module: str
     files: re.Pattern[bytes]
     proof: re.Pattern[str] | None = None
+    describes: re.Pattern[bytes] | None = None
+
+    def is_log(self, name: bytes) -> bool:
+        """Return whether a file, named by its path in the table's folder, describes the table."""
+        return name.startswith(self.log.encode() + b"/") or (self.describes is not None and bool(self.describes.fullmatch(name)))
 
 
 DELTA = TableKind(
@@ -46,6 +52,7 @@ LANCE = TableKind(
     *("lance", "Lance dataset", "version", "_versions", "lance", ".lance"),
     re.compile(rb"data/[^/]*\.lance|_deletions/.*", re.DOTALL),
     re.compile(r".*\.manifest|latest_version_hint\.json", re.DOTALL),
+    re.compile(rb"(_transactions|_indices|_refs)/.*", re.DOTALL),
 )
 KINDS = {kind.name: kind for kind in (DELTA, ICEBERG, LANCE)}  # of a folder that is two kinds, the upper one decides
 

@@ -46,8 +46,7 @@ class ViewedFile:
         """What the file holds that the table does not have, or None."""
         hidden = self._view.hidden if self._view else 0
         others = len(list(_others(self._view.columns, list(self._schema), ""))) if self._view else 0
-        said = [counted(count, what) for count, what in ((hidden, "deleted row"), (others, "dropped column")) if count]
-        return " and ".join(said) or None
+        return hidden_words(hidden, others)
 
     def deleted(self, first: int, last: int) -> list[int]:
         """Return the rows of a range that are deleted."""
@@ -81,6 +80,12 @@ class ViewedFile:
         yield from deleted_rows(self._view)
         if others := list(_others(self._view.columns, list(self._schema), "")):
             yield dropped_columns(len(others), others)
+
+
+def hidden_words(rows: int, columns: int) -> str | None:
+    """Return in words what a file holds that its table does not have, or None."""
+    said = [counted(count, what) for count, what in ((rows, "deleted row"), (columns, "dropped column")) if count]
+    return " and ".join(said) or None
 
 
 def living_rows(view: TableView | None, batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, Any]:
@@ -178,4 +183,4 @@ def _differs(kind: pa.DataType, shape: TableColumn) -> bool:
     return False
 
 
-__all__ = ["ViewedFile", "deleted_rows", "dropped_columns", "living_rows"]
+__all__ = ["ViewedFile", "deleted_rows", "dropped_columns", "hidden_words", "living_rows"]

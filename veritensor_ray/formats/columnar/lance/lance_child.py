@@ -13,29 +13,38 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import pyarrow as pa
 
 from veritensor_ray.core.errors import told
-from veritensor_ray.core.lance_layout import LanceLayout
+from veritensor_ray.core.lance_layout import LanceLayout, schema_from
 
 HEAD = struct.Struct("<cQ")  # the kind of an answer, and its length
 ABOUT, SCHEMA, BATCH, FAILED, MISSING, DONE = b"A", b"S", b"B", b"F", b"M", b"D"
 NAME = "file.lance"
 DATA = "data"  # the folder of a dataset in which its data files are
+CHANGED, WRITTEN = "changed.arrows", "written.lance"  # rows to write, as an Arrow stream, and the file with them
+TABLE, COPY = "table.json", "copy"  # what a dataset shall be, and its folder
+MANIFEST = f"_versions/{(1 << 64) - 2:020}.manifest"  # of a first version
 _PIECE_BYTES = 8 << 20
 _BATCH_ROWS = 1024
 _PR_SET_PDEATHSIG = 1
+_EARLIEST = (2, 0)  # the first format that is written
 _DROPPED = -2  # the number of a field that is no longer one
 
 
 class LanceRequest(NamedTuple):
-    """What to read: the file in a folder, its layout if it belongs to a dataset, and the columns to decode; without any, it is described."""
+    """What to do in a folder. By default, the file in it is read.
+
+    `layout` is that of the file if it belongs to a dataset, and `columns` are to be decoded; without any, the file is described. The task
+    "write" writes a file with this layout, and "manifest" makes a dataset of which only the manifest is of use.
+    """
 
     folder: str
     layout: str = ""
     columns: list[str] | None = None
+    task: Literal["read", "write", "manifest"] = "read"
 
 
 def _described(path: Path) -> Iterator[tuple[bytes, bytes]]:
@@ -84,6 +93,58 @@ def _numbers(fields: Iterable[Any], above: tuple[str, ...]) -> Iterator[tuple[tu
         yield from _numbers(field.children(), path)
 
 
+def _write(folder: Path, layout: LanceLayout) -> Iterator[tuple[bytes, bytes]]:
+    """Write rows into a file, and yield an answer after each batch, because a large file takes long."""
+    from lance.file import LanceFileWriter
+
+    path, version = str(folder / WRITTEN), ".".join(map(str, max(layout.version, _EARLIEST)))
+    with pa.ipc.open_stream(pa.memory_map(str(folder / CHANGED))) as rows, LanceFileWriter(path, layout.schema, version=version) as writer:
+        for batch in rows:
+            writer.write_batch(batch.cast(layout.schema))
+            yield BATCH, b""
+
+
+def _make_manifest(folder: Path) -> None:
+    """Make a dataset of data files that are elsewhere. The library does not look at them, since their sizes and numbers of rows are given."""
+    import lance
+    from lance.fragment import DataFile, FragmentMetadata
+    from lance.schema import LanceSchema
+
+    about = json.loads((folder / TABLE).read_text())
+    schema = schema_from(about["schema"])
+    numbers = dict(_numbers(LanceSchema.from_pyarrow(schema).fields(), ()))
+    layouts = [LanceLayout.from_json(text) for text in about["layouts"]]
+    anew = dict[int, LanceLayout]()  # layouts of files that were written again
+    fragments = []
+    for number, (rows, files) in enumerate(about["fragments"]):
+        made = []
+        for path, size, which, is_new in files:
+            if is_new and which not in anew:
+                anew[which] = _as_written(folder / f"like-{which}", layouts[which])
+            layout = anew[which] if is_new else layouts[which]
+            made.append(DataFile(path, [numbers.get(one, _DROPPED) for one in layout.paths], list(layout.places), *layout.version, size))
+        fragments.append(FragmentMetadata(number, made, physical_rows=rows))
+    (folder / COPY).mkdir()
+    lance.LanceDataset.commit(str(folder / COPY), lance.LanceOperation.Overwrite(schema, fragments), enable_v2_manifest_paths=True)
+
+
+def _as_written(folder: Path, layout: LanceLayout) -> LanceLayout:
+    """Return how the library itself holds the columns of a layout in a file of the same version."""
+    import lance
+
+    row = pa.table([pa.array([_nothing(field.type)], field.type) for field in layout.schema], schema=layout.schema)
+    table = lance.write_dataset(row, str(folder), data_storage_version=".".join(map(str, max(layout.version, _EARLIEST))))
+    paths = {number: path for path, number in _numbers(table.lance_schema.fields(), ())}
+    [file] = table.get_fragments()[0].metadata.files
+    version = (file.file_major_version, file.file_minor_version)
+    return LanceLayout(layout.schema, tuple(paths[number] for number in file.fields), tuple(file.column_indices), version)
+
+
+def _nothing(kind: pa.DataType) -> Any:
+    """Return a value without content. The earliest format has no structs that are null."""
+    return {field.name: _nothing(field.type) for field in kind} if pa.types.is_struct(kind) else None
+
+
 def _rows_at_once(path: Path, rows: int) -> int:
     """Return how many rows of a file take a few megabytes, if they are as large as they are stored."""
     return max(1, min(_BATCH_ROWS, _PIECE_BYTES * rows // max(1, path.stat().st_size)))
@@ -92,6 +153,12 @@ def _rows_at_once(path: Path, rows: int) -> int:
 def _answers(request: LanceRequest) -> Iterator[tuple[bytes, bytes]]:
     folder = Path(request.folder)
     path = folder / DATA / NAME
+    if request.task == "manifest":
+        _make_manifest(folder)
+        return
+    if request.task == "write":
+        yield from _write(folder, LanceLayout.from_json(request.layout))
+        return
     if request.columns is None:
         yield from _described(path)
         return

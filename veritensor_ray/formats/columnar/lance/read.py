@@ -42,12 +42,17 @@ def read_lance(source: Source) -> Iterator[Item]:
     if not source.file.seekable():
         raise ReadError("a Lance file can only be read as a file of its own, and not from a stream", ReasonCode.NO_READER)
     with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
-        path = Path(folder, DATA, NAME)
-        path.parent.mkdir()
-        source.file.seek(0)
-        with path.open("wb") as out:
-            shutil.copyfileobj(source.file, out, _PIECE_BYTES)
+        in_folder(source.file, folder)
         yield from _LanceFile(source, folder).items()
+
+
+def in_folder(file: BinaryIO, folder: str) -> None:
+    """Copy a file to where the library expects it."""
+    path = Path(folder, DATA, NAME)
+    path.parent.mkdir()
+    file.seek(0)
+    with path.open("wb") as out:
+        shutil.copyfileobj(file, out, _PIECE_BYTES)
 
 
 class _LanceFile:
@@ -105,7 +110,7 @@ class _LanceFile:
 
     def _rows(self, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, Any]]:
         """Yield the living rows in batches of a few megabytes, with their numbers in the file."""
-        blobs = [field.name for field in self._layout.schema if _is_blob(field)] if self._layout else []
+        blobs = [field.name for field in self._layout.schema if is_blob(field)] if self._layout else []
         first = 0
         for kind, data in decoded(LanceRequest(self._folder, self._source.view.lance if self._source.view else "", columns)):
             if kind != BATCH:
@@ -164,7 +169,7 @@ def _bytes(file: BinaryIO, start: int, size: int) -> bytes:
     return file.read(size)
 
 
-def _is_blob(field: pa.Field) -> bool:
+def is_blob(field: pa.Field) -> bool:
     """Return whether the values of a column stand outside of it."""
     metadata = field.metadata or {}
     # the type has its name where the library is imported, and metadata elsewhere
@@ -175,7 +180,7 @@ def _is_blob(field: pa.Field) -> bool:
 def _nested_blobs(schema: pa.Schema) -> Iterator[Gap]:
     """Yield a gap for each column with such values inside of others."""
     for field in schema:
-        if not _is_blob(field) and _has_blob(field.type):
+        if not is_blob(field) and _has_blob(field.type):
             reason = "large values inside of a column are stored outside of it, and were only searched for strings and files"
             yield Gap(reason, location=f"column {field.name}"[:200], coverage=ReasonCode.NO_READER, code=ReasonCode.NO_READER)
 
@@ -183,7 +188,7 @@ def _nested_blobs(schema: pa.Schema) -> Iterator[Gap]:
 def _has_blob(kind: pa.DataType) -> bool:
     if isinstance(kind, pa.BaseExtensionType):
         return _has_blob(kind.storage_type)
-    return any(_is_blob(kind.field(i)) or _has_blob(kind.field(i).type) for i in range(kind.num_fields))
+    return any(is_blob(kind.field(i)) or _has_blob(kind.field(i).type) for i in range(kind.num_fields))
 
 
-__all__ = ["read_lance"]
+__all__ = ["in_folder", "is_blob", "read_lance"]

@@ -1,0 +1,1 @@
+"""What makes the copies of tables tables of their own."""
