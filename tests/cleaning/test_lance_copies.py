@@ -154,7 +154,7 @@ def test_what_cannot_be_written_again_is_held_back_or_refused(tmp_path: Path, ve
         table = pa.table({"mail": ["-"], "blob": lance.blob_array([b"x"])})
     tables.write(tmp_path / "corpus", table, data_storage_version=version)
     if version == "2.2":
-        with pytest.raises(UsageError, match=r"data/.* is a data file of a Lance dataset with blobs, which clean cannot write"):
+        with pytest.raises(UsageError, match=r"data/.* is a data file of a Lance dataset that clean cannot write, because it has blobs"):
             cleaned(tmp_path)
     else:
         [reason] = [row["reason"] for row in cleaned(tmp_path).manifest().values() if row["result"] == "held"]

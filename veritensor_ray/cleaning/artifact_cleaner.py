@@ -204,7 +204,7 @@ def _hidden(row: PlanRow, file: BinaryIO) -> str | None:
     if view.lance:
         from veritensor_ray.formats.columnar.lance.rewrite import hidden_in  # which few runs need
 
-        return hidden_in(view)
+        return hidden_in(view, file)
     from veritensor_ray.formats.columnar.parquet.rewrite import schema_of  # as above
     from veritensor_ray.formats.columnar.viewed_columns import ViewedFile
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+BLOB_2 = "lance.blob.v2"  # the name of a type whose values may stand in files of their own
+_TYPE_NAME = b"ARROW:extension:name"
+
 
 @dataclass(frozen=True, slots=True)
 class LanceLayout:
@@ -43,6 +46,13 @@ class LanceLayout:
         return cls(schema_from(schema), tuple(map(tuple, paths)), tuple(places), (major, minor))
 
 
+def type_name(field: pa.Field) -> str:
+    """Return the name of a column's type if that is no type of Arrow. The type has it where the library is imported, and metadata elsewhere."""
+    if isinstance(field.type, pa.BaseExtensionType):
+        return str(field.type.extension_name)
+    return (field.metadata or {}).get(_TYPE_NAME, b"").decode("latin-1")
+
+
 def schema_text(schema: pa.Schema) -> str:
     """Return columns as a short text."""
     return base64.b85encode(zlib.compress(schema.serialize().to_pybytes())).decode()
@@ -53,4 +63,4 @@ def schema_from(text: str) -> pa.Schema:
     return pa.ipc.read_schema(pa.py_buffer(zlib.decompress(base64.b85decode(text))))
 
 
-__all__ = ["LanceLayout", "schema_from", "schema_text"]
+__all__ = ["BLOB_2", "LanceLayout", "schema_from", "schema_text", "type_name"]

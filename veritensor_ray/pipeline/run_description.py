@@ -99,8 +99,8 @@ def _cleanable(row: PlanRow) -> PlanRow:
     """Return the row. Raises UsageError for a data file of a table of which no copy can be made."""
     if row.view is not None and _kind(row.table) == LANCE.name and not TableView.from_bytes(row.view).about:
         raise UsageError(
-            f"{name_safe(row.artifact)} is a data file of a Lance dataset with blobs, which clean cannot write. Leave the dataset out with "
-            "exclude, or clean a Parquet file with its rows"
+            f"{name_safe(row.artifact)} is a data file of a Lance dataset that clean cannot write, because it has blobs or was written by an "
+            "early version. Leave the dataset out with exclude, or clean a Parquet file with its rows"
         )
     return row
 

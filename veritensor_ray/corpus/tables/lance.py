@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from veritensor_ray.core.errors import ReadError
-from veritensor_ray.core.lance_layout import LanceLayout, schema_text
+from veritensor_ray.core.lance_layout import BLOB_2, LanceLayout, schema_text, type_name
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.table_view import TableFragment, TableView, packed
 from veritensor_ray.core.timespans import moment
@@ -34,7 +34,6 @@ _NUMBERED = (0, 3)  # the first format whose columns are found by their numbers
 _ONE_PLACE_EACH = (2, 1)  # the first format in which only fields without others below them have a place in a file
 _PACKED = (b"packed", b"lance-encoding:packed")  # metadata of a struct that has a place of its own
 _STORED = re.compile(rb"lance-encoding:|packed$|lance-schema:|ARROW:extension:")  # metadata of a column that say what it is
-_TYPE_NAME, _BLOB_2 = b"ARROW:extension:name", "lance.blob.v2"
 _WHAT = "its manifest is damaged or incomplete"
 _PANIC = "PanicException"  # of Rust; it has no module, and is no Exception
 _ELSEWHERE = "it is in the folder of another dataset, and such references are not followed"
@@ -106,7 +105,7 @@ class _LanceVersions:
         if vectors:
             self._copy.fetch("_deletions", vectors.__contains__)
         schema = pa.schema([_bare(field) for field in table.schema])
-        layouts, of_copy = _Layouts(schema, table.lance_schema.fields()), _about(schema)
+        layouts, of_copy = _Layouts(schema, table.lance_schema.fields()), _about(schema, about.values())
         found: dict[bytes, DataFile] = {}
         for fragment in fragments:
             metadata = about[fragment.fragment_id]
@@ -115,7 +114,7 @@ class _LanceVersions:
                 name = f"data/{file.path}".encode()
                 if name in found:
                     raise ReadError("its manifest names a data file twice")
-                place = TableFragment(fragment.fragment_id, fragment.physical_rows, len(metadata.files) > 1)
+                place = TableFragment(fragment.fragment_id, metadata.physical_rows or 0, len(metadata.files) > 1)
                 view = TableView((), (), deleted, layouts.of(file), of_copy, fragment=place).to_bytes()
                 found[name] = DataFile(file.file_size_bytes or None, view, _problem(metadata, file))
         return found
@@ -125,18 +124,20 @@ def _version(digits: str) -> int:
     return _LARGEST - int(digits) if len(digits) == _COUNTED_DOWN else int(digits)
 
 
-def _about(schema: pa.Schema) -> str:
-    """Return what the manifest of a copy has to say. It is empty if files of values beside the data files would have to be copied too."""
-    if any(map(_is_elsewhere, schema)):
+def _about(schema: pa.Schema, fragments: Iterable[Any]) -> str:
+    """Return what the manifest of a copy has to say.
+
+    It is empty if files of values beside the data files would have to be copied too, and for early manifests, which do not count rows.
+    """
+    if any(map(_is_elsewhere, schema)) or not all(one.physical_rows for one in fragments):
         return ""
     return json.dumps({"schema": schema_text(pa.schema([field.with_nullable(True) for field in schema]))})  # a copy may lack files
 
 
 def _is_elsewhere(field: pa.Field) -> bool:
     """Return whether values of a column, in any depth, may stand in files of their own."""
-    kind = field.type
-    named = kind.extension_name if isinstance(kind, pa.BaseExtensionType) else (field.metadata or {}).get(_TYPE_NAME, b"").decode("latin-1")
-    return named == _BLOB_2 or any(_is_elsewhere(kind.field(i)) for i in range(kind.num_fields))
+    kind = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
+    return type_name(field) == BLOB_2 or any(_is_elsewhere(kind.field(i)) for i in range(kind.num_fields))
 
 
 def _bare(field: pa.Field) -> pa.Field:

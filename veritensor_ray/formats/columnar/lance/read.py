@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veritensor_ray.core.errors import ReadError, as_read_error
-from veritensor_ray.core.lance_layout import LanceLayout
+from veritensor_ray.core.lance_layout import BLOB_2, LanceLayout, type_name
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.formats.columnar.arrow.read import is_read, read_rows
@@ -33,7 +33,7 @@ from veritensor_ray.formats.common.source import Item, Source
 _WHAT = "not a complete Lance file"
 _ALIGNED, _FILLING = 64, b"H"  # bytes to which parts are filled up, and with what
 _PIECE_BYTES, _PIECE_ROWS = 8 << 20, 1024
-_BLOB, _BLOB_2, _TYPE_NAME = b"lance-encoding:blob", "lance.blob.v2", b"ARROW:extension:name"
+_BLOB = b"lance-encoding:blob"
 _INLINE = 0  # the kind of a value that stands in the file itself
 
 
@@ -171,10 +171,7 @@ def _bytes(file: BinaryIO, start: int, size: int) -> bytes:
 
 def is_blob(field: pa.Field) -> bool:
     """Return whether the values of a column stand outside of it."""
-    metadata = field.metadata or {}
-    # the type has its name where the library is imported, and metadata elsewhere
-    named = field.type.extension_name if isinstance(field.type, pa.BaseExtensionType) else metadata.get(_TYPE_NAME, b"").decode("latin-1")
-    return named == _BLOB_2 or metadata.get(_BLOB) == b"true"
+    return type_name(field) == BLOB_2 or (field.metadata or {}).get(_BLOB) == b"true"
 
 
 def _nested_blobs(schema: pa.Schema) -> Iterator[Gap]:

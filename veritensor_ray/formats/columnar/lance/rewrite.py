@@ -13,14 +13,15 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from veritensor_ray.core import bounds
-from veritensor_ray.core.errors import as_read_error
-from veritensor_ray.core.lance_layout import LanceLayout
+from veritensor_ray.core.errors import ReadError, as_read_error
+from veritensor_ray.core.lance_layout import LanceLayout, type_name
 from veritensor_ray.core.table_view import TableView
 from veritensor_ray.formats.columnar.array_texts import TableOrders, kept
 from veritensor_ray.formats.columnar.arrow.read import validate_column
 from veritensor_ray.formats.columnar.lance.lance_child import BATCH, CHANGED, WRITTEN, LanceRequest
 from veritensor_ray.formats.columnar.lance.lance_process import decoded
 from veritensor_ray.formats.columnar.lance.read import in_folder, is_blob
+from veritensor_ray.formats.columnar.lance.recognise import is_lance
 from veritensor_ray.formats.columnar.viewed_columns import hidden_words
 from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.file_ranges import copy_range, length
@@ -29,13 +30,13 @@ from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
 
 _WHAT = "not a complete Lance file"
-_TYPE_NAME = b"ARROW:extension:name"
+_END = 64  # bytes that show whether it is a Lance file
 
 
 def rewrite_lance(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Write what the dataset has of a data file, with the ordered changes."""
     view = source.view
-    hides = view is not None and bool(hidden_in(view))
+    hides = view is not None and bool(hidden_in(view, source.file))
     if not (any(orders) or hides):
         copy_range(source.file, out, 0, None, orders.pulse)
         return
@@ -47,8 +48,11 @@ def rewrite_lance(source: Source, out: BinaryIO, orders: Orders) -> None:
             copy_range(made, out, 0, None, orders.pulse)
 
 
-def hidden_in(view: TableView) -> str | None:
-    """Return what a data file holds that its dataset does not have, or None."""
+def hidden_in(view: TableView, file: BinaryIO) -> str | None:
+    """Return what a data file holds that its dataset does not have, or None. Raises ReadError if it is no Lance file."""
+    file.seek(max(0, length(file) - _END))
+    if not is_lance(file.read(_END)):
+        raise ReadError(_WHAT)
     return hidden_words(view.hidden, LanceLayout.from_json(view.lance).dropped if view.lance else 0)
 
 
@@ -118,10 +122,10 @@ def _plain(field: pa.Field) -> pa.Field:
 
 def _special(field: pa.Field) -> str | None:
     """Return what in a column, in any depth, cannot be written again."""
-    kind, named = field.type, (field.metadata or {}).get(_TYPE_NAME)
+    kind = field.type
     if is_blob(field):
         return "values that are stored outside of it"
-    if named is not None or isinstance(kind, pa.BaseExtensionType):
+    if type_name(field):
         return "a type of its own"
     if pa.types.is_dictionary(kind):
         return "a dictionary inside of other values"
