@@ -50,7 +50,8 @@ def type_name(field: pa.Field) -> str:
     """Return the name of a column's type if that is no type of Arrow. The type has it where the library is imported, and metadata elsewhere."""
     if isinstance(field.type, pa.BaseExtensionType):
         return str(field.type.extension_name)
-    return (field.metadata or {}).get(_TYPE_NAME, b"").decode("latin-1")
+    named: bytes = (field.metadata or {}).get(_TYPE_NAME, b"")
+    return named.decode("latin-1")
 
 
 def schema_text(schema: pa.Schema) -> str:
