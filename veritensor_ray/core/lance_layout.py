@@ -47,7 +47,7 @@ class LanceLayout:
 
 
 def type_name(field: pa.Field) -> str:
-    """Return the name of a column's type if that is no type of Arrow. The type has it where the library is imported, and metadata elsewhere."""
+    """Return the name of a column's type if Arrow does not know that. The type has it where the library is imported, and metadata elsewhere."""
     if isinstance(field.type, pa.BaseExtensionType):
         return str(field.type.extension_name)
     named: bytes = (field.metadata or {}).get(_TYPE_NAME, b"")

@@ -95,10 +95,11 @@ class TableView:
     @classmethod
     def from_bytes(cls, data: bytes) -> TableView:
         """Return the view that `to_bytes` gave."""
-        columns, constants, deleted, *rest, fragment = json.loads(data)
+        columns, constants, deleted, lance, about, decides, fragment = json.loads(data)
         bits = zlib.decompress(base64.b85decode(deleted)) if deleted else b""
         shared = tuple((name, value) for name, value in constants)
-        return cls(tuple(map(TableColumn.from_json, columns)), shared, bits, *rest, fragment and TableFragment(*fragment))
+        place = fragment and TableFragment(*fragment)
+        return cls(tuple(map(TableColumn.from_json, columns)), shared, bits, lance, about, decides, place)
 
 
 def packed(deleted: Iterable[bool] | Mask) -> bytes:

@@ -49,7 +49,7 @@ def rewrite_lance(source: Source, out: BinaryIO, orders: Orders) -> None:
 
 
 def hidden_in(view: TableView, file: BinaryIO) -> str | None:
-    """Return what a data file holds that its dataset does not have, or None. Raises ReadError if it is no Lance file."""
+    """Return what a data file holds that its dataset does not have, or None. Raises ReadError if it is something else."""
     file.seek(max(0, length(file) - _END))
     if not is_lance(file.read(_END)):
         raise ReadError(_WHAT)
