@@ -1,22 +1,31 @@
 """Measure what it takes to plan a corpus of many objects that an S3 inventory lists. No store is involved.
 
 python -m bench.listing [--rows 1000000] [--format Parquet|CSV|ORC] [--profile]
+python -m bench.listing --read 1000
 
 The inventory is written first, by another process. What is measured is the process that plans: the CPU time of all its threads, and
 its peak memory.
+
+With --read, so many small objects are read from a server on loopback (moto's, in another process): as fsspec alone would read them, as
+an audit does, and by obstore if it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import cProfile
+import importlib
 import json
 import multiprocessing
+import os
 import pstats
 import resource
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +38,9 @@ from pyarrow import orc
 
 from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus import bucket_inventory, listing
-from veritensor_ray.corpus.planning import plan_rows, write_plan
+from veritensor_ray.corpus.fetch import OpenArtifact
+from veritensor_ray.corpus.planning import PlanRow, plan_rows, write_plan
+from veritensor_ray.stores.filesystems import filesystem
 
 _FILE = 500_000  # rows of each file of the inventory
 _CSV = "Bucket, Key, Size, LastModifiedDate, ETag, StorageClass"
@@ -110,13 +121,74 @@ def planned(folder: str, profile: bool) -> None:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
 
 
+def served(pipe: Connection) -> None:
+    """Serve buckets, and send the address, until something is received."""
+    from tests.corpus.emulators import S3App, s3_server
+
+    with s3_server(S3App()) as endpoint:
+        pipe.send(endpoint)
+        pipe.recv()
+
+
+def read(endpoint: str, count: int) -> None:
+    """Read small objects in each way, twice, and print the CPU time of this process for each object."""
+    from tests.corpus.emulators import S3App
+    from tests.corpus.loopback_bucket import LoopbackBucket
+
+    os.environ["TEST_KEY"] = "k"
+    bucket = LoopbackBucket(S3App(), endpoint)
+    for number in range(count):
+        bucket.put(f"{number}.txt", b"x" * 2000)
+    (root,) = listing.roots(["s3://corpus"], bucket.stores)
+    entries = list(listing.walk(root, bucket.stores))
+    fs, _ = filesystem(root.uri, bucket.stores)
+
+    def alone() -> Iterator[bytes]:
+        for one in entries:
+            with fs.open(os.fsdecode(one.path), "rb") as file:
+                yield file.read(2000)
+
+    def audited() -> Iterator[bytes]:
+        for one in entries:
+            row = PlanRow(0, one.artifact, one.path, 0, one.size, one.etag, one.mtime)
+            with closing(OpenArtifact(row, root, bucket.stores)) as artifact:
+                yield artifact.file().read()
+
+    ways = {"fsspec": alone, "audit": audited} | _by_obstore(endpoint, [one.artifact for one in entries])
+    for name, way in (*ways.items(), *ways.items()):
+        before = time.process_time()
+        assert sum(map(len, way())) == 2000 * count
+        print(f"{name:8} {(time.process_time() - before) / count * 1e6:6.0f} µs for each object")
+
+
+def _by_obstore(endpoint: str, names: list[str]) -> dict[str, Callable[[], Iterator[bytes]]]:
+    try:
+        stores: Any = importlib.import_module("obstore.store")
+    except ImportError:
+        return {}
+    options = {"endpoint": endpoint, "region": "us-east-1", "access_key_id": "k", "secret_access_key": "k"}
+    store = stores.S3Store("corpus", **options, virtual_hosted_style_request=False, client_options={"allow_http": True})
+    return {"obstore": lambda: (bytes(store.get(name).bytes()) for name in names)}
+
+
 def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--format", choices=sorted(_SCHEMAS), default="Parquet")
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--read", type=int, default=0)
     given = parser.parse_args()
+    if given.read:
+        here, there = multiprocessing.Pipe()
+        server = multiprocessing.get_context("spawn").Process(target=served, args=(there,))
+        server.start()
+        try:
+            read(here.recv(), given.read)
+        finally:
+            here.send("end")
+            server.join()
+        return
     with tempfile.TemporaryDirectory() as folder:
         processes = multiprocessing.get_context("spawn")
         for target, arguments in ((write, (folder, given.rows, given.format)), (planned, (folder, given.profile))):

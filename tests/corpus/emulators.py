@@ -24,7 +24,8 @@ class S3App:
     """moto's, one request at a time: it compares and writes in two steps, which S3 does in one.
 
     `forget` conditions as old stores do; `lose` the answers of so many writes that arrived; `shut`: answer 403; `slow`: so many times,
-    ask to slow down; `bad`: answer 400 with this code to whoever reads an object. `payers` are who pays for what is listed or read.
+    ask to slow down; `bad`: answer 400 with this code to whoever reads an object. `payers` are who pays for what is listed or read, and
+    `asked` the methods, paths and ranges of all requests.
     """
 
     def __init__(self) -> None:
@@ -34,9 +35,11 @@ class S3App:
         self._lock = threading.Lock()
         self.forget, self.lose, self.shut, self.slow, self.bad = False, 0, False, 0, ""
         self.payers = list[str | None]()
+        self.asked = list[tuple[str, str, str | None]]()
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Any:
         with self._lock:
+            self.asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], environ.get("HTTP_RANGE")))
             if environ["REQUEST_METHOD"] == "GET":
                 self.payers.append(environ.get("HTTP_X_AMZ_REQUEST_PAYER"))
             if self.shut:

@@ -33,6 +33,8 @@ IN_MEMORY = bounds.HELD  # larger files are read piece by piece
 UNSIZED_BYTES = bounds.UNSIZED
 UNRANGED_BYTES = bounds.UNRANGED
 _BLOCK = 8 << 20
+# Columns of a table and members of an archive are read in turn: what was fetched for one of them is kept while the others are read.
+_CACHE: dict[str, Any] = {"block_size": _BLOCK, "cache_type": "blockcache", "cache_options": {"maxblocks": IN_MEMORY // _BLOCK}}
 _CHUNK = 1 << 20
 
 
@@ -153,7 +155,7 @@ class OpenArtifact:
             raise
         except Exception as error:  # noqa: BLE001  # every store raises its own kind; only this artifact is unreadable
             raise self._failed(error) from None
-        start, end = (row.start or 0, row.end or 0) if row.kind in BYTE_RANGES else (0, row.size or 0)
+        start, end = self._range()
         self.size = end - start
         self._hashing: HashingFile | None = None
         self._digest: str | None = None
@@ -165,6 +167,16 @@ class OpenArtifact:
             self.size = len(self._data)
         else:
             self._hashing = HashingFile(self._handle, start, end, throttle, self._failed)
+
+    def _range(self) -> tuple[int, int]:
+        row = self.row
+        return (row.start or 0, row.end or 0) if row.kind in BYTE_RANGES else (0, row.size or 0)
+
+    def _cache(self) -> dict[str, Any]:
+        """Return how a library is to ask for the bytes: for all of them at once if they are read at once."""
+        start, end = self._range()
+        is_whole = self.row.size is not None and end - start <= IN_MEMORY and self._throttle.piece is None
+        return {"cache_type": "none"} if is_whole else _CACHE
 
     def _name(self) -> str:
         return self.row.artifact if self._local else f"{self._uri}/{self.row.artifact}"
@@ -228,9 +240,9 @@ class OpenArtifact:
         path, planned = os.fsdecode(self.row.path), stored_etag(self.row.etag)
         version = stored_version(self.row.etag)
         if planned and self.row.size is not None and (self.row.size or version) and is_bucket(fs):
-            return pinned(fs, path, self.row.size, planned, version, _BLOCK)
+            return pinned(fs, path, self.row.size, planned, version, **self._cache())
         try:
-            handle = fs.open(path, "rb", block_size=_BLOCK)
+            handle = fs.open(path, "rb", **self._cache())
         except Exception as error:
             if trouble(error) is WITHOUT_REASON:
                 fs.cat_file(path, start=0, end=1)  # it fails too, and says why

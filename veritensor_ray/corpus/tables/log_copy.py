@@ -16,6 +16,7 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.listing import modified
 from veritensor_ray.corpus.tables.table_kinds import TableFolder
+from veritensor_ray.stores.bucket_objects import listed
 from veritensor_ray.stores.filesystems import denied, filesystem
 from veritensor_ray.stores.patience import patient
 from veritensor_ray.stores.store_errors import store_code
@@ -33,29 +34,32 @@ class LogCopy:
 
     def fetch(self, below: str, wanted: Callable[[str], bool] = lambda _: True) -> None:
         """Copy the wanted files below a folder of the table, which are named relative to the table. Raises ReadError."""
-        for fs, path, name in self._found(below):
+        for fs, about, name in self._found(below):
             if wanted(name):
-                self._fetched(fs, path, name)
+                self._fetched(fs, about, name)
 
     def names(self, below: str) -> list[str]:
         """Return the files below a folder of the table, named relative to the table. Raises ReadError."""
         return [name for _, _, name in self._found(below)]
 
-    def _found(self, below: str) -> Iterator[tuple[Any, str, str]]:
-        """Yield the store, the path and the name of each file below a folder."""
+    def _found(self, below: str) -> Iterator[tuple[Any, dict[str, Any], str]]:
+        """Yield the store, what it says of each file below a folder, and the file's name."""
         try:
             fs, base = filesystem(self._folder.uri, self._folder.stores)
             base = base.rstrip("/")
             start = f"{base}/{below}" if below else base
-            paths = list(self._local(start, bool(below)) if is_local(self._folder.uri) else fs.find(start))
+            if is_local(self._folder.uri):
+                found = [fs.info(path) for path in self._local(start, bool(below))]
+            else:
+                found = list(fs.find(start, detail=True).values())
         except ReadError:
             raise
         except Exception as error:  # noqa: BLE001  # every store raises its own kind
             raise ReadError(denied(self._folder.uri, "read", error), store_code(error)) from None
-        for path in paths:
-            name = path[len(base) + 1 :]
+        for about in found:
+            name = about["name"][len(base) + 1 :]
             if name[:1] not in ("", "/") and ".." not in name.split("/"):  # a key of a store may lead anywhere
-                yield fs, path, name
+                yield fs, about, name
 
     def _local(self, start: str, is_inside: bool) -> Iterator[str]:
         """Yield the files below a folder of this machine. Links are followed only as in a listing, and never from folder to folder."""
@@ -66,22 +70,21 @@ class LogCopy:
                 if path.is_file() and (self._folder.follow_links or not path.is_symlink()):
                     yield str(path)
 
-    def _fetched(self, fs: Any, path: str, name: str) -> None:
+    def _fetched(self, fs: Any, about: dict[str, Any], name: str) -> None:
         try:
-            patient(partial(self._copy, fs, path, name), self._pulse)
+            patient(partial(self._copy, fs, about, name), self._pulse)
         except ReadError:
             raise
         except Exception as error:  # noqa: BLE001  # every store raises its own kind
             raise ReadError(denied(self._folder.uri, "read", error), store_code(error)) from None
 
-    def _copy(self, fs: Any, path: str, name: str) -> None:
+    def _copy(self, fs: Any, about: dict[str, Any], name: str) -> None:
         self._pulse()
-        about = fs.info(path)
         if about["size"] > self._left:
             raise LimitExceeded("table_log_bytes", f"its log takes more than {_LOG_BYTES:,} bytes")
         target = self._place / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        with fs.open(path, "rb") as source, target.open("wb") as out:
+        with listed(fs, about) as source, target.open("wb") as out:
             shutil.copyfileobj(source, out)
         self._left -= about["size"]
         if (when := modified(about)) is not None:
