@@ -77,7 +77,8 @@ def cleaned(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, A
         if place.column.path not in NAMES and place.column.path not in _REDACTED:
             place.put(reason_safe(place.text))
     _hide(row, places, values, site_key, safe)
-    _seal_names(row, names, site_key)
+    if names:
+        _seal_names(row, names, site_key)
     for one in (*row["gaps"], *(reason for entry in row["coverage"] for reason in entry["verdict_reasons"] or ())):
         one["member"] = one["member"] and visible(one["member"])
     return row
@@ -120,8 +121,12 @@ def _seal_names(row: dict[str, Any], names: Sequence[str | None], site_key: byte
 def _hide(row: dict[str, Any], places: Sequence[_TextColumn], values: Values, site_key: bytes, safe: Mapping[str, str]) -> None:
     """Remove values from all texts. `safe` holds what is shown of names without them."""
     evidence = ["".join(found[name] or "" for name in _EVIDENCE) for found in row["findings"]]
-    names = [place for place in places if place.column.path in NAMES]
-    others = [place for place in places if place.column.path not in NAMES and place.column.name not in _EVIDENCE]
+    names, others = list[_TextColumn](), list[_TextColumn]()
+    for place in places:
+        if place.column.path in NAMES:
+            names.append(place)
+        elif place.column.name not in _EVIDENCE:
+            others.append(place)
     hidden = without_values([*evidence, *(safe.get(one.text, one.text) for one in names), *(one.text for one in others)], values)
     for place in names:
         shown = safe.get(place.text, place.text)
