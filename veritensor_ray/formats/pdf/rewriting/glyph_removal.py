@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -49,8 +48,6 @@ class GlyphIndex:
 
     def __init__(self, search: GlyphSearch) -> None:
         self.glyphs = search.glyphs
-        self._order = sorted(range(len(self.glyphs)), key=lambda one: self.glyphs[one].x)
-        self._xs = [self.glyphs[one].x for one in self._order]
         self._of_operator: dict[tuple[int, int], list[int]] = defaultdict(list)
         for number, glyph in enumerate(self.glyphs):
             self._of_operator[glyph.stream, glyph.operator].append(number)
@@ -58,19 +55,29 @@ class GlyphIndex:
         for number, glyph in enumerate(self.glyphs):
             if glyph.spans:
                 self._of_span[glyph.spans[0]].append(number)
-        self._largest = max((_size(one) for one in self.glyphs), default=0.0)
+        self._cell = max(_TWICE * max(map(_size, self.glyphs), default=0.0), _NEAREST)
+        self._cells: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for number, glyph in enumerate(self.glyphs):
+            if math.isfinite(glyph.x + glyph.y):
+                self._cells[self._cell_of(glyph.x), self._cell_of(glyph.y)].append(number)
+
+    def _cell_of(self, at: float) -> int:
+        return math.floor(at / self._cell)
 
     def at(self, x: float, y: float) -> list[int]:
         """Return the glyphs at a place."""
-        return [number for number in self._around(x, y, max(_NEAR * self._largest, _NEAREST)) if self._is_at(number, x, y)]
+        return [number for number in self._around(x, y) if self._is_at(number, x, y)]
 
     def _is_at(self, number: int, x: float, y: float) -> bool:
         glyph = self.glyphs[number]
         return math.hypot(glyph.x - x, glyph.y - y) <= max(_NEAR * _size(glyph), _NEAREST)
 
-    def _around(self, x: float, y: float, reach: float) -> Iterator[int]:
-        first, last = bisect_left(self._xs, x - reach), bisect_right(self._xs, x + reach)
-        return (number for number in self._order[first:last] if abs(self.glyphs[number].y - y) <= reach)
+    def _around(self, x: float, y: float) -> Iterator[int]:
+        """Yield the glyphs that may be near a place."""
+        column, row = self._cell_of(x), self._cell_of(y)
+        for one in (column - 1, column, column + 1):
+            for other in (row - 1, row, row + 1):
+                yield from self._cells.get((one, other), ())
 
     def with_others(self, found: Sequence[int]) -> list[int]:
         """Return glyphs with those that are drawn over them a second time, and those between them in the same operators.
@@ -82,7 +89,7 @@ class GlyphIndex:
             one = self.glyphs[number]
             if one.spans:
                 every.update(dict.fromkeys(self._of_span[one.spans[0]]))
-            for other in self._around(one.x, one.y, _TWICE * _size(one)):
+            for other in self._around(one.x, one.y):
                 if is_twin(one, self.glyphs[other]):
                     every[other] = None
         for before, after in itertools.pairwise(found):
