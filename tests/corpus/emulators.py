@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -171,6 +172,58 @@ class Azure(_Objects):
             )
         else:
             self.do_HEAD()
+
+
+def _split(names: list[str], prefix: str, delimiter: str) -> tuple[list[str], list[str]]:
+    """Return the names of objects and of folders that a listing has."""
+    below = [name for name in sorted(names) if name.startswith(prefix)]
+    folders = {
+        prefix + name.removeprefix(prefix).partition(delimiter)[0] + delimiter
+        for name in below
+        if delimiter and delimiter in name[len(prefix) :]
+    }
+    return [name for name in below if not name.startswith(tuple(folders))], sorted(folders)
+
+
+class AzureStub(Azure):
+    """Also lists blobs, with their tiers, and says of archived ones that they have to be rehydrated."""
+
+    shut = False
+
+    def do_HEAD(self) -> None:
+        name = unquote(urlsplit(self.path).path).removeprefix("/a/corpus").lstrip("/")
+        query = parse_qs(urlsplit(self.path).query)
+        if type(self).shut:
+            self.answer(403, x_ms_error_code="AuthorizationFailure")
+        elif query.get("comp") == ["list"]:
+            self.answer(200, self.page(query), Content_Type="application/xml")
+        elif not name:
+            self.answer(200, ETag='"c"', Last_Modified="Sun, 01 Nov 2026 00:00:00 GMT")
+        elif name.startswith("archived") and self.command == "GET":
+            self.answer(409, x_ms_error_code="BlobArchived")
+        elif name not in self.objects:
+            self.answer(404, x_ms_error_code="BlobNotFound")
+        else:
+            data, etag = self.objects[name]
+            about = {"ETag": etag, "Last_Modified": "Sun, 01 Nov 2026 00:00:00 GMT", "x_ms_blob_type": "BlockBlob"}
+            if self.command == "GET" and data:
+                self.answer(206, data, Content_Range=f"bytes 0-{len(data) - 1}/{len(data)}", **about)
+            else:
+                self.answer(200, data, **about)
+
+    do_GET = do_HEAD
+
+    def page(self, query: dict[str, list[str]]) -> bytes:
+        names, folders = _split(list(self.objects), query.get("prefix", [""])[0], query.get("delimiter", [""])[0])
+        tier = {name: "Archive" if name.startswith("archived") else "Hot" for name in names}
+        blobs = "".join(
+            f"<Blob><Name>{escape(name)}</Name><Properties><Last-Modified>Sun, 01 Nov 2026 00:00:00 GMT</Last-Modified><Etag>e1</Etag>"
+            f"<Content-Length>{len(self.objects[name][0])}</Content-Length><BlobType>BlockBlob</BlobType><AccessTier>{tier[name]}</AccessTier>"
+            "</Properties></Blob>"
+            for name in names
+        )
+        prefixes = "".join(f"<BlobPrefix><Name>{escape(name)}</Name></BlobPrefix>" for name in folders)
+        return f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="corpus"><Blobs>{blobs}{prefixes}</Blobs><NextMarker/></EnumerationResults>'.encode()
 
 
 @contextlib.contextmanager

@@ -67,6 +67,11 @@ _TROUBLES = (
         ReasonCode.PERMISSION,
         "requester.pays|user ?project",
     ),
+    Trouble(
+        "AuthorizationFailure|AuthorizationPermissionMismatch",
+        "its account needs the role Storage Blob Data Reader, or Contributor to write, and its network has to be allowed",
+        ReasonCode.PERMISSION,
+    ),
     Trouble("ExpiredToken|TokenRefreshRequired", "the credentials have expired. Renew them, and submit again", ReasonCode.PERMISSION),
     Trouble("InvalidAccessKeyId", "the store does not know the access key. Check `key` under `stores:`", ReasonCode.PERMISSION),
     Trouble("SignatureDoesNotMatch", "the secret key is not that of the access key. Check `secret` under `stores:`", ReasonCode.PERMISSION),
