@@ -211,7 +211,8 @@ class AzureStub(Azure):
             else:
                 self.answer(200, data, **about)
 
-    do_GET = do_HEAD
+    def do_GET(self) -> None:
+        self.do_HEAD()
 
     def page(self, query: dict[str, list[str]]) -> bytes:
         names, folders = _split(list(self.objects), query.get("prefix", [""])[0], query.get("delimiter", [""])[0])
