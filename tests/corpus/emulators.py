@@ -1,4 +1,4 @@
-"""Stores on loopback for the tests of leases: S3 is moto's server; of GCS and Azure as much as one small object needs."""
+"""Stores on loopback for the tests of leases: S3 is moto's server; of GCS and Azure as much as one small object needs, and stubs that list."""
 
 from __future__ import annotations
 
@@ -183,6 +183,44 @@ def _split(names: list[str], prefix: str, delimiter: str) -> tuple[list[str], li
         if delimiter and delimiter in name[len(prefix) :]
     }
     return [name for name in below if not name.startswith(tuple(folders))], sorted(folders)
+
+
+class GcsStub(Gcs):
+    """Also lists objects, and reads ranges of them."""
+
+    shut = False
+
+    def do_GET(self) -> None:
+        path, query = unquote(urlsplit(self.path).path), parse_qs(urlsplit(self.path).query)
+        name = path.partition("/b/corpus/o/")[2]
+        if type(self).shut:
+            said = {"error": {"code": 403, "message": "nobody does not have access to the Google Cloud Storage bucket."}}
+            self.answer(403, json.dumps(said).encode(), Content_Type="application/json")
+        elif path.endswith("/b/corpus/o"):
+            files, folders = _split([*self.objects], query.get("prefix", [""])[0], query.get("delimiter", [""])[0])
+            page = {"items": [self.about(one) for one in files], "prefixes": folders}
+            self.answer(200, json.dumps(page).encode(), Content_Type="application/json")
+        elif name not in self.objects or query.get("alt") == ["media"]:
+            self.part(name)
+        else:
+            self.answer(200, json.dumps(self.about(name)).encode(), Content_Type="application/json")
+
+    def about(self, name: str) -> dict[str, Any]:
+        data, version = self.objects[name]
+        common = {"kind": "storage#object", "bucket": "corpus", "etag": version, "generation": "1", "updated": "2024-01-01T00:00:00Z"}
+        return {**common, "name": name, "size": str(len(data)), "timeCreated": "2024-01-01T00:00:00Z", "md5Hash": "", "crc32c": ""}
+
+    def part(self, name: str) -> None:
+        """Answer with an object or the range of it that is asked for."""
+        data = self.objects.get(name, (b"", ""))[0]
+        start, _, end = (self.headers.get("Range") or "").removeprefix("bytes=").partition("-")
+        if name not in self.objects:
+            self.answer(404, b'{"error": {"code": 404, "message": "No such object"}}', Content_Type="application/json")
+        elif start:
+            until = min(int(end or len(data)) + 1, len(data))
+            self.answer(206, data[int(start) : until], Content_Range=f"bytes {start}-{until - 1}/{len(data)}")
+        else:
+            self.answer(200, data)
 
 
 class AzureStub(Azure):

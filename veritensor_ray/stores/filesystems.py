@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -124,6 +125,8 @@ def _options(protocol: str, store: Store) -> dict[str, Any]:
             "requester_pays": store.requester_pays or None,
         }
     elif protocol in ("gs", "gcs"):
+        # otherwise gcsfs asks by gRPC what kind a bucket is, and retries without end where a proxy or a private endpoint speaks only HTTP
+        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         options = {"endpoint_url": store.endpoint, "token": token or ("anon" if store.anonymous else None)}
         options["requester_pays"] = store.requester_pays or None
     elif protocol in ("abfs", "abfss", "az"):

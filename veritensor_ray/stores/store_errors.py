@@ -62,7 +62,7 @@ _TROUBLES = (
     Trouble(r"KMS\..*", "kms:Decrypt is required on the key that it is encrypted with", ReasonCode.PERMISSION),
     Trouble("AccessDenied", "kms:Decrypt is required on the key that it is encrypted with", ReasonCode.PERMISSION, _KMS),
     Trouble(
-        "AccessDenied|InvalidRequest|400|403",
+        "AccessDenied|InvalidRequest|Forbidden|400|403",
         "who reads it has to pay for that. Set `requester_pays: true` under `stores:` in the configuration",
         ReasonCode.PERMISSION,
         "requester.pays|user ?project",
@@ -72,6 +72,7 @@ _TROUBLES = (
         "its account needs the role Storage Blob Data Reader, or Contributor to write, and its network has to be allowed",
         ReasonCode.PERMISSION,
     ),
+    Trouble("Forbidden", "its account needs the role Storage Object Viewer, or Storage Object User to write", ReasonCode.PERMISSION),
     Trouble("ExpiredToken|TokenRefreshRequired", "the credentials have expired. Renew them, and submit again", ReasonCode.PERMISSION),
     Trouble("InvalidAccessKeyId", "the store does not know the access key. Check `key` under `stores:`", ReasonCode.PERMISSION),
     Trouble("SignatureDoesNotMatch", "the secret key is not that of the access key. Check `secret` under `stores:`", ReasonCode.PERMISSION),
@@ -110,6 +111,8 @@ def _answers(error: BaseException) -> Iterator[StoreAnswer]:
             yield StoreAnswer(str(status), str(getattr(one, "message", "")), headers=getattr(one, "headers", None))
         elif isinstance(code := getattr(one, "code", None), int | str) and hasattr(one, "message"):
             yield StoreAnswer(str(code), str(one.message))
+        elif type(one) is OSError and str(one).startswith("Forbidden: "):  # as gcsfs says it
+            yield StoreAnswer("Forbidden", str(one))
 
 
 def trouble(error: BaseException) -> Trouble | None:

@@ -264,9 +264,9 @@ def test_a_part_of_a_large_yaml_file_is_refused() -> None:
 
 
 def test_other_readers_files_are_refused() -> None:
-    """Marks of RTF are characters of its decoded text."""
-    with pytest.raises(CannotRewriteError, match="application/rtf are not rewritten"):
-        cleaned(rewrite, rb"{\rtf1 jo@ex.org}", Kind(media_types.RTF, "latin-1"), [])
+    """Marks of a drawing are characters of its records."""
+    with pytest.raises(CannotRewriteError, match="image/emf are not rewritten"):
+        cleaned(rewrite, b"jo@ex.org", Kind(media_types.EMF, "latin-1"), [])
 
 
 def test_a_mark_whose_text_is_elsewhere_stays_undone() -> None:
