@@ -121,6 +121,11 @@ def test_an_ordinary_document_has_nothing_else(document: bytes) -> None:
     assert [item for item in items if isinstance(item, Member) or (isinstance(item, Block) and item.view == "residue")] == []
 
 
+def test_a_version_within_a_string_is_not_a_name() -> None:
+    source = Source(io.BytesIO(pdf(text("Good morning"), catalog=b"/Creator(HeadlessChrome/156.0.0.0 Safari/537.36)")), Kind(PDF), Limits())
+    assert [item for item in read_pdf(source) if isinstance(item, Block) and item.column == "names"] == []
+
+
 def test_lines_of_a_comment_are_one_text() -> None:
     document = PLAIN.replace(b"endobj\n", b"endobj\n" + b"% one of the lines\n" * 3, 1)
     source = Source(io.BytesIO(document), Kind(PDF), Limits())

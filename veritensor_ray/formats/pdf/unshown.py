@@ -42,7 +42,7 @@ _LENGTH = re.compile(rb"/Length(?:" + _REF + rb"|" + _SPACE + rb"+(\d{1,10}))")
 _INTEGER = re.compile(_SPACE + rb"*(\d{1,10})")
 _LONGEST = 64  # bytes of an object that is a number
 _FORM_FILES = re.compile(rb"/XFA" + _SPACE + rb"*+\[([^\[\]]*+)\]")
-_NAME = re.compile(rb"(?<!/DocChecksum )/([^\x00-\x20()<>\[\]{}/%]{8,2000})")
+_NAME = re.compile(STRING + rb"|(?<!/DocChecksum )/([^\x00-\x20()<>\[\]{}/%]{8,2000})", re.DOTALL)  # not the paths and versions in strings
 _ORDINARY_NAME = re.compile(rb"[A-Za-z+,_.:-]{1,60}\d{0,6}[A-Za-z]?|ASCII85Decode|(?:/[A-Za-z.]{1,24}\d{0,4})+")
 _PLACE = re.compile(rb"(?:/D|[R\[)])" + _SPACE + rb"*+\(((?=[._:*-]*+[A-Za-z]++[A-Za-z._:*-]*+\d)[A-Za-z0-9._:*-]{16,62})\)")
 # What content consists of, except for strings and comments.
@@ -252,4 +252,4 @@ def _written(content: bytes) -> Iterator[str]:
 def _odd_names(objects: Objects) -> list[str]:
     """Return names that no program would choose, and strings that stand where programs keep names."""
     names = {*_NAME.findall(objects.text), *_PLACE.findall(objects.text), *map(str.encode, objects.names)}
-    return sorted(name.decode("utf-8", "replace") for name in names if not _ORDINARY_NAME.fullmatch(name))
+    return sorted(name.decode("utf-8", "replace") for name in names if name and not _ORDINARY_NAME.fullmatch(name))
