@@ -7,7 +7,8 @@ import io
 import multiprocessing
 import resource
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,8 @@ from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.shard import scanned, split_engines
 
 if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
     from veritensor_ray.core.config import Settings
     from veritensor_ray.findings.outcome import Outcome
 
@@ -32,7 +35,7 @@ REPORTED, SAID, ESCAPED, DIED = "reported", "said", "escaped", "died"
 _ROOT = Path(__file__).resolve().parents[2]
 _BLIND = f"{__name__}:Blind"
 _ENGINES = ("signatures", "structure", "secrets", "pii", "blind")
-_SECONDS = 120  # CPU seconds for a group of files, more than ten times what it takes
+_SECONDS, _PATIENCE = 120, 900  # seconds of CPU and of time for a group of files, more than ten times what it takes
 _MEMORY = Path("/dev/shm")  # noqa: S108  # files in memory, where there is such a folder
 
 
@@ -83,49 +86,66 @@ class Blind:
 
 
 class Auditor:
-    """Audits groups of files, each in a process forked from this one, in which the engines are loaded."""
+    """Audits groups of files in a process of its own, in which the engines are loaded. `blind` names what reads images.
 
-    def __init__(self) -> None:
+    The process is spawned: one that is forked while other libraries have threads may wait for their locks for ever.
+    """
+
+    def __init__(self, blind: str = _BLIND) -> None:
         flags = {
             "sources": ["corpus"],
             "engines": list(_ENGINES),
             "pii": {"free_text": False},
-            "plugins": [_BLIND],
+            "plugins": [blind],
             "plugin_folder": str(_ROOT),
         }
         self._settings = load_settings(flags=flags, environ={})
-        for names in split_engines(context := self._context(_ROOT)):
-            workbench(context, names)
-        _audited(self._context, [("warm.txt", b"rules and libraries are loaded when they are first needed")])
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection
 
     def verdicts(self, files: Sequence[tuple[str, bytes]]) -> list[Verdict]:
         """Return a verdict for each file, given as its name and its bytes. If the process dies, its halves are tried."""
-        found: list[Verdict] = list(self._forked(files))
-        if len(found) == len(files):
+        found = self._answered(files)
+        if found is not None:
             return found
         if len(files) == 1:
             return [Verdict(DIED)]
         half = len(files) // 2
         return self.verdicts(files[:half]) + self.verdicts(files[half:])
 
-    def _forked(self, files: Sequence[tuple[str, bytes]]) -> Iterator[Verdict]:
-        processes = multiprocessing.get_context("fork")
-        mine, theirs = processes.Pipe(duplex=False)
-        process = processes.Process(target=_child, args=(self._context, files, theirs))
-        process.start()
-        theirs.close()
-        with contextlib.suppress(EOFError):  # it died
-            yield from mine.recv()
-        process.join()
+    def _answered(self, files: Sequence[tuple[str, bytes]]) -> list[Verdict] | None:
+        """Return the verdicts of the process, which is started if there is none; None if it died."""
+        if self._process is None:
+            processes = multiprocessing.get_context("spawn")
+            self._pipe, theirs = processes.Pipe()
+            self._process = processes.Process(target=_serve, args=(self._settings, theirs), daemon=True)
+            self._process.start()
+            theirs.close()
+        with contextlib.suppress(EOFError, ConnectionError):
+            self._pipe.send(files)
+            if self._pipe.poll(_PATIENCE):
+                found: list[Verdict] = self._pipe.recv()
+                return found
+        self._process.kill()
+        self._process.join()
+        self._process = None
+        return None
 
-    def _context(self, folder: Path) -> Context:
-        return Context(self._settings, tuple(roots([str(folder)], {})), _ENGINES, b"account", "account")
 
+def _serve(settings: Settings, pipe: Connection) -> None:
+    """Audit what comes, group by group."""
 
-def _child(context: Callable[[Path], Context], files: Sequence[tuple[str, bytes]], pipe: Connection) -> None:
+    def context(folder: Path) -> Context:
+        return Context(settings, tuple(roots([str(folder)], {})), _ENGINES, b"account", "account")
+
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-    pipe.send(_audited(context, files))
+    for names in split_engines(here := context(_ROOT)):
+        workbench(here, names)
+    with contextlib.suppress(EOFError):
+        while True:
+            files = pipe.recv()
+            resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + _SECONDS, resource.RLIM_INFINITY))
+            pipe.send(_audited(context, files))
 
 
 def _audited(context: Callable[[Path], Context], files: Sequence[tuple[str, bytes]]) -> list[Verdict]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 
+import pyarrow as pa
 import pytest
+from PIL import Image
 
-from bench.account import auditing
-from bench.account.auditing import DIED, ESCAPED, REPORTED, SAID, Auditor
+from bench.account.auditing import DIED, ESCAPED, REPORTED, SAID, Auditor, Blind
 from bench.account.canary import EMAIL, RAW, TOKEN
 
 
@@ -37,14 +39,15 @@ def test_each_file_has_its_own(auditor: Auditor) -> None:
     assert [one.result for one in auditor.verdicts(files)] == [REPORTED if number % 3 else ESCAPED for number in range(40)]
 
 
-def test_a_process_that_dies(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = auditing._audited
+class Dying(Blind):
+    """Ends its process when it sees an image."""
 
-    def dies(context: object, files: list[tuple[str, bytes]]) -> object:
-        if any(data == b"die" for _, data in files):
-            os._exit(1)
-        return real(context, files)  # type: ignore[arg-type]
+    def read_images(self, images: pa.RecordBatch) -> pa.RecordBatch:
+        os._exit(1)
 
-    monkeypatch.setattr(auditing, "_audited", dies)
-    files = [("a.txt", RAW), ("a.txt", b"die"), ("a.txt", RAW), ("a.txt", b"nothing")]
-    assert [one.result for one in auditor.verdicts(files)] == [REPORTED, DIED, REPORTED, ESCAPED]
+
+def test_a_process_that_dies() -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    files = [("a.txt", RAW), ("a.png", picture.getvalue()), ("a.txt", RAW), ("a.txt", b"nothing")]
+    assert [one.result for one in Auditor(f"{__name__}:Dying").verdicts(files)] == [REPORTED, DIED, REPORTED, ESCAPED]
