@@ -151,8 +151,8 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
         raise ImportError("no module")
 
     monkeypatch.setattr(fsspec, "filesystem", missing)
-    with pytest.raises(StoreError, match=r"pip install 'veritensor-ray\[gcs\]'"):
-        filesystem("gs://bucket", {})
+    with pytest.raises(StoreError, match=r"pip install 'veritensor-ray\[azure\]'"):
+        filesystem("az://bucket", {})
 
 
 @pytest.mark.parametrize(
@@ -190,6 +190,7 @@ def test_options_come_from_the_configuration(monkeypatch: pytest.MonkeyPatch, ur
         return Fake()
 
     monkeypatch.setattr(fsspec, "filesystem", capture)
+    monkeypatch.setattr("gcsfs.core.GCSFileSystem", lambda **given: capture("gs", **given))
     filesystem(uri, {uri.partition("://")[0]: Store(endpoint="http://wrong"), uri[:-1]: store})  # the longest prefix counts
     seen.get("client_kwargs", {}).pop("trace_configs", None)  # tests/stores/test_redirects.py
     assert {name: value for name, value in seen.items() if name not in ("use_listings_cache", "skip_instance_cache")} == options

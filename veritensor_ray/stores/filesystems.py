@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -98,10 +97,19 @@ def filesystem(uri: str, stores: Stores) -> tuple[Any, str]:
     try:
         if protocol in ("http", "https"):
             options["client_kwargs"] = options.get("client_kwargs", {}) | {"trace_configs": redirects.refused_but_for(tuple(stores))}
-        fs = fsspec.filesystem(protocol, use_listings_cache=False, skip_instance_cache=False, **options)
+        fs = _created(protocol, {"use_listings_cache": False, "skip_instance_cache": False, **options})
     except ImportError:
         raise StoreError(f"{protocol}:// requires an additional library: pip install 'veritensor-ray[{PROTOCOLS[protocol]}]'") from None
     return fs, fs._strip_protocol(uri)
+
+
+def _created(protocol: str, options: dict[str, Any]) -> Any:
+    """Return a filesystem. That of GCS is the plain one: the other asks by gRPC what a bucket is, without end where only HTTP is spoken."""
+    if protocol in ("gs", "gcs"):
+        from gcsfs import core as gcs  # type: ignore[import-untyped]  # it has no types
+
+        return gcs.GCSFileSystem(**options)
+    return fsspec.filesystem(protocol, **options)
 
 
 def store_for(uri: str, stores: Stores) -> Store:
@@ -125,8 +133,6 @@ def _options(protocol: str, store: Store) -> dict[str, Any]:
             "requester_pays": store.requester_pays or None,
         }
     elif protocol in ("gs", "gcs"):
-        # otherwise gcsfs asks by gRPC what kind a bucket is, and retries without end where a proxy or a private endpoint speaks only HTTP
-        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         options = {"endpoint_url": store.endpoint, "token": token or ("anon" if store.anonymous else None)}
         options["requester_pays"] = store.requester_pays or None
     elif protocol in ("abfs", "abfss", "az"):
