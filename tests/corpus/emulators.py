@@ -86,9 +86,9 @@ def _served(server: Any) -> Iterator[None]:
 
 
 class _Objects(BaseHTTPRequestHandler):
-    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
     """Objects with versions; a write compares and writes under a lock."""
 
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
     protocol_version = "HTTP/1.1"
     objects: dict[str, tuple[bytes, str]]
     lock: threading.Lock

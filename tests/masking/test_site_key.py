@@ -96,8 +96,8 @@ def test_a_folder_that_cannot_be_written_has_a_remedy(tmp_path: Path) -> None:
 
 def test_two_processes_that_race_get_the_same_key(home: Path) -> None:
     context = multiprocessing.get_context("spawn")  # a process that is forked beside threads may wait for their locks for ever
-    for _ in range(2):
-        with context.Pool(4) as pool:
+    for _ in range(5):
+        with context.Pool(4, context.Barrier(4).wait) as pool:  # all begin at once
             keys = pool.map(site_key, [None] * 16, chunksize=1)
         assert len(set(keys)) == 1
         assert [path.name for path in home.iterdir()] == ["site.key"]

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import re
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,13 +147,15 @@ def test_a_prefix_of_stores_covers_whole_names(prefix: str, uri: str, covers: bo
     assert names(prefix, uri) is covers
 
 
-def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("uri", "extra"), [("gs://bucket", "gcs"), ("az://bucket", "azure")])
+def test_a_missing_library_is_named_with_its_extra(uri: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: Any, **__: Any) -> Any:
         raise ImportError("no module")
 
     monkeypatch.setattr(fsspec, "filesystem", missing)
-    with pytest.raises(StoreError, match=r"pip install 'veritensor-ray\[azure\]'"):
-        filesystem("az://bucket", {})
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(StoreError, match=rf"pip install 'veritensor-ray\[{extra}\]'"):
+        filesystem(uri, {})
 
 
 @pytest.mark.parametrize(
