@@ -104,7 +104,7 @@ def filesystem(uri: str, stores: Stores) -> tuple[Any, str]:
 
 
 def _created(protocol: str, options: dict[str, Any]) -> Any:
-    """Return a filesystem. That of GCS is the plain one: the other asks by gRPC what a bucket is, without end where only HTTP is spoken."""
+    """Return a filesystem. GCS gets the plain class, because the newer one makes a gRPC call that it retries forever if only HTTP works."""
     if protocol in ("gs", "gcs"):
         from gcsfs import core as gcs  # type: ignore[import-untyped]  # it has no types
 

@@ -83,7 +83,7 @@ class ViewedFile:
 
 
 def hidden_words(rows: int, columns: int) -> str | None:
-    """Return in words what a file holds that its table does not have, or None."""
+    """Return a phrase for what a file holds besides the data of its table, such as "2 deleted rows", or None."""
     said = [counted(count, what) for count, what in ((rows, "deleted row"), (columns, "dropped column")) if count]
     return " and ".join(said) or None
 

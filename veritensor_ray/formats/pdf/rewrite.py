@@ -127,7 +127,7 @@ class _Pdf:
         shown = [self._objects.streams[one] for one in drawn.shown(self._listed)]
         gone = [order.mark for order in self._orders if order.mark.view == VIEW and order.mark.member == self._orders.member]
         if any(mark.start < one.offset + one.length and one.offset < mark.end for mark in gone for one in shown):
-            raise CannotRewriteError("a finding stands in the content of a page, where it is not shown")
+            raise CannotRewriteError("a finding is in a part of the page's content that is not displayed")
         if pages > len(self._listed):
             raise CannotRewriteError("its pages cannot be told from other objects")
 

@@ -295,7 +295,7 @@ class SqliteTables:
             yield Gap(said, location=f"table {name}"[:200], code=ReasonCode.LIMIT if cut else None)
 
     def table(self, name: str) -> SqliteTable:
-        """Return what has to be known of a table to read it."""
+        """Return what is needed to read a table."""
         # only stored columns: computing the others would run expressions from the file
         found = self._database.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
         columns = tuple(_as_text(row[1]) for row in found if row[6] in (0, 3))

@@ -30,7 +30,7 @@ _RISKY = "=+-@\t\r"
 _MACROS = ("xlMacrosheet", "xlIntlMacrosheet")
 _MACRO_FOLDER = "/macrosheets/"
 _TEXT_TOKEN = b"\x17"
-_NAMES = bounds.XLS_NAMES  # names that formulas are told by
+_NAMES = bounds.XLS_NAMES  # names that formulas may use
 _REFERENCES = 1 << 16
 _VALUES = {kinds.FORMULA_REAL: 16, kinds.FORMULA_TRUTH: 9, kinds.FORMULA_ERROR: 9}  # where the formula begins behind the value of a cell
 _AREAS = {kinds.AREA_FORMULA: 17, kinds.SHARED_FORMULA: 16}  # the same behind the area that shares a formula

@@ -60,7 +60,7 @@ def formula_text(tokens: bytes, layout: TokenLayout, book: BookNames) -> tuple[s
 
 
 class _Written:
-    """The pieces of a formula. An operand keeps what has to be put before it, so that nothing is copied, however deep it is nested."""
+    """The pieces of a formula. An operand keeps its own prefix, so that deeply nested formulas are not copied at each level."""
 
     def __init__(self) -> None:
         self._pieces: list[list[str]] = []  # each in reverse order
