@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from veritensor_ray.core.errors import StoreError
 from veritensor_ray.stores.bucket_objects import pinned
 from veritensor_ray.stores.filesystems import denied
-from veritensor_ray.stores.folder_pages import Page, by_name
+from veritensor_ray.stores.folder_pages import Page, page_of
 from veritensor_ray.stores.patience import patient
 
 _MARK = "+version:"  # in an ETag, before the ID of a version
@@ -108,9 +108,7 @@ class BucketAsOf:
             is_last = not answer.get("IsTruncated")
             if is_last:
                 page += chosen.end()
-            folders: Page = [{"name": f"{bucket}/{one['Prefix'][:-1]}", "type": "directory"} for one in answer.get("CommonPrefixes", ())]
-            objects: Page = [one | {"name": f"{bucket}/{one['Key']}", "type": "file", "size": one["Size"]} for one in page]
-            yield by_name((*folders, *objects))
+            yield page_of(answer, bucket, page)
             if is_last:
                 return
             asked |= {"KeyMarker": answer["NextKeyMarker"], "VersionIdMarker": answer.get("NextVersionIdMarker", "")}

@@ -25,13 +25,13 @@ def pages(fs: Any, folder: str) -> Iterator[Page]:
     if "s3" not in _protocols(fs) or not folder:
         listed = patient(partial(fs.ls, folder, detail=True))
         plain = (one | {"name": one["name"].rstrip("/")} if one["type"] == "directory" else one for one in listed)
-        yield by_name(plain)
+        yield _by_name(plain)
         return
     bucket, slash, key = folder.partition("/")  # a key may begin with a slash, in a folder whose name is empty
     asked = {"Bucket": bucket, "Prefix": f"{key}/" if slash else "", "Delimiter": "/", "OptionalObjectAttributes": ["RestoreStatus"]}
     for number in itertools.count():
         answer = patient(partial(fs.call_s3, "list_objects_v2", **asked))
-        page = _page(answer, bucket)
+        page = page_of(answer, bucket, answer.get("Contents", ()))
         if not page and number == 0 and slash:
             raise FileNotFoundError(folder)
         yield page
@@ -49,13 +49,14 @@ def _protocols(fs: Any) -> Sequence[str]:
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
-def _page(answer: Mapping[str, Any], bucket: str) -> Page:
+def page_of(answer: Mapping[str, Any], bucket: str, listed: Iterable[Mapping[str, Any]]) -> Page:
+    """Return the folders of an answer of S3 and its `listed` objects as entries, sorted by name."""
     folders: Page = [{"name": f"{bucket}/{one['Prefix'][:-1]}", "type": "directory"} for one in answer.get("CommonPrefixes", ())]
-    objects: Page = [one | {"name": f"{bucket}/{one['Key']}", "type": "file", "size": one["Size"]} for one in answer.get("Contents", ())]
-    return by_name((*folders, *objects))
+    objects: Page = [{**one, "name": f"{bucket}/{one['Key']}", "type": "file", "size": one["Size"]} for one in listed]
+    return _by_name((*folders, *objects))
 
 
-def by_name(entries: Iterable[Mapping[str, Any]]) -> Page:
+def _by_name(entries: Iterable[Mapping[str, Any]]) -> Page:
     """Return entries sorted by name."""
     return sorted(entries, key=lambda entry: str(entry["name"]))
 
