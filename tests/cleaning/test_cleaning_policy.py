@@ -14,7 +14,7 @@ from veritensor_ray.cleaning.cleaning_policy import CleanPolicy, load_clean_poli
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.core.detection import CATEGORIES
 from veritensor_ray.core.errors import UsageError
-from veritensor_ray.formats.editing.actions import Action, Ruling, Strippable
+from veritensor_ray.formats.editing.actions import Action, Conversion, Ruling, Strippable
 from veritensor_ray.formats.editing.marks import Mark
 
 
@@ -138,6 +138,12 @@ def test_what_to_strip_adds_up_over_the_entries_that_match() -> None:
     assert CleanPolicy().strips("a.docx") == set()
 
 
+def test_formats_that_files_may_become_are_one_or_a_list() -> None:
+    assert CleanPolicy().convert == ()
+    assert parse("convert: safetensors").convert == (Conversion.SAFETENSORS,)
+    assert parse("convert: [safetensors, office]").convert == (Conversion.SAFETENSORS, Conversion.OFFICE)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -154,6 +160,7 @@ def test_what_to_strip_adds_up_over_the_entries_that_match() -> None:
         ("level: hgh", "severity 'hgh' is not one of info, low, medium, high, critical; did you mean 'high'?"),
         ("unchecked: drop", "value 'drop' is not one of hold, copy"),
         ("strip: [macro]", "kind 'macro' is not one of hidden-text, comments, metadata, macros, notebook-outputs; did you mean 'macros'?"),
+        ("convert: safetensor", "conversion 'safetensor' is not one of safetensors, office; did you mean 'safetensors'?"),
         ("strip: [{path: '*.md'}]", "kinds: this key is required"),
         ("rules: [pii]", "key rules.1: must be a mapping of keys to values"),
         ("strip: comments", "key strip: must be a list"),
@@ -164,7 +171,7 @@ def test_what_to_strip_adds_up_over_the_entries_that_match() -> None:
         ("rules: !!python/object/apply:os.system ['true']", "docs/clean.md"),
         (
             "- rules",
-            "the top level must be a mapping with the keys level, unsupported, unchecked, remaining, names, pseudonym_key, rules, strip",
+            "the top level must be a mapping with the keys level, unsupported, unchecked, remaining, names, convert, pseudonym_key, rules, strip",
         ),
     ],
 )

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from veritensor_ray.core.errors import ChangedDuringRun, LimitExceeded, ReadError
 from veritensor_ray.corpus import fetch
-from veritensor_ray.corpus.fetch import HashingFile, OpenArtifact, Throttle
+from veritensor_ray.corpus.fetch import HashingFile, OpenArtifact, Throttle, is_beside
 from veritensor_ray.corpus.listing import roots, walk
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.formats.common.spool import edges
@@ -364,3 +364,14 @@ def test_a_throttle_counts_over_many_small_files(tmp_path: Path, clock: Clock) -
     for _ in range(5):
         OpenArtifact(*planned(tmp_path / "a"), {}, throttle).close()
     assert clock.now == pytest.approx(0.4), "all but the last wait for those before them"
+
+
+@pytest.mark.parametrize("there", ["a.pt.safetensors", "a.safetensors"])
+@pytest.mark.parametrize("scheme", ["", "memory://"])
+def test_what_stands_beside_an_artifact_is_known(tmp_path: Path, scheme: str, there: str) -> None:
+    folder = f"{scheme}{tmp_path}"
+    for name in ("a.pt", there):
+        with fsspec.open(f"{folder}/{name}", "wb") as file:
+            file.write(DATA)
+    row, root = planned(f"{folder}/a.pt")
+    assert is_beside(row, root, {}, ".safetensors") is (there == "a.pt.safetensors")

@@ -41,10 +41,14 @@ Pulse = Callable[[], None]
 
 @dataclass
 class Draft:
-    """An artifact's manifest row, and its new content; None means that the source's bytes are copied, or nothing at all."""
+    """An artifact's manifest row, and its new content; None means that the source's bytes are copied, or nothing at all.
+
+    `extension` is that of the format it was converted to, such as `.safetensors`, and follows its own name.
+    """
 
     cleaned: Cleaned
     content: BinaryIO | None = None
+    extension: str = ""
 
 
 class _Allowance:

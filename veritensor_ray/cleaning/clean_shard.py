@@ -7,6 +7,7 @@ so that a shard that is repeated writes the same objects again.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,13 +23,13 @@ import pyarrow.parquet as pq
 from veritensor_ray.cleaning.artifact_cleaner import ArtifactCleaner, Draft, copied
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.copy_manifest import CLEANED, CORPUS, QUARANTINE, Cleaned, Result, blank
-from veritensor_ray.cleaning.copy_names import CopyNames
+from veritensor_ray.cleaning.copy_names import NAME_TAG, CopyNames
 from veritensor_ray.cleaning.copy_places import copy_path, staged
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.uris import is_local
-from veritensor_ray.corpus.fetch import OpenArtifact
+from veritensor_ray.corpus.fetch import OpenArtifact, is_beside
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.findings.outcome import Outcome
@@ -120,7 +121,7 @@ class ShardCleaner:
             with closing(OpenArtifact(row, self.roots[row.root], self.settings.stores)) as artifact:
                 file = artifact.file()
                 draft = cleaner.clean(row, outcome, file, _kind(row, file), held)
-                draft.cleaned.name = name
+                draft.cleaned.name = self._converted_name(row, name, draft.extension) if draft.extension else name
                 if self.cleaning.again and draft.cleaned.result is not Result.CLEANED:
                     return draft.cleaned
                 with closing(draft.content) if draft.content is not None else closing(artifact.file()) as content:
@@ -129,6 +130,14 @@ class ShardCleaner:
                 return done
         except ReadError as error:
             return blank(row, outcome, Result.LEFT_OUT, reason_safe(str(error)))
+
+    def _converted_name(self, row: PlanRow, name: str | None, extension: str) -> str:
+        """Return the name of a converted artifact: with the new extension, and with a tag before that if another artifact has this name."""
+        stem = name or row.artifact
+        if name is None and is_beside(row, self.roots[row.root], self.settings.stores, extension):
+            tag = hmac.digest(self.cleaning.key, b"converted " + stem.encode("utf-8", "surrogateescape"), hashlib.sha256).hex()[:NAME_TAG]
+            stem = f"{stem}~{tag}"
+        return f"{stem}{extension}"
 
     def _part(self, row: PlanRow, draft: Draft, content: BinaryIO) -> Cleaned:
         """Write a part of a split artifact if it has changes; others are read from the source once it is known what becomes of the artifact."""

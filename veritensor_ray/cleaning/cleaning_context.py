@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
-from veritensor_ray.formats.editing.actions import Action, Ruling, Strippable
+from veritensor_ray.formats.editing.actions import Action, Conversion, Ruling, Strippable
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.masking.site_key import given_key, site_key
 from veritensor_ray.stores.outputs import OutputStore
@@ -50,6 +50,10 @@ class Cleaning:
     def strips(self, artifact: str) -> frozenset[Strippable]:
         """Return what to remove from an artifact whether or not anything was found there."""
         return frozenset() if self.again else self.policy.strips(artifact)
+
+    def converts(self, to: Conversion) -> bool:
+        """Return whether a file may become one of another format."""
+        return to in self.policy.convert and not self.again
 
     def work(self, run: str) -> str:
         """Return the folder where the copies of a run wait."""

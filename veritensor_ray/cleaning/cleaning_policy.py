@@ -16,7 +16,7 @@ from veritensor_ray.core.config import SEVERITIES, NamedSecret, Section, Severit
 from veritensor_ray.core.detection import CATEGORIES, Category, unknown_value
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.wording import nearest
-from veritensor_ray.formats.editing.actions import Action, Ruling, Strippable
+from veritensor_ray.formats.editing.actions import Action, Conversion, Ruling, Strippable
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.formats.editing.spans import UNSEEN_VIEWS
 from veritensor_ray.masking.redaction import visible
@@ -73,8 +73,10 @@ _Action = Annotated[Action, _one_of("action", [one.value for one in Action])]
 _Category = Annotated[Category, _one_of("category", CATEGORIES)]
 _View = Annotated[View, _one_of("view", get_args(View))]
 _Kind = Annotated[Strippable, _one_of("kind", [one.value for one in Strippable])]
+_Conversion = Annotated[Conversion, _one_of("conversion", [one.value for one in Conversion])]
 _Held = Annotated[Literal["hold", "copy"], _one_of("value", ("hold", "copy"))]
 _Names = Annotated[Literal["keep", "pseudonym"], _one_of("value", ("keep", "pseudonym"))]
+_Conversions = Annotated[tuple[_Conversion, ...], BeforeValidator(_one_or_more, json_schema_input_type=Conversion | list[Conversion])]
 _Views = Annotated[tuple[_View, ...], BeforeValidator(_one_or_more, json_schema_input_type=View | list[View])]
 
 
@@ -189,6 +191,7 @@ class CleanPolicy(Section):
     unchecked: _Held = Field("hold", description="a file that was not wholly checked: hold it back or copy it")
     remaining: _Held = Field("hold", description="a file with findings that further rounds did not remove: hold it back or leave the copy")
     names: _Names = Field("keep", description="names of files and folders with personal data or secrets: keep them, or replace the values")
+    convert: _Conversions = Field((), description="formats that a file may become if it cannot stay in its own: safetensors, office")
     pseudonym_key: NamedSecret = Field(
         None, description="key of the pseudonyms as env:NAME or file:/path; default: derived from the site key"
     )

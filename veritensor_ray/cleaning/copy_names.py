@@ -21,7 +21,7 @@ Scan = Callable[[Sequence[str]], Mapping[int, Iterable[Mark]]]  # what engines r
 _EXTENSION = re.compile(r"(?<=.)\.[A-Za-z0-9]{1,12}\Z", re.DOTALL)
 _WORD = re.compile(r"[^\W_]+")
 _LETTERS = 4  # of a single word that is looked for: shorter ones are also parts of other words
-_TAG = 12  # digits that keep names apart whose values have equal masks or pseudonyms
+NAME_TAG = 12  # digits that keep names apart whose values have equal masks or pseudonyms
 _SPACES = str.maketrans("_", " ")
 _UNSAFE = re.compile(r"[/\\\x00-\x1f]")
 
@@ -64,7 +64,7 @@ class CopyNames:
         edits = Orders(orders, frozenset(), self._replace).merged(ranges, part)
         if not edits:
             return part
-        tag = hmac.digest(self.cleaning.key, b"name " + part.encode("utf-8", "surrogateescape"), hashlib.sha256).hex()[:_TAG]
+        tag = hmac.digest(self.cleaning.key, b"name " + part.encode("utf-8", "surrogateescape"), hashlib.sha256).hex()[:NAME_TAG]
         new = applied(part, edits)
         extension = found.group() if (found := _EXTENSION.search(part)) and edits[-1].end <= found.start() else ""
         return f"{new.removesuffix(extension)}~{tag}{extension}"

@@ -325,3 +325,14 @@ class OpenArtifact:
     def close(self) -> None:
         """Close the file."""
         self._handle.close()
+
+
+def is_beside(row: PlanRow, root: Root, stores: Stores, extension: str) -> bool:
+    """Return whether there is something with the name of an artifact and another extension behind it, or whether that cannot be known."""
+    if is_local(root.uri):
+        return os.path.lexists(row.path + extension.encode())  # a path in bytes
+    try:
+        fs, _ = filesystem(root.uri, stores)
+        return bool(patient(partial(fs.exists, f"{os.fsdecode(row.path)}{extension}"), FREELY.pulse))
+    except Exception:  # noqa: BLE001  # every store raises its own kind
+        return True

@@ -89,6 +89,8 @@ ACCEPTED = {
         {level: high, unsupported: copy, unchecked: hold, pseudonym_key: "env:KEY"}
         {rules: [{rule: "pii.*", action: pseudonym, reason: wanted}, {view: hidden, action: strip}, {view: [hidden, ocr], action: drop-file}]}
         {rules: [{category: secret, path: "*.md", column: "*.key", severity: high, action: mask, keep_length: true}]}
+        {names: pseudonym, convert: safetensors}
+        {convert: [safetensors, office]}
         {strip: [hidden-text, {path: "*.docx", kinds: [macros, comments]}, metadata, {kinds: [notebook-outputs]}]}
     """,
 }
@@ -122,6 +124,7 @@ REFUSED = {
         {rules: [{rule: x, action: delete}]}
         {rules: [{view: unseen, action: strip}]}
         {rules: [{category: secrets, action: mask}]}
+        {convert: [pdf]}
         {strip: [outputs]}
         {strip: [{path: x}]}
     """,

@@ -31,6 +31,13 @@ class Strippable(StrEnum):
     NOTEBOOK_OUTPUTS = "notebook-outputs"
 
 
+class Conversion(StrEnum):
+    """What a policy lets a file become, if it cannot stay in its own format."""
+
+    SAFETENSORS = "safetensors"  # pickles with tensors and nothing else
+    OFFICE = "office"  # legacy office documents, in the formats that followed them
+
+
 class Ruling(NamedTuple):
     """What a policy says about a finding. With `keep_length`, a mask is as long as the text that it replaces.
 
