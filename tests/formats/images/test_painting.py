@@ -19,7 +19,7 @@ def noise(mode: str, size: tuple[int, int] = (90, 40)) -> Image.Image:
     draw = np.random.default_rng(5)
     width, height = size
     if mode in ("I", "F", "I;16", "I;16B"):
-        kind = {"I": np.int32, "F": np.float32, "I;16": "<u2", "I;16B": ">u2"}[mode]
+        kind = np.dtype({"I": "<i4", "F": "<f4", "I;16": "<u2", "I;16B": ">u2"}[mode])
         return Image.fromarray(draw.integers(0, 65535, (height, width)).astype(kind))
     image = Image.fromarray(draw.integers(0, 255, (height, width, 3), np.uint8))
     return image.quantize(40) if mode == "P" else image.convert(mode)
