@@ -56,11 +56,12 @@ def clean(
     reporter: Reporter | None = None,
     dry_run: bool = False,
     level: str | None = None,
+    reveal: bool = False,
 ) -> dict[str, Any]:
     """Write a cleaned copy of the corpus to `settings.output`; returns the content of its run.json.
 
     `policy` is a cleaning policy or its path; None means the defaults. `level` takes the place of the policy's. With `dry_run` nothing is written, and the result has the counts and
-    some samples, but no second audit. Raises UsageError, CannotRunError, DeadlineReached and their subclasses.
+    some samples, but no second audit; with `reveal`, the samples hold values. Raises UsageError, CannotRunError, DeadlineReached and their subclasses.
     """
     report = reporter or Silent()
     check_clean(settings, dry_run)
@@ -72,15 +73,16 @@ def clean(
         if not dry_run:
             return _Cleaning(settings, rules, report).run()
         with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
-            return _Cleaning(settings.model_copy(update={"output": folder, "job": "audit", "sign_key": None}), rules, report, True).run()
+            alone = settings.model_copy(update={"output": folder, "job": "audit", "sign_key": None})
+            return _Cleaning(alone, rules, report, True, reveal).run()
 
 
 class _Cleaning:
-    def __init__(self, settings: Settings, policy: CleanPolicy, report: Reporter, dry_run: bool = False) -> None:
+    def __init__(self, settings: Settings, policy: CleanPolicy, report: Reporter, dry_run: bool = False, reveal: bool = False) -> None:
         self._settings, self._policy, self._report, self._dry_run = settings, policy, report, dry_run
         self._sweeps = settings.job == "sweep"
         self._store = OutputStore(absolute(str(settings.output)), settings.stores)
-        self._cleaning = Cleaning(policy, self._store, pseudonym_key(policy, settings.site_key), dry_run)
+        self._cleaning = Cleaning(policy, self._store, pseudonym_key(policy, settings.site_key), dry_run, reveal=reveal)
         self._again = replace(self._cleaning, again=True)
 
     def run(self) -> dict[str, Any]:

@@ -53,12 +53,13 @@ class InProcess:
     options: dict[str, Any] = field(default_factory=lambda: dict(FAKE))
     run: str = "run"
     dry_run: bool = False
+    reveal: bool = False
 
     def __post_init__(self) -> None:
         self.settings = Settings.model_validate({"sources": [self.source], "output": self.destination} | self.options)
         policy = parse(self.policy) if isinstance(self.policy, str) else self.policy
         self.store = OutputStore(self.destination, self.settings.stores)
-        self.cleaning = Cleaning(policy, self.store, KEY, dry_run=self.dry_run)
+        self.cleaning = Cleaning(policy, self.store, KEY, dry_run=self.dry_run, reveal=self.reveal)
         self.roots = tuple(roots(self.settings.sources, self.settings.stores))
         self.before = self.store.under("before")
 

@@ -59,6 +59,7 @@ def test_what_becomes_of_a_file(
     row = run.manifest()["a.txt"]
     place = "corpus" if content is not None else "quarantine"
     assert (row["result"], row["path"], row["reason"]) == (result, f"{place}/a.txt", None if content else "something was found")
+    assert row["reason_code"] == (None if content else "found-again")
     assert (tmp_path / "dest" / row["path"]).read_text() == (content if content is not None else "one FINDME two")
     assert [(one["action"], one["count"]) for one in row["actions"]] == actions
     assert summary is not None

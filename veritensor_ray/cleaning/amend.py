@@ -27,6 +27,7 @@ from veritensor_ray.cleaning.copy_places import object_name, staged
 from veritensor_ray.cleaning.copy_publishing import Assemble, one_by_one
 from veritensor_ray.cleaning.part_assembly import Assembler, added
 from veritensor_ray.cleaning.staged_copies import Waiting
+from veritensor_ray.core.reasons import CopyCode
 
 ROUNDS = 3
 _Row = dict[str, Any]
@@ -131,7 +132,12 @@ class _Amendment:
                 return row
             aside = f"{QUARANTINE}/{path.removeprefix(f'{CORPUS}/')}"
             self._stage(object_name(self._store, path), aside)
-            return row | {"result": Result.HELD.value, "path": aside, "reason": self._reasons[path]}
+            return row | {
+                "result": Result.HELD.value,
+                "path": aside,
+                "reason": self._reasons[path],
+                "reason_code": CopyCode.FOUND_AGAIN.value,
+            }
         self._stage(f"{work}/{object_name(self._store, again['path'])}", path)
         gone = dropped.filter(pc.equal(dropped["artifact"], row["artifact"])).to_pylist() if again["rows"] else []
         deleted = logs.deleted(row["artifact"]) if again["rows"] else b""

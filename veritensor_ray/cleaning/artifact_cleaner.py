@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.copy_manifest import Cleaned, Result, blank
@@ -18,6 +18,7 @@ from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ReadError, as_read_error
 from veritensor_ray.core.format_table import text_type
 from veritensor_ray.core.media_types import MARKDOWN
+from veritensor_ray.core.reasons import CopyCode, ReasonCode
 from veritensor_ray.core.table_view import TableView
 from veritensor_ray.core.wording import counted
 from veritensor_ray.corpus.planning import PlanRow
@@ -63,7 +64,7 @@ class _Allowance:
 
     def __call__(self) -> None:
         if self._clock() > self._until:
-            raise CannotRewriteError(f"rewriting it takes too long (limits.artifact_seconds: {self._limit:g})")
+            raise CannotRewriteError(f"rewriting it takes too long (limits.artifact_seconds: {self._limit:g})", ReasonCode.TIMEOUT)
         self._pulse()
 
 
@@ -89,21 +90,22 @@ class ArtifactCleaner:
         try:
             orders, waiting = self._orders(outcome, row.artifact)
         except MemoryError:
-            return self._aside(
-                result, Result.HELD, f"its {len(outcome.recorded.marks):,} findings need more memory than limits.worker_memory allows"
-            )
+            said = f"its {len(outcome.recorded.marks):,} findings need more memory than limits.worker_memory allows"
+            return self._aside(result, Result.HELD, said, ReasonCode.LIMIT)
         for action, becomes in ((Action.QUARANTINE, Result.QUARANTINED), (Action.DROP_FILE, Result.DROPPED)):
             if chosen := orders.such(lambda kind, action=action: kind.action is action and kind.number not in waiting):  # type: ignore[misc]
-                return self._aside(result, becomes, _because(chosen), chosen)
-        if outcome.recorded.marks.lost:
-            held = held or f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)"
+                return self._aside(result, becomes, _because(chosen), CopyCode.FINDING, chosen)
+        code: CopyCode | ReasonCode = ReasonCode.PROCESS_DIED
+        if outcome.recorded.marks.lost and held is None:
+            held, code = f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)", ReasonCode.LIMIT
         if policy.unchecked == "hold" and outcome.unchecked is not None:
-            return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.unchecked}", orders)
+            why = ReasonCode.NO_READER if outcome.status == "scanned" else outcome.reason_code
+            return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.unchecked}", why, orders)
         strip = self._cleaning.strips(row.artifact)
         try:
             hidden = _hidden(row, file)
         except ReadError as error:
-            return self._aside(result, Result.HELD, str(error), orders)
+            return self._aside(result, Result.HELD, str(error), error.reason_code, orders)
         if not orders and not strip and hidden is None:
             return Draft(result)
         problem = held
@@ -114,27 +116,30 @@ class ArtifactCleaner:
             try:
                 content = self._rewritten(row, outcome, file, kind, carried)
             except (CannotRewriteError, ReadError) as error:
-                problem = str(error)
+                problem, code = str(error), error.reason_code
             except Exception as error:  # noqa: BLE001  # the boundary of an artifact: hostile input may raise anything in any library
-                problem = str(as_read_error(error, "it cannot be rewritten"))
+                unexpected = as_read_error(error, "it cannot be rewritten")
+                problem, code = str(unexpected), unexpected.reason_code
             else:
                 undone = carried.undone
                 if not undone:
                     return self._changed(result, content, account, outcome, hidden)
                 content.close()
                 problem = f"{len(undone)} of {len(orders)} findings cannot be changed in this format: {_rules(undone)}"
+                code = CopyCode.NO_EXACT_CHANGE
         if waiting:  # something visible, or a comment that could not be removed
             chosen = orders.such(lambda kind: kind.number in waiting)
-            return self._aside(result, Result.QUARANTINED, _because(chosen), chosen)
+            return self._aside(result, Result.QUARANTINED, _because(chosen), CopyCode.FINDING, chosen)
         if hidden is not None:
-            return self._aside(result, Result.HELD, f"{hidden} of its table cannot be left out: {problem}", orders)
+            return self._aside(result, Result.HELD, f"{hidden} of its table cannot be left out: {problem}", code, orders)
         if not orders:  # only something to strip, from a file that cannot be rewritten: nothing was found in it
-            result.reason = reason_safe(f"nothing was stripped: {problem}")
+            result.reason, result.reason_code = reason_safe(f"nothing was stripped: {problem}"), code
             return Draft(result)
         if policy.unsupported == "copy":
-            result.reason = reason_safe(f"copied with {counted(len(orders), 'finding')} in it, as the policy says: {problem}")
+            said = f"copied with {counted(len(orders), 'finding')} in it, as the policy says: {problem}"
+            result.reason, result.reason_code = reason_safe(said), code
             return Draft(result)
-        return self._aside(result, Result.HELD, problem, orders)
+        return self._aside(result, Result.HELD, problem, code, orders)
 
     def _orders(self, outcome: Outcome, artifact: str) -> tuple[ManyOrders, set[int]]:
         """Return the orders, and the numbers of the kinds of those that quarantine the file unless their text is stripped with the comment around it.
@@ -155,8 +160,10 @@ class ArtifactCleaner:
         }
         return orders, waiting
 
-    def _aside(self, result: Cleaned, becomes: Result, reason: str, orders: Sequence[Order] | None = None) -> Draft:
-        result.result, result.reason = becomes, reason_safe(reason)
+    def _aside(
+        self, result: Cleaned, becomes: Result, reason: str, code: CopyCode | ReasonCode | None, orders: Sequence[Order] | None = None
+    ) -> Draft:
+        result.result, result.reason, result.reason_code = becomes, reason_safe(reason), code
         counts = Counter(order.mark.rule for order in orders or ())
         action = {Result.DROPPED: Action.DROP_FILE.value}.get(becomes, Action.QUARANTINE.value)
         result.actions = [{"rule": rule, "action": action, "count": count} for rule, count in sorted(counts.items())]
@@ -181,7 +188,7 @@ class ArtifactCleaner:
         """Raise CannotRewriteError if a value that was removed is still somewhere in the copy."""
         values = removed_values(outcome.recorded.marks, orders, self._categories, self._cleaning.replace)
         if left := still_there(copy, values, self._limits, orders.pulse):
-            raise CannotRewriteError(left)
+            raise CannotRewriteError(left, CopyCode.VALUE_LEFT)
 
     def _changed(self, result: Cleaned, content: BinaryIO, account: Account, outcome: Outcome, hidden: str | None) -> Draft:
         result.reason = hidden and f"without {hidden} of its table"
@@ -193,7 +200,7 @@ class ArtifactCleaner:
         result.changes = sum(account.counts.values())
         result.rows = [one._asdict() | {"member": one.member and name_safe(one.member)} for one in dict.fromkeys(account.rows)]
         result.rows_dropped = len({(one.member, one.row) for one in account.rows})
-        result.samples = _shown(account, outcome)
+        result.samples = _shown(account, outcome, self._cleaning.reveal)
         return Draft(result, content)
 
 
@@ -233,8 +240,11 @@ def _rules(orders: Sequence[Order]) -> str:
     return ", ".join(rules[:_NAMED]) + more
 
 
-def _shown(account: Account, outcome: Outcome) -> list[dict[str, str]]:
-    """Return the samples as texts before and after, with nothing secret in them: neither known forms nor other values of the artifact."""
+def _shown(account: Account, outcome: Outcome, reveal: bool) -> list[dict[str, Any]]:
+    """Return the samples as texts before and after, with nothing secret in them: neither known forms nor other values of the artifact.
+
+    With `reveal`, they also have these texts as they were and as they are now, in three pieces.
+    """
     around = [mask(text) for one in account.samples for text in (one.left, one.right)]
     safe = without_values(around, outcome.recorded.values)
     texts = iter([visible(safe.get(text, text)) for text in around])
@@ -242,7 +252,9 @@ def _shown(account: Account, outcome: Outcome) -> list[dict[str, str]]:
     for one in account.samples:
         left, right = next(texts), next(texts)
         after = f"{left}{visible(one.new)}{right}"
-        shown.append({"rule": one.rule, "action": one.action, "before": f"{left}{_DOTS}{right}", "after": after})
+        sample: dict[str, Any] = {"rule": one.rule, "action": one.action, "before": f"{left}{_DOTS}{right}", "after": after}
+        values = {"was": [*map(visible, one.old)], "became": [*map(visible, (one.left, one.new, one.right))]} if reveal else {}
+        shown.append(sample | values)
     return shown
 
 

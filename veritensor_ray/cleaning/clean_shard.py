@@ -28,6 +28,7 @@ from veritensor_ray.cleaning.copy_places import copy_path, staged
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.corpus.fetch import OpenArtifact, is_beside
 from veritensor_ray.corpus.listing import Root
@@ -129,7 +130,7 @@ class ShardCleaner:
                 artifact.check_unchanged()
                 return done
         except ReadError as error:
-            return blank(row, outcome, Result.LEFT_OUT, reason_safe(str(error)))
+            return blank(row, outcome, Result.LEFT_OUT, reason_safe(str(error)), error.reason_code)
 
     def _converted_name(self, row: PlanRow, name: str | None, extension: str) -> str:
         """Return the name of a converted artifact: with the new extension, and with a tag before that if another artifact has this name."""
@@ -151,7 +152,7 @@ class ShardCleaner:
         cleaned = draft.cleaned
         cleaned.source_size, cleaned.source_sha256 = artifact.size, artifact.content_id()
         if outcome.content_id_kind == "sha256" and outcome.content_id != cleaned.source_sha256:
-            return blank(row, outcome, Result.LEFT_OUT, "changed during the run")
+            return blank(row, outcome, Result.LEFT_OUT, "changed during the run", ReasonCode.CHANGED_DURING_RUN)
         cleaned.path = place_of(cleaned, self.roots[row.root], self.cleaning)
         if cleaned.path is not None:
             with staged(self.cleaning.store, self._work, cleaned.path, self.pulse) as out:

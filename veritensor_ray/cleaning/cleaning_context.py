@@ -25,7 +25,7 @@ class Cleaning:
     """The constants of a cleaning. `store` is the destination, with everything that belongs to it; `key` makes pseudonyms.
 
     In a dry run, everything is done except writing the copies. With `again`, the corpus is the copy itself: findings that the policy's level
-    does not allow in it are removed, and nothing else is done or written.
+    does not allow in it are removed, and nothing else is done or written. With `reveal`, the samples of a dry run hold the values too.
     """
 
     policy: CleanPolicy
@@ -33,6 +33,7 @@ class Cleaning:
     key: bytes = field(repr=False)
     dry_run: bool = False
     again: bool = False
+    reveal: bool = False
 
     @cached_property
     def replace(self) -> Replacements:

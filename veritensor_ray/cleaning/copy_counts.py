@@ -23,7 +23,7 @@ class CopyCounts:
     actions: Counter[tuple[str, str]] = field(default_factory=Counter)
     numbers: Counter[str] = field(default_factory=Counter)
     not_copied: Counter[str] = field(default_factory=Counter)
-    samples: list[dict[str, str]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
     shown: Counter[tuple[str, str]] = field(default_factory=Counter)  # rule and action of these
 
     def add(self, table: pa.Table) -> None:
@@ -37,13 +37,13 @@ class CopyCounts:
             for one in actions:
                 self.actions[one["rule"], one["action"]] += one["count"]
 
-    def add_samples(self, samples: Iterable[dict[str, str]]) -> None:
+    def add_samples(self, samples: Iterable[dict[str, Any]]) -> None:
         """Keep the first few changes of each kind."""
         for one in samples:
             kind = one["rule"], one["action"]
             if self.shown[kind] < _ALIKE and len(self.samples) < _SAMPLES:
                 self.shown[kind] += 1
-                self.samples.append(one)
+                self.samples.append({name: value for name, value in one.items() if value is not None})
 
     def summary(self) -> dict[str, Any]:
         return {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.findings.outcome import Outcome
 
@@ -22,6 +23,7 @@ MANIFEST = pa.schema(
         ("result", pa.string()),  # one of `Result`
         ("path", pa.string()),  # of the copy, relative to the destination; null if there is none
         ("reason", pa.string()),
+        ("reason_code", pa.string()),  # one of `CopyCode` or `ReasonCode`; null for what was copied or cleaned as ordered
         ("media_type", pa.string()),
         ("source_size", pa.int64()),
         ("source_sha256", pa.string()),
@@ -34,7 +36,14 @@ MANIFEST = pa.schema(
 )
 ROWS = pa.schema([("artifact", pa.string()), ("member", pa.string()), ("row", pa.int64()), ("rule", pa.string())])
 _ROW = pa.struct([*(field for field in ROWS if field.name != "artifact"), ("stays", pa.bool_())])  # see `DroppedRow`
-_SAMPLE = pa.struct([(name, pa.string()) for name in ("rule", "action", "before", "after")])
+_PIECES = pa.list_(pa.string())  # a text before, in and after the place of a change
+_SAMPLE = pa.struct(
+    [
+        *((name, pa.string()) for name in ("rule", "action", "before", "after")),
+        ("was", _PIECES),
+        ("became", _PIECES),
+    ]  # values: null unless revealed
+)
 # What a shard leaves behind, one row for each artifact or part of it; `publish` makes the two tables from it.
 CLEANED = pa.schema(
     [
@@ -76,6 +85,7 @@ class Cleaned:
     result: Result
     path: str | None = None
     reason: str | None = None
+    reason_code: str | None = None
     media_type: str | None = None
     source_size: int | None = None
     source_sha256: str | None = None
@@ -97,7 +107,7 @@ class Cleaned:
     rows: list[dict[str, Any]] = field(default_factory=list)
     row_count: int = 0
     name: str | None = None
-    samples: list[dict[str, str]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
 
     def planned(self) -> PlanRow:
         """Return the plan's row for the whole artifact, to open it again."""
@@ -108,12 +118,15 @@ class Cleaned:
         return asdict(self) | {"result": self.result.value}
 
 
-def blank(row: PlanRow, outcome: Outcome, result: Result = Result.COPIED, reason: str | None = None) -> Cleaned:
+def blank(
+    row: PlanRow, outcome: Outcome, result: Result = Result.COPIED, reason: str | None = None, code: ReasonCode | None = None
+) -> Cleaned:
     """Return the row for an artifact, or for one part of it, to which nothing has been done."""
     return Cleaned(
         row.artifact,
         result,
         reason=reason,
+        reason_code=code,
         media_type=outcome.media_type,
         part=row.part,
         parts=row.parts,

@@ -21,7 +21,7 @@ from veritensor_ray.cleaning.copy_places import clashing
 from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.cleaning.staged_copies import Waiting
 from veritensor_ray.core.errors import StoreError
-from veritensor_ray.core.reasons import LEFT_OUT, ReasonCode
+from veritensor_ray.core.reasons import LEFT_OUT, CopyCode, ReasonCode
 from veritensor_ray.core.uris import is_local
 from veritensor_ray.findings.lifecycle import folders_above
 from veritensor_ray.findings.schema import LEDGER
@@ -125,8 +125,8 @@ class _Publication:
                     self._counts.not_copied["unlisted" if folder else "unreadable"] += 1
                     unlisted |= {entry["artifact"]} if folder else set()
                 row = dict.fromkeys(MANIFEST.names) | {"artifact": entry["artifact"], "result": Result.LEFT_OUT.value}
-                row |= {"reason": entry["reason"], "media_type": entry["media_type"], "source_size": entry["size"]}
-                left_out.append(row | {"actions": [], "changes": 0, "rows_dropped": 0})
+                row |= {name: entry[name] for name in ("reason", "reason_code", "media_type")}
+                left_out.append(row | {"source_size": entry["size"], "actions": [], "changes": 0, "rows_dropped": 0})
         return pa.concat_arrays(expected), unlisted, left_out
 
     def _carried(self, expected: pa.Array, unlisted: set[str], dropped: pq.ParquetWriter) -> Iterator[pa.Table]:
@@ -163,7 +163,7 @@ class _Publication:
     def _earlier(self, name: str, schema: pa.Schema) -> Iterator[pa.Table]:
         """Yield a table of the copy that this run changes, piece by piece; nothing in a first run."""
         if (data := self._store.read(name)) is not None:
-            yield from (pa.Table.from_batches([batch]).cast(schema) for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches())
+            yield from (_of_schema(pa.Table.from_batches([batch]), schema) for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches())
 
     def _cleaned(self) -> Iterator[pa.Table]:
         """Yield what became of every artifact of this run; the parts of a split one are put together first."""
@@ -175,12 +175,19 @@ class _Publication:
             yield pa.Table.from_pylist([cleaned.as_row()], schema=CLEANED)
 
 
+def _of_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table in this schema. A column that an earlier version did not write is null."""
+    for name in set(schema.names) - set(table.column_names):
+        table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
+    return table.select(schema.names).cast(schema)
+
+
 def _without(table: pa.Table, clashing: set[str], counts: CopyCounts) -> pa.Table:
     """Return rows of the manifest in which artifacts that cannot be files are left out."""
     rows = table.to_pylist()
     for row in rows:
         if row["artifact"] in clashing and row["path"] is not None:
-            row |= {"result": Result.LEFT_OUT.value, "path": None, "reason": _CLASH, "actions": [], "changes": 0, "rows_dropped": 0}
-            row |= {"clean_size": None, "clean_sha256": None}
+            row |= {"result": Result.LEFT_OUT.value, "path": None, "reason": _CLASH, "reason_code": CopyCode.NAME_TAKEN.value}
+            row |= {"actions": [], "changes": 0, "rows_dropped": 0, "clean_size": None, "clean_sha256": None}
             counts.not_copied["unreadable"] += 1
     return pa.Table.from_pylist(rows, schema=MANIFEST)

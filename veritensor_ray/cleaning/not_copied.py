@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from veritensor_ray.cleaning.copy_manifest import MANIFEST_NAME, Result
+from veritensor_ray.cleaning.levers import lever
 from veritensor_ray.stores.outputs import OutputStore
 
 _EXAMPLES = 3
@@ -24,6 +27,7 @@ class NotCopied:
     reason: str
     artifacts: int = 0
     examples: list[str] = field(default_factory=list)
+    code: str | None = None
 
     def add(self, artifact: str) -> None:
         """Count one artifact more."""
@@ -36,7 +40,7 @@ def not_copied(store: OutputStore) -> list[NotCopied]:
     """Return the reasons of a copy's manifest, the most frequent first."""
     found: dict[tuple[str, str], NotCopied] = {}
     with store.open(MANIFEST_NAME) as file:
-        for batch in pq.ParquetFile(file).iter_batches(columns=["artifact", "result", "reason"]):
+        for batch in pq.ParquetFile(file).iter_batches(columns=["artifact", "result", "reason", "reason_code"]):
             for row in batch.filter(pc.invert(pc.is_in(batch["result"], _COPIED))).to_pylist():
                 _entry(found, row).add(row["artifact"])
     return sorted(found.values(), key=lambda one: -one.artifacts)
@@ -44,4 +48,13 @@ def not_copied(store: OutputStore) -> list[NotCopied]:
 
 def _entry(found: dict[tuple[str, str], NotCopied], row: dict[str, Any]) -> NotCopied:
     result, reason = row["result"], row["reason"] or ""
-    return found.setdefault((result, reason), NotCopied(result, reason))
+    return found.setdefault((result, reason), NotCopied(result, reason, code=row.get("reason_code")))  # earlier versions wrote no code
+
+
+def released_by(found: Sequence[NotCopied]) -> list[tuple[int, str, str]]:
+    """Return what releases files, for each reason code: their number, the code, and the lever; the most frequent first."""
+    counts: Counter[str] = Counter()
+    for one in found:
+        if one.code is not None and lever(one.code):
+            counts[one.code] += one.artifacts
+    return [(number, code, lever(code) or "") for code, number in counts.most_common()]

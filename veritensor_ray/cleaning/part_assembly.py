@@ -19,6 +19,7 @@ from veritensor_ray.cleaning.copy_manifest import Cleaned, Result
 from veritensor_ray.cleaning.copy_places import staged
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.reasons import CopyCode, ReasonCode
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.formats.common.file_ranges import Holes, pieces
@@ -46,17 +47,25 @@ class Assembler:
         """The folder where the copies of the run wait."""
         return self.cleaning.work(self.run)
 
-    def assembled(self, parts: Sequence[Cleaned], held: str | None = None, pulse: Pulse = lambda: None) -> Cleaned:
-        """Write a split artifact to its place, and return its row. `held` is why it must not be put together from its parts."""
+    def assembled(
+        self,
+        parts: Sequence[Cleaned],
+        held: str | None = None,
+        pulse: Pulse = lambda: None,
+        code: CopyCode | ReasonCode = ReasonCode.PROCESS_DIED,
+    ) -> Cleaned:
+        """Write a split artifact to its place, and return its row. `held` and `code` are why it must not be put together from its parts."""
         whole = _whole(parts)
         if held is not None and whole.result is Result.CLEANED:
-            whole = _aside(whole, held)
+            whole = _aside(whole, held, code)
         try:
             return self._written(whole, parts, pulse)
         except CannotRewriteError as error:
-            return self.assembled(parts, str(error), pulse)
+            return self.assembled(parts, str(error), pulse, error.reason_code)
         except ReadError as error:
-            return replace(_aside(whole, str(error)), result=Result.LEFT_OUT, path=None, clean_size=None, clean_sha256=None)
+            return replace(
+                _aside(whole, str(error), error.reason_code), result=Result.LEFT_OUT, path=None, clean_size=None, clean_sha256=None
+            )
 
     def _written(self, whole: Cleaned, parts: Sequence[Cleaned], pulse: Pulse) -> Cleaned:
         root = self.roots[whole.root]
@@ -115,13 +124,13 @@ def _whole(parts: Sequence[Cleaned]) -> Cleaned:
     whole = replace(parts[0], part=0, parts=1, clean_sha256=None, clean_size=None)
     worst = next((part for result in _SEVERE for part in parts if part.result is result), None)
     if worst is not None:
-        whole = _aside(whole, worst.reason or "")
+        whole = _aside(whole, worst.reason or "", worst.reason_code)
         whole.result = worst.result
         whole.actions = added(part.actions for part in parts if part.result is worst.result)
         return whole
     whole.result = Result.CLEANED if any(part.result is Result.CLEANED for part in parts) else Result.COPIED
     whole.actions = added(part.actions for part in parts)
-    whole.reason = next((part.reason for part in parts if part.reason), None)
+    whole.reason, whole.reason_code = next(((part.reason, part.reason_code) for part in parts if part.reason), (None, None))
     whole.changes = sum(part.changes for part in parts)
     whole.rows, first = [], 0
     for part in parts:
@@ -133,10 +142,18 @@ def _whole(parts: Sequence[Cleaned]) -> Cleaned:
     return whole
 
 
-def _aside(whole: Cleaned, reason: str) -> Cleaned:
+def _aside(whole: Cleaned, reason: str, code: str | None) -> Cleaned:
     """Return the row for an artifact that is held back as it is."""
     return replace(
-        whole, result=Result.HELD, reason=reason_safe(reason) or None, actions=[], changes=0, rows=[], rows_dropped=0, samples=[]
+        whole,
+        result=Result.HELD,
+        reason=reason_safe(reason) or None,
+        reason_code=code,
+        actions=[],
+        changes=0,
+        rows=[],
+        rows_dropped=0,
+        samples=[],
     )
 
 

@@ -46,6 +46,22 @@ class ReasonCode(StrEnum):
     TIMEOUT = "timeout"
 
 
+class CopyCode(StrEnum):
+    """The column `reason_code` of a copy's manifest, beside the codes of `ReasonCode`: why `clean` did not copy an artifact, or not as ordered.
+
+    A code never changes its meaning; new codes may be added. The table in docs/clean.md says what releases the files of each code.
+    """
+
+    FINDING = "finding"
+    TYPE_NOT_REWRITTEN = "type-not-rewritten"
+    NO_EXACT_CHANGE = "no-exact-change"
+    IN_PICTURE = "in-picture"
+    SIGNED = "signed"
+    VALUE_LEFT = "value-left"
+    FOUND_AGAIN = "found-again"
+    NAME_TAKEN = "name-taken"
+
+
 # Why nothing reads an artifact: because of what it is, or because the settings leave it out.
 LEFT_OUT = frozenset(
     {

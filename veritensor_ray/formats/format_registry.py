@@ -14,6 +14,7 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.format_table import add, format_of, rows
 from veritensor_ray.core.media_types import Format
+from veritensor_ray.core.reasons import CopyCode
 from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Reader, Source
@@ -74,7 +75,7 @@ def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
         source.file.seek(0)
         copy_range(source.file, out, 0, None, orders.pulse)
     elif found is None:
-        raise CannotRewriteError(f"files of type {source.kind.media_type} are not rewritten")
+        raise CannotRewriteError(f"files of type {source.kind.media_type} are not rewritten", CopyCode.TYPE_NOT_REWRITTEN)
     else:
         cast("Rewriter", _imported(found))(source, out, orders)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from tests.cli.test_cli import call
 from veritensor_ray.cleaning.copy_manifest import MANIFEST
 from veritensor_ray.cleaning.not_copied import NotCopied, not_copied
 from veritensor_ray.cli.scanning.clean_command import _show
+from veritensor_ray.cli.scanning.preview_page import masked, write_page
+from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import StoreError
+from veritensor_ray.core.reasons import CopyCode
 from veritensor_ray.core.signing import change, load_public_key, new_key, trust
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -33,6 +38,8 @@ from veritensor_ray.stores.outputs import OutputStore
         (("corpus", "--to", "copy", "--html", "page.html"), "--html is the preview of a dry run; add --dry-run"),
         (("corpus", "--dry-run", "--html", "none/page.html"), "none/page.html cannot be created, because there is no folder"),
         (("corpus", "--dry-run", "--html", "corpus/page.html"), "corpus/page.html lies inside the corpus"),
+        (("corpus", "--dry-run", "--reveal"), "--reveal shows the values on the page of a dry run"),
+        (("corpus", "--dry-run", "--html", "page.html", "--reveal", "--reason", " "), "revealing values requires a reason"),
         (("verify",), "Missing argument 'folder'"),
         (("verify", "corpus"), "corpus has no run.json"),
     ],
@@ -145,7 +152,9 @@ def test_the_end_of_a_run_names_what_there_is(run: dict[str, Any], says: tuple[s
 
 
 def test_artifacts_that_are_not_in_the_copy_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    held = NotCopied("held", "files of type message/rfc822 are not rewritten", 40, ["a.eml", "\x1b[2Jb.eml", "n" * 500])
+    held = NotCopied(
+        "held", "files of type message/rfc822 are not rewritten", 40, ["a.eml", "\x1b[2Jb.eml", "n" * 500], CopyCode.TYPE_NOT_REWRITTEN
+    )
     _show(RUN | {"results": {"held": 41}}, "out/", [held, NotCopied("held", "part of it was not checked", 1, ["c.zip"])])
     shown = capsys.readouterr().out
     assert "files of type message/rfc822 are not rewritten" in shown
@@ -153,10 +162,12 @@ def test_artifacts_that_are_not_in_the_copy_are_named(capsys: pytest.CaptureFixt
     assert "c.zip" in shown
     assert "manifest.parquet names all of them" in shown
     assert "n" * 100 not in shown
+    levers = shown.partition("What releases them")[2]
+    assert re.search(r"40   type-not-rewritten   Convert the file to a format that is rewritten", levers)
 
 
 def test_the_reasons_of_a_manifest(tmp_path: Path) -> None:
-    rows = [{"artifact": f"{n}.eml", "result": "held", "reason": "mail"} for n in range(5)]
+    rows = [{"artifact": f"{n}.eml", "result": "held", "reason": "mail", "reason_code": "limit"} for n in range(5)]
     rows += [
         {"artifact": "a.txt", "result": "copied"},
         {"artifact": "b.txt", "result": "cleaned"},
@@ -164,7 +175,7 @@ def test_the_reasons_of_a_manifest(tmp_path: Path) -> None:
     ]
     pq.write_table(pa.Table.from_pylist(rows, MANIFEST), tmp_path / "manifest.parquet")
     assert not_copied(OutputStore(str(tmp_path), {})) == [
-        NotCopied("held", "mail", 5, ["0.eml", "1.eml", "2.eml"]),
+        NotCopied("held", "mail", 5, ["0.eml", "1.eml", "2.eml"], "limit"),
         NotCopied("quarantined", "", 1, ["c.pkl"]),
     ]
 
@@ -173,3 +184,46 @@ def test_a_corpus_that_does_not_exist_leaves_nothing(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "clean", "nowhere", "--to", "copy") == 4
     assert list(tmp_path.iterdir()) == []
+
+
+def dry_run(tmp_path: Path, reveal: bool) -> dict[str, Any]:
+    """What a dry run returns, with the real samples of a small corpus."""
+    write(tmp_path / "corpus", {"a.txt": "write to \u202eFINDME and FINDME\n"})
+    run = InProcess(str(tmp_path / "corpus"), str(tmp_path / "work"), dry_run=True, reveal=reveal)
+    summary = run.scan().publish()
+    about = {"sources": [str(tmp_path / "corpus")], "policy": {"file": None}, "finished_at": "2026-01-01T00:00:00+00:00"}
+    return RUN | summary | about | {"verdict": "dry-run"}
+
+
+def test_values_are_shown_only_where_the_access_was_recorded(tmp_path: Path) -> None:
+    run, page = dry_run(tmp_path, True), tmp_path / "page.html"
+    settings = Settings(sources=[str(tmp_path / "corpus")])
+    write_page(str(page), run, _meanings(run), settings, "to judge <it>")
+    (entry,) = [json.loads(line) for line in (tmp_path / "access.jsonl").read_text().splitlines()]
+    assert (entry["page"], entry["reason"], entry["changes"]) == ("page.html", "to judge <it>", 2)
+    assert {"user", "uid", "host", "time"} <= entry.keys()
+    assert (page.stat().st_mode & 0o777, (tmp_path / "access.jsonl").stat().st_mode & 0o777) == (0o600, 0o600)
+    text = page.read_text()
+    assert "<td>write to \\u202e<mark>FINDME</mark> and FINDME </td>" in text
+    assert "to judge &lt;it&gt;" in text
+    assert "FINDME" not in json.dumps(masked(run["samples"])), "which the terminal and the log of a scheduler show"
+
+
+def test_without_a_log_there_is_no_page(tmp_path: Path) -> None:
+    run = dry_run(tmp_path, True)
+    (tmp_path / "access.jsonl").mkdir()
+    with pytest.raises(StoreError, match="nothing is shown, because the access cannot be recorded"):
+        write_page(str(tmp_path / "page.html"), run, _meanings(run), Settings(sources=[str(tmp_path / "corpus")]), "a reason")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_masked_page_holds_no_value_and_needs_no_log(tmp_path: Path) -> None:
+    run = dry_run(tmp_path, False)
+    write_page(str(tmp_path / "page.html"), run, _meanings(run), Settings(sources=[str(tmp_path / "corpus")]))
+    assert "FINDME" not in json.dumps(run["samples"])
+    assert "FINDME" not in (tmp_path / "page.html").read_text()
+    assert not (tmp_path / "access.jsonl").exists()
+
+
+def _meanings(run: dict[str, Any]) -> dict[str, str]:
+    return dict.fromkeys(run["results"], "")

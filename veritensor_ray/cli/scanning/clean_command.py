@@ -34,7 +34,7 @@ from veritensor_ray.cli.options import (
     Wait,
 )
 from veritensor_ray.cli.reading.verify_command import Trusted
-from veritensor_ray.cli.scanning.preview_page import check_page, write_page
+from veritensor_ray.cli.scanning.preview_page import check_page, masked, write_page
 from veritensor_ray.cli.scanning.running import files_found, hand_over, reporter_for
 from veritensor_ray.cli.signals import ending
 from veritensor_ray.core.wording import counted
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from veritensor_ray.cleaning.not_copied import NotCopied
 
 _ITSELF, _VERIFY = "corpus", "verify"
-_NOT_SETTINGS = ("source", "to", "cleaning_policy", "level", "dry_run", "html", "config", "wait", "settings_json")
+_NOT_SETTINGS = ("source", "to", "cleaning_policy", "level", "dry_run", "html", "reveal", "reason", "config", "wait", "settings_json")
 _CODES = {"clean": 0, "findings-left": 1, "incomplete": 3, "empty": 3, "dry-run": 0}
 _WHOLE_FILES = ("quarantine", "drop-file")
 _SHOWN, _SAMPLES = 10, 20  # kinds of changes, and changes
@@ -107,6 +107,13 @@ def corpus(
     html: Annotated[
         str | None, typer.Option(help="With --dry-run: also write this HTML page, with texts before and after for each kind of change.")
     ] = None,
+    reveal: Annotated[
+        bool,
+        typer.Option(
+            "--reveal", help="With --html: the page shows the values. Who did so, and why, is recorded in access.jsonl beside it."
+        ),
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why the values have to be seen. `--reveal` requires it.")] = None,
     job: Annotated[
         str | None,
         typer.Option(
@@ -159,13 +166,13 @@ def corpus(
     settings = load_settings(config, flags)
     check_clean(settings, dry_run)
     _check_kind(policy)
-    check_page(html, dry_run, settings)
+    check_page(html, dry_run, reveal, reason, settings)
     if (settings.address or "").startswith(("http://", "https://")):
         raise typer.Exit(hand_over(settings, "clean", [*_flag("--cleaning-policy", cleaning_policy), *_flag("--level", level)]))
     reporter, close = reporter_for(settings)
     reporter.note(" · ".join((f"profile {settings.profile}", *files_found(settings))))
     try:
-        run = clean(settings, cleaning_policy, reporter, dry_run, level)
+        run = clean(settings, cleaning_policy, reporter, dry_run, level, reveal)
     except KeyboardInterrupt:
         close()
         word, code = ending()
@@ -174,11 +181,11 @@ def corpus(
     finally:
         close()
     if settings.log_format == "json":
-        sys.stdout.write(json.dumps(run) + "\n")
+        sys.stdout.write(json.dumps(run | {"samples": masked(run.get("samples") or ())}) + "\n")
     else:
         _show(run, str(settings.output), () if dry_run else not_copied(OutputStore(absolute(str(settings.output)), settings.stores)))
     if html:
-        write_page(html, run, _MEANING, settings)
+        write_page(html, run, _MEANING, settings, reason if reveal else None)
     code = _CODES[run["verdict"]]
     raise typer.Exit(0 if code == 3 and settings.allow_partial else code)
 
@@ -313,7 +320,8 @@ _MEANING = {
 
 def _not_copied(out: Any, found: Sequence[NotCopied]) -> None:
     """Print the most frequent reasons why artifacts are not in the copy, with the names of a few."""
-    from veritensor_ray.cli.render import reasons
+    from veritensor_ray.cleaning.not_copied import released_by
+    from veritensor_ray.cli.render import reasons, table
 
     if not found:
         return
@@ -321,6 +329,10 @@ def _not_copied(out: Any, found: Sequence[NotCopied]) -> None:
     reasons(out, "result", [(one.artifacts, one.result, one.reason, one.examples) for one in found[:_SHOWN]], _ALL_NAMED)
     if len(found) > _SHOWN and not any(one.artifacts > len(one.examples) for one in found[:_SHOWN]):
         out.print(f"  {_ALL_NAMED}")
+    if levers := released_by(found):
+        out.print("\nWhat releases them", style="bold")
+        rows = [(f"{number:,}", code, said) for number, code, said in levers]
+        out.print(table(("artifacts", "reason code", "lever"), rows, right=("artifacts",)))
 
 
 def _actions(out: Any, heading: str, actions: list[Mapping[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from veritensor_ray.core.wording import counted
@@ -18,11 +18,12 @@ _WITHOUT_TEXT = {
 _NO_EXAMPLE = "No example of this kind was kept."
 
 
-def preview(run: Mapping[str, Any], meanings: Mapping[str, str]) -> str:
-    """Return a dry run as an HTML page. `meanings` says what the results of artifacts mean."""
+def preview(run: Mapping[str, Any], meanings: Mapping[str, str], revealed: str | None = None) -> str:
+    """Return a dry run as an HTML page. `meanings` says what the results of artifacts mean; `revealed` is why the page shows values."""
     return html_document(
         "preview.html",
         run=run,
+        revealed=revealed,
         policy_file=run["policy"]["file"] or "the defaults",
         results=[(name, count, meanings[name]) for name, count in run["results"].items()],
         kinds=[_kind(one, run) for one in run["actions"]],
@@ -32,6 +33,11 @@ def preview(run: Mapping[str, Any], meanings: Mapping[str, str]) -> str:
 def _kind(action: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
     """Return a rule and what is done about its findings, with the examples of it."""
     key = action["rule"], action["action"]
-    examples = [one for one in run["samples"] if (one["rule"], one["action"]) == key]
+    examples = [_pieces(one) for one in run["samples"] if (one["rule"], one["action"]) == key]
     without = _WITHOUT_TEXT.get(action["action"], _NO_EXAMPLE)
     return {**action, "places": counted(action["count"], "place"), "examples": examples, "without": without}
+
+
+def _pieces(sample: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    """Return the texts before and after, each as what stands before, in and after the place of the change. Masked ones are in one piece."""
+    return {name: sample.get(shown) or (sample[name], "", "") for name, shown in (("before", "was"), ("after", "became"))}

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.media_types import TSV
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.office.shared.formulas import cell_notice
@@ -90,7 +91,7 @@ class Tokenizer:
             pending.append(text)
             size += len(text)
             if size > bounds.HELD:
-                raise CannotRewriteError(f"a row of it has more than {bounds.HELD} characters (held_bytes)")
+                raise CannotRewriteError(f"a row of it has more than {bounds.HELD} characters (held_bytes)", ReasonCode.LIMIT)
             if '"' in text and self._closed.match(text):
                 yield "".join(pending), first
                 pending = []

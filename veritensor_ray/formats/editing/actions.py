@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from veritensor_ray.core.errors import VeritensorError
+from veritensor_ray.core.errors import ReadError, VeritensorError
+from veritensor_ray.core.reasons import CopyCode, ReasonCode
 
 
 class Action(StrEnum):
@@ -50,4 +51,18 @@ class Ruling(NamedTuple):
 
 
 class CannotRewriteError(VeritensorError):
-    """A file cannot be rewritten as ordered, so it is held back or copied, as the policy says. The message completes "… because …"."""
+    """A file cannot be rewritten as ordered, so it is held back or copied, as the policy says. The message completes "… because …".
+
+    Its code is that of the error that it was raised from, if that one has another than the default.
+    """
+
+    def __init__(self, message: str, code: CopyCode | ReasonCode = CopyCode.NO_EXACT_CHANGE) -> None:
+        super().__init__(message)
+        self._code = code
+
+    @property
+    def reason_code(self) -> CopyCode | ReasonCode:
+        """Why, as a code."""
+        cause = self.__cause__
+        inherits = self._code is CopyCode.NO_EXACT_CHANGE and isinstance(cause, (CannotRewriteError, ReadError))
+        return cause.reason_code if inherits else self._code  # type: ignore[union-attr]  # only these have one

@@ -20,6 +20,7 @@ from veritensor_ray.formats.editing.url_places import url_place
 
 Replace = Callable[[Mark, Action, bool, str], str]  # the mark, its action, whether to keep the length, and the text to be replaced
 _SAMPLES, _ALIKE, _AROUND = 20, 3, 40  # changes of an artifact that are shown, of these with one rule and action, characters on each side
+_SHOWN = 400  # characters of a text, and of what takes its place, that are shown: a comment or a long mask may have millions
 
 
 class Edit(NamedTuple):
@@ -40,13 +41,17 @@ class DroppedRow(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """A change and the text around it, for a dry run. The text is not redacted yet; neighbouring values are already replaced in it."""
+    """A change and the text around it, for a dry run. The text is not redacted yet; neighbouring values are already replaced in it.
+
+    `old` is what stood there, with everything around it as it was: only somebody who may see values is shown it.
+    """
 
     rule: str
     action: str
     left: str
     right: str
     new: str
+    old: tuple[str, str, str]
 
 
 @dataclass
@@ -268,7 +273,8 @@ class Orders:
             first, last = max(0, edit.start - _AROUND), min(len(value), edit.end + _AROUND)
             left = applied(value[first : edit.start], _within(edits, first, edit.start))
             right = applied(value[edit.end : last], _within(edits, edit.end, last))
-            self.account.samples.append(Sample(order.mark.rule, order.action.value, left, right, edit.text))
+            old = value[first : edit.start], _shortened(value[edit.start : min(edit.end, edit.start + _SHOWN + 1)]), value[edit.end : last]
+            self.account.samples.append(Sample(order.mark.rule, order.action.value, left, right, _shortened(edit.text), old))
 
     def drops_cell(self, unit: Unit) -> bool:
         """Return whether the whole value of a unit is to be emptied; if so, its orders are ticked off."""
@@ -298,6 +304,10 @@ def applied(value: str, edits: Iterable[Edit]) -> str:
         pieces += [value[at : edit.start], edit.text]
         at = edit.end
     return "".join([*pieces, value[at:]])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _within(edits: Iterable[Edit], first: int, last: int) -> list[Edit]:

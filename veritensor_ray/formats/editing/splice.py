@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from veritensor_ray.core import bounds
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.formats.common.file_ranges import copy_range
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
@@ -176,7 +177,7 @@ def _raw_line(file: BinaryIO, encoding: str) -> bytes:
         if line[-width:] == newline:
             break
         if len(line) > bounds.HELD:
-            raise CannotRewriteError(f"a line of it is longer than {bounds.HELD} bytes (held_bytes)")
+            raise CannotRewriteError(f"a line of it is longer than {bounds.HELD} bytes (held_bytes)", ReasonCode.LIMIT)
     return bytes(line)
 
 

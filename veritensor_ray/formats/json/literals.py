@@ -17,6 +17,7 @@ from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import Hit
 from veritensor_ray.core.errors import LimitExceeded
 from veritensor_ray.core.origins import Origins
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block
 from veritensor_ray.core.text_positions import Place
 from veritensor_ray.formats.common.budget import Budget
@@ -364,7 +365,7 @@ def drops(row: int, over_bytes: Iterable[OrderedRange], orders: Orders) -> bool:
 def held(size: int) -> None:
     """Raise CannotRewriteError if a string is longer than what may be in memory."""
     if size > bounds.HELD:
-        raise CannotRewriteError(f"a string of it is longer than {bounds.HELD} characters (held_bytes)")
+        raise CannotRewriteError(f"a string of it is longer than {bounds.HELD} characters (held_bytes)", ReasonCode.LIMIT)
 
 
 class Items:

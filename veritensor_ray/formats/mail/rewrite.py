@@ -18,6 +18,7 @@ from itertools import accumulate
 from typing import Any, BinaryIO, NamedTuple
 
 from veritensor_ray.core.media_types import MESSAGE, PLAIN
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.formats.archives.members import ambiguous, count_member, member
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
@@ -64,7 +65,7 @@ def rewrite_mail(source: Source, out: BinaryIO, orders: Orders) -> None:
     while piece := source.file.read(CHUNK):
         data += piece
         if len(data) > LARGEST:
-            raise CannotRewriteError(f"the message is larger than {LARGEST} bytes (mail_bytes)")
+            raise CannotRewriteError(f"the message is larger than {LARGEST} bytes (mail_bytes)", ReasonCode.LIMIT)
     out.write(_Message(bytes(data), source, orders, orders.replaced()).rewritten())
 
 
@@ -74,7 +75,7 @@ def rewrite_mailbox(source: Source, out: BinaryIO, orders: Orders) -> None:
     for number, (envelope, _, message, cut) in enumerate(messages(source), 1):
         orders.pulse()
         if cut:
-            raise CannotRewriteError(f"message {number} is larger than {LARGEST} bytes (mail_bytes)")
+            raise CannotRewriteError(f"message {number} is larger than {LARGEST} bytes (mail_bytes)", ReasonCode.LIMIT)
         out.write(_envelope(envelope, number, orders))
         name = f"message {number}.eml"
         new = _message(name, message, source, orders.member_orders(name), removed)
@@ -179,7 +180,7 @@ class _Message:
         for entity in entities(data, header_begin(data)):
             found.append(entity)
             if len(found) > PARTS:
-                raise CannotRewriteError(f"it has more than {PARTS} parts (mail_parts)")
+                raise CannotRewriteError(f"it has more than {PARTS} parts (mail_parts)", ReasonCode.LIMIT)
         return found
 
     # The texts, under the names that the reader gives them

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from veritensor_ray.core.reasons import CopyCode
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
@@ -47,7 +48,7 @@ def _rewrite(source: Source, out: BinaryIO, orders: Orders, read: Read) -> None:
     """Write the document with its changes."""
     copy = PackageCopy(source, orders)
     if any(name.startswith(_SIGNATURES) for name in copy.names):
-        raise CannotRewriteError("it carries a digital signature, which any change would invalidate")
+        raise CannotRewriteError("it carries a digital signature, which any change would invalidate", CopyCode.SIGNED)
     links = Links(copy.names, copy.content)
     removal = Removal(links, orders, copy.content)
     reading = Collected(Plan(orders, removal.unlinked), orders.pulse)

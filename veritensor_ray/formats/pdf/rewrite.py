@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pikepdf
 
+from veritensor_ray.core.reasons import CopyCode, ReasonCode
 from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.archives.members import member
 from veritensor_ray.formats.common.budget import Budget
@@ -64,7 +65,7 @@ def rewrite_pdf(source: Source, out: BinaryIO, orders: Orders) -> None:
         copy_range(source.file, out, 0, None, orders.pulse)
         return
     if size > pdfium.IN_MEMORY:
-        raise CannotRewriteError(f"it is larger than {pdfium.IN_MEMORY} bytes (pdf_bytes)")
+        raise CannotRewriteError(f"it is larger than {pdfium.IN_MEMORY} bytes (pdf_bytes)", ReasonCode.LIMIT)
     data = b"".join(iter(lambda: source.file.read(CHUNK), b""))
     out.write(_Pdf(data, source, orders).rewritten())
 
@@ -117,13 +118,13 @@ class _Pdf:
     def _check_source(self, handle: int, pages: int) -> None:
         """Raise CannotRewriteError if the document cannot be rewritten at all."""
         if pdfium.is_encrypted(handle):
-            raise CannotRewriteError("it is encrypted")
+            raise CannotRewriteError("it is encrypted", ReasonCode.ENCRYPTED)
         if self._objects.broken or self._objects.too_many:
             raise CannotRewriteError("not all of its objects can be read")
         drawn = Drawn(self._objects, self._file)
         heavy = pages_that_draw_too_much(self._objects, drawn)
         if heavy is None or heavy:
-            raise CannotRewriteError("a page draws too much to be read (pdf_drawn_bytes)")
+            raise CannotRewriteError("a page draws too much to be read (pdf_drawn_bytes)", ReasonCode.LIMIT)
         shown = [self._objects.streams[one] for one in drawn.shown(self._listed)]
         gone = [order.mark for order in self._orders if order.mark.view == VIEW and order.mark.member == self._orders.member]
         if any(mark.start < one.offset + one.length and one.offset < mark.end for mark in gone for one in shown):
@@ -294,7 +295,7 @@ class _PageRewriting:
         for order in self._orders.units.get(unit, ()):
             mark = order.mark
             if mark.view == "ocr":
-                raise CannotRewriteError(f"a finding is in a picture on page {self._number}")
+                raise CannotRewriteError(f"a finding is in a picture on page {self._number}", CopyCode.IN_PICTURE)
             if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start < mark.end <= len(text):
                 continue
             if mark.straight and text[mark.start : mark.end] != mark.text:
@@ -329,7 +330,7 @@ def _parsed(data: bytes) -> pikepdf.Pdf:
     try:
         return pikepdf.open(io.BytesIO(data))
     except pikepdf.PasswordError:
-        raise CannotRewriteError("it is encrypted") from None
+        raise CannotRewriteError("it is encrypted", ReasonCode.ENCRYPTED) from None
     except pikepdf.PdfError as error:
         raise CannotRewriteError(f"its objects cannot be read ({type(error).__name__})") from None
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray.core.origins import Origin
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError, Strippable
@@ -51,7 +52,7 @@ def rewrite_rtf(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Write the document with the ordered changes. Raises CannotRewriteError."""
     data = source.file.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise CannotRewriteError(f"it has more than {LARGEST} bytes (rtf_bytes)")
+        raise CannotRewriteError(f"it has more than {LARGEST} bytes (rtf_bytes)", ReasonCode.LIMIT)
     out.write(_RtfChanges(data.decode("latin-1"), orders).changed().encode("latin-1"))
 
 

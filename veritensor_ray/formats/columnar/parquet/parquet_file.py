@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from veritensor_ray.core.errors import as_read_error
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.formats.columnar.parquet.structure import footer
 from veritensor_ray.formats.columnar.parquet.thrift import BINARY, I32, I64, List, Struct, Thrift, encoded
 from veritensor_ray.formats.common.file_ranges import pieces
@@ -112,7 +113,7 @@ class ParquetFile:
             or any(number in self.footer for number in _ENCRYPTION)
             or any(CRYPTO in one or CRYPTO_META in one for one in chunks)
         ):
-            raise CannotRewriteError("it is encrypted")
+            raise CannotRewriteError("it is encrypted", ReasonCode.ENCRYPTED)
         for chunk in chunks:
             _typed(_typed(chunk, _OF_CHUNK, META)[META], _OF_META, TYPE, CODEC, VALUES, FULL, PACKED, DATA_PAGE, ENCODINGS, PATH)
         if not all(isinstance(one, Struct) for group in self.groups for one in group.get(SORTED, ())):

@@ -11,6 +11,7 @@ import pikepdf
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import ReadError
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.pdf.pdf_library import Box, Matrix
 from veritensor_ray.formats.pdf.rewriting.text_fonts import Content, ShownCode, TextFont
@@ -243,7 +244,7 @@ class GlyphSearch:
                     at = None if advance is None else times((1, 0, 0, 1, advance, 0), at)
                 count += 1
             if len(self.glyphs) > _MOST_GLYPHS:
-                raise CannotRewriteError(f"a page draws more than {_MOST_GLYPHS} glyphs (pdf_page_glyphs)")
+                raise CannotRewriteError(f"a page draws more than {_MOST_GLYPHS} glyphs (pdf_page_glyphs)", ReasonCode.LIMIT)
         return at
 
 
