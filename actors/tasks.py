@@ -18,6 +18,7 @@ from veritensor_ray.cleaning.copy_publishing import publish
 from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.corpus.stage_times import PROCESSES
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.summary import RunInfo
@@ -50,6 +51,7 @@ class Step:
     share: float = 1.0  # with this object, this much of everything up to the position has been handed over since the last whole batch
     position: Position = field(default_factory=Position)
     cpu_seconds: float = 0.0  # of this process, since the previous step
+    stages: Mapping[str, float] = field(default_factory=dict)  # what is known of these; the others went into extraction
 
 
 Made = tuple[Handover | list[Outcome] | None, Step]
@@ -127,18 +129,23 @@ class _Extracting:
             settle()
         models = [name for name in self._models if name in wanted]
         extraction = self._extraction = Extraction(self._context, self._rows, bench, models, self._pulse, self._known)
+        started = _ProcessorTime.unreported()
         try:
             for handover in extraction.batches():
                 self._watchdog.rest()
-                spent = _ProcessorTime.unreported()
-                yield (
-                    handover,
-                    Step(handover.nbytes, handover.images, share=extraction.share, position=extraction.position(), cpu_seconds=spent),
-                )
+                yield handover, self._step(started, nbytes=handover.nbytes, images=handover.images, share=extraction.share)
+                started = 0.0
                 self._pulse()
         finally:
             self._watchdog.rest()
-        yield extraction.outcomes, Step(end=True, position=extraction.position(), cpu_seconds=_ProcessorTime.unreported())
+        yield extraction.outcomes, self._step(started, end=True)
+
+    def _step(self, started: float, nbytes: int = 0, images: bool = False, end: bool = False, share: float = 1.0) -> Step:
+        """Describe an object. `started` is the CPU seconds from the end of this process's last work to the beginning of this one."""
+        assert self._extraction is not None  # noqa: S101  # it has made the object
+        stages = self._extraction.times.take() | {PROCESSES: started}
+        spent = started + _ProcessorTime.unreported()
+        return Step(nbytes, images, end, share=share, position=self.position(), cpu_seconds=spent, stages=stages)
 
 
 @ray.remote(num_cpus=0, max_retries=0)
@@ -151,7 +158,7 @@ def commit(
     care: Careful | None = None,
 ) -> dict[str, Any]:
     """Combine the passes of a shard, write the copies of its artifacts if the run cleans, and write its commit."""
-    outcomes: list[Outcome] = []
+    started, outcomes = _ProcessorTime.unreported(), list[Outcome]()
     for one in passes:
         found = one.outcomes if isinstance(one.outcomes, list) else ray.get(one.outcomes)
         merge(found, ray.get(one.results), context.settings.limits.hits_per_rule)
@@ -159,7 +166,7 @@ def commit(
             quarantine(outcome, one.kept_out, rows[0].engines)
         outcomes += found
     written = Committing(context, store, run, guarded).commit(rows, outcomes, care)
-    return written | {"cpu_seconds": _ProcessorTime.unreported()}
+    return written | {"cpu_seconds": started + _ProcessorTime.unreported(), "started": started}
 
 
 @ray.remote(num_cpus=1, max_retries=0)

@@ -198,7 +198,10 @@ async def _work(
         for pool in pools:
             pool.close()
     seconds = {pool.stage: round(pool.cpu_seconds, 3) for pool in pools}
-    return Spent(seconds, work.meter.report(sum(pool.cpu_seconds for pool in pools), sum(pool.load_seconds for pool in pools)))
+    called, load = sum(pool.cpu_seconds for pool in pools), sum(pool.load_seconds for pool in pools)
+    for pool in pools:
+        work.meter.known(pool.stage_seconds)
+    return Spent(seconds, work.meter.report(called, load))
 
 
 def _stages(context: Context, models: tuple[str, ...]) -> list[Sequence[Engine]]:

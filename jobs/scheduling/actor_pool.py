@@ -82,6 +82,7 @@ class Pool:
         self._broken: Exception | None = None
         self.cpu_seconds = 0.0
         self.load_seconds = 0.0
+        self.stage_seconds: defaultdict[str, float] = defaultdict(float)
 
     @property
     def size(self) -> int:
@@ -184,6 +185,8 @@ class Pool:
                 hosted.calls.remove(call)
         self._deaths = 0
         self.cpu_seconds += numbers["cpu_seconds"]
+        for name, seconds in numbers["stages"].items():
+            self.stage_seconds[name] += seconds
         return [numbers, *results]
 
     async def _hosting(self, machine: str) -> _Hosted:

@@ -16,6 +16,7 @@ from veritensor_ray.actors.tasks import Pass, commit
 from veritensor_ray.cleaning.clean_shard import Careful, rewriting_key
 from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.corpus.planning import Shard
+from veritensor_ray.corpus.stage_times import COMMIT, PROCESSES
 from veritensor_ray.jobs.scheduling.cpu_turns import CALL
 from veritensor_ray.jobs.scheduling.lost_processes import NO_ARTIFACT, PATIENCE, STRIKES, StageLost, died
 
@@ -65,7 +66,7 @@ async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str,
     call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # not a task, which the end of the loop would cancel too
     try:
         numbers = await asyncio.shield(call)
-        work.meter.add("commit", numbers["cpu_seconds"])
+        work.meter.add("commit", numbers["cpu_seconds"], COMMIT, {PROCESSES: numbers["started"]})
         return numbers
     except asyncio.CancelledError:
         until = time.monotonic() + _LAST_COMMITS  # it is writing, so any clean-up of this run has to wait

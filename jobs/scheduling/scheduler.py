@@ -16,6 +16,7 @@ from ray.exceptions import ObjectRefStreamEndOfStreamError, RayError, RayTaskErr
 from veritensor_ray.actors.tasks import Pass, Step, extract
 from veritensor_ray.core.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.corpus.planning import PlanRow, Shard
+from veritensor_ray.corpus.stage_times import EXTRACTION
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.jobs.cluster import ray_internals
 from veritensor_ray.jobs.cluster.claim import Claim
@@ -111,6 +112,7 @@ async def _shard(work: Work, shard: Shard) -> None:
                 passes = await _passes(work, shard, progress)
                 numbers = await commit_shard(work, shard, passes)
                 progress.committed()
+                work.meter.done(shard.bytes)
                 work.on_commit(numbers | {"read": work.running.read, "effort": round(work.running.effort, 3)})
                 return
             except StageLost as lost:
@@ -185,7 +187,7 @@ async def _extracted(
             if step.beat:  # it does not pause
                 ray_internals.advance(stream)
                 continue
-            work.meter.add("extract", step.cpu_seconds)
+            work.meter.add("extract", step.cpu_seconds, EXTRACTION, step.stages)
             if step.end:
                 ray_internals.advance(stream)
                 stream = None

@@ -19,8 +19,10 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import ChangedDuringRun, LimitExceeded, ReadError
 from veritensor_ray.core.reasons import ReasonCode, access_code
 from veritensor_ray.core.uris import is_local
+from veritensor_ray.corpus import stage_times
 from veritensor_ray.corpus.listing import Root
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
+from veritensor_ray.corpus.stage_times import StageTimes
 from veritensor_ray.corpus.tables.snapshot_listing import stored_etag, stored_version
 from veritensor_ray.stores import redirects
 from veritensor_ray.stores.bucket_objects import is_bucket, pinned
@@ -79,9 +81,16 @@ class HashingFile(io.RawIOBase):
     """A seekable view of `[start, end)` of a file that hashes each byte the first time it is read in order."""
 
     def __init__(
-        self, inner: BinaryIO, start: int, end: int, throttle: Throttle = FREELY, failed: Callable[[Exception], Exception] | None = None
+        self,
+        inner: BinaryIO,
+        start: int,
+        end: int,
+        throttle: Throttle = FREELY,
+        failed: Callable[[Exception], Exception] | None = None,
+        times: StageTimes | None = None,
     ) -> None:
         self._inner, self._start, self._size, self._throttle, self._failed = inner, start, end - start, throttle, failed
+        self._times = times
         self._position = self._hashed = 0
         self._hash = hashlib.sha256()
 
@@ -101,6 +110,8 @@ class HashingFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         count = max(0, min(len(buffer), self._size - self._position))
+        times = self._times if count >= stage_times.LARGE else None
+        began = time.thread_time() if times else 0.0
         self._inner.seek(self._start + self._position)
         try:
             data = _whole(self._inner, count, self._throttle)
@@ -109,9 +120,15 @@ class HashingFile(io.RawIOBase):
                 raise
             raise self._failed(error) from None  # before a reader takes what its store raised for damage
         buffer[: len(data)] = data
+        if times:
+            read = time.thread_time()
+            times.aside(stage_times.READING, read - began)
+            began = read
         if self._position <= self._hashed < self._position + len(data):
             self._hash.update(memoryview(data)[self._hashed - self._position :])
             self._hashed = self._position + len(data)
+            if times:
+                times.aside(stage_times.HASHING, time.thread_time() - began)
             self._throttle.pulse()  # bytes that were never read before: this cannot go on forever
         self._position += len(data)
         return len(data)
@@ -143,7 +160,7 @@ def _seeks(handle: Any) -> bool:
 class OpenArtifact:
     """An artifact, or a range of it, open for reading. Small artifacts are read once, into memory."""
 
-    def __init__(self, row: PlanRow, root: Root, stores: Stores, throttle: Throttle = FREELY) -> None:
+    def __init__(self, row: PlanRow, root: Root, stores: Stores, throttle: Throttle = FREELY, times: StageTimes | None = None) -> None:
         self.row, self._throttle = row, throttle
         self._local = is_local(root.uri)
         self._uri = root.uri
@@ -166,7 +183,7 @@ class OpenArtifact:
             self._data = self._slurp(start)
             self.size = len(self._data)
         else:
-            self._hashing = HashingFile(self._handle, start, end, throttle, self._failed)
+            self._hashing = HashingFile(self._handle, start, end, throttle, self._failed, times)
 
     def _range(self) -> tuple[int, int]:
         row = self.row

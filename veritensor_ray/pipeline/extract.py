@@ -21,6 +21,7 @@ from veritensor_ray.core.segments import Batcher, Gap, cut, one_batch
 from veritensor_ray.core.table_view import TableView
 from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
+from veritensor_ray.corpus.stage_times import READING, StageTimes
 from veritensor_ray.engines.base import NameReader, Transcriber
 from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
 from veritensor_ray.formats.columnar.lance.recognise import is_lance
@@ -58,8 +59,8 @@ class Extraction:
         self._throttle = Throttle(context.read_rate, pulse)
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
-        key = tuple(context.settings.key)
-        self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse, key)
+        key, self.times = tuple(context.settings.key), StageTimes()
+        self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse, key, self.times)
         self._gathered, self._parts, self._batcher = Gatherer(self._limits), BlockPile(self._limits), Batcher(self._limits)
         self._walks: list[Walk] = []
         self._now: tuple[int, ReadingProgress] = 0, ReadingProgress()  # the artifact that is being read
@@ -122,7 +123,7 @@ class Extraction:
     def _scanned(self, batch: pa.RecordBatch) -> Iterator[Handover]:
         began = time.perf_counter()
         texts = with_text(batch)
-        for artifact, gap in scan_batch(self._bench.text, texts, self._recorder, self._pulse):
+        for artifact, gap in scan_batch(self._bench.text, texts, self._recorder, self._pulse, times=self.times):
             self.outcomes[artifact].add_gap(gap)
         self._shared_out(time.perf_counter() - began, texts)
         read_by_models = len(self._models) > len(self._tools.transcribers) and texts.num_rows > 0
@@ -130,7 +131,7 @@ class Extraction:
             self.share = 0.0 if read_by_models else 1.0
             yield Handover(images, images=True)
         rows = 0
-        for handover in handovers(self._models, texts) if read_by_models else ():
+        for handover in handovers(self._models, texts, self.times) if read_by_models else ():
             rows += handover.batch.num_rows
             self.share = rows / texts.num_rows
             yield handover
@@ -147,7 +148,11 @@ class Extraction:
             outcome.coverage[name] = Standing(MISSING, reason, ReasonCode.ENGINE_MISSING)
         opened: OpenArtifact | None = None
         try:
-            opened = OpenArtifact(row, self._context.roots[row.root], self._context.settings.stores, self._throttle)
+            weight = self.times.weight(row.bytes)
+            began = self.times.now() if weight else 0.0
+            opened = OpenArtifact(row, self._context.roots[row.root], self._context.settings.stores, self._throttle, self.times)
+            if weight:
+                self.times.add(READING, began, weight)
             yield from self._read(outcome, row, opened)
             opened.check_unchanged()
         except LimitExceeded as error:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from veritensor_ray.core.detection import Hit
 from veritensor_ray.core.segments import SEGMENTS, Gap
+from veritensor_ray.corpus.stage_times import FINDINGS, StageTimes
 from veritensor_ray.engines.base import Engine, PreparingEngine, TextEngine, Transcriber
 from veritensor_ray.findings.recorder import Recorder
 
@@ -35,22 +36,25 @@ class Handover:
         return int(self.batch.nbytes + sum(table.nbytes for table in self.prepared.values()))
 
 
-def prepare(engines: Sequence[Engine], batch: pa.RecordBatch) -> Handover:
+def prepare(engines: Sequence[Engine], batch: pa.RecordBatch, times: StageTimes | None = None) -> Handover:
     """Prepare a batch of texts for the model stages.
 
     If preparing fails, the model's process does it and narrows the fault down.
     """
-    prepared = {}
+    prepared, times = {}, times or StageTimes()
     for engine in engines:
         if isinstance(engine, PreparingEngine):
+            began = times.now()
             try:
                 prepared[engine.name] = engine.prepare(batch)
             except Exception:  # noqa: BLE001, S112  # the failure recurs in `scan_batch`, which records it
                 continue
+            finally:
+                times.add(engine.name, began)
     return Handover(batch, prepared)
 
 
-def handovers(engines: Sequence[Engine], batch: pa.RecordBatch) -> Iterator[Handover]:
+def handovers(engines: Sequence[Engine], batch: pa.RecordBatch, times: StageTimes | None = None) -> Iterator[Handover]:
     """Split a batch of texts into handovers of about a megabyte.
 
     Each takes a model a few seconds, so many workers can share them.
@@ -58,22 +62,24 @@ def handovers(engines: Sequence[Engine], batch: pa.RecordBatch) -> Iterator[Hand
     for first, piece in _pieces(batch):
         whole = piece.num_rows == batch.num_rows
         # taken, not sliced: a slice would be sent with the whole batch
-        yield prepare(engines, batch if whole else batch.take(pa.array(range(first, first + piece.num_rows))))
+        yield prepare(engines, batch if whole else batch.take(pa.array(range(first, first + piece.num_rows))), times)
 
 
 def transcribe(
-    engines: Sequence[Transcriber], images: pa.RecordBatch, pulse: Callable[[], None]
+    engines: Sequence[Transcriber], images: pa.RecordBatch, pulse: Callable[[], None], times: StageTimes | None = None
 ) -> tuple[pa.RecordBatch, list[tuple[int, Gap]]]:
     """Return the text in images, one image at a time, and the gaps."""
-    texts: list[pa.RecordBatch] = []
+    texts, times = list[pa.RecordBatch](), times or StageTimes()
     gaps: list[tuple[int, Gap]] = []
     for row, artifact in enumerate(images.column("artifact").to_pylist()):
         for engine in engines:
+            began = times.now()
             try:
                 texts.append(engine.read_images(images.slice(row, 1)))
                 gaps += [(artifact, gap) for _, gap in engine.gaps()]
             except Exception as error:  # noqa: BLE001  # the boundary of an image
                 gaps.append((artifact, Gap.failed(engine.name, error, reads=True)))
+            times.add(engine.name, began)
             pulse()
     table = pa.Table.from_batches(texts, SEGMENTS).unify_dictionaries().combine_chunks()
     return (table.to_batches() or [pa.RecordBatch.from_pylist([], SEGMENTS)])[0], gaps
@@ -85,18 +91,22 @@ def scan_batch(
     recorder: Recorder,
     pulse: Callable[[], None],
     prepared: Mapping[str, pa.RecordBatch] | None = None,
+    times: StageTimes | None = None,
 ) -> list[tuple[int, Gap]]:
     """Record the hits of every engine and return gaps, each with its artifact. Calls `pulse` about once per megabyte."""
-    gaps: list[tuple[int, Gap]] = []
+    gaps, times = list[tuple[int, Gap]](), times or StageTimes()
     for first, piece in _pieces(batch):
         for engine in engines:
-            hits = []
+            hits, began = [], times.now()
             for found in _scan(engine, piece, 0, _of_rows((prepared or {}).get(engine.name), first, piece.num_rows)):
                 if isinstance(found, Hit):
                     hits.append(found)
                 else:
                     gaps.append(found)
+            times.add(engine.name, began)
+            began = times.now()
             recorder.text_hits(engine.name, piece, hits)
+            times.add(FINDINGS, began)
             pulse()
     return gaps
 

@@ -16,6 +16,7 @@ from veritensor_ray.core.config import Limits
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.corpus.planning import PlanRow
+from veritensor_ray.corpus.stage_times import StageTimes
 from veritensor_ray.engines.registry import needing_models
 from veritensor_ray.findings.outcome import QUARANTINED, Outcome, Standing
 from veritensor_ray.findings.recorded import Recorded
@@ -40,7 +41,7 @@ def split_engines(context: Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def read_images(
-    context: Context, bench: Workbench, images: pa.RecordBatch, pulse: Pulse = lambda: None
+    context: Context, bench: Workbench, images: pa.RecordBatch, pulse: Pulse = lambda: None, times: StageTimes | None = None
 ) -> tuple[Handover | None, StageResult]:
     """Transcribe images and run the engines without a model over the text.
 
@@ -48,16 +49,18 @@ def read_images(
     """
     local, models = split_engines(context)
     beside = workbench(context, local)
-    texts, gaps = transcribe(bench.transcribers, images, pulse)
+    texts, gaps = transcribe(bench.transcribers, images, pulse, times)
     recorder = context.recorder(beside)
-    gaps += scan_batch(beside.text, texts, recorder, pulse)
-    return (prepare(without_weights(context, models), texts) if texts.num_rows else None), (recorder.by_artifact, gaps)
+    gaps += scan_batch(beside.text, texts, recorder, pulse, times=times)
+    return (prepare(without_weights(context, models), texts, times) if texts.num_rows else None), (recorder.by_artifact, gaps)
 
 
-def scan_texts(context: Context, bench: Workbench, handover: Handover, pulse: Pulse = lambda: None) -> StageResult:
+def scan_texts(
+    context: Context, bench: Workbench, handover: Handover, pulse: Pulse = lambda: None, times: StageTimes | None = None
+) -> StageResult:
     """Run model engines over texts."""
     recorder = context.recorder(bench)
-    gaps = scan_batch(bench.text, handover.batch, recorder, pulse, handover.prepared)
+    gaps = scan_batch(bench.text, handover.batch, recorder, pulse, handover.prepared, times)
     return recorder.by_artifact, gaps
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import BinaryIO, cast
 
@@ -21,6 +21,7 @@ from veritensor_ray.core.media_types import FAISS, GGUF, HDF5, MAILBOX, MESSAGE,
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap, Identity
 from veritensor_ray.core.table_view import TableView
+from veritensor_ray.corpus.stage_times import HASHING, StageTimes
 from veritensor_ray.engines.base import Engine, FileEngine, TextEngine, until_failure
 from veritensor_ray.findings.outcome import COMPLETE, NO_READER, NOT_APPLICABLE, Outcome, Standing
 from veritensor_ray.findings.recorder import Recorder
@@ -65,6 +66,7 @@ class Tools:
     limits: Limits
     pulse: Callable[[], None]
     key: tuple[str, ...] = ()
+    times: StageTimes = field(default_factory=StageTimes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +172,21 @@ class Walk:
 
     def _file(self, source: Source, about: FileInfo, depth: int = 0, member: Member | None = None) -> Iterator[Placed]:
         """Run the engines over the bytes of a file at any depth, then yield its text and the files in it."""
+        times = self._tools.times
+        weight = times.weight(about.size or 0)
         with self.reached.opened(source.file, about.size or 0, _has_text(source.kind)):
             if source.first_part or source.row_groups is None:  # the first part of a Parquet file covers its bytes
                 if source.view is not None and source.view.hidden:
                     self._without_bytes(about)
                 else:
-                    self._engines_over_bytes(source.file, about)
+                    self._engines_over_bytes(source.file, about, weight)
                 if about.member is None and about.sha256 is not None:
                     self.reached.scanning(DIGEST)
+                    began = times.now() if weight else 0.0
                     self._outcome.content_id, self._outcome.content_id_kind = about.sha256(), "sha256"
                     self._outcome.bytes_scanned = about.size or 0
+                    if weight:
+                        times.add(HASHING, began, weight)
                 source.file.seek(0)
             self.reached.reading()
             try:
@@ -211,8 +218,9 @@ class Walk:
             outcome.status, outcome.reason, outcome.reason_code = "skipped", reason, ReasonCode.ENGINE_NOT_SELECTED
         outcome.coverage["ocr"] = Standing(NO_READER, reason, ReasonCode.ENGINE_NOT_SELECTED)
 
-    def _engines_over_bytes(self, file: BinaryIO, about: FileInfo) -> None:
+    def _engines_over_bytes(self, file: BinaryIO, about: FileInfo, weight: int) -> None:
         """Run the engines over one file. A failure of one does not affect the others."""
+        times = self._tools.times
         applying = {engine.name for engine in self._tools.bench.engines if self._cover(engine, engine.applies(about))}
         for engine in self._tools.bench.files:
             if engine.name not in applying:
@@ -220,7 +228,10 @@ class Walk:
             self.reached.scanning(engine.name)
             file.seek(0)
             shown = cast("BinaryIO", Advancing(file, self._tools.pulse)) if (about.size or 0) > HELD else file
+            began = times.now() if weight else 0.0
             found = list(until_failure(engine.name, partial(engine.scan_file, shown, about)))
+            if weight:
+                times.add(engine.name, began, weight)
             hits = [one for one in found if isinstance(one, Hit)]
             found += until_failure(engine.name, partial(self._hits, engine, file, about, hits))
             for one in found:

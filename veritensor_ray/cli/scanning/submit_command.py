@@ -133,6 +133,9 @@ def submit(
         bool | None,
         typer.Option("--fresh", help="Replace the contents of the output. For a sweep: scan everything again, but keep the history."),
     ] = None,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Also print how fast each stage was: CPU seconds, and megabytes per CPU second.")
+    ] = False,
     verbose: Verbose = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -142,12 +145,16 @@ def submit(
 
     Exit codes: 0 complete; 1 findings at or above --fail-on; 2 usage or configuration error; 3 incomplete; 4 could not run.
     """
-    flags = {name: value for name, value in locals().items() if name not in ("source", "cascade", "config", "settings_json", *_NESTED)}
+    flags = {
+        name: value for name, value in locals().items() if name not in ("source", "cascade", "config", "settings_json", "stats", *_NESTED)
+    }
     flags |= {"sources": source or None, "injection": _given(cascade=cascade)}
     flags |= {"sweep": _given(trust=trust, keep=keep), "notify": _given(url=notify)}
     flags |= {"cluster": _given(wait=wait, wait_resources=wait_resources), "resources": _given(max_cpus=max_cpus, max_gpus=max_gpus)}
     if settings_json:
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
+    from veritensor_ray.cli.render import console
+    from veritensor_ray.cli.scanning import stage_speeds
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.jobs.announce import announcement
     from veritensor_ray.jobs.audit_run import audit, default_output
@@ -155,7 +162,7 @@ def submit(
 
     settings = load_settings(config, flags)
     if (settings.address or "").startswith(("http://", "https://")):
-        raise typer.Exit(hand_over(settings))
+        raise typer.Exit(hand_over(settings, more=["--stats"] if stats else []))
     if settings.output is None and settings.sources:
         settings = settings.model_copy(update={"output": default_output(settings.sources, settings.job)})
     reporter, close = reporter_for(settings)
@@ -175,6 +182,8 @@ def submit(
     code = exit_code(run, settings)
     announcement.ended(settings, run, code, reporter.note)  # before tables are read again for people, which a store may refuse
     show(run, settings, code)
+    if stats and settings.log_format != "json":  # `run.json`, printed in that format, has the same figures
+        stage_speeds.show(console(), run)
     if settings.log_format != "json" and (why := reason_of(code, settings)):
         sys.stderr.write(f"veritensor-ray: exit code {code}: {why}\n")
     raise typer.Exit(code)
