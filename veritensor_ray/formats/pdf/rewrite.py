@@ -106,7 +106,7 @@ class _Pdf:
                 strip_document(copy, self._orders)
                 if not any(self._orders) and not self._orders.account.counts:
                     return self._data  # nothing to strip was there
-                if _is_signed(copy):
+                if _break_signatures(copy):
                     self._orders.signature_broken()
                 out = io.BytesIO()
                 copy.save(out, deterministic_id=True, fix_metadata_version=False, stream_decode_level=pikepdf.StreamDecodeLevel.generalized)
@@ -341,8 +341,16 @@ def _font() -> Any:
     )
 
 
-def _is_signed(copy: pikepdf.Pdf) -> bool:
-    return any(isinstance(one, pikepdf.Dictionary) and "/ByteRange" in one and "/Contents" in one for one in copy.objects)
+def _break_signatures(copy: pikepdf.Pdf) -> bool:
+    """Empty the signatures, which fit no longer and hold certificates with names and addresses. Returns whether there are any."""
+    signed = False
+    for one in copy.objects:
+        if isinstance(one, pikepdf.Dictionary) and "/ByteRange" in one and isinstance(value := one.get("/Contents"), pikepdf.String):
+            signed = True
+            one["/Contents"] = pikepdf.String(bytes(len(bytes(value))))
+            if "/Cert" in one:
+                del one["/Cert"]
+    return signed
 
 
 # The proof

@@ -86,7 +86,10 @@ class DocumentStrings:
         return self._known[number]
 
     def _found(self, number: int) -> Iterator[_NamedPlace]:
-        ahead: list[tuple[Any, str, int]] = [(self._objects.get(number), "", 0)]
+        whole = self._objects.get(number)
+        if isinstance(whole, pikepdf.String) and (said := to_text(bytes(whole))) is not None:
+            yield from (_NamedPlace(holder, place, "", said) for holder, place in self._references.get(number, ()))
+        ahead: list[tuple[Any, str, int]] = [(whole, "", 0)]
         while ahead:
             holder, above, depth = ahead.pop()
             for place, one in [*_items(holder)] if depth < _DEEPEST else ():
@@ -96,6 +99,21 @@ class DocumentStrings:
                         yield _NamedPlace(holder, place, key, text)
                 elif isinstance(one, (pikepdf.Dictionary, pikepdf.Array)) and not one.is_indirect:
                     ahead.append((one, key, depth + 1))
+
+    @cached_property
+    def _references(self) -> dict[int, list[tuple[Any, Any]]]:
+        """What refers to objects that are nothing but a string, and where."""
+        found: dict[int, list[tuple[Any, Any]]] = {}
+        for one in self._objects.values():
+            ahead = [(one, 0)]
+            while ahead:
+                holder, depth = ahead.pop()
+                for place, value in [*_items(holder)] if depth < _DEEPEST else ():
+                    if isinstance(value, pikepdf.String) and value.is_indirect:
+                        found.setdefault(value.objgen[0], []).append((holder, place))
+                    elif isinstance(value, (pikepdf.Dictionary, pikepdf.Array)) and not value.is_indirect:
+                        ahead.append((value, depth + 1))
+        return found
 
     def _packet(self, stream: Any, number: int) -> None:
         """Change the values of a packet of properties."""

@@ -149,6 +149,8 @@ class GlyphSearch:
         state = copy(state)
         for place, instruction in enumerate(stream.operators):
             name = str(instruction.operator)
+            if name == "INLINE IMAGE":
+                continue  # pikepdf refuses to read the properties of some
             given = instruction.operands
             try:
                 if name == "q":

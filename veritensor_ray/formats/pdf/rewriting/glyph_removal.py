@@ -28,7 +28,7 @@ from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import (
     advance_of,
     moved,
 )
-from veritensor_ray.formats.pdf.rewriting.text_fonts import mask_width
+from veritensor_ray.formats.pdf.rewriting.text_fonts import USUAL_REACH, mask_width
 
 _NEAR, _NEAREST = 0.05, 0.02  # of the font's size, and points: PDFium places a glyph no further from where it is calculated here
 _TWICE = 0.1  # of the font's size: letters that are drawn twice to make them bold
@@ -120,8 +120,9 @@ def box_of(glyph: DrawnGlyph) -> Box:
     """Return the part of the page that a glyph may cover."""
     size, rise = glyph.state.size, glyph.state.rise  # a negative size turns letters upside down
     low, high = sorted((0.0, glyph.advance))
-    wide = 0.4 * abs(size)
-    corners = [moved(glyph.matrix, x, y) for x in (low - wide, high + wide) for y in (rise - 0.5 * size, rise + 1.2 * size)]
+    left, down, right, up = glyph.state.font.reach if glyph.state.font is not None else USUAL_REACH
+    wide = abs(size)
+    corners = [moved(glyph.matrix, x, y) for x in (low + left * wide, high + right * wide) for y in (rise + down * size, rise + up * size)]
     xs, ys = [x for x, _ in corners], [y for _, y in corners]
     return min(xs), min(ys), max(xs), max(ys)
 
@@ -161,7 +162,10 @@ class StreamChange:
                 operators.append(_operator("BDC", instruction.operands[0], _without_texts(instruction.operands[1], self.stream)))
             else:
                 operators.append(instruction)
-        return pikepdf.unparse_content_stream(operators)
+        try:
+            return pikepdf.unparse_content_stream(operators)
+        except (pikepdf.PdfError, ValueError, TypeError) as error:
+            raise CannotRewriteError(f"the content of a page cannot be written anew ({type(error).__name__})") from None
 
 
 class GlyphRemoval:

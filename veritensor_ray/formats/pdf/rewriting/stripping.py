@@ -42,7 +42,7 @@ def _strip_actions(document: Any, orders: Orders) -> None:
     gone: set[str] = set()
     count = 0
     for one in [*document.objects]:
-        number = one.objgen[0]
+        number = one.objgen[0] if isinstance(one, pikepdf.Object) else 0  # numbers are plain ones
         for holder in _dictionaries(one):
             for key in [*holder.keys()]:  # it is not a mapping
                 action = holder[key]

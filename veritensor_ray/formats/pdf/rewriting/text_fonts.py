@@ -18,6 +18,7 @@ from veritensor_ray.formats.pdf import pdf_library as pdfium
 
 _MOST_CODES = 1 << 16
 _EXACT = 1e-6
+USUAL_REACH = (-0.4, -0.5, 0.4, 1.2)  # in units of the size
 _HEX = rb"<([0-9A-Fa-f\x00\t\n\f\r ]+)>"
 _GAP = rb"[\x00\t\n\f\r ]*"
 _SECTION = re.compile(rb"begin(codespacerange|cidrange|cidchar)(.*?)end\1", re.DOTALL)
@@ -68,6 +69,7 @@ class TextFont:
         self._known: dict[bytes, ShownCode] = {}
         self._lengths: list[tuple[int, int, int]] | None = [(1, 0, 255)]  # the length, first and last of codes; None: unknown
         self._width: Callable[[int], float | None]
+        self.reach = USUAL_REACH  # how far a glyph reaches from its place: to the left, down, to the right of its width, and up
         self.is_drawn = font.get("/Subtype") == "/Type3"  # its glyphs are drawings of their own, in their own units
         if font.get("/Subtype") == "/Type0":
             self._composite(font, content)
@@ -114,6 +116,7 @@ class TextFont:
         if self.is_drawn:
             matrix = [float(one) for one in font.get("/FontMatrix", [])]
             unit = 1 / matrix[0] if len(matrix) == 6 and matrix[0] and not matrix[1] and not matrix[2] else 0.0
+            self.reach = _drawn_reach(font.get("/FontBBox"), matrix)
         widths, first = font.get("/Widths"), font.get("/FirstChar")
         if isinstance(widths, pikepdf.Array) and unit:
             begin = int(first) if first is not None else 0
@@ -143,6 +146,15 @@ class TextFont:
             return None if cid is None else widths.get(cid, usual)
 
         self._width = width
+
+
+def _drawn_reach(box: Any, matrix: list[float]) -> tuple[float, float, float, float]:
+    """Return how far the glyphs of a Type 3 font may reach, as its box says."""
+    edges = [_number(one) for one in box] if isinstance(box, pikepdf.Array) else []
+    if len(edges) != 4 or len(matrix) != 6:
+        return USUAL_REACH
+    across, up = sorted((edges[0] * matrix[0], edges[2] * matrix[0])), sorted((edges[1] * matrix[3], edges[3] * matrix[3]))
+    return min(USUAL_REACH[0], across[0]), min(USUAL_REACH[1], up[0]), max(USUAL_REACH[2], across[1]), max(USUAL_REACH[3], up[1])
 
 
 def _number(value: Any) -> float:
