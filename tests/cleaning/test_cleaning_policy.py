@@ -134,7 +134,7 @@ def test_what_to_strip_adds_up_over_the_entries_that_match() -> None:
     policy = parse("strip: [comments, {path: '*.docx', kinds: [macros, metadata]}, {path: '/a.docx', kinds: [hidden-text]}]")
     assert policy.strips("x.md") == {Strippable.COMMENTS}
     assert policy.strips("b/x.docx") == {Strippable.COMMENTS, Strippable.MACROS, Strippable.METADATA}
-    assert policy.strips("a.docx") == set(Strippable) - {Strippable.NOTEBOOK_OUTPUTS}
+    assert policy.strips("a.docx") == set(Strippable) - {Strippable.NOTEBOOK_OUTPUTS, Strippable.ATTACHMENTS}
     assert CleanPolicy().strips("a.docx") == set()
 
 
@@ -159,7 +159,10 @@ def test_formats_that_files_may_become_are_one_or_a_list() -> None:
         ("rules: [{rule: '', action: strip}]", "rules.1.rule: must not be empty"),
         ("level: hgh", "severity 'hgh' is not one of info, low, medium, high, critical; did you mean 'high'?"),
         ("unchecked: drop", "value 'drop' is not one of hold, copy"),
-        ("strip: [macro]", "kind 'macro' is not one of hidden-text, comments, metadata, macros, notebook-outputs; did you mean 'macros'?"),
+        (
+            "strip: [macro]",
+            "kind 'macro' is not one of hidden-text, comments, metadata, macros, notebook-outputs, attachments; did you mean 'macros'?",
+        ),
         ("convert: safetensor", "conversion 'safetensor' is not one of safetensors, office; did you mean 'safetensors'?"),
         ("strip: [{path: '*.md'}]", "kinds: this key is required"),
         ("rules: [pii]", "key rules.1: must be a mapping of keys to values"),

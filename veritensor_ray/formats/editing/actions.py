@@ -30,6 +30,7 @@ class Strippable(StrEnum):
     METADATA = "metadata"
     MACROS = "macros"
     NOTEBOOK_OUTPUTS = "notebook-outputs"
+    ATTACHMENTS = "attachments"
 
 
 class Conversion(StrEnum):

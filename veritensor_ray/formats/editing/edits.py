@@ -6,6 +6,7 @@ import itertools
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -214,6 +215,18 @@ class Orders:
     def signature_broken(self) -> None:
         """Account for a signature that the changes make invalid."""
         self.account.counts["clean.signature", "invalid"] += 1
+
+    def page_pictured(self) -> None:
+        """Account for a page that becomes a picture, because a text cannot be taken out of it."""
+        self.account.counts["clean.page", "picture"] += 1
+
+    def done_so_far(self) -> Account:
+        """Return what has been done, for `undo_since`."""
+        return deepcopy(self.account)
+
+    def undo_since(self, before: Account) -> None:
+        """Forget what was done since `before`, when a file is to be written in another way."""
+        vars(self.account).update(vars(before))
 
     def edits(self, unit: Unit, value: str) -> list[Edit]:
         """Return the changes to the text of a unit: ascending, not overlapping. Their orders are ticked off.

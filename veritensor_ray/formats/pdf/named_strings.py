@@ -12,7 +12,7 @@ _SPACE = rb"[\x00\t\n\f\r ]"
 # A whole string, or the beginning of one that contains brackets or has no end.
 _STRING = re.compile(rb"\((?:[^()\\]++|\\.)*+\)|<" + _SPACE + rb"*+[0-9A-Fa-f][0-9A-Fa-f\x00\t\n\f\r ]*+>|\(", re.DOTALL)
 _BRACKET = re.compile(rb"[()\\]")
-_KEY = re.compile(rb"/([^\x00-\x20()<>\[\]{}/%]+)" + _SPACE + rb"*+(?:\[" + _SPACE + rb"*+)?\Z")
+_KEY = re.compile(rb"/([^\x00-\x20()<>\[\]{}/%]+)" + _SPACE + rb"*+(?:\[" + _SPACE + rb"*+)*+\Z")
 _WORD = re.compile(rb"\([A-Za-z0-9._:*-]*\)")
 _PLACES = (b"/D", b" R", b"[", b")")  # of an action, a tree, a list
 _ESCAPE = re.compile(rb"\\(\r\n|[0-7]{1,3}|.)|\r\n?", re.DOTALL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,7 @@ from veritensor_ray.formats.pdf import pdf_library as pdfium
 from veritensor_ray.formats.pdf.drawn_text import MOST
 from veritensor_ray.formats.pdf.inventory import DOUBTFUL, HIDDEN, NEUTRAL, VISIBLE, Inventory, take
 from veritensor_ray.formats.pdf.page_pictures import picture, pixel_size
+from veritensor_ray.formats.pdf.pdf_library import Box
 from veritensor_ray.formats.pdf.seen_text import settle
 
 _RENDERED_PAGES = bounds.PDF_RENDERED
@@ -230,15 +231,32 @@ def _needs_rendering(seen: str, found: Inventory, page: int) -> bool:
     return len(_MEANINGLESS.findall(stripped)) > _MISSING * len(stripped)
 
 
+def _rendered_size(page: int) -> tuple[int, int]:
+    width, height = pdfium.size(page)
+    scale = min(_DOTS, _SIDE / max(width, height, 1))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def places_read(page: int, boxes: Iterable[tuple[int, int, int, int]]) -> list[Box]:
+    """Return where on the page boxes are (left, top, right, bottom) that a transcriber has found in the rendered page."""
+    a, b, c, d, e, f = pdfium.to_pixels(page, *_rendered_size(page))
+    unit = a * d - b * c
+    found: list[Box] = []
+    for left, top, right, bottom in boxes:
+        more = max(2, (bottom - top) // 4)  # transcribers cut off the edges of letters
+        corners = [(x - e, y - f) for x in (left - more, right + more) for y in (top - more, bottom + more)]
+        xs, ys = [(d * x - c * y) / unit for x, y in corners], [(a * y - b * x) / unit for x, y in corners]
+        found.append((min(xs), min(ys), max(xs), max(ys)))
+    return found
+
+
 def _rendered(page: int, number: int, report: PageReport) -> Iterator[Block | Gap]:
     if report.rendered >= _RENDERED_PAGES:
         report.not_rendered += 1
         return
     report.rendered += 1
-    width, height = pdfium.size(page)
-    scale = min(_DOTS, _SIDE / max(width, height, 1))
     try:
-        pixels = pdfium.render(page, max(1, round(width * scale)), max(1, round(height * scale)), grey=True)
+        pixels = pdfium.render(page, *_rendered_size(page), grey=True)
     except ReadError as error:
         yield Gap.of(error, f"page {number}")
         return
@@ -251,7 +269,8 @@ def _rendered(page: int, number: int, report: PageReport) -> Iterator[Block | Ga
 
 def _pictures(page: int, found: Inventory, number: int, report: PageReport) -> Iterator[Block | Gap]:
     images: list[bytes] = []
-    for item, _ in found.images:
+    columns: list[str] = []
+    for at, (item, _) in enumerate(found.images, 1):
         width, height = pixel_size(item)
         if min(width, height) < _SMALL:
             continue
@@ -267,5 +286,6 @@ def _pictures(page: int, found: Inventory, number: int, report: PageReport) -> I
         else:
             report.pictures += 1
             images.append(data)
+            columns.append(f"image {at}")
     if images:
-        yield Block([""] * len(images), page=number, images=images)
+        yield Block([""] * len(images), page=number, column=columns, images=images)

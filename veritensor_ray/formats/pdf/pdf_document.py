@@ -64,6 +64,8 @@ _PACKET_VALUES = ("http://", "adobe:", "uuid:", "xmp.", "W5M0MpCehi")
 _PACKET = re.compile(
     r"\?xpacket (?:begin=.{0,3}[\"'].{0,3}[\"'] id=[\"']W5M0MpCehiHzreSzNTczkc9d[\"']|end=[\"'][rw][\"'])\s?\?|[\w ,.():-]{0,60}Adobe XMP Core .{0,60}|[\d:TZ.+-]{19,29}|(?:xmp\.[di]id|uuid|adobe):[\w:/.-]{8,80}"
 )
+# A word, or a number that is too long for a date.
+_PACKET_TEXT = re.compile(r"[^\W\d_]{3}|\d(?:[ -]?\d){8}")
 PACKET_VALUE = re.compile(r'<([\w:.-]{1,80})[^<>]*>([^<]*)|[\s:]([\w.-]{1,80}="[^"<]{3,}")')
 # The scripts that form programs put into every number or date field.
 _STANDARD_SCRIPT = re.compile(r"\s*(AF(Number|Date|Time|Percent|Special|Simple|Range|Merge)\w{0,40}\s*\([^()]{0,500}\)\s*;?\s*)+", re.ASCII)
@@ -225,7 +227,7 @@ def _properties(objects: Objects, file: BinaryIO, budget: Budget, maybe: bool) -
         for name, quoted, plain in PACKET_VALUE.findall(text):
             value = html.unescape(quoted or plain.partition("=")[2].strip('"')).strip()
             said.add(value)
-            if re.search(r"[^\W\d_]{3}", value) and not value.startswith(_PACKET_VALUES):
+            if _PACKET_TEXT.search(value) and not value.startswith(_PACKET_VALUES):
                 yield _Text(value, f"object {number}.{name or plain.partition('=')[0]}", None, "metadata")
         others = dict.fromkeys(html.unescape(one) for one in markup_strings(text))
         if left := [one for one in others if may_matter(one) and one not in said and not _PACKET.fullmatch(one)]:

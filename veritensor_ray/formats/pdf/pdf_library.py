@@ -69,6 +69,10 @@ _get_point = _function("FPDFPathSegment_GetPoint", _I, _P, _P, _P)
 _get_draw_mode = _function("FPDFPath_GetDrawMode", _I, _P, _P, _P)
 _get_line_width = _function("FPDFPageObj_GetStrokeWidth", _I, _P, _P)
 _get_origin = _function("FPDFText_GetCharOrigin", _I, _P, _I, _P, _P)
+_get_char_matrix = _function("FPDFText_GetMatrix", _I, _P, _I, _P)
+_get_char_size = _function("FPDFText_GetFontSize", ctypes.c_double, _P, _I)
+_get_loose_box = _function("FPDFText_GetLooseCharBox", _I, _P, _I, _P)
+rotation = _function("FPDFPage_GetRotation", _I, _P)  # in quarters, clockwise
 _standard_font = _function("FPDFText_LoadStandardFont", _P, _P, ctypes.c_char_p)
 _close_font = _function("FPDFFont_Close", None, _P)
 _glyph_width = _function("FPDFFont_GetGlyphWidth", _I, _P, ctypes.c_uint, _F, _P)
@@ -128,6 +132,24 @@ def origin(text: int, character: int) -> tuple[float, float] | None:
     """The place on the page where a character was drawn."""
     known = _get_origin(text, character, ctypes.addressof(_places_of_text), ctypes.addressof(_places_of_text) + 8)
     return (_places_of_text[0], _places_of_text[1]) if known else None
+
+
+def character_matrix(text: int, character: int) -> Matrix | None:
+    """The matrix from the space of a character, in units of its font's size, to the page."""
+    at = origin(text, character)
+    if at is None or not _get_char_matrix(text, character, _f0):
+        return None
+    a, b, c, d, _, _, _, _ = _floats
+    size = _get_char_size(text, character)
+    return a * size, b * size, c * size, d * size, at[0], at[1]
+
+
+def character_box(text: int, character: int) -> Box | None:
+    """The part of the page that a character takes up, as its font says."""
+    if not _get_loose_box(text, character, _f0):
+        return None
+    left, top, right, bottom, _, _, _, _ = _floats
+    return min(left, right), min(top, bottom), max(left, right), max(top, bottom)
 
 
 def standard_widths(name: str, characters: str) -> dict[str, float]:
@@ -252,8 +274,8 @@ def to_pixels(page: int, width: int, height: int) -> Matrix:
     return (a - e) / 6400, (b - f) / 6400, (c - e) / 6400, (d - f) / 6400, e / 64, f / 64
 
 
-def render(page: int, width: int, height: int, grey: bool = False) -> Pixels:
-    """Render the page and its annotations on white."""
+def render(page: int, width: int, height: int, grey: bool = False, annotations: bool = True) -> Pixels:
+    """Render the page on white, with its annotations unless the caller does not want them."""
     shape = (height, (width + 3) // 4 * 4) if grey else (height, width, 4)
     pixels: Pixels = np.full(shape, 255, np.uint8)
     kind = raw.FPDFBitmap_Gray if grey else raw.FPDFBitmap_BGRx
@@ -261,7 +283,7 @@ def render(page: int, width: int, height: int, grey: bool = False) -> Pixels:
     if not bitmap:
         raise ReadError("the page cannot be rendered")
     try:
-        _render(bitmap, page, 0, 0, width, height, 0, raw.FPDF_ANNOT)
+        _render(bitmap, page, 0, 0, width, height, 0, raw.FPDF_ANNOT if annotations else 0)
     finally:
         _destroy_bitmap(bitmap)
     return pixels[:, :width]

@@ -2,7 +2,8 @@
 
 PDFium says where each character of a finding was drawn, and the glyph that stands there is taken out of the content: not covered, but gone.
 Then qpdf writes the objects that are in use, so earlier versions of them stay behind. Before anything leaves, the copy is read again: every page
-must say what it said, with nothing but the ordered changes, and pages with changes must look the same around them.
+must say what it said, with nothing but the ordered changes, and pages with changes must look the same around them. A page for which this cannot
+be done becomes a picture.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pikepdf
 
+from veritensor_ray.core import bounds
 from veritensor_ray.core.reasons import CopyCode, ReasonCode
 from veritensor_ray.core.segments import Block
 from veritensor_ray.formats.archives.members import member
@@ -31,7 +33,7 @@ from veritensor_ray.formats.editing.edits import Edit, OrderedRange, Orders, Uni
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.formats.pdf import pdf_library as pdfium
 from veritensor_ray.formats.pdf.drawn_text import Drawn, unpacked
-from veritensor_ray.formats.pdf.pages import PageReport, read_page
+from veritensor_ray.formats.pdf.pages import PageReport, places_read, read_page
 from veritensor_ray.formats.pdf.pdf_document import (
     listed_pages,
     member_names,
@@ -46,15 +48,18 @@ from veritensor_ray.formats.pdf.rewriting.document_strings import DocumentString
 from veritensor_ray.formats.pdf.rewriting.drawn_glyphs import GlyphSearch, inherited
 from veritensor_ray.formats.pdf.rewriting.glyph_removal import GlyphIndex, GlyphRemoval, Removed, StreamChange, writable
 from veritensor_ray.formats.pdf.rewriting.other_views import drop_fragments, drop_old_views
+from veritensor_ray.formats.pdf.rewriting.page_as_picture import become_picture, looks_like, page_text, picture_of, pixel_ranges
 from veritensor_ray.formats.pdf.rewriting.page_texts import OpenPage, PlacedText, pictured
 from veritensor_ray.formats.pdf.rewriting.stripping import strip_document
 from veritensor_ray.formats.residue.strings import VIEW
 from veritensor_ray.masking.redaction import name_safe
 
 _ANNOTATIONS = "annotations"  # the column of what annotations draw
-_OBJECT = re.compile(r"object (\d{1,10})(?!\d)")
+_UNSHOWN = re.compile(r"stream at byte \d{1,12}|bytes \d{1,12}-\d{1,12}")
+_SHORTEST = 6  # characters of a text whose absence can be proven
 _LIGATURE = 3  # characters that one glyph may show
 _EDGE = 2  # pixels around what changed
+_ANY = 1 << 31  # more than any number by which a structure refers to content
 
 
 def rewrite_pdf(source: Source, out: BinaryIO, orders: Orders) -> None:
@@ -79,6 +84,15 @@ class _PageChange:
     pictures: Sequence[Pixels] = ()
     boxes: Sequence[Box] = ()
     gone: Sequence[str] = ()  # the texts that are removed
+    is_picture: bool = False
+
+
+class _PagesFailedError(CannotRewriteError):
+    """Pages, by their indexes, from which a text cannot be taken out."""
+
+    def __init__(self, message: str, pages: Collection[int], code: CopyCode | ReasonCode = CopyCode.NO_EXACT_CHANGE) -> None:
+        super().__init__(message, code)
+        self.pages = frozenset(pages)
 
 
 class _Pdf:
@@ -92,7 +106,20 @@ class _Pdf:
         self._listed = listed_pages(self._objects)
 
     def rewritten(self) -> bytes:
-        """Return the document as it should be."""
+        """Return the document as it should be. Pages become pictures if there is no other way."""
+        as_pictures: frozenset[int] = frozenset()
+        while True:
+            before = self._orders.done_so_far()
+            try:
+                return self._attempt(as_pictures)
+            except _PagesFailedError as error:
+                if error.pages <= as_pictures or len(error.pages | as_pictures) > bounds.PDF_RENDERED:
+                    raise
+                as_pictures |= error.pages
+                self._orders.undo_since(before)
+
+    def _attempt(self, as_pictures: Collection[int]) -> bytes:
+        """Return the document with the changes, and with these pages as pictures. Raises _PagesFailedError for those that have to become some."""
         document = pdfium.open_document(self._file, len(self._data))
         with closing(document):
             handle = pdfium.address(document.raw)
@@ -100,10 +127,11 @@ class _Pdf:
             with _parsed(self._data) as copy:
                 if len(copy.pages) != len(document):
                     raise CannotRewriteError("programs disagree about the number of its pages")
-                expected = self._pages(handle, copy)
+                expected = self._pages(handle, copy, as_pictures)
                 DocumentStrings(copy, self._orders, pages_of_annotations(self._objects), self._content).change()
                 self._members(copy)
                 strip_document(copy, self._orders)
+                self._drop_private_data(copy)
                 if not any(self._orders) and not self._orders.account.counts:
                     return self._data  # nothing to strip was there
                 if _break_signatures(copy):
@@ -112,7 +140,10 @@ class _Pdf:
                 copy.save(out, deterministic_id=True, fix_metadata_version=False, stream_decode_level=pikepdf.StreamDecodeLevel.generalized)
         new = out.getvalue()
         self._tick_what_is_gone(new)
-        _check_copy(new, expected, self._appearances, self._orders.pulse)
+        failed = _failed_pages(new, expected, self._appearances, self._orders.pulse)
+        if failed:
+            pages = {number - 1 for number in self._ordered_pages()}
+            raise _PagesFailedError(next(iter(failed.values())), failed if failed.keys() <= pages else pages)  # several may draw the same
         return new
 
     def _check_source(self, handle: int, pages: int) -> None:
@@ -143,11 +174,16 @@ class _Pdf:
 
     # Pages
 
-    def _pages(self, handle: int, copy: pikepdf.Pdf) -> list[_PageChange]:
+    def _ordered_pages(self) -> set[int]:
+        """Return the numbers of the pages that have orders."""
+        return {unit.page for unit in self._orders.units if unit.page is not None and unit.column in (None, _ANNOTATIONS)}
+
+    def _pages(self, handle: int, copy: pikepdf.Pdf, as_pictures: Collection[int]) -> list[_PageChange]:
         """Change the pages. Returns what they should say."""
-        ordered = {unit.page for unit in self._orders.units if unit.column in (None, _ANNOTATIONS)}
+        ordered = self._ordered_pages()
+        failed: dict[int, CannotRewriteError] = {}
         drawn = self._appearances
-        font = copy.make_indirect(_font()) if ordered - {None} else None
+        font = copy.make_indirect(_font()) if ordered else None
         found: list[_PageChange] = []
         forms: dict[tuple[int, int], StreamChange] = {}
         for index in range(len(copy.pages)):
@@ -155,9 +191,19 @@ class _Pdf:
             page = _PageRewriting(OpenPage(handle, index), copy, index, self._orders, self._content, forms)
             changes = index + 1 in ordered
             hidden = self._hidden(handle, index) if changes and self._strips_hidden(index + 1) else []
-            found.append(page.changed(font if changes else None, drawn is None or index + 1 in drawn, hidden))
-        for change in forms.values():
-            change.stream.holder.write(change.content(font))
+            appearances = drawn is None or index + 1 in drawn
+            try:
+                found.append(page.changed(font if changes else None, appearances, hidden, index in as_pictures))
+            except CannotRewriteError as error:
+                failed[index] = error
+        if failed:
+            first = next(iter(failed.values()))
+            raise _PagesFailedError(str(first), failed, first.reason_code)
+        try:
+            for change in forms.values():
+                change.stream.holder.write(change.content(font))
+        except CannotRewriteError as error:
+            raise _PagesFailedError(str(error), {number - 1 for number in ordered}) from None
         return found
 
     def _strips_hidden(self, page: int) -> bool:
@@ -198,24 +244,57 @@ class _Pdf:
                     if "/CheckSum" in about:
                         del about["/CheckSum"]
 
+    def _stream_of(self, mark: Mark) -> str | None:
+        """Return the name of the stream or range of bytes outside of the document's own content in which a finding is; None if it is in none."""
+        own = f"{self._orders.member}!/" if self._orders.member else ""
+        if mark.member is None or mark.member == self._orders.member:
+            return None
+        name = mark.member.removeprefix(own).partition("!/")[0]
+        return name if _UNSHOWN.fullmatch(name) else None
+
+    def _is_unshown(self, mark: Mark) -> bool:
+        """Return whether a finding is a text of objects or between them."""
+        own = mark.member == self._orders.member and mark.page is None and (mark.view == VIEW or mark.column is not None)
+        return own and mark.straight and len(mark.text or "") >= _SHORTEST
+
+    def _drop_private_data(self, copy: pikepdf.Pdf) -> None:
+        """Leave out what programs keep for themselves: strings of the trailer and, if something was found in a stream that no page draws, those."""
+        for key in [key for key, value in copy.trailer.items() if isinstance(value, pikepdf.String)]:
+            del copy.trailer[key]
+        if any(self._stream_of(order.mark) for order in self._orders):
+            for one in copy.objects:
+                if isinstance(one, (pikepdf.Dictionary, pikepdf.Stream)) and "/PieceInfo" in one:
+                    del one["/PieceInfo"]
+
     def _tick_what_is_gone(self, new: bytes) -> None:
-        """Account for findings in earlier versions of objects, which are not in the copy."""
-        versions = Counter(self._objects.numbers)
-        left = [
-            order
-            for order in self._orders.undone
-            if order.mark.member == self._orders.member and order.mark.straight and order.mark.text and versions[_object(order.mark)] > 1
-        ]
+        """Account for findings in earlier versions of objects, in unused ones and between them, which are not in the copy."""
+        left = [order for order in self._orders.undone if self._is_unshown(order.mark) or self._stream_of(order.mark)]
         if not left:
             return
-        old = set(_object_texts(self._objects, self._file, self._budget))
-        file, budget = io.BytesIO(new), Budget(self._source.limits, len(new))
-        others = [text for _, text in _object_texts(find_objects(file, budget), file, budget)]
+        was, old = self._texts_of(self._objects, self._file)
+        file = io.BytesIO(new)
+        texts, data = self._texts_of(find_objects(file, Budget(self._source.limits, len(new))), file)
+        streams = {stream.offset: stream for _, stream in self._objects.versions}
         for order in left:
-            mark, value = order.mark, str(order.mark.text)
-            was = any(column == mark.column and text[mark.start : mark.end] == value for column, text in old)
-            if was and not any(value in text for text in others):
+            mark, name, value = order.mark, self._stream_of(order.mark), str(order.mark.text)
+            forms = [value.encode(codec, "replace") for codec in ("utf-8", "latin-1", "utf-16-be", "utf-16-le")]
+            if name is not None:
+                stream = streams.get(int(name.rpartition(" ")[2])) if name.startswith("stream") else None
+                content = unpacked(self._file, stream) if stream else None
+                gone = not name.startswith("stream") or (content is not None and content not in data)
+            elif mark.column is not None:
+                there = any(column == mark.column and text[mark.start : mark.end] == value for column, text in was)
+                gone = there and not any(value in text for _, text in texts) and not any(form in one for form in forms for one in data)
+            else:
+                there = any(form in one for form in forms for one in (self._data, *old))
+                gone = there and not any(value in text for _, text in texts) and not any(form in one for form in forms for one in data)
+            if gone:
                 self._orders.tick(order)
+
+    def _texts_of(self, objects: Objects, file: BinaryIO) -> tuple[list[tuple[str | None, str]], list[bytes]]:
+        """Return the texts of a document outside of its pages, with their columns, and everything in it as bytes."""
+        texts = list(_object_texts(objects, file, Budget(self._source.limits, len(self._data))))
+        return texts, [objects.text, *(unpacked(file, one) or b"" for one in objects.streams.values())]
 
 
 def _object_texts(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[tuple[str | None, str]]:
@@ -224,12 +303,6 @@ def _object_texts(objects: Objects, file: BinaryIO, budget: Budget) -> Iterator[
         if isinstance(item, Block) and item.page is None:
             columns = item.column if isinstance(item.column, list) else [item.column] * len(item.texts)
             yield from zip(columns, item.texts, strict=True)
-
-
-def _object(mark: Mark) -> int:
-    """Return the number of the object that a finding is in; 0 if its place does not say it."""
-    found = _OBJECT.match(mark.column or "") if mark.page is None else None
-    return int(found[1]) if found else 0
 
 
 class _PageRewriting:
@@ -251,14 +324,14 @@ class _PageRewriting:
         self._gone: list[str] = []
         self._contents: set[int | None] = set()
 
-    def changed(self, font: Any, appearances: bool, hidden: Sequence[tuple[int, int]]) -> _PageChange:
+    def changed(self, font: Any, appearances: bool, hidden: Sequence[tuple[int, int]], as_picture: bool) -> _PageChange:
         """Change the page if there is a `font` for masks. Returns what it should say."""
         pictures: list[Pixels] = []
         with self._opened.own() as (page, text):
             own = text.text
             if font is not None:
                 pictures = [pixels for pixels, _ in pictured(page)]
-                own = self._without(Unit(page=self._number), text, font, hidden)
+                own = self._as_picture(page, text, hidden) if as_picture else self._without(Unit(page=self._number), text, font, hidden)
         drawn = ""
         if appearances:
             with self._opened.drawn() as text_drawn:
@@ -266,11 +339,32 @@ class _PageRewriting:
                     drawn = text_drawn.text
                     if font is not None:
                         drawn = self._without(Unit(page=self._number, column=_ANNOTATIONS), text_drawn, font, ())
-        drop_fragments(self._copy, self._page, self._contents - {None}, self._gone)
-        return _PageChange(own, drawn, pictures if self._boxes else (), self._boxes, self._gone)
+        drop_fragments(self._copy, self._page, range(_ANY) if as_picture else self._contents - {None}, self._gone)
+        return _PageChange(own, drawn, pictures if self._boxes else (), self._boxes, self._gone, as_picture)
+
+    def _as_picture(self, page: int, text: PlacedText, hidden: Sequence[tuple[int, int]]) -> str:
+        """Make a picture of the page, and return the text that is written over it unseen."""
+        unit = Unit(page=self._number)
+        edits = self._edits(unit, text.text, hidden)
+        unseen, boxes = page_text(text, [(edit.start, edit.end, writable(edit.text)) for edit in edits])
+        self._gone += [text.text[edit.start : edit.end] for edit in edits]
+        for order in self._orders.units.get(unit, ()):
+            if order.mark.view == "ocr":
+                read = getattr(order.mark, "boxes", ())
+                if not read:
+                    raise CannotRewriteError(f"a finding is in a picture on page {self._number}", CopyCode.IN_PICTURE)
+                boxes += places_read(page, [(one.left, one.top, one.right, one.bottom) for one in read])
+                self._orders.tick(order)
+        box, turned = pdfium.page_box(page), 90 * pdfium.rotation(page)
+        become_picture(self._copy, self._page, picture_of(page, boxes), box, turned, unseen)
+        self._orders.page_pictured()
+        self._boxes += boxes
+        return "".join(one.letter for one in unseen)
 
     def _without(self, unit: Unit, text: PlacedText, font: Any, hidden: Sequence[tuple[int, int]]) -> str:
         """Remove the characters of findings, and return the text as it should be after that."""
+        if any(order.mark.view == "ocr" for order in self._orders.units.get(unit, ())):
+            raise CannotRewriteError(f"a finding is in a picture on page {self._number}", CopyCode.IN_PICTURE)
         edits = self._edits(unit, text.text, hidden)
         if not edits:
             return text.text
@@ -294,9 +388,7 @@ class _PageRewriting:
         found: list[OrderedRange] = []
         for order in self._orders.units.get(unit, ()):
             mark = order.mark
-            if mark.view == "ocr":
-                raise CannotRewriteError(f"a finding is in a picture on page {self._number}", CopyCode.IN_PICTURE)
-            if order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start < mark.end <= len(text):
+            if mark.view == "ocr" or order.action in (Action.DROP_ROW, Action.DROP_CELL) or not 0 <= mark.start < mark.end <= len(text):
                 continue
             if mark.straight and text[mark.start : mark.end] != mark.text:
                 continue
@@ -356,8 +448,11 @@ def _break_signatures(copy: pikepdf.Pdf) -> bool:
 # The proof
 
 
-def _check_copy(new: bytes, expected: Sequence[_PageChange], appearances: frozenset[int] | None, pulse: Callable[[], None]) -> None:
-    """Raise CannotRewriteError unless the copy says and shows what it should."""
+def _failed_pages(
+    new: bytes, expected: Sequence[_PageChange], appearances: frozenset[int] | None, pulse: Callable[[], None]
+) -> dict[int, str]:
+    """Return the pages, by their indexes, that do not say or show what they should, each with what is wrong with it."""
+    failed: dict[int, str] = {}
     document = pdfium.open_document(io.BytesIO(new), len(new))
     with closing(document):
         handle = pdfium.address(document.raw)
@@ -366,16 +461,18 @@ def _check_copy(new: bytes, expected: Sequence[_PageChange], appearances: frozen
         for index, one in enumerate(expected):
             pulse()
             opened = OpenPage(handle, index)
+            alike = looks_like if one.is_picture else _looks_alike
             with opened.own() as (page, text):
                 own = text.text
-                if one.pictures and not any(map(partial(_looks_alike, one.boxes), one.pictures, pictured(page))):
-                    raise CannotRewriteError(f"page {index + 1} would look different around what is removed")
+                if one.pictures and not any(map(partial(alike, one.boxes), one.pictures, pictured(page))):
+                    failed[index] = f"page {index + 1} would look different around what is removed"
             drawn = ""
             if appearances is None or index + 1 in appearances:
                 with opened.drawn() as text_drawn:
                     drawn = text_drawn.text if text_drawn is not None else ""
             if not _says(own, one.own, one.gone) or not _says(drawn, one.drawn, one.gone):
-                raise CannotRewriteError(f"page {index + 1} would not say what it should")
+                failed[index] = f"page {index + 1} would not say what it should"
+    return failed
 
 
 def _says(text: str, expected: str, gone: Sequence[str]) -> bool:
@@ -397,12 +494,6 @@ def _looks_alike(boxes: Sequence[Box], before: Pixels, rendered: tuple[Pixels, M
     if before.shape != after.shape:
         return False
     differs = (before != after).any(axis=2)
-    a, b, c, d, e, f = matrix
-    height, width = differs.shape
-    for left, bottom, right, top in boxes:
-        corners = [(a * x + c * y + e, b * x + d * y + f) for x in (left, right) for y in (bottom, top)]
-        x1, x2 = min(x for x, _ in corners), max(x for x, _ in corners)
-        y1, y2 = min(y for _, y in corners), max(y for _, y in corners)
-        rows = slice(max(0, int(y1) - _EDGE), min(height, int(y2) + 1 + _EDGE))
-        differs[rows, max(0, int(x1) - _EDGE) : min(width, int(x2) + 1 + _EDGE)] = False
+    for rows, columns in pixel_ranges(boxes, matrix, differs.shape, _EDGE):
+        differs[rows, columns] = False
     return not np.any(differs)

@@ -16,6 +16,7 @@ from veritensor_ray.formats.pdf.named_strings import to_text
 from veritensor_ray.formats.pdf.pdf_document import PACKET_VALUE
 
 _DEEPEST = 100
+_SHORTEST = 6  # characters of a value of a packet that is not there by chance
 _OBJECT = re.compile(r"object (\d{1,10})(?:\.(.*))?", re.DOTALL)
 Content = Callable[[Any], bytes | None]
 
@@ -65,14 +66,24 @@ class DocumentStrings:
     def _strings(self, unit: Unit, numbers: Sequence[int]) -> None:
         """Change the strings that a unit means. Of several, those change that have the text of an order."""
         key = (unit.column or "") if unit.page is not None else (unit.column or "").partition(".")[2]
-        found = [one for number in numbers for one in self._strings_of(number) if one.key == key]
-        if len({one.text for one in found}) > 1 and any(not order.mark.straight for order in self._orders.units[unit]):
+        every = [one for number in numbers for one in self._strings_of(number)]
+        found = [one for one in every if one.key == key]
+        straight = all(order.mark.straight for order in self._orders.units[unit])
+        if len({one.text for one in found}) > 1 and not straight:
             return
-        for one in found:
-            new = self._new(unit, one.text)
-            if new is not None:
-                one.holder[one.place] = pikepdf.String(new)
-                self._changed[one.key, one.text] = new
+        changed = [self._change(unit, one) for one in found]
+        if straight and not any(changed):  # readers may take another name for that of a string in a list
+            for one in every:
+                self._change(unit, one)
+
+    def _change(self, unit: Unit, one: _NamedPlace) -> bool:
+        """Change a string if it has the text of an order. Returns whether it has."""
+        new = self._new(unit, one.text)
+        if new is None:
+            return False
+        one.holder[one.place] = pikepdf.String(new)
+        self._changed[one.key, one.text] = new
+        return True
 
     def _new(self, unit: Unit, text: str) -> str | None:
         """Return a text with the changes that are ordered for it, or None if there are none."""
@@ -123,6 +134,7 @@ class DocumentStrings:
         codec = "utf-16" if packet[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-8"
         text = packet.decode(codec, "surrogateescape" if codec == "utf-8" else "replace")
         pieces: list[str] = []
+        changed: dict[str, str] = {}
         at = 0
         for found in PACKET_VALUE.finditer(text):
             name, quoted, plain = found.groups()
@@ -134,8 +146,12 @@ class DocumentStrings:
             if new is not None:
                 pieces += [text[at:begin], html.escape(new)]
                 at = begin + len(raw)
+                changed[raw.strip()] = html.escape(new)
         if pieces:
-            stream.write("".join([*pieces, text[at:]]).encode(codec, "surrogateescape" if codec == "utf-8" else "replace"))
+            whole = "".join([*pieces, text[at:]])
+            for old in sorted(changed, key=len, reverse=True):  # the same value in other attributes and in comments
+                whole = whole.replace(old, changed[old]) if len(old) >= _SHORTEST else whole
+            stream.write(whole.encode(codec, "surrogateescape" if codec == "utf-8" else "replace"))
 
     @cached_property
     def _scripts(self) -> set[int]:

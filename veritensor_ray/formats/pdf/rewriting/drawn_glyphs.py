@@ -125,7 +125,7 @@ class GlyphSearch:
     def _add(self, holder: Any, resources: Any, form: Any) -> int:
         try:
             operators = list(pikepdf.parse_content_stream(holder))
-        except (pikepdf.PdfError, pikepdf.PdfParsingError, ValueError, TypeError) as error:
+        except (pikepdf.PdfError, ValueError, TypeError) as error:
             raise CannotRewriteError(f"the content of a page cannot be divided into its operators ({type(error).__name__})") from None
         self.streams.append(ContentStream(operators, resources, self._of_page, form))
         return len(self.streams) - 1

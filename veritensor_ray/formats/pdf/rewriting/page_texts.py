@@ -11,7 +11,7 @@ import pypdfium2.raw as raw
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.formats.pdf import pdf_library as pdfium
 from veritensor_ray.formats.pdf.pages import decoded_units, units_of
-from veritensor_ray.formats.pdf.pdf_library import Matrix, Pixels
+from veritensor_ray.formats.pdf.pdf_library import Box, Matrix, Pixels
 
 _SIDES = (1200, 1069)  # pixels of the longer side of a page that is compared
 
@@ -31,11 +31,22 @@ class PlacedText:
 
     def origin(self, character: int) -> tuple[float, float] | None:
         """Return where a character of the text was drawn."""
-        at = character + self._skipped
-        if at >= len(self._units):
-            return None
-        index = pdfium.character_at(self._handle, int(self._units[at]))
+        index = self._index(character)
         return pdfium.origin(self._handle, index) if index >= 0 else None
+
+    def matrix(self, character: int) -> Matrix | None:
+        """Return the matrix from the space of a character, in units of its font's size, to the page."""
+        index = self._index(character)
+        return pdfium.character_matrix(self._handle, index) if index >= 0 else None
+
+    def box(self, character: int) -> Box | None:
+        """Return the part of the page that a character takes up."""
+        index = self._index(character)
+        return pdfium.character_box(self._handle, index) if index >= 0 else None
+
+    def _index(self, character: int) -> int:
+        at = character + self._skipped
+        return int(pdfium.character_at(self._handle, int(self._units[at]))) if at < len(self._units) else -1
 
 
 class OpenPage:

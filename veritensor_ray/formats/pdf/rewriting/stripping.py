@@ -1,4 +1,4 @@
-"""Removes from a PDF what a policy strips from every file: its properties, and what runs or sends something."""
+"""Removes from a PDF what a policy strips from every file: its properties, what runs or sends something, and the files inside it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ def strip_document(document: Any, orders: Orders) -> None:
         _strip_properties(document, orders)
     if Strippable.MACROS in orders.strip:
         _strip_actions(document, orders)
+    if Strippable.ATTACHMENTS in orders.strip:
+        _strip_files(document, orders)
 
 
 def _strip_properties(document: Any, orders: Orders) -> None:
@@ -59,6 +61,31 @@ def _strip_actions(document: Any, orders: Orders) -> None:
             orders.tick(order)
     if count:
         orders.stripped(Strippable.MACROS, count)
+
+
+def _strip_files(document: Any, orders: Orders) -> None:
+    count = 0
+    for one in [*document.objects]:
+        for holder in _dictionaries(one):
+            if "/EF" in holder:
+                del holder["/EF"]
+                count += 1
+            for key in ("/AF", "/RF", "/EmbeddedFiles"):
+                if key in holder:
+                    del holder[key]
+            shown = holder.get("/Annots")
+            if isinstance(shown, pikepdf.Array):
+                kept = [note for note in shown if not isinstance(note, pikepdf.Dictionary) or note.get("/Subtype") != "/FileAttachment"]
+                if len(kept) < len(shown):
+                    holder["/Annots"] = pikepdf.Array(kept)
+    if not count:
+        return
+    orders.stripped(Strippable.ATTACHMENTS, count)
+    inside = f"{orders.member}!/" if orders.member else ""
+    for order in orders.undone:
+        member = order.mark.member
+        if member is not None and member != orders.member and member.startswith(inside):
+            orders.tick(order)
 
 
 def _dictionaries(one: Any) -> Iterator[Any]:
