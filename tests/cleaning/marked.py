@@ -15,9 +15,11 @@ from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
 from veritensor_ray.cleaning.copy_manifest import Cleaned
 from veritensor_ray.core.config import Settings
+from veritensor_ray.core.detection import Rule
 from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.formats.editing.marks import Mark
+from veritensor_ray.pipeline.cleaning_scans.text_search import following
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.pipeline.run_description import planned_shards
 from veritensor_ray.pipeline.shard import scanned
@@ -56,7 +58,9 @@ def rewritten(
             outcome.settle()
             row = entry.rows[0]
             artifact = OpenArtifact(row, starts[0], {})
-            cleaner = ArtifactCleaner(cleaning, _categories(engines), settings.limits, clock=clock)
+            rules = _rules(engines)
+            categories = {name: rule.category for name, rule in rules.items()}
+            cleaner = ArtifactCleaner(cleaning, categories, settings.limits, clock=clock, following=following(context, rules))
             draft: Draft = cleaner.clean(row, outcome, artifact.file(), None)
             artifact.close()
             content = None
@@ -69,8 +73,8 @@ def rewritten(
 
 
 @cache
-def _categories(engines: tuple[str, ...]) -> dict[str, str]:
+def _rules(engines: tuple[str, ...]) -> dict[str, Rule]:
     from veritensor_ray.engines.registry import create
 
     made: Any = create(Settings(), engines)
-    return {rule.id: rule.category for engine in made for rule in engine.rules()}
+    return {rule.id: rule for engine in made for rule in engine.rules()}

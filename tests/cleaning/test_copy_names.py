@@ -13,7 +13,7 @@ from veritensor_ray.cleaning.cleaning_policy import parse
 from veritensor_ray.cleaning.copy_names import CopyNames
 from veritensor_ray.core.config import Settings
 from veritensor_ray.formats.editing.marks import Mark
-from veritensor_ray.pipeline.name_scan import copy_names
+from veritensor_ray.pipeline.cleaning_scans.name_scan import copy_names
 from veritensor_ray.pipeline.run_description import local_context
 from veritensor_ray.stores.outputs import OutputStore
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.copy_manifest import Cleaned, Result, blank
+from veritensor_ray.cleaning.followed_findings import Look, followed
 from veritensor_ray.cleaning.last_net import removed_values, still_there
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import FileInfo
@@ -26,6 +27,7 @@ from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.formats.common.file_ranges import Holes, length, pieces
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.converted_formats import CONVERSIONS, ConvertedFormat
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Account, Order, Orders
 from veritensor_ray.formats.editing.many_edits import ManyOrders
@@ -38,6 +40,7 @@ _IN_MEMORY = 64 << 20
 _DOTS = "•••"
 _NAMED = 3  # rules that a reason names
 Pulse = Callable[[], None]
+Following = Callable[[BinaryIO, str, Pulse], Look]  # for a converted file and its name
 
 
 @dataclass
@@ -69,7 +72,10 @@ class _Allowance:
 
 
 class ArtifactCleaner:
-    """Carries a policy to single artifacts. `categories` maps the rules of this run to their categories."""
+    """Carries a policy to single artifacts. `categories` maps the rules of this run to their categories.
+
+    Without `following`, no artifact is converted.
+    """
 
     def __init__(
         self,
@@ -78,8 +84,10 @@ class ArtifactCleaner:
         limits: Limits,
         pulse: Pulse = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        following: Following | None = None,
     ) -> None:
         self._cleaning, self._categories, self._limits, self._pulse, self._clock = cleaning, categories, limits, pulse, clock
+        self._following = None if cleaning.again else following
 
     def clean(self, row: PlanRow, outcome: Outcome, file: BinaryIO, kind: Kind | None, held: str | None = None) -> Draft:
         """Decide about an artifact that was scanned, and rewrite it. `file` is open at its beginning.
@@ -176,13 +184,42 @@ class ArtifactCleaner:
         source = replace(source, row_groups=groups, first_part=row.part == 0, view=_view(row))
         target = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  # closed by the caller, or here
         try:
-            rewrite(source, target, orders)
+            if self._following is not None and any(orders) and (conversion := CONVERSIONS.get(source.kind.media_type)):
+                self._convert(conversion, source, target, orders, self._following)
+            else:
+                rewrite(source, target, orders)
             if any(orders) and not orders.undone:
                 self._check(target, outcome, orders)
         except BaseException:
             target.close()
             raise
         return target
+
+    def _convert(self, conversion: ConvertedFormat, source: Source, target: BinaryIO, orders: Orders, following: Following) -> None:
+        """Write the artifact in another format, with the same orders."""
+        if conversion.needs is not None and not self._cleaning.converts(conversion.needs):
+            raise CannotRewriteError(
+                f"files of type {source.kind.media_type} can only be rewritten as {conversion.extension[1:].upper()}: "
+                f"add `convert: [{conversion.needs}]` to the cleaning policy",
+                CopyCode.TYPE_NOT_REWRITTEN,
+            )
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
+            new = cast("BinaryIO", spool)
+            conversion.write(source, new, orders.pulse)
+            name = f"converted{conversion.extension}"
+            every = list(orders)
+            found = followed(every, source.file, following(new, name, orders.pulse), every[-1].number + 1)
+            carried = Orders(found.orders, orders.strip, self._cleaning.replace, orders.account, None, orders.pulse)
+            new.seek(0)
+            rewrite(opened(new, name, self._limits), target, carried)
+            if undone := carried.undone:
+                raise CannotRewriteError(
+                    f"{len(undone)} of {len(found.orders)} findings cannot be changed in the converted file: {_rules(undone)}"
+                )
+        for order in found.gone:
+            orders.tick(order)
+        orders.account.done.update(order.number for order in every)
+        orders.converted(conversion.extension)
 
     def _check(self, copy: BinaryIO, outcome: Outcome, orders: Orders) -> None:
         """Raise CannotRewriteError if a value that was removed is still somewhere in the copy."""
@@ -201,7 +238,7 @@ class ArtifactCleaner:
         result.rows = [one._asdict() | {"member": one.member and name_safe(one.member)} for one in dict.fromkeys(account.rows)]
         result.rows_dropped = len({(one.member, one.row) for one in account.rows})
         result.samples = _shown(account, outcome, self._cleaning.reveal)
-        return Draft(result, content)
+        return Draft(result, content, account.becomes)
 
 
 def _view(row: PlanRow) -> TableView | None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from veritensor_ray.cleaning.artifact_cleaner import ArtifactCleaner, Draft, copied
+from veritensor_ray.cleaning.artifact_cleaner import ArtifactCleaner, Draft, Following, copied
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.copy_manifest import CLEANED, CORPUS, QUARANTINE, Cleaned, Result, blank
 from veritensor_ray.cleaning.copy_names import NAME_TAG, CopyNames
@@ -74,7 +74,7 @@ def place_of(cleaned: Cleaned, root: Root, cleaning: Cleaning) -> str | None:
 class ShardCleaner:
     """Writes the copies of a shard's artifacts. `categories` maps the rules of the run to their categories; `leave` has to follow.
 
-    Without `names`, copies have the names of their artifacts.
+    Without `names`, copies have the names of their artifacts, except for those that are converted, and without `following` few are.
     """
 
     cleaning: Cleaning
@@ -84,12 +84,13 @@ class ShardCleaner:
     run: str
     pulse: Pulse = lambda: None
     names: CopyNames | None = None
+    following: Following | None = None
 
     def clean(self, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None = None) -> list[Cleaned]:
         """Return what became of each artifact. Raises StoreError or OSError if the destination refuses."""
         use(self.settings)
         by_place = {(outcome.artifact, outcome.part): outcome for outcome in outcomes}
-        cleaner = ArtifactCleaner(self.cleaning, self.categories, self.settings.limits, self.pulse)
+        cleaner = ArtifactCleaner(self.cleaning, self.categories, self.settings.limits, self.pulse, following=self.following)
         found = self.names.of([row.artifact for row in rows]) if self.names else {}
         done: list[Cleaned] = []
         for number, row in enumerate(rows):

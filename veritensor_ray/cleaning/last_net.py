@@ -136,4 +136,4 @@ def _named(stream: FoundStream) -> str:
     return name_safe(stream.name) if stream.name is not None else f"the {stream.kind} stream at byte {stream.start:,}"
 
 
-__all__ = ["removed_values", "still_there"]
+__all__ = ["removed_values", "still_there", "telling"]

@@ -66,6 +66,9 @@ CSV_FIELD = _fixed("csv_field", 256 << 20, "characters", "one field of a CSV tab
 MANIFEST = _fixed("manifest_bytes", HELD, "bytes", "a dependency manifest")
 CONFIG = _fixed("config_bytes", 16 << 20, "bytes", "a model's configuration")
 PYTHON_SOURCE = _fixed("python_source", 4 << 20, "characters", "Python source in a model file, or a setup.py")
+FOLLOWED = _fixed("followed", 2_000, "texts", "different findings that `clean` follows into a file that it converts")
+CONVERTED = _fixed("converted_bytes", 1 << 30, "bytes", "a file that LibreOffice writes")
+CONVERTING = _fixed("converting_seconds", 600, "seconds", "a conversion by LibreOffice; `limits.artifact_seconds` may end it earlier")
 # Archives and layers of encoding.
 DAMAGED_STREAMS = _fixed("damaged_streams", 100, "streams", "damaged streams in one compressed file, after each of which reading continues")
 # A block of LZ4 has up to 4 MB.

@@ -21,9 +21,10 @@ from veritensor_ray.engines.registry import needing_models
 from veritensor_ray.findings.outcome import QUARANTINED, Outcome, Standing
 from veritensor_ray.findings.recorded import Recorded
 from veritensor_ray.findings.shard_commit import commit_table, write_commit
+from veritensor_ray.pipeline.cleaning_scans.name_scan import copy_names
+from veritensor_ray.pipeline.cleaning_scans.text_search import following
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
-from veritensor_ray.pipeline.name_scan import copy_names
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcribe
 from veritensor_ray.pipeline.sweep_rescan import Known
 from veritensor_ray.stores.outputs import OutputStore
@@ -142,8 +143,12 @@ class Committing:
 
     def _clean(self, cleaning: Cleaning, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None) -> None:
         settings = self.context.settings
-        categories = {rule.id: rule.category for engine in without_weights(self.context, self.context.engines) for rule in engine.rules()}
+        rules = {rule.id: rule for engine in without_weights(self.context, self.context.engines) for rule in engine.rules()}
+        categories = {name: rule.category for name, rule in rules.items()}
         names = copy_names(self.context, cleaning, categories)
         with self.guard(settings.limits) as pulse:
-            done = ShardCleaner(cleaning, settings, self.context.roots, categories, self.run, pulse, names).clean(rows, outcomes, care)
+            follow = following(self.context, rules)
+            done = ShardCleaner(cleaning, settings, self.context.roots, categories, self.run, pulse, names, follow).clean(
+                rows, outcomes, care
+            )
         leave(cleaning, self.run, rows[0].shard, done)

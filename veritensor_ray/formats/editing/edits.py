@@ -64,6 +64,7 @@ class Account:
     rows: list[DroppedRow] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)  # the first changes of each kind, for people
     shown: Counter[tuple[str, str]] = field(default_factory=Counter)  # rule and action of those
+    becomes: str = ""  # the extension of the format that the artifact was converted to
 
 
 class Orders:
@@ -194,6 +195,11 @@ class Orders:
     def stripped(self, kind: Strippable, count: int = 1) -> None:
         """Account for content that was removed because of its kind."""
         self.account.counts[f"clean.{kind.value}", Action.STRIP.value] += count
+
+    def converted(self, extension: str) -> None:
+        """Account for a conversion of the whole artifact to the format with this extension."""
+        self.account.becomes = extension
+        self.account.counts["clean.converted", extension.removeprefix(".")] += 1
 
     @property
     def drop_residue(self) -> Callable[[], None] | None:

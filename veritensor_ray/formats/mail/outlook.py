@@ -18,10 +18,10 @@ from veritensor_ray.formats.office.ole.compound import Compound, shown
 from veritensor_ray.formats.office.ole.unsaid_strings import GivenWords, odd_names
 
 _PROPERTY = re.compile(r"__substg1\.0_([0-9A-Fa-f]{4})([0-9A-Fa-f]{4})(?:-[0-9A-Fa-f]{8})?")
-_ATTACHMENT = re.compile(r"__attach_version1\.0_#[0-9A-Fa-f]+")
-_RECIPIENT = re.compile(r"__recip_version1\.0_#[0-9A-Fa-f]+")
+ATTACHMENT = re.compile(r"__attach_version1\.0_#[0-9A-Fa-f]+")
+RECIPIENT = re.compile(r"__recip_version1\.0_#[0-9A-Fa-f]+")
 _TEXT, _TEXT8, _BINARY = "001F", "001E", "0102"
-_EMBEDDED = "__substg1.0_3701000D"
+EMBEDDED = "__substg1.0_3701000D"
 _SUBJECT, _BODY, _HTML, _RTF, _HEADERS, _CLASS = "0037", "1000", "1013", "1009", "007D", "001A"
 _DATA, _LONG_NAME, _SHORT_NAME, _DISPLAY_NAME = "3701", "3707", "3704", "3001"
 _COLUMNS = {
@@ -38,7 +38,7 @@ _COLUMNS = {
 }
 _SHOWN = frozenset({_SUBJECT, "0C1A", "0E04", "0E03", _BODY})
 _FILES = re.compile(r"__substg1\.0_(?:3701|1009|1013)[0-9A-Fa-f]{4}\Z")  # attachments and formatted bodies, which are given as files
-_DEPTH = 20
+DEPTH = 20
 _MOST_RTF = bounds.HELD
 _CODE_PAGES = (0x3FDE, 0x3FFD)  # the properties with the code pages of the internet body and of strings
 _PREFIX = (
@@ -47,7 +47,7 @@ _PREFIX = (
 )
 
 
-class _Storage(NamedTuple):
+class OutlookStorage(NamedTuple):
     """A message, recipient or attachment in the file."""
 
     path: str
@@ -58,7 +58,7 @@ class _Storage(NamedTuple):
 def read_outlook(source: Source) -> Iterator[Item]:
     """Read the message and those attached to it, and then the strings that nobody gave. `part` is the attachment, `column` the property."""
     ole, words = Compound(source), GivenWords()
-    for item in _message(ole, _storage("", ole.paths), "", 0):
+    for item in _message(ole, storage_of("", ole.paths), "", 0):
         if isinstance(item, Block):
             words.add(item.texts)
         yield item
@@ -66,7 +66,7 @@ def read_outlook(source: Source) -> Iterator[Item]:
     yield from odd_names(ole.paths, shown)
 
 
-def _storage(path: str, streams: list[str]) -> _Storage:
+def storage_of(path: str, streams: list[str]) -> OutlookStorage:
     """The streams of a storage, and those of the storages in it."""
     own: list[str] = []
     inner: dict[str, list[str]] = {}
@@ -77,13 +77,13 @@ def _storage(path: str, streams: list[str]) -> _Storage:
             inner.setdefault(head, []).append(stream)
         else:
             own.append(stream)
-    return _Storage(path, own, inner)
+    return OutlookStorage(path, own, inner)
 
 
-def _message(ole: Compound, storage: _Storage, part: str, depth: int) -> Iterator[Item]:
-    page = _code_page(ole, storage, 32 if not storage.path else 24)
+def _message(ole: Compound, storage: OutlookStorage, part: str, depth: int) -> Iterator[Item]:
+    page = code_page(ole, storage, 32 if not storage.path else 24)
     texts: list[tuple[str, str, str]] = []
-    for number, kind, stream in _properties(storage):
+    for number, kind, stream in properties(storage):
         if kind in (_TEXT, _TEXT8) and number not in (_HTML, _DATA):
             text = yield from _string(ole, stream, kind, page)
             if text.strip():
@@ -95,14 +95,14 @@ def _message(ole: Compound, storage: _Storage, part: str, depth: int) -> Iterato
         yield Gap("the message is encrypted", location=part or None, code=ReasonCode.ENCRYPTED)
     for name, streams in storage.inner.items():
         path = f"{storage.path}/{name}" if storage.path else name
-        if _RECIPIENT.fullmatch(name):
-            yield from _recipient(ole, _storage(path, streams), page, part)
-        elif _ATTACHMENT.fullmatch(name):
+        if RECIPIENT.fullmatch(name):
+            yield from _recipient(ole, storage_of(path, streams), page, part)
+        elif ATTACHMENT.fullmatch(name):
             label = f"attachment {int(name.rpartition('#')[2], 16) + 1}"
-            yield from _attachment(ole, _storage(path, streams), page, f"{part}, {label}" if part else label, depth)
+            yield from _attachment(ole, storage_of(path, streams), page, f"{part}, {label}" if part else label, depth)
 
 
-def _properties(storage: _Storage) -> Iterator[tuple[str, str, str]]:
+def properties(storage: OutlookStorage) -> Iterator[tuple[str, str, str]]:
     """Yield the number, type and stream of each property that has a stream."""
     for stream in storage.streams:
         found = _PROPERTY.fullmatch(stream.rpartition("/")[2])
@@ -110,7 +110,7 @@ def _properties(storage: _Storage) -> Iterator[tuple[str, str, str]]:
             yield found[1].upper(), found[2].upper(), stream
 
 
-def _code_page(ole: Compound, storage: _Storage, header: int) -> str:
+def code_page(ole: Compound, storage: OutlookStorage, header: int) -> str:
     """The codec of strings that are not Unicode, from the table of short properties."""
     found: dict[int, int] = {}
     for stream in storage.streams:
@@ -167,9 +167,9 @@ def _blocks(texts: list[tuple[str, str, str]], part: str) -> Iterator[Block]:
             yield Block([text for text, _ in some], column=[column for _, column in some], line=1, part=part or None, view=view)
 
 
-def _recipient(ole: Compound, storage: _Storage, page: str, part: str) -> Iterator[Item]:
+def _recipient(ole: Compound, storage: OutlookStorage, page: str, part: str) -> Iterator[Item]:
     found: list[str] = []
-    for number, kind, stream in _properties(storage):
+    for number, kind, stream in properties(storage):
         if kind in (_TEXT, _TEXT8) and number in (_DISPLAY_NAME, "3003", "39FE"):
             text = yield from _string(ole, stream, kind, page)
             if text.strip() and text not in found:
@@ -178,10 +178,10 @@ def _recipient(ole: Compound, storage: _Storage, page: str, part: str) -> Iterat
         yield Block(found, column="recipient", part=part or None, view="metadata")
 
 
-def _attachment(ole: Compound, storage: _Storage, page: str, part: str, depth: int) -> Iterator[Item]:
+def _attachment(ole: Compound, storage: OutlookStorage, page: str, part: str, depth: int) -> Iterator[Item]:
     names: dict[str, str] = {}
     data: str | None = None
-    for number, kind, stream in _properties(storage):
+    for number, kind, stream in properties(storage):
         if number == _DATA and kind == _BINARY:
             data = stream
         elif kind in (_TEXT, _TEXT8):
@@ -197,12 +197,12 @@ def _attachment(ole: Compound, storage: _Storage, page: str, part: str, depth: i
         yield Member(name, io.BytesIO(content))
     for inner, streams in storage.inner.items():
         path = f"{storage.path}/{inner}"
-        if inner.upper() != _EMBEDDED.upper():
+        if inner.upper() != EMBEDDED.upper():
             continue
-        if depth >= _DEPTH:
+        if depth >= DEPTH:
             yield Gap("messages are nested too deeply", location=part, bound="mail_depth")
         elif f"{path}/__properties_version1.0" in streams:
-            yield from _message(ole, _storage(path, streams), part, depth + 1)
+            yield from _message(ole, storage_of(path, streams), part, depth + 1)
         else:
             for stream in streams:
                 content = yield from _opened(ole, stream)

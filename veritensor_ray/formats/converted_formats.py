@@ -1,0 +1,34 @@
+"""Formats that nothing here can change in place, and what files of them can be converted to before they are cleaned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO, NamedTuple, cast
+
+from veritensor_ray.core import plugins
+from veritensor_ray.core.media_types import DOC, OUTLOOK, PPT, XLS
+from veritensor_ray.formats.common.source import Source
+from veritensor_ray.formats.editing.actions import Conversion
+
+Pulse = Callable[[], None]
+
+
+class ConvertedFormat(NamedTuple):
+    """The extension of the new format, the function that writes it, and what a policy must allow first."""
+
+    extension: str
+    path: str
+    needs: Conversion | None = None
+
+    def write(self, source: Source, out: BinaryIO, pulse: Pulse) -> None:
+        """Write the file in its new format. Raises CannotRewriteError, ReadError."""
+        cast("Callable[[Source, BinaryIO, Pulse], None]", plugins.imported(self.path, __package__))(source, out, pulse)
+
+
+_OFFICE = ".office.ole.libreoffice:write_as_{}"
+CONVERSIONS = {
+    OUTLOOK: ConvertedFormat(".eml", ".mail.outlook_mail:write_as_mail"),
+    DOC: ConvertedFormat(".docx", _OFFICE.format("docx"), Conversion.OFFICE),
+    XLS: ConvertedFormat(".xlsx", _OFFICE.format("xlsx"), Conversion.OFFICE),
+    PPT: ConvertedFormat(".pptx", _OFFICE.format("pptx"), Conversion.OFFICE),
+}

@@ -1,0 +1,1 @@
+"""What cleaning asks engines besides the scan itself: about names, and about files that it converted."""
