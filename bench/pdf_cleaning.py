@@ -349,7 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         planted = list(build(given.folder, corpus, given.rounds, base))
         (base / "config.yaml").write_text(json.dumps({"pii": {"free_text": False}}))
         seconds = {
-            name: _run(base, *command)
+            name: run(base, *command)
             for name, command in {
                 "audit": ("submit", str(corpus), "--output", str(base / "audit")),
                 "clean": ("clean", str(corpus), "--to", str(base / "copy")),
@@ -358,7 +358,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(_compared(base, planted, seconds))
 
 
-def _run(base: Path, *command: str) -> float:
+def run(base: Path, *command: str) -> float:
+    """Run a command on the corpus in a folder with the engines of these measurements, and return its seconds."""
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "veritensor_ray", *command, "--engines", _ENGINES, "--config", str(base / "config.yaml")],
