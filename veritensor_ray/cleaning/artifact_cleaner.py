@@ -32,6 +32,7 @@ from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Account, Order, Orders
 from veritensor_ray.formats.editing.many_edits import ManyOrders
 from veritensor_ray.formats.format_registry import rewrite
+from veritensor_ray.formats.model_files.model_conversions import Converter, converter_for
 from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.masking.redaction import mask, name_safe, reason_safe, visible
 from veritensor_ray.masking.sensitive_values import without_values
@@ -94,12 +95,62 @@ class ArtifactCleaner:
 
         `kind` is given for a part of a split artifact, `held` is why it must not be rewritten. Errors of the content end up in the result.
         """
-        policy, result = self._cleaning.policy, blank(row, outcome)
         try:
             orders, waiting = self._orders(outcome, row.artifact)
         except MemoryError:
             said = f"its {len(outcome.recorded.marks):,} findings need more memory than limits.worker_memory allows"
-            return self._aside(result, Result.HELD, said, ReasonCode.LIMIT)
+            return self._aside(blank(row, outcome), Result.HELD, said, ReasonCode.LIMIT)
+        converter = None if held else self._converter(row, outcome, orders)
+        if converter is None:
+            return self._in_its_format(row, outcome, file, kind, orders, waiting, held)
+        try:
+            return self._converted(row, outcome, file, orders, converter)
+        except (CannotRewriteError, ReadError) as error:
+            refusal = str(error)
+        except Exception as error:  # noqa: BLE001  # the boundary of an artifact, as below
+            refusal = str(as_read_error(error, "it cannot be read"))
+        file.seek(0)
+        draft = self._in_its_format(row, outcome, file, kind, orders, waiting, held)
+        if draft.cleaned.result in (Result.HELD, Result.QUARANTINED):
+            draft.cleaned.reason = reason_safe(f"{draft.cleaned.reason}; it does not become {converter.to.value}: {refusal}")
+        return draft
+
+    def _converter(self, row: PlanRow, outcome: Outcome, orders: ManyOrders) -> Converter | None:
+        """Return what may turn an artifact with findings into one of another format, if it was wholly checked and is not to be dropped."""
+        converter = converter_for(outcome.media_type)
+        if converter is None or not self._cleaning.converts(converter.to) or row.parts > 1 or not orders or outcome.recorded.marks.lost:
+            return None
+        if self._cleaning.policy.unchecked == "hold" and outcome.unchecked is not None:
+            return None
+        return None if orders.such(lambda kind: kind.action is Action.DROP_FILE) else converter
+
+    def _converted(self, row: PlanRow, outcome: Outcome, file: BinaryIO, orders: ManyOrders, converter: Converter) -> Draft:
+        """Write an artifact in another format, without everything that was found in it. Raises CannotRewriteError, ReadError."""
+        allowance = _Allowance(self._limits, length(file), self._pulse, self._clock)
+        file.seek(0)
+        target = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # closed by the caller, or here
+        try:
+            became = converter.convert(opened(file, row.artifact, self._limits), target, allowance)
+            self._check(target, outcome, Orders(orders, frozenset(), self._cleaning.replace, pulse=allowance))
+        except BaseException:
+            target.close()
+            raise
+        counts = Counter(order.mark.rule for order in orders)
+        actions = [{"rule": rule, "action": "convert", "count": count} for rule, count in sorted(counts.items())]
+        result = replace(blank(row, outcome), result=Result.CLEANED, reason=f"it became {became}", actions=actions, changes=len(orders))
+        return Draft(result, target, converter.extension)
+
+    def _in_its_format(
+        self,
+        row: PlanRow,
+        outcome: Outcome,
+        file: BinaryIO,
+        kind: Kind | None,
+        orders: ManyOrders,
+        waiting: set[int],
+        held: str | None,
+    ) -> Draft:
+        policy, result = self._cleaning.policy, blank(row, outcome)
         for action, becomes in ((Action.QUARANTINE, Result.QUARANTINED), (Action.DROP_FILE, Result.DROPPED)):
             if chosen := orders.such(lambda kind, action=action: kind.action is action and kind.number not in waiting):  # type: ignore[misc]
                 return self._aside(result, becomes, _because(chosen), CopyCode.FINDING, chosen)
