@@ -136,7 +136,11 @@ FORMATS: tuple[Format, ...] = (
         rewrite=".columnar.lance.rewrite:rewrite_lance",
     ),
     first(types.ORC, "ORC", "data", ".orc", b"ORC", read=".columnar.orc.read:read_orc"),
-    first(types.AVRO, "Avro", "data", ".avro", b"Obj\x01", read=".columnar.avro.read:read_avro"),
+    first(
+        *(types.AVRO, "Avro", "data", ".avro", b"Obj\x01"),
+        read=".columnar.avro.read:read_avro",
+        rewrite=".columnar.avro.rewrite:rewrite_avro",
+    ),
     first(
         types.SQLITE,
         "SQLite",

@@ -202,7 +202,7 @@ class _LeafEditor:
         orders = self._orders
         is_text = is_string(kind)
         here = [] if shared and not is_text else orders.units[unit]
-        text = raw.decode("utf-8", "replace") if is_text else _binary_text(raw)
+        text = raw.decode("utf-8", "replace") if is_text else binary_text(raw)
         if any(order.action is Action.DROP_CELL for order in here) and (nullable or not pa.types.is_fixed_size_binary(kind)):
             if shared and not all(_is_seen(order, text or "") for order in here):
                 return raw
@@ -215,7 +215,7 @@ class _LeafEditor:
         edits = orders.edits(unit, text)
         if not edits:
             return raw
-        new = spliced_value(raw, edits) if is_text else _again(raw, text, edits)
+        new = spliced_value(raw, edits) if is_text else encoded_again(raw, text, edits)
         if new is None or (pa.types.is_fixed_size_binary(kind) and len(new) != len(raw)):
             raise CannotRewriteError(f"a binary value of the type {kind} cannot be changed")
         return new
@@ -226,14 +226,14 @@ def _is_seen(order: Order, text: str) -> bool:
     return bool(mark.straight and text[mark.start : mark.end] == mark.text)
 
 
-def _binary_text(raw: bytes) -> str | None:
+def binary_text(raw: bytes) -> str | None:
     """Return a binary value as text if the reader takes it for text."""
     if is_picture(raw) or (len(raw) >= _SHORTEST_MAGIC and by_magic(raw[:HEAD_BYTES]) is not None):
         return None
     return as_text(raw)
 
 
-def _again(raw: bytes, text: str, edits: Sequence[Edit]) -> bytes | None:
+def encoded_again(raw: bytes, text: str, edits: Sequence[Edit]) -> bytes | None:
     """Return a changed binary value in the encoding that it had."""
     for codec, mark in _CODECS:
         if mark + text.encode(codec, "replace") == raw:

@@ -29,7 +29,7 @@ _HEADER = bounds.AVRO_HEADER
 _PIECE = 1 << 16
 _LAST_ROW = 1 << 62  # the record counts of blocks are not trusted
 _BATCH_TEXTS, _BATCH_CHARS = 4096, 4 << 20
-_BROKEN = (ValueError, IndexError, RecursionError, OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, pa.ArrowException)
+BROKEN = (ValueError, IndexError, RecursionError, OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, pa.ArrowException)
 
 
 def read_avro(source: Source) -> Iterator[Item]:
@@ -37,13 +37,13 @@ def read_avro(source: Source) -> Iterator[Item]:
 
     A block that does not decode loses only its own records.
     """
-    file = _Avro(source.file)
+    file = AvroFile(source.file)
     source.account.claim(0, 4, "structure")
-    header, sync = _header(file)
+    header, sync = read_header(file)
     source.account.claim(0, file.position, "text")
     yield from _metadata(file.metadata, source.via)
     codec = header.get("avro.codec", b"null").decode("ascii", "replace")
-    if codec not in _UNPACK:
+    if codec not in UNPACK:
         yield Gap("no reader for the codec of its blocks", coverage="no-reader")
         return
     try:
@@ -67,7 +67,7 @@ def read_avro(source: Source) -> Iterator[Item]:
         raise ReadError(f"the Avro file ends inside a block after record {records.row - 1}")
 
 
-class _Avro:
+class AvroFile:
     """The file with lookahead."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -136,7 +136,7 @@ class _Avro:
                 return False
 
 
-def _header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
+def read_header(file: AvroFile) -> tuple[dict[str, bytes], bytes]:
     """Read the metadata and the sync marker that separates blocks."""
     file.fill(_PIECE)
     size = _PIECE
@@ -149,7 +149,7 @@ def _header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
                 raise as_read_error(error, "not a complete Avro file") from None
 
 
-def _parsed_header(file: _Avro) -> tuple[dict[str, bytes], bytes]:
+def _parsed_header(file: AvroFile) -> tuple[dict[str, bytes], bytes]:
     data, at = file.data, file.at + 4
     found: list[tuple[str, bytes]] = []
     while True:
@@ -189,11 +189,11 @@ class _AvroRecords:
         """Read the records of a block; their strings are yielded together with those of others. Return whether all of it was read."""
         behind, before = min(self.row + count, _LAST_ROW), self._damaged
         try:
-            data, unused = _UNPACK[self._codec](packed)
+            data, unused = UNPACK[self._codec](packed)
             yield from hidden(unused, part="behind a block")
             self._source.budget.add(len(data) if self._codec != "null" else 0)
             yield from self._walked(data, range(self.row, behind))
-        except _BROKEN:
+        except BROKEN:
             self._damaged += 1
         self.row = behind
         return self._damaged == before
@@ -260,7 +260,7 @@ def _zstandard(packed: bytes) -> tuple[bytes, bytes]:
     return b"".join(pieces), frame.unused_data + file.read()
 
 
-_UNPACK: dict[str, _Unpack] = {
+UNPACK: dict[str, _Unpack] = {
     "null": lambda packed: (packed, b""),
     "deflate": _limited(lambda: zlib.decompressobj(-15)),
     "bzip2": _limited(bz2.BZ2Decompressor),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from veritensor_ray.core.errors import Malformed
 from veritensor_ray.formats.common.personal_numbers import number_text
@@ -16,17 +16,80 @@ _NUMBER = 16  # bytes of the longest number
 _PERSONAL = 3  # bytes of the shortest number that may be about a person
 _NUMBERS = ("decimal", "duration", "uuid")  # logical types of bytes that hold no text
 
-Step = Callable[[bytes, int, "RecordTexts"], int]
+_FIXED = -1  # where the length of a value begins that has none
+
+Step = Callable[[bytes, int, "RecordSink"], int]
+
+
+class RecordSink(Protocol):
+    """What is told of the values of records. `at` is where a value begins with its length, `begin` and `end` are those of its content."""
+
+    def string(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
+        """Take a string."""
+
+    def key(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
+        """Take a key of a map."""
+
+    def blob(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
+        """Take bytes. `at` is negative if they have no length, because all values of their type have the same."""
+
+    def number(self, value: int, column: str) -> None:
+        """Take a number of three bytes or more."""
+
+    def opened(self, at: int, end: int) -> None:
+        """Learn that items follow, whose length in bytes is the number from `at` to `end`."""
+
+    def closed(self, end: int) -> None:
+        """Learn that these items end."""
+
+
+class Skipped:
+    """Takes nothing: for records that are only walked over."""
+
+    def string(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
+        """Do nothing."""
+
+    def key(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
+        """Do nothing."""
+
+    def blob(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
+        """Do nothing."""
+
+    def number(self, value: int, column: str) -> None:
+        """Do nothing."""
+
+    def opened(self, at: int, end: int) -> None:
+        """Do nothing."""
+
+    def closed(self, end: int) -> None:
+        """Do nothing."""
 
 
 @dataclass(slots=True)
-class RecordTexts:
+class RecordTexts(Skipped):
     """The strings and bytes found in one or more records."""
 
     texts: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     binary: list[tuple[str, bytes]] = field(default_factory=list)
     bad: int = 0
+
+    def string(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
+        """Keep a string."""
+        self.text(data[begin:end], column)
+
+    def key(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
+        """Keep a key as a string."""
+        self.text(data[begin:end], column)
+
+    def blob(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
+        """Keep bytes."""
+        self.binary.append((column, data[begin:end]))
+
+    def number(self, value: int, column: str) -> None:
+        """Keep a number as a text if it may be about a person."""
+        if text := number_text(value, column):
+            self.text(text.encode(), column)
 
     def text(self, data: bytes, column: str) -> None:
         if data:
@@ -132,7 +195,7 @@ def _primitive(name: str, path: str) -> Step | None:
     return {"int": _long, "long": _personal(path), "string": _string(path), "bytes": _bytes(path)}.get(name)
 
 
-def _long(data: bytes, at: int, _: RecordTexts) -> int:
+def _long(data: bytes, at: int, _: RecordSink) -> int:
     while at < len(data):
         if data[at] < 0x80:
             return at + 1
@@ -141,58 +204,67 @@ def _long(data: bytes, at: int, _: RecordTexts) -> int:
 
 
 def _personal(path: str) -> Step:
-    """Skip a number, and give it as a text if it may be about a person."""
+    """Skip a number, and give it if it is long enough to be about a person."""
 
-    def step(data: bytes, at: int, found: RecordTexts) -> int:
+    def step(data: bytes, at: int, found: RecordSink) -> int:
         end = _long(data, at, found)
-        if end - at >= _PERSONAL and (text := number_text(number(data, at)[0], path)):
-            found.text(text.encode(), path)
+        if end - at >= _PERSONAL:
+            found.number(number(data, at)[0], path)
         return end
 
     return step
 
 
 def _string(path: str) -> Step:
-    def step(data: bytes, at: int, found: RecordTexts) -> int:
+    def step(data: bytes, at: int, found: RecordSink) -> int:
         begin, end = stretch(data, at)
-        found.text(data[begin:end], path)
+        found.string(data, at, begin, end, path)
+        return end
+
+    return step
+
+
+def _map_key(path: str) -> Step:
+    def step(data: bytes, at: int, found: RecordSink) -> int:
+        begin, end = stretch(data, at)
+        found.key(data, at, begin, end, path)
         return end
 
     return step
 
 
 def _bytes(path: str) -> Step:
-    def step(data: bytes, at: int, found: RecordTexts) -> int:
+    def step(data: bytes, at: int, found: RecordSink) -> int:
         begin, end = stretch(data, at)
-        found.binary.append((path, data[begin:end]))
+        found.blob(data, at, begin, end, path)
         return end
 
     return step
 
 
 def _number_bytes(path: str) -> Step:
-    def step(data: bytes, at: int, found: RecordTexts) -> int:
+    def step(data: bytes, at: int, found: RecordSink) -> int:
         begin, end = stretch(data, at)
         if end - begin > _NUMBER:
-            found.binary.append((path, data[begin:end]))
+            found.blob(data, at, begin, end, path)
         return end
 
     return step
 
 
 def _fixed(size: int, path: str | None) -> Step:
-    def step(data: bytes, at: int, found: RecordTexts) -> int:
+    def step(data: bytes, at: int, found: RecordSink) -> int:
         if size > len(data) - at:
             raise Malformed("a value is longer than its block")
         if path is not None:
-            found.binary.append((path, data[at : at + size]))
+            found.blob(data, _FIXED, at, at + size, path)
         return at + size
 
     return step
 
 
 def _union(branches: list[Step]) -> Step:
-    def step(data: bytes, at: int, found: RecordTexts) -> int:
+    def step(data: bytes, at: int, found: RecordSink) -> int:
         chosen, at = number(data, at)
         if not 0 <= chosen < len(branches):
             raise Malformed("a value refers to a branch that its union does not have")
@@ -202,7 +274,7 @@ def _union(branches: list[Step]) -> Step:
 
 
 def _record(fields: list[Step]) -> Step:
-    def step(data: bytes, at: int, found: RecordTexts) -> int:
+    def step(data: bytes, at: int, found: RecordSink) -> int:
         for each in fields:
             at = each(data, at, found)
         return at
@@ -211,21 +283,25 @@ def _record(fields: list[Step]) -> Step:
 
 
 def _array(item: Step) -> Step:
-    def step(data: bytes, at: int, found: RecordTexts) -> int:
+    def step(data: bytes, at: int, found: RecordSink) -> int:
         while True:
             count, at = number(data, at)
             if count == 0:
                 return at
             if count < 0:
+                first = at
                 _, at = number(data, at)
+                found.opened(first, at)
             for _ in range(abs(count)):
                 before, at = at, item(data, at, found)
                 if at == before:  # items of size zero: their number may be anything
                     break
+            if count < 0:
+                found.closed(at)
 
     return step
 
 
 def _map(value: Step, keys: str) -> Step:
-    key = _string(keys)
+    key = _map_key(keys)
     return _array(lambda data, at, found: value(data, key(data, at, found), found))
