@@ -175,7 +175,11 @@ FORMATS: tuple[Format, ...] = (
         rewrite=".model_files.numpy.rewrite:rewrite_npy",
     ),
     first(types.NPZ, "NumPy archive", "model", ".npz", also=".zip", read=_ZIP, rewrite=".archives.zip.rewrite:rewrite_zip"),
-    first(types.HDF5, "HDF5", "model", ".h5 .hdf5", b"\x89HDF\r\n\x1a\n", read=".model_files.hdf5.read:read_hdf5"),
+    first(
+        *(types.HDF5, "HDF5", "model", ".h5 .hdf5", b"\x89HDF\r\n\x1a\n"),
+        read=".model_files.hdf5.read:read_hdf5",
+        rewrite=".model_files.hdf5.rewrite:rewrite_hdf5",
+    ),
     packed(types.GZIP, "gzip", ".gz .tgz", b"\x1f\x8b", also=_PICKLES),
     packed(types.ZSTD, "Zstandard", ".zst", b"\x28\xb5\x2f\xfd", also=_PICKLES),
     packed(types.BZIP2, "bzip2", ".bz2", b"BZh", also=_PICKLES),

@@ -24,3 +24,14 @@ def test_structures_that_look_like_lengths(at: int, data: bytes, kept: bool) -> 
     guarded = Guarded(io.BytesIO(bytes(file)))
     guarded.seek(at)
     assert (guarded.read(len(data)) == data) is kept
+
+
+@pytest.mark.parametrize(("values", "kept"), [(9, True), (1800, False)])
+def test_the_end_of_a_text_and_the_head_of_the_next_one(values: int, kept: bool) -> None:
+    """A text of seven bytes is followed by a zero and the number of the next one, so the eighth looks like a pointer to value 1792 at byte 2048."""
+    objects = b"".join(number.to_bytes(8, "little") + (7).to_bytes(8, "little") + b"[EMAIL]\0" for number in range(1, values + 1))
+    heap = b"GCOL\x01\0\0\0" + (16 + len(objects)).to_bytes(8, "little") + objects
+    guarded = Guarded(io.BytesIO(bytes(2048) + heap))
+    guarded.seek(2048)
+    assert (guarded.read(len(heap)) == heap) is kept
+    assert (guarded.too_long == 0) is kept

@@ -135,7 +135,7 @@ class _Hdf5Walk:
             return
         if item.size > _ITEMS:
             yield Gap(f"the dataset has {item.size} items; only the first {_ITEMS} were read", location=path, bound="hdf5_items")
-        step = _step(item)
+        step = rows_at_once(item)
         chunk, row_of_chunks = hdf5.chunking(item)
         if chunk:
             if row_of_chunks > hdf5.CHUNKS and step < min(item.chunks[0], item.shape[0]):
@@ -184,7 +184,7 @@ def _holds_text(dtype: Any) -> bool:
     return "O" in inner or any(True for _ in text_fields(dtype))
 
 
-def _step(item: Any) -> int:
+def rows_at_once(item: Any) -> int:
     """The number of rows to read at once: a few thousand values, within the memory limit."""
     width = _width(item)
     return max(1, min(_STEP // width, bounds.HELD // (width * max(1, int(item.dtype.itemsize)))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import io
 import math
 import re
@@ -17,6 +18,7 @@ from veritensor_ray.core.errors import Malformed, told
 LARGEST = bounds.HELD
 _HEAP = b"GCOL\x01\0\0\0"  # the beginning of a collection of variable-length values
 _HEAP_BYTES = bounds.HELD  # maximum size of one collection; HDF5 writes 4096 bytes, or as many as its single value needs
+_KNOWN = 64  # collections whose values are remembered
 _POINTERS = 128 << 10  # bytes of a read that may be pointers to such values: the reader requests a few thousand of 16 bytes each
 
 
@@ -52,7 +54,9 @@ class Guarded(io.RawIOBase):
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._size = file, file.seek(0, io.SEEK_END)
         self._at = 0
-        self._sound: set[int] = set()
+        self._sound: dict[int, int] = {}  # where collections begin, and their sizes
+        self._begins: list[int] = []  # the same places, ascending
+        self._known: dict[int, dict[int, int]] = {}
         self.too_long = 0
 
     def readable(self) -> bool:
@@ -90,10 +94,35 @@ class Guarded(io.RawIOBase):
             for i in np.flatnonzero((addresses > 0) & (addresses < self._size)).tolist():
                 at = first + 8 * i - 4
                 long = int.from_bytes(data[at : at + 4], "little") > self._size and _STRUCTURE.match(data, max(0, at - 3)) is None
-                if long and self._is_heap(int(addresses[i])):
+                if long and self._is_heap(int(addresses[i])) and not self._is_header(at, data[at + 12 : at + 16], int(addresses[i])):
                     self.too_long += 1
                     data = data[:at] + bytes(4) + data[at + 4 :]
         return data
+
+    def _is_header(self, at: int, number: bytes, heap: int) -> bool:
+        """Return whether what looks like a pointer is the end of a value in a collection and the head of the next one.
+
+        Then the number of the value that it points to is only by chance that of one. `at` counts from the position of the file.
+        """
+        place = self._at + at
+        around = next(iter(self._begins[bisect.bisect_right(self._begins, place) - 1 :]), place + 1)
+        if not around <= place < around + self._sound.get(around, 0):
+            return False
+        heads, there = self._values(around), self._values(heap)
+        return int.from_bytes(number, "little") not in there.values() and any(head in heads for head in range(place - 15, place + 16))
+
+    def _values(self, heap: int) -> dict[int, int]:
+        """Return where the heads of the values of a collection are, with the number of each; nothing after too many collections."""
+        if heap not in self._known and len(self._known) < _KNOWN:
+            found = self._known[heap] = dict[int, int]()
+            self._file.seek(heap)
+            data = self._file.read(self._sound.get(heap, 0))
+            place = 16
+            while place + 16 <= len(data):
+                number, length = int.from_bytes(data[place : place + 2], "little"), int.from_bytes(data[place + 8 : place + 16], "little")
+                found[heap + place] = number
+                place += length if number == 0 else 16 + length + -length % 8
+        return self._known.get(heap, {})
 
     def _is_heap(self, at: int) -> bool:
         self._file.seek(at)
@@ -120,7 +149,8 @@ class Guarded(io.RawIOBase):
             if not head <= taken <= size - place:
                 raise OSError(f"a variable-length value at {at + place} claims to have {length} bytes, more than its collection")
             place += taken
-        self._sound.add(at)
+        self._sound[at] = size
+        bisect.insort(self._begins, at)
 
 
 def opened(file: BinaryIO | Guarded) -> Any:
