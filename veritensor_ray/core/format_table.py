@@ -135,7 +135,11 @@ FORMATS: tuple[Format, ...] = (
         read=".columnar.lance.read:read_lance",
         rewrite=".columnar.lance.rewrite:rewrite_lance",
     ),
-    first(types.ORC, "ORC", "data", ".orc", b"ORC", read=".columnar.orc.read:read_orc"),
+    first(
+        *(types.ORC, "ORC", "data", ".orc", b"ORC"),
+        read=".columnar.orc.read:read_orc",
+        rewrite=".columnar.orc.rewrite:rewrite_orc",
+    ),
     first(
         *(types.AVRO, "Avro", "data", ".avro", b"Obj\x01"),
         read=".columnar.avro.read:read_avro",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from veritensor_ray.formats.columnar.blobs import as_text, is_picture
 from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, offsets_of, row_of_member
@@ -26,10 +27,10 @@ _CODECS = (("utf-8", b""), ("utf-16-le", b""), ("utf-16-be", b""), ("utf-16-le",
 
 
 class TableOrders:
-    """The orders for the texts of one table, by row and column."""
+    """The orders for the texts of one table, by row and column. `numbered` says that its reader names the items of lists by their number."""
 
-    def __init__(self, orders: Orders, names: Sequence[str]) -> None:
-        self.orders = orders
+    def __init__(self, orders: Orders, names: Sequence[str], numbered: bool = True) -> None:
+        self.orders, self._numbered = orders, numbered
         self._labels = [shorten(name) for name in names]
         numbers: dict[str, set[int]] = {}
         for number, label in enumerate(self._labels):
@@ -76,7 +77,7 @@ class TableOrders:
 
     def values(self, some: pa.Array, number: int, nullable: bool, rows: Sequence[int]) -> pa.Array:
         """Return the values of a column in some rows, with their orders carried out."""
-        texts = _LeafEditor(self.orders, is_shared=number in self._shared)
+        texts = _LeafEditor(self.orders, is_shared=number in self._shared, numbered=self._numbered)
         return texts.edited(some, nullable, self._labels[number], np.array(rows, np.int64))
 
 
@@ -125,8 +126,8 @@ class _LeafEditor:
     `is_shared` says that another column may have texts with the same names. A text is then changed only if it is the one that was seen.
     """
 
-    def __init__(self, orders: Orders, is_shared: bool) -> None:
-        self._orders, self._is_shared = orders, is_shared
+    def __init__(self, orders: Orders, is_shared: bool, numbered: bool) -> None:
+        self._orders, self._is_shared, self._numbered = orders, is_shared, numbered
 
     def edited(self, column: pa.Array, nullable: bool, path: LeafPath, rows: Any) -> pa.Array:
         """Return an array of the same type. `rows` has the row of each value."""
@@ -165,7 +166,8 @@ class _LeafEditor:
     def _list(self, column: pa.Array, path: LeafPath, rows: Any) -> pa.Array:
         kind = column.type
         inner = list_items(column, path, rows)
-        values = self.edited(inner.values, kind.value_field.nullable, inner.path, inner.rows)
+        named = inner.path if self._numbered else _without_numbers(inner.path)
+        values = self.edited(inner.values, kind.value_field.nullable, named, inner.rows)
         if pa.types.is_fixed_size_list(kind):
             return self._fixed_size(column, values)
         made = pa.LargeListArray if pa.types.is_large_list(kind) else pa.ListArray
@@ -219,6 +221,11 @@ class _LeafEditor:
         if new is None or (pa.types.is_fixed_size_binary(kind) and len(new) != len(raw)):
             raise CannotRewriteError(f"a binary value of the type {kind} cannot be changed")
         return new
+
+
+def _without_numbers(path: LeafPath) -> LeafPath:
+    """Return the paths of the items of lists as they are if all items of a list have the same."""
+    return pc.replace_substring_regex(path, r"\[\d+\]$", "[]") if isinstance(path, pa.Array) else path
 
 
 def _is_seen(order: Order, text: str) -> bool:

@@ -42,7 +42,7 @@ _HELD = bounds.STRIPE  # bytes: of a stream that is held whole, of one value, an
 _VALUES = bounds.STRIPE_ROWS  # values in a column of a stripe
 _TYPES, _DEPTH = 20_000, 50
 _BATCH_VALUES, _BATCH_BYTES = 4096, 4 << 20
-_BROKEN = (
+ORC_BROKEN = (
     ValueError,
     IndexError,
     KeyError,
@@ -77,8 +77,8 @@ class _Stripe:
 def read_orc(source: Source) -> Iterator[Item]:
     """Read a file. A column of a stripe that cannot be decoded does not affect the others."""
     try:
-        file = _Orc(source)
-    except _BROKEN as error:
+        file = OrcTail(source)
+    except ORC_BROKEN as error:
         raise as_read_error(error, "not a complete ORC file") from None
     reader = _StripeReader(file, source)
     for stripe in file.stripes:
@@ -92,7 +92,7 @@ def read_orc(source: Source) -> Iterator[Item]:
     yield from reader.blobs.gaps()
 
 
-class _Orc:
+class OrcTail:
     """The tail of the file: types, stripes and metadata."""
 
     def __init__(self, source: Source) -> None:
@@ -111,15 +111,17 @@ class _Orc:
         if about.get(_MAGIC) != b"ORC":
             raise Malformed("there is no postscript at its end")
         self.unread += [value for number, value in listed if isinstance(value, bytes) and number not in (_VERSION, _MAGIC)]
+        self.postscript = listed
         self.codec, length = _as_number(about.get(2, 0)), _as_number(about.get(1, 0))
         self.most = min(_HELD, _as_number(about.get(3, 1 << 18)))
         if self.codec not in (_NONE, _ZLIB, _SNAPPY, _LZ4, _ZSTD):
             raise Malformed(f"no reader for compression {self.codec}")
-        end = self.size - 1 - tail[0] - length
-        for number, value in protobuf.fields(self.whole(end, length)):
+        self.footer_at = end = self.size - 1 - tail[0] - length
+        self.footer = list(protobuf.fields(self.whole(end, length)))
+        for number, value in self.footer:
             self._field(number, value)
         self.account.claim(end, self.size, "structure")
-        with contextlib.suppress(*_BROKEN, LimitExceeded):  # what has a fault here is left to the residue
+        with contextlib.suppress(*ORC_BROKEN, LimitExceeded):  # what has a fault here is left to the residue
             self._stripe_statistics(end, _as_number(about.get(5, 0)))
 
     def _stripe_statistics(self, end: int, length: int) -> None:
@@ -228,7 +230,7 @@ def _unpacked(packed: bytes, codec: int, most: int) -> bytes:
 class _ColumnStream:
     """One stream of a stripe, unpacked while it is read."""
 
-    def __init__(self, file: _Orc, at: int, length: int) -> None:
+    def __init__(self, file: OrcTail, at: int, length: int) -> None:
         self._file, self._at, self._left = file, at, length
         self._rest = b""
 
@@ -259,7 +261,7 @@ class _ColumnStream:
 
 
 class _StripeReader:
-    def __init__(self, file: _Orc, source: Source) -> None:
+    def __init__(self, file: OrcTail, source: Source) -> None:
         self.blobs, self.limits = Blobs(source.budget, pictures=True), file.limits
         self._file, self._source = file, source
         self._row = 0
@@ -285,7 +287,7 @@ class _StripeReader:
             self._footer(stripe)
             if 0 in self._wanted:
                 yield from self._column(0, "", np.arange(self._row, self._row + rows, dtype=np.int64), 0)
-        except _BROKEN as error:
+        except ORC_BROKEN as error:
             yield Gap.of(as_read_error(error, "a stripe cannot be decoded"), f"rows from {self._row}")
         self._row += rows
         self._source.counts.rows += rows
@@ -302,7 +304,7 @@ class _StripeReader:
                 length = about.get(3, 0)
                 column, kind = about.get(2, 0), about.get(1, 0)
                 stripe.streams[column, kind] = at, length
-                with contextlib.suppress(*_BROKEN, LimitExceeded):  # what has a fault here is left to the residue
+                with contextlib.suppress(*ORC_BROKEN, LimitExceeded):  # what has a fault here is left to the residue
                     if kind == _ROW_INDEX:
                         self._row_index(column, at, length)
                     account.claim(at, min(at + length, foot), "text" if column in self._wanted else "packed")
@@ -327,7 +329,7 @@ class _StripeReader:
                 rows = rows[orc_runs.bits(self._all(number, _PRESENT), len(rows))]
             yield from self._values(number, path, rows, depth)
             yield from self._file.hidden(path)
-        except _BROKEN as error:
+        except ORC_BROKEN as error:
             yield Gap.of(as_read_error(error, "a column cannot be decoded"), f"column {path}, rows from {self._row}"[:200])
 
     def _values(self, number: int, path: str, rows: Any, depth: int) -> Iterator[Item]:
