@@ -154,6 +154,11 @@ FORMATS: tuple[Format, ...] = (
         read=".sqlite.read:read_sqlite",
         rewrite=".sqlite.rewrite:rewrite_sqlite",
     ),
+    Format(
+        *("application/x-duckdb", "DuckDB", "data", (".duckdb",)),
+        begins=rb".{8}DUCK.{2}\x00{6}",
+        remedy="EXPORT DATABASE 'folder' (FORMAT parquet) writes its tables as files that are read",
+    ),
     first(types.WARC, "WARC", "data", ".warc", read=".web_archives.read:read_warc"),
     first(types.TFRECORD, "TFRecord", "data", ".tfrecord .tfrecords", read=".records.read:read_tfrecord"),
     first(

@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.detection import FileInfo, Hit, Judged
 from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error
-from veritensor_ray.core.format_table import COMPRESSED, declared_type, mismatch
+from veritensor_ray.core.format_table import COMPRESSED, declared_type, format_of, mismatch
 from veritensor_ray.core.media_types import FAISS, GGUF, HDF5, MAILBOX, MESSAGE, NPY, ONNX, PDF, PICKLE, SAFETENSORS, UNKNOWN
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap, Identity
@@ -460,7 +460,8 @@ class Walk:
 
     def _no_reader(self, source: Source, about: FileInfo) -> None:
         """Record bytes that no reader understands: the engines over bytes have seen them, the engines over text have not."""
-        reason = f"no reader for {source.kind.media_type}"
+        known = format_of(source.kind.media_type)
+        reason = f"no reader for {source.kind.media_type}" + (f"; {known.remedy}" if known and known.remedy else "")
         if about.member:
             self._gap(Gap(reason, member=about.member, coverage=NO_READER))
             return

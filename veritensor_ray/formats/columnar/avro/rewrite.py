@@ -140,7 +140,7 @@ class _AvroRewriter:
                 _write_block(out, len(rows), packed, self._file.sync)
 
     def check(self, out: BinaryIO) -> None:
-        """Read the new file beside the old one. Raises CannotRewriteError unless they are equal but for what was ordered."""
+        """Read the new file beside the old one. Raises CannotRewriteError unless they differ only in what was ordered."""
         new = _opened(out)
         self._file = _opened(self._source.file)
         if _skeleton(new.header.get(_SCHEMA, b"")) != _skeleton(self._file.header.get(_SCHEMA, b"")) or new.sync != self._file.sync:
@@ -255,7 +255,7 @@ class _AvroRewriter:
         edits = orders.edits(unit, text)
         new = spliced_value(old, edits) if leaf.is_text else encoded_again(old, text, edits)
         if new is None or (leaf.at < 0 and len(new) != len(old)):
-            raise CannotRewriteError("bytes with a finding have a fixed length, or are no text in a known encoding")
+            raise CannotRewriteError("bytes with a finding have a fixed length, or are not a text in a known encoding")
         return new
 
     def _member(self, name: str, old: bytes) -> bytes:

@@ -18,7 +18,7 @@ Field = tuple[int, bytes | int]
 
 
 def with_footer_of(file: BinaryIO, new: OrcTail, old: OrcTail, metadata: Iterable[tuple[bytes, bytes]]) -> None:
-    """Write the tail of the new file again, with the types of the old one, and with metadata. Raises CannotRewriteError if these differ in more than names for the same."""
+    """Write the tail of the new file again, with the types of the old one, and with metadata. Raises CannotRewriteError if other types differ."""
     types = [value for number, value in old.footer if number == _TYPE and isinstance(value, bytes)]
     others = [value for number, value in new.footer if number == _TYPE and isinstance(value, bytes)]
     if [_comparable(one) for one in types] != [_comparable(one) for one in others]:
@@ -53,7 +53,7 @@ def varint(number: int) -> bytes:
 
 
 def _comparable(described: bytes) -> Sequence[tuple[int, object]]:
-    """Return what a type says, but for the length and the attributes of texts, which pyarrow does not keep."""
+    """Return what a type says, without the length and the attributes of texts, which pyarrow does not keep."""
     said: list[tuple[int, object]] = []
     for number, value in protobuf.fields(described):
         if number == 2 and isinstance(value, bytes):

@@ -29,7 +29,7 @@ class TextSlot(NamedTuple):
 
 
 def text_slots(array: Any, depth: int = 0) -> Iterator[TextSlot | None]:
-    """Yield the strings of an array in the order in which the reader counts them; None for something that it counts and that is no string."""
+    """Yield the strings of an array in the order in which the reader counts them; None for something that it counts and that is not a string."""
     dtype = array.dtype
     if dtype.names and depth < _DEEPEST:
         for name in dtype.names:
@@ -57,7 +57,7 @@ def stored(dataset: Any) -> Any:
 
 
 def frozen(array: Any) -> Any:
-    """Return something that is equal for two arrays if and only if all of their values are, bit by bit. What fills records is no value."""
+    """Return something that is equal for two arrays if and only if all of their values are, bit by bit. What fills up records does not count."""
     if array.dtype.names:
         return tuple(frozen(array[name]) for name in array.dtype.names)
     if array.dtype.kind == "O":
