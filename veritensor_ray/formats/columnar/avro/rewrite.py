@@ -43,7 +43,6 @@ _DECIDING = frozenset(
 )
 _STRINGS = ("string", ["string"], ["string", "null"], {"type": "string"})
 _SHORTEST_MAGIC = 8
-_CHANGED = 1 << 40  # what a key of a map counts that was changed, so that it is known from one that was not
 _WHAT = "not a complete Avro file"
 _DIFFERENT = "the file that was written differs from the original in more than what was ordered"
 
@@ -59,7 +58,7 @@ class _Leaf(NamedTuple):
     is_key: bool = False
 
 
-class _Frame(NamedTuple):
+class _SizedItems(NamedTuple):
     """Items of an array or a map before which their length in bytes stands.
 
     Their leaves are those between two numbers, and the frames within are those from a number up to this one.
@@ -73,7 +72,7 @@ class _Frame(NamedTuple):
     first_frame: int
 
 
-class _Change(NamedTuple):
+class _ReplacedBytes(NamedTuple):
     """Bytes of a record that are replaced."""
 
     start: int
@@ -86,7 +85,7 @@ class _Leaves(Skipped):
 
     def __init__(self) -> None:
         self.leaves: list[_Leaf] = []
-        self.frames: list[_Frame] = []
+        self.frames: list[_SizedItems] = []
         self._open: list[tuple[int, int, int, int]] = []
 
     def string(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
@@ -103,7 +102,7 @@ class _Leaves(Skipped):
 
     def closed(self, end: int) -> None:
         at, begin, first_leaf, first_frame = self._open.pop()
-        self.frames.append(_Frame(at, begin, end - begin, first_leaf, len(self.leaves), first_frame))
+        self.frames.append(_SizedItems(at, begin, end - begin, first_leaf, len(self.leaves), first_frame))
 
 
 def rewrite_avro(source: Source, out: BinaryIO, orders: Orders) -> None:
@@ -220,18 +219,20 @@ class _AvroRewriter:
     def _record(self, record: bytes, row: int) -> bytes:
         found = _leaves(self._walk, record)
         times = Counter(leaf.column for leaf in found.leaves)
-        changes: list[_Change] = []
-        keys: dict[str, Counter[bytes]] = {}
+        changes: list[_ReplacedBytes] = []
+        keys: Counter[tuple[str, bytes]] = Counter()
+        new_keys: set[tuple[str, bytes]] = set()
         grown = [0]  # by how many bytes the values up to each number become longer
         for leaf in found.leaves:
             old = record[leaf.begin : leaf.end]
             new = self._value(leaf, old, row, is_shared=times[leaf.column] > 1) if old else old
             if leaf.is_key:
-                keys.setdefault(leaf.column, Counter())[new] += 1 if new == old else _CHANGED
-            change = _Change(leaf.begin, leaf.end, new) if leaf.at < 0 else _Change(leaf.at, leaf.end, _sized(new))
+                keys[leaf.column, new] += 1
+                new_keys |= {(leaf.column, new)} if new != old else set()
+            change = _ReplacedBytes(leaf.begin, leaf.end, new) if leaf.at < 0 else _ReplacedBytes(leaf.at, leaf.end, _sized(new))
             changes += [change] if new != old else []
             grown.append(grown[-1] + (len(change.new) - (change.end - change.start) if new != old else 0))
-        if any(count > _CHANGED for some in keys.values() for count in some.values()):
+        if any(keys[one] > 1 for one in new_keys):
             raise CannotRewriteError("two keys of a map would become equal; pseudonyms differ where masks do not")
         changes += _lengths(found.frames, grown)
         return _replaced(record, sorted(changes))
@@ -356,7 +357,7 @@ def _leaves(walk: Step, record: bytes) -> _Leaves:
     return found
 
 
-def _lengths(frames: Sequence[_Frame], grown: Sequence[int]) -> Iterator[_Change]:
+def _lengths(frames: Sequence[_SizedItems], grown: Sequence[int]) -> Iterator[_ReplacedBytes]:
     """Yield the changes to lengths in bytes. `grown` says how much longer the values become, up to each of them.
 
     Frames are in the order in which they end, so those within another one come directly before it.
@@ -366,11 +367,11 @@ def _lengths(frames: Sequence[_Frame], grown: Sequence[int]) -> Iterator[_Change
         more = grown[frame.last_leaf] - grown[frame.first_leaf] + longer[-1] - longer[frame.first_frame]
         new = _zigzag(frame.size + more) if more else b""
         if new:
-            yield _Change(frame.at, frame.end, new)
+            yield _ReplacedBytes(frame.at, frame.end, new)
         longer.append(longer[-1] + (len(new) - (frame.end - frame.at) if new else 0))
 
 
-def _replaced(record: bytes, changes: Sequence[_Change]) -> bytes:
+def _replaced(record: bytes, changes: Sequence[_ReplacedBytes]) -> bytes:
     pieces, at = [], 0
     for change in changes:
         pieces += [record[at : change.start], change.new]

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import as_read_error
 from veritensor_ray.formats.columnar.array_texts import TableOrders, kept
 from veritensor_ray.formats.columnar.arrow.read import validate_column
@@ -31,9 +32,7 @@ _VERSION, _BLOCK = 4, 3  # fields of a postscript
 _METADATA, _STRIDE = 5, 8  # fields of a footer
 _STRUCT, _UNION, _VARCHAR, _CHAR = 12, 13, 16, 17
 _SMALLEST, _LARGEST = 1 << 10, 1 << 22  # bytes of a block that is compressed at once
-_STRIPE = 64 << 20
 _OLD = b"\0\x0b"  # version 0.11
-_SOME = 8 << 20  # bytes that the decoded file may have in any case
 _WHAT = "not a complete ORC file"
 _DIFFERENT = "the file that was written differs from the original in more than what was ordered"
 
@@ -74,7 +73,7 @@ class _OrcRewriter:
         with self._original.open("wb") as copy:
             copy_range(self._source.file, copy, 0, None, self._orders.pulse)
         size = self._original.stat().st_size
-        decoded_orc(self._original, self._decoded, size + _SOME + self._source.budget.left, self._orders.pulse)
+        decoded_orc(self._original, self._decoded, size + bounds.HELD + self._source.budget.left, self._orders.pulse)
         self._source.budget.add(max(0, self._decoded.stat().st_size - size))
         path = self._folder / "new.orc"
         try:
@@ -134,7 +133,7 @@ class _OrcRewriter:
             "compression_block_size": min(max(int(postscript.get(_BLOCK, 1 << 18)), _SMALLEST), _LARGEST),
             "file_version": "0.11" if postscript.get(_VERSION) == _OLD else "0.12",
             "row_index_stride": min(int(footer.get(_STRIDE, 10_000)), 1 << 30),
-            "stripe_size": _STRIPE if len(stripes) < 2 else min(max(max(stripes), 1 << 16), _STRIPE),
+            "stripe_size": bounds.HELD if len(stripes) < 2 else min(max(max(stripes), 1 << 16), bounds.HELD),
             "dictionary_key_size_threshold": 0.8,
         }
 
