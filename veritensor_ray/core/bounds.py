@@ -250,6 +250,8 @@ LOCATIONS = _fixed(
     "places",
     "places of findings in one artifact, or one part of a split one, that are listed with `locations: all`; any more are only counted",
 )
+PAINTED_PIXELS = _fixed("painted_pixels", 64_000_000, "pixels", "the frames of an animation, or the pages of a TIFF, that `clean` paints")
+MARKED_BOXES = _fixed("marked_boxes", 1_000_000, "boxes", "places of findings in the images of one artifact that `clean` paints over")
 MARKS = _fixed("marks", 2_000_000, "places", "places of findings in one artifact that `clean` changes; an artifact with more is held back")
 
 FIXED = tuple(_table.values())

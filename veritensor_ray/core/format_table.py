@@ -19,6 +19,7 @@ _ODF_NAMES = {
     f"{types.OPEN_DOCUMENT}presentation": ".odp",
 }
 _LOCKABLE = ".docx .docm .xlsx .xlsm .xlsb .pptx .pptm"
+_PAINT = ".images.rewrite:rewrite_image"
 _PICTURE, _OLE, _ZIP = ".images.read:read_image", ".office.ole.read:read_ole", ".archives.zip.read:read_zip"
 _AR, _AR_REWRITE = ".archives.ar.read:read_ar", ".archives.ar.rewrite:rewrite_ar"
 _XML, _TEXT = ".markup.rewrite:rewrite_xml", ".text.rewrite:rewrite_text"
@@ -244,13 +245,21 @@ FORMATS: tuple[Format, ...] = (
     late("application/x-shockwave-flash", "Flash", "other", rb"[CFZ]WS[\x01-\x40]"),
     late("application/postscript", "PostScript", "other", rb"%!|\xc5\xd0\xd3\xc6"),
     late("application/dicom", "DICOM", "other", rb".{128}DICM"),
-    late(types.PNG, "PNG", "image", rb"\x89PNG", ".png", read=_PICTURE),
-    late(types.JPEG, "JPEG", "image", rb"\xff\xd8\xff", ".jpg .jpeg", read=_PICTURE),
-    late(types.GIF, "GIF", "image", rb"GIF8", ".gif", read=_PICTURE),
-    late(types.WEBP, "WebP", "image", rb"RIFF.{4}WEBP", ".webp", read=_PICTURE),
-    late(types.BMP, "BMP", "image", rb"BM(?:.{4}\x00{4}|.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00{3})", ".bmp", read=_PICTURE),
+    late(types.PNG, "PNG", "image", rb"\x89PNG", ".png", read=_PICTURE, rewrite=_PAINT),
+    late(types.JPEG, "JPEG", "image", rb"\xff\xd8\xff", ".jpg .jpeg", read=_PICTURE, rewrite=_PAINT),
+    late(types.GIF, "GIF", "image", rb"GIF8", ".gif", read=_PICTURE, rewrite=_PAINT),
+    late(types.WEBP, "WebP", "image", rb"RIFF.{4}WEBP", ".webp", read=_PICTURE, rewrite=_PAINT),
+    late(
+        types.BMP,
+        "BMP",
+        "image",
+        rb"BM(?:.{4}\x00{4}|.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00{3})",
+        ".bmp",
+        read=_PICTURE,
+        rewrite=_PAINT,
+    ),
     late("image/x-canon-cr2", "Canon raw picture", "image", rb"(?:II\*\x00|MM\x00\*).{4}CR"),
-    late(types.TIFF, "TIFF", "image", rb"II[*+]\x00|MM\x00[*+]", ".tif .tiff", read=_PICTURE),
+    late(types.TIFF, "TIFF", "image", rb"II[*+]\x00|MM\x00[*+]", ".tif .tiff", read=_PICTURE, rewrite=_PAINT),
     late(types.EMF, "EMF drawing", "image", rb"\x01\x00\x00\x00.{36} EMF", ".emf", read=".drawings.emf.read:read_emf"),
     late(
         types.WMF,

@@ -123,7 +123,14 @@ def packed(media_type: str, title: str, extensions: str, *magics: bytes, also: s
 
 
 def late(
-    media_type: str, title: str, family: Family, begins: bytes, extensions: str = "", also: str = "", read: str | None = None
+    media_type: str,
+    title: str,
+    family: Family,
+    begins: bytes,
+    extensions: str = "",
+    also: str = "",
+    read: str | None = None,
+    rewrite: str | None = None,
 ) -> Format:
     """Returns a format that is tried last; most of them have no reader."""
-    return Format(media_type, title, family, tuple(extensions.split()), tuple(also.split()), begins=begins, read=read)
+    return Format(media_type, title, family, tuple(extensions.split()), tuple(also.split()), begins=begins, read=read, rewrite=rewrite)

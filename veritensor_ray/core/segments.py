@@ -17,7 +17,7 @@ from veritensor_ray.core.reasons import ReasonCode
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
 # In pixels of the original image. A box holds the characters from the end of the previous box up to its own `end`.
-BOX = pa.struct([(name, pa.int32()) for name in ("end", "left", "top", "right", "bottom")])
+BOX = pa.struct([(name, pa.int32()) for name in ("end", "left", "top", "right", "bottom", "frame")])
 
 ORIGIN = pa.struct([("at", pa.int32()), ("start", pa.int64()), ("end", pa.int64()), ("line", pa.int64())])
 _BOXES, _ORIGINS = pa.list_(BOX), pa.list_(ORIGIN)
@@ -41,7 +41,7 @@ SEGMENTS = pa.schema(
         ("decoded_via", _NAME),
         ("text", pa.string()),
         ("image", pa.binary()),
-        ("boxes", _BOXES),  # for text read from an image: where its characters are in the image
+        ("boxes", _BOXES),  # for text read from an image: where its characters are in which of its frames or pages, from 0
         (
             "origins",
             pa.list_(ORIGIN),

@@ -127,8 +127,12 @@ class Place:
         if found["byte_offset"] is not None:
             found["byte_offset"] += self._bytes_before(hit.start)
         if boxes := self.values["boxes"]:
-            found["box"] = _union(boxes, hit)
+            found["box"] = _union(_inside(boxes, hit) or boxes)
         return found
+
+    def boxes(self, hit: Hit) -> Sequence[Mapping[str, int]]:
+        """Return the boxes of the words of an image that a hit lies in; none for other texts."""
+        return () if self._origins else _inside(self.values["boxes"] or (), hit)
 
     def _line_ends_in(self, first: int, last: int) -> int:
         return bisect_left(self._line_ends, last) - (bisect_left(self._line_ends, first) if first else 0)
@@ -163,11 +167,13 @@ class _OriginColumns:
         return self._all[first:last] if last > first else None
 
 
-def _union(boxes: Sequence[Mapping[str, int]], hit: Hit) -> list[int]:
-    """Return left, top, right and bottom of the part of the image that holds a hit."""
+def _inside(boxes: Sequence[Mapping[str, int]], hit: Hit) -> list[Mapping[str, int]]:
+    """Return the boxes of the words that a hit lies in."""
     begins = [0, *(box["end"] for box in boxes)]
-    inside = [
-        box for box, begin in zip(boxes, begins, strict=False) if begin < max(hit.end, hit.start + 1) and hit.start < box["end"]
-    ] or boxes
+    return [box for box, begin in zip(boxes, begins, strict=False) if begin < max(hit.end, hit.start + 1) and hit.start < box["end"]]
+
+
+def _union(boxes: Sequence[Mapping[str, int]]) -> list[int]:
+    """Return left, top, right and bottom of the part of the image that holds boxes."""
     edges = ((min, "left"), (min, "top"), (max, "right"), (max, "bottom"))
-    return [int(pick(box[edge] for box in inside)) for pick, edge in edges]
+    return [int(pick(box[edge] for box in boxes)) for pick, edge in edges]

@@ -173,6 +173,14 @@ class Transcriber(Engine, Protocol):
         """Return the parts of the last call's images that were not read, each with the row of its image."""
 
 
+@runtime_checkable
+class RereadingTranscriber(Transcriber, Protocol):
+    """A transcriber that can read the same images another time in another way, which proves that nothing is left in them."""
+
+    def read_again(self, images: pa.RecordBatch) -> pa.RecordBatch:
+        """Return what `read_images` returns, but as read in the other way."""
+
+
 _Found = TypeVar("_Found")
 
 

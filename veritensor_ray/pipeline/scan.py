@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from veritensor_ray.core.detection import Hit
 from veritensor_ray.core.segments import SEGMENTS, Gap
 from veritensor_ray.corpus.stage_times import FINDINGS, StageTimes
-from veritensor_ray.engines.base import Engine, PreparingEngine, TextEngine, Transcriber
+from veritensor_ray.engines.base import Engine, PreparingEngine, RereadingTranscriber, TextEngine, Transcriber
 from veritensor_ray.findings.recorder import Recorder
 
 PIECE = 1 << 20
@@ -66,23 +66,34 @@ def handovers(engines: Sequence[Engine], batch: pa.RecordBatch, times: StageTime
 
 
 def transcribe(
-    engines: Sequence[Transcriber], images: pa.RecordBatch, pulse: Callable[[], None], times: StageTimes | None = None
+    engines: Sequence[Transcriber],
+    images: pa.RecordBatch,
+    pulse: Callable[[], None],
+    times: StageTimes | None = None,
+    twice: bool = False,
 ) -> tuple[pa.RecordBatch, list[tuple[int, Gap]]]:
-    """Return the text in images, one image at a time, and the gaps."""
+    """Return the text in images, one image at a time, and the gaps. With `twice`, each engine reads each image in all ways that it has."""
     texts, times = list[pa.RecordBatch](), times or StageTimes()
     gaps: list[tuple[int, Gap]] = []
     for row, artifact in enumerate(images.column("artifact").to_pylist()):
         for engine in engines:
-            began = times.now()
-            try:
-                texts.append(engine.read_images(images.slice(row, 1)))
-                gaps += [(artifact, gap) for _, gap in engine.gaps()]
-            except Exception as error:  # noqa: BLE001  # the boundary of an image
-                gaps.append((artifact, Gap.failed(engine.name, error, reads=True)))
-            times.add(engine.name, began)
-            pulse()
+            for read in _readings(engine, twice):
+                began = times.now()
+                try:
+                    texts.append(read(images.slice(row, 1)))
+                    gaps += [(artifact, gap) for _, gap in engine.gaps()]
+                except Exception as error:  # noqa: BLE001  # the boundary of an image
+                    gaps.append((artifact, Gap.failed(engine.name, error, reads=True)))
+                times.add(engine.name, began)
+                pulse()
     table = pa.Table.from_batches(texts, SEGMENTS).unify_dictionaries().combine_chunks()
     return (table.to_batches() or [pa.RecordBatch.from_pylist([], SEGMENTS)])[0], gaps
+
+
+def _readings(engine: Transcriber, twice: bool) -> Iterator[Callable[[pa.RecordBatch], pa.RecordBatch]]:
+    yield engine.read_images
+    if twice and isinstance(engine, RereadingTranscriber):
+        yield engine.read_again
 
 
 def scan_batch(

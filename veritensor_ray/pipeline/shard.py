@@ -50,7 +50,8 @@ def read_images(
     """
     local, models = split_engines(context)
     beside = workbench(context, local)
-    texts, gaps = transcribe(bench.transcribers, images, pulse, times)
+    proving = context.cleaning is not None and context.cleaning.again  # of the copy, only what was changed is read here
+    texts, gaps = transcribe(bench.transcribers, images, pulse, times, twice=proving)
     recorder = context.recorder(beside)
     gaps += scan_batch(beside.text, texts, recorder, pulse, times=times)
     return (prepare(without_weights(context, models), texts, times) if texts.num_rows else None), (recorder.by_artifact, gaps)

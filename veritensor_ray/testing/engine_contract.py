@@ -406,7 +406,9 @@ class ObedientTranscriber(_Fake):
             "view": pa.array(["ocr"] * len(texts), pa.string()).dictionary_encode(),
             "text": pa.array(texts, pa.string()),
             "image": pa.nulls(len(texts), pa.binary()),
-            "boxes": pa.array([[{"end": i + 1, "left": i, "top": 0, "right": i + 1, "bottom": 1} for i in range(len(t))] for t in texts]),
+            "boxes": pa.array(
+                [[{"end": i + 1, "left": i, "top": 0, "right": i + 1, "bottom": 1, "frame": 0} for i in range(len(t))] for t in texts]
+            ),
         }
         columns = [own.get(name, images.column(name)) for name in SEGMENTS.names]
         return pa.RecordBatch.from_arrays([c.cast(f.type) for c, f in zip(columns, SEGMENTS, strict=True)], schema=SEGMENTS)

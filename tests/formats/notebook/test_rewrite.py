@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from tests.formats.editing.ordering import cleaned, covering, order, over_bytes, texts_of
+from tests.formats.images.test_painting import noise
+from tests.formats.images.test_rewrite import BOX, SIZE, inside, saved
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Unit
@@ -210,3 +216,21 @@ def test_the_reader_and_the_rewriter_agree_on_names(found: list[Any], metadata: 
     assert texts_of(out, KIND) == [("[X]" if number in chosen else text, unit) for number, (text, unit) in enumerate(before)]
     if not chosen:
         assert out == data
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_picture_is_painted_and_everything_around_it_stays(lines: bool) -> None:
+    picture = saved(noise("RGB"), "PNG")
+    encoded = base64.b64encode(picture).decode() + "\n"
+    value = [encoded[:76], encoded[76:]] if lines else encoded
+    output = {"output_type": "display_data", "metadata": {}, "data": {"image/png": value, "text/plain": "a plot"}}
+    data = json.dumps({"nbformat": 4, "cells": [{"cell_type": "code", "source": "plot()", "outputs": [output]}]}, indent=1).encode()
+    unit = Unit(part="cell 0", column="outputs[0].data.image/png")
+    out, orders = cleaned(rewrite_notebook, data, KIND, [order(unit, 0, 4, view="ocr", boxes=(BOX,))])
+    made = json.loads(out)["cells"][0]["outputs"][0]["data"]
+    shown = np.array(Image.open(io.BytesIO(base64.b64decode("".join(made["image/png"])))))
+    mask = inside(SIZE, BOX)
+    assert (shown[mask] == 0).all() and not list(orders.undone)
+    np.testing.assert_array_equal(shown[~mask], np.array(noise("RGB"))[~mask])
+    at = data.index(b"a plot")
+    assert out.endswith(data[at:]) and out.startswith(data[: data.index(b"iVBOR")])

@@ -18,10 +18,13 @@ from veritensor_ray.engines.base import FileInfo, Needs, Rule, WithModel
 from veritensor_ray.models.model_store import ModelStore, known_answers
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from veritensor_ray.engines.ocr.networks import Networks
     from veritensor_ray.engines.ocr.reader import Line
 
 _LANGUAGES = ("en",)
+_ANOTHER_SIZE = 1.5  # of the second reading, or its inverse if the image would become too large
 # Columns that are replaced in the image's row. All others give its location and are kept.
 _OWN = ("start", "owned", "line", "byte_offset", "view", "decoded_via", "text", "image", "boxes")
 
@@ -75,7 +78,7 @@ class Ocr(WithModel):
         model = self._described()
         expected = known_answers(model)["line"]
         usual = OcrSettings()  # the run's limits may be too small for the test image
-        found = "\n".join(line.text for line in self._lines(_rendered(expected), usual))
+        found = "\n".join(line.text for _, line in self._lines(_rendered(expected), usual))
         if _letters(found) != _letters(expected):
             raise ModelError(
                 f"the model in {model.folder} fails its self-test: it reads {found[:80]!r} instead of {expected!r}. "
@@ -88,14 +91,21 @@ class Ocr(WithModel):
         Raises if any image of the batch cannot be read; the caller then narrows it down to the row. An image that was read in part does not
         raise: its segment has the text that was read, and `gaps` records the missing part.
         """
+        return self._read(images, again=False)
+
+    def read_again(self, images: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the same for the images in another size, in which other letters are easy to read. Places are those in the image itself."""
+        return self._read(images, again=True)
+
+    def _read(self, images: pa.RecordBatch, again: bool) -> pa.RecordBatch:
         self._gaps = []
         rows, texts, boxes = [], [], []
         for row, data in enumerate(images.column("image")):
             if not data.is_valid:
                 continue
-            found: list[Line] = []
+            found: list[tuple[int, Line]] = []
             try:
-                for line in self._lines(data.as_buffer(), self._settings.ocr):
+                for line in self._lines(data.as_buffer(), self._settings.ocr, again):
                     found.append(line)
             except LimitExceeded as error:
                 if not found:
@@ -112,31 +122,44 @@ class Ocr(WithModel):
         """Return the parts of the last batch's images that were not read, each with the row of its image in that batch."""
         return self._gaps
 
-    def _lines(self, data: Any, settings: OcrSettings) -> Iterator[Line]:
-        """Yield the lines of an image, frame by frame and in reading order."""
+    def _lines(self, data: Any, settings: OcrSettings, again: bool = False) -> Iterator[tuple[int, Line]]:
+        """Yield the lines of an image, frame by frame and in reading order, each with the number of its frame."""
         from veritensor_ray.engines.ocr import picture, reader
 
         if self._networks is None:
             raise RuntimeError("the engine ocr is not loaded")
         clock = reader.Clock(settings.seconds)
-        for number, frame in enumerate(picture.decode(bytes(data), settings)):
-            if number == settings.frames:
+        for count, (number, frame) in enumerate(picture.decode(bytes(data), settings)):
+            if count == settings.frames:
                 raise LimitExceeded("ocr.frames", f"image has more than {settings.frames} different frames")
             clock.check()
             if min(frame.size) >= settings.min_side:
-                yield from reader.read(picture.readable(frame), self._networks, settings, clock)
+                seen = _resized(frame, settings) if again else frame
+                across, down = frame.width / seen.width, frame.height / seen.height
+                for line in reader.read(picture.readable(seen), self._networks, settings, clock):
+                    yield number, line.scaled(across, down) if again else line
 
 
-def _joined(found: Sequence[Line]) -> tuple[str, list[dict[str, int]]]:
+def _resized(frame: Image.Image, settings: OcrSettings) -> Image.Image:
+    from PIL.Image import Resampling
+
+    large = max(frame.size) * _ANOTHER_SIZE <= settings.max_side and frame.width * frame.height * _ANOTHER_SIZE**2 <= settings.pixels
+    factor = _ANOTHER_SIZE if large else 1 / _ANOTHER_SIZE
+    width, height = (max(settings.min_side, round(side * factor)) for side in frame.size)
+    return frame.resize((width, height), Resampling.BICUBIC)
+
+
+def _joined(found: Sequence[tuple[int, Line]]) -> tuple[str, list[dict[str, int]]]:
     """Join lines with newlines, and return the text and the boxes of its words. A word's box also covers the space or newline before it."""
     places: list[dict[str, int]] = []
     end = 0
-    for line in found:
+    for frame, line in found:
         for word in line.words:
             end += len(word.text) + (1 if places else 0)
             left, top, right, bottom = word.box.left, word.box.top, word.box.right, word.box.bottom
-            places.append({"end": end, "left": int(left), "top": int(top), "right": int(np.ceil(right)), "bottom": int(np.ceil(bottom))})
-    return "\n".join(line.text for line in found), places
+            edges = {"left": int(left), "top": int(top), "right": int(np.ceil(right)), "bottom": int(np.ceil(bottom))}
+            places.append({"end": end, **edges, "frame": frame})
+    return "\n".join(line.text for _, line in found), places
 
 
 def _segments(images: pa.RecordBatch, texts: list[str], boxes: list[list[dict[str, int]]]) -> pa.RecordBatch:

@@ -82,8 +82,8 @@ class Plane:
         return self.moved(np.asarray(grey, np.uint8), np.asarray(cv2.invertAffineTransform(there), float))
 
 
-def decode(data: bytes, settings: OcrSettings) -> Iterator[Image.Image]:
-    """Yield the distinct frames in RGB, upright as a viewer shows them.
+def decode(data: bytes, settings: OcrSettings) -> Iterator[tuple[int, Image.Image]]:
+    """Yield the distinct frames in RGB, upright as a viewer shows them, each with its number in the file.
 
     Raises ReadError and LimitExceeded. The caller enforces `settings.frames`.
     """
@@ -103,7 +103,7 @@ def decode(data: bytes, settings: OcrSettings) -> Iterator[Image.Image]:
                     mark = hash(shown.tobytes())
                     if mark not in seen:
                         seen.add(mark)
-                        yield shown
+                        yield number, shown
     except Image.DecompressionBombError:  # Pillow's limit, if ours is higher
         raise LimitExceeded("ocr.pixels", "image has too many pixels") from None
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, OverflowError) as error:

@@ -49,6 +49,14 @@ class Line:
     def text(self) -> str:
         return " ".join(word.text for word in self.words)
 
+    def scaled(self, across: float, down: float) -> Line:
+        """Return the line as it is in a picture of another size."""
+        words = tuple(
+            Word(word.text, Box(word.box.left * across, word.box.top * down, word.box.right * across, word.box.bottom * down))
+            for word in self.words
+        )
+        return Line(words, self.confidence)
+
 
 class Clock:
     """Enforces the time limit."""

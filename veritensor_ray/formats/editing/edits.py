@@ -234,6 +234,10 @@ class Orders:
         """Forget what was done since `before`, when a file is to be written in another way."""
         vars(self.account).update(vars(before))
 
+    def encoded_again(self) -> None:
+        """Account for a picture whose pixels are encoded another time in a format that loses some of them."""
+        self.account.counts["clean.picture", "re-encoded"] += 1
+
     def edits(self, unit: Unit, value: str) -> list[Edit]:
         """Return the changes to the text of a unit: ascending, not overlapping. Their orders are ticked off.
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 
-_BESIDE, _ABOVE, _LEAST = 0.35, 0.15, 3  # the margin, in shares of the height of the letters, and in pixels
+_BESIDE, _ABOVE, _LEAST = 0.25, 0.15, 3  # the margin, in shares of the height of the letters, and in pixels
 _BLACK: dict[str, Any] = {
     "1": 0,
     "L": 0,

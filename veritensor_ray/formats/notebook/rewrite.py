@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, BinaryIO, NamedTuple
 
 from veritensor_ray.core import bounds
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
-from veritensor_ray.formats.editing.edits import Edit, Orders, Unit
+from veritensor_ray.formats.editing.edits import Edit, Order, Orders, Unit
 from veritensor_ray.formats.editing.spans import Range
 from veritensor_ray.formats.editing.splice import spliced, text_of
+from veritensor_ray.formats.images.rewrite import picture_without
 from veritensor_ray.formats.json.literals import PLAIN, Items, JsonFinder, Literal, is_ascii_only
 from veritensor_ray.formats.json.rewrite import rewrite_json
 from veritensor_ray.formats.json.traced_values import TracedList, TracedObject, TracedString, traced_objects
@@ -55,7 +57,7 @@ class _Notebook:
     """The changes to a notebook."""
 
     def __init__(self, text: str, source: Source, orders: Orders) -> None:
-        self._text, self._orders = text, orders
+        self._text, self._orders, self._limits = text, orders, source.limits
         self._finder, self._ascii_only = JsonFinder(source, orders), is_ascii_only(source)
         self._edits: list[Edit] = []
         self._gone: list[Range] = []  # what is taken out, with everything inside
@@ -75,9 +77,12 @@ class _Notebook:
 
     def _change(self, unit: Unit, text: CellText, alone: bool) -> None:
         gone = self._is_gone(text.value)
-        if text.kind == "image":  # it cannot be rewritten, so that orders about it are left undone
-            if gone and alone:
-                self._orders.account.done.update(order.number for order in self._orders.units.get(unit, ()))
+        if text.kind == "image":
+            orders = self._orders.units.get(unit, ()) if alone else ()
+            if gone:
+                self._orders.account.done.update(order.number for order in orders)
+            elif drawn := [order for order in orders if order.mark.boxes]:
+                self._paint(text.value, drawn)
             return
         pieces = list(_written(text.value) if text.kind == "json" else _lines(text.value))
         joined = "".join(piece.text for piece in pieces)
@@ -94,6 +99,18 @@ class _Notebook:
         for piece in pieces:
             if piece.literal is not None:
                 self._edits += piece.literal.in_file(self._finder.over_bytes(piece.literal), self._ascii_only)
+
+    def _paint(self, value: Any, drawn: Sequence[Order]) -> None:
+        """Paint over the places of findings in a picture."""
+        pieces = list(_lines(value))
+        try:
+            data = base64.b64decode("".join(piece.text for piece in pieces))
+        except ValueError:
+            raise CannotRewriteError("a picture of the notebook is not valid base64") from None
+        made = base64.b64encode(picture_without(data, drawn, self._limits, self._orders)).decode()
+        lines = [piece.text for piece in pieces]
+        new = f"{made}\n" if lines[-1].endswith("\n") else made
+        self._distribute(Edit(0, sum(map(len, lines)), new), pieces, list(accumulate(map(len, lines))))
 
     def _new_id(self, part: str) -> str:
         """Return an identifier of a cell: the format demands that they are unique, and made of a few characters."""
