@@ -358,11 +358,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(_compared(base, planted, seconds))
 
 
-def run(base: Path, *command: str) -> float:
-    """Run a command on the corpus in a folder with the engines of these measurements, and return its seconds."""
+def run(base: Path, *command: str, engines: str = _ENGINES) -> float:
+    """Run a command of veritensor-ray with the configuration of the bench, and return its seconds."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "veritensor_ray", *command, "--engines", _ENGINES, "--config", str(base / "config.yaml")],
+        [sys.executable, "-m", "veritensor_ray", *command, "--engines", engines, "--config", str(base / "config.yaml")],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
