@@ -202,7 +202,7 @@ def test_padding_that_is_not_zeros_becomes_zeros() -> None:
     [
         (taped(("a.txt", TEXT), ("a.txt", b"newer")), "a.txt: the archive has more than one file of that name"),
         (taped(("a.txt", TEXT), ("a.txt!/b", b"x")), None),
-        (taped(("a.txt", b"\x89PNG\r\n\x1a\n" + EMAIL)), "a.txt: files of type image/png are not rewritten"),
+        (taped(("a.txt", b"8BPS\x00\x01" + EMAIL)), "a.txt: files of type image/vnd.adobe.photoshop are not rewritten"),
         (taped(("a.txt", TEXT))[:2000], "is damaged"),
     ],
 )
