@@ -159,8 +159,7 @@ class ArtifactCleaner:
             held, code = f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)", ReasonCode.LIMIT
         if policy.unchecked == "hold" and outcome.unchecked is not None:
             why = ReasonCode.NO_READER if outcome.status == "scanned" else outcome.reason_code
-            remedy = "; add ocr to --engines" if why is ReasonCode.ENGINE_NOT_SELECTED else ""
-            return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.unchecked}{remedy}", why, orders)
+            return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.unchecked}", why, orders)
         strip = self._cleaning.strips(row.artifact)
         try:
             hidden = _hidden(row, file)

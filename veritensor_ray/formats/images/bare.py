@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 
 _PNG, _JPEG, _RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"RIFF"
@@ -31,7 +32,7 @@ def bare(data: bytes, orientation: int = 1, profile: bool = True) -> bytes | Non
             try:
                 return b"".join(strip(data, orientation, profile))
             except (struct.error, IndexError):
-                raise CannotRewriteError(_CUT) from None
+                raise CannotRewriteError(_CUT, ReasonCode.DAMAGED) from None
     return None
 
 
@@ -51,7 +52,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if name == b"IEND":
             return
         at += 12 + length
-    raise CannotRewriteError(_CUT)
+    raise CannotRewriteError(_CUT, ReasonCode.DAMAGED)
 
 
 def png_chunk(name: bytes, body: bytes) -> bytes:
@@ -75,7 +76,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         if at > len(data):
             break
         yield code, data[start:at]
-    raise CannotRewriteError(_CUT)
+    raise CannotRewriteError(_CUT, ReasonCode.DAMAGED)
 
 
 def _bare_png(data: bytes, orientation: int, profile: bool) -> Iterator[bytes]:
@@ -125,7 +126,7 @@ def _bare_gif(data: bytes, _: int, profile: bool) -> Iterator[bytes]:
         is_needed = kind == 0x2C or data[start + 1] == 0xF9 or data[start + 3 : start + 14] in _LOOPS
         if is_needed:
             yield data[start:at]
-    raise CannotRewriteError(_CUT)
+    raise CannotRewriteError(_CUT, ReasonCode.DAMAGED)
 
 
 def _palette(data: bytes, at: int) -> int:
@@ -159,7 +160,7 @@ def _webp_chunks(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         body = at + 8
         if body + size > end:
-            raise CannotRewriteError(_CUT)
+            raise CannotRewriteError(_CUT, ReasonCode.DAMAGED)
         if name == b"ANMF":
             inner = data[body : body + 16] + b"".join(chunk for _, chunk in _webp_chunks(data, body + 16, body + size))
             yield name, name + struct.pack("<I", len(inner)) + inner

@@ -17,6 +17,7 @@ from PIL import Image, ImageSequence, JpegImagePlugin, TiffImagePlugin
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import as_read_error
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.images.bare import png_chunks
 from veritensor_ray.formats.images.painting import PaintedBox, painted
@@ -107,7 +108,7 @@ def _painted(data: bytes, boxes: Mapping[int, Sequence[PaintedBox]], pixels: int
         _room(frame, pixels)
         total += frame.width * frame.height
         if made and total > bounds.PAINTED_PIXELS:
-            raise CannotRewriteError(f"its frames have more than {bounds.PAINTED_PIXELS} pixels together")
+            raise CannotRewriteError(f"its frames have more than {bounds.PAINTED_PIXELS} pixels together", ReasonCode.LIMIT)
         frame.load()
         orientation = _orientation(frame) if not made else orientation
         shown = frame.convert("RGBA") if moving else frame
@@ -122,7 +123,7 @@ def _painted(data: bytes, boxes: Mapping[int, Sequence[PaintedBox]], pixels: int
 
 def _room(frame: Image.Image, pixels: int) -> None:
     if frame.width * frame.height > pixels:
-        raise CannotRewriteError(f"it has {frame.width} × {frame.height} pixels, more than limits.image_pixels allows")
+        raise CannotRewriteError(f"it has {frame.width} × {frame.height} pixels, more than limits.image_pixels allows", ReasonCode.LIMIT)
 
 
 def _refuse_deep(image: Image.Image, data: bytes) -> None:

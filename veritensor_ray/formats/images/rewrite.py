@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Limits
+from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError, Strippable
 from veritensor_ray.formats.editing.edits import Order, Orders
@@ -24,7 +25,7 @@ def rewrite_image(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Rewrite an image. What is painted loses its metadata, whose previews may show what stood there."""
     data = source.file.read(bounds.IMAGE + 1)
     if len(data) > bounds.IMAGE:
-        raise CannotRewriteError(f"it has more than {bounds.IMAGE} bytes")
+        raise CannotRewriteError(f"it has more than {bounds.IMAGE} bytes", ReasonCode.LIMIT)
     own = [order for order in orders if order.mark.member == orders.member and not order.mark.over_bytes]
     behind, trailing = (list(orders.member_orders(name)) for name in (_BEHIND, _TRAILING))
     drawn = [order for order in own if order.mark.boxes]
