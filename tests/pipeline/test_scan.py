@@ -269,6 +269,16 @@ def test_images_become_texts() -> None:
     assert (gaps, len(beats)) == ([], 3)
 
 
+def test_images_are_read_in_all_ways_that_an_engine_has() -> None:
+    class Twice(ObedientTranscriber):
+        def read_again(self, images: pa.RecordBatch) -> pa.RecordBatch:
+            return self.read_images(images)
+
+    engines = [Twice(Settings()), OtherTranscriber(Settings())]
+    assert transcribe(engines, images("one", "two"), lambda: None, twice=True)[0].column("text").to_pylist() == ["one", "one", "two", "two"]
+    assert transcribe(engines, images("one", "two"), lambda: None)[0].column("text").to_pylist() == ["one", "two"]
+
+
 @pytest.mark.parametrize("bad", [[0], [1], [3], [0, 1, 2, 3]])
 def test_an_image_that_cannot_be_read_is_a_gap_and_the_others_are_read(bad: list[int]) -> None:
     pictures = images(*("RAISE-OCR" if i in bad else f"text {i}" for i in range(4)))

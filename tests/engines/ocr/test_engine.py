@@ -80,6 +80,14 @@ def test_rows_keep_their_location_and_images_without_text_give_none(ocr: Ocr) ->
     assert ocr.read_images(images.slice(1)).to_pylist() == found.to_pylist()
 
 
+def test_another_reading_sees_the_same_in_the_same_places(ocr: Ocr) -> None:
+    images = batch(file(drawn("some words")))
+    (one,), (other,) = ocr.read_images(images).to_pylist(), ocr.read_again(images).to_pylist()
+    assert one["text"] == other["text"]
+    for box, again in zip(one["boxes"], other["boxes"], strict=True):
+        assert all(abs(box[edge] - again[edge]) <= 6 for edge in ("left", "top", "right", "bottom")), (box, again)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (20_000, 3), (9, 9), (3000, 9), (31, 2000)])
 @pytest.mark.parametrize("kind", ["plain", "noisy"])
 def test_odd_shapes_give_nothing_and_raise_nothing(size: tuple[int, int], kind: str, ocr: Ocr) -> None:

@@ -1,0 +1,47 @@
+"""A value in a picture is read, painted over, and not read again, also in a picture of a document."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import docx
+import pytest
+
+from tests.cleaning.marked import rewritten
+from tests.engines.ocr.conftest import batch, drawn, file
+from veritensor_ray.core.config import Settings
+from veritensor_ray.engines.ocr import Ocr
+from veritensor_ray.models.model_store import ModelStore
+
+CARD = "4929 4212 3456 7897"
+PICTURE = file(drawn(f"Your order of May\nPaid with {CARD}", size=26), "JPEG")
+
+
+def document() -> bytes:
+    written = docx.Document()
+    written.add_paragraph("A scan:")
+    written.add_picture(io.BytesIO(PICTURE))
+    out = io.BytesIO()
+    written.save(out)
+    return out.getvalue()
+
+
+def test_a_card_in_a_picture_of_a_document_is_painted_over() -> None:
+    done = rewritten(document(), "letter.docx", engines=("pii", "ocr"))
+    assert done.data is not None, done.cleaned.reason
+    (name,) = [name for name in zipfile.ZipFile(io.BytesIO(done.data)).namelist() if "media/" in name]
+    picture = zipfile.ZipFile(io.BytesIO(done.data)).read(name)
+    engine = Ocr(Settings())
+    engine.load(ModelStore("embedded"))
+    for read in (engine.read_images, engine.read_again):
+        text = "".join(read(batch(picture)).column("text").to_pylist())
+        assert "order" in text and not [part for part in CARD.split() if part in text], text
+    actions = {(one["rule"], one["action"]): one["count"] for one in done.cleaned.actions}
+    assert actions["pii.payment-card", "mask"] == 1 and actions["clean.picture", "re-encoded"] == 1
+
+
+@pytest.mark.parametrize(("name", "data"), [("scan.jpeg", PICTURE)])
+def test_without_ocr_a_picture_is_held_and_the_reason_names_the_engine(name: str, data: bytes) -> None:
+    done = rewritten(data, name, engines=("pii",))
+    assert (done.data, done.cleaned.reason) == (None, "it was not wholly checked: ocr was not selected: text in 1 image was not read")
