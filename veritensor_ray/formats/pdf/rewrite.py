@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
@@ -59,7 +60,6 @@ _UNSHOWN = re.compile(r"stream at byte \d{1,12}|bytes \d{1,12}-\d{1,12}")
 _SHORTEST = 6  # characters of a text whose absence can be proven
 _LIGATURE = 3  # characters that one glyph may show
 _EDGE = 2  # pixels around what changed
-_ANY = 1 << 31  # more than any number by which a structure refers to content
 
 
 def rewrite_pdf(source: Source, out: BinaryIO, orders: Orders) -> None:
@@ -339,7 +339,7 @@ class _PageRewriting:
                     drawn = text_drawn.text
                     if font is not None:
                         drawn = self._without(Unit(page=self._number, column=_ANNOTATIONS), text_drawn, font, ())
-        drop_fragments(self._copy, self._page, range(_ANY) if as_picture else self._contents - {None}, self._gone)
+        drop_fragments(self._copy, self._page, range(sys.maxsize) if as_picture else self._contents - {None}, self._gone)
         return _PageChange(own, drawn, pictures if self._boxes else (), self._boxes, self._gone, as_picture)
 
     def _as_picture(self, page: int, text: PlacedText, hidden: Sequence[tuple[int, int]]) -> str:
