@@ -68,6 +68,7 @@ CONFIG = _fixed("config_bytes", 16 << 20, "bytes", "a model's configuration")
 PYTHON_SOURCE = _fixed("python_source", 4 << 20, "characters", "Python source in a model file, or a setup.py")
 FOLLOWED = _fixed("followed", 2_000, "texts", "different findings that `clean` follows into a file that it converts")
 CONVERTED = _fixed("converted_bytes", 1 << 30, "bytes", "a file that LibreOffice writes")
+CONVERTER_MEMORY = _fixed("converter_memory", 3 << 30, "bytes", "the data of LibreOffice while it converts a file")
 CONVERTING = _fixed("converting_seconds", 600, "seconds", "a conversion by LibreOffice; `limits.artifact_seconds` may end it earlier")
 # Archives and layers of encoding.
 DAMAGED_STREAMS = _fixed("damaged_streams", 100, "streams", "damaged streams in one compressed file, after each of which reading continues")

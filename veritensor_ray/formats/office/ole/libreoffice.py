@@ -27,7 +27,7 @@ from veritensor_ray.formats.editing.actions import CannotRewriteError
 
 PROGRAM = "soffice"
 _PATH = "/usr/local/bin:/usr/bin:/bin"
-_MEMORY = 3 << 30  # bytes of data that LibreOffice may have
+_MEMORY = bounds.CONVERTER_MEMORY
 _FILE = bounds.CONVERTED
 _PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
 <oor:items xmlns:oor="http://openoffice.org/2001/registry" xmlns:xs="http://www.w3.org/2001/XMLSchema"
