@@ -5,7 +5,7 @@
 The corpora are made of the texts, pictures and models of installed packages by the usual writers of each format; with FOLDER, these
 folders are measured instead. What a run took is what its processes counted of their own CPU time (`utilisation` in run.json), so that
 other work on the machine matters little; the processes of Ray itself and of the driver are in neither figure. Prints a line of JSON for
-each corpus, and then a table for docs/speed.md.
+each corpus, and then a table.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def predicted(folder: Path) -> dict[str, Any]:
     calibrate(found, settings, b"k" * 32)
     slots = fit_here(settings, len(needing_models(create(settings, names))))
     process.SHARED.close()
-    cpu = found.cpu(slots.extract, slots.actors)
+    cpu = found.cpu(slots.cpus, slots.extract, slots.actors)
     return {"predicted": cpu, "plan": time.process_time() - before, "by_type": {name: round(found.of(name), 2) for name in found.kinds}}
 
 

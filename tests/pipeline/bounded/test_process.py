@@ -131,7 +131,7 @@ def test_the_kind_whose_samples_kill_it_is_guessed(tmp_path: Path) -> None:
     settings = Settings.model_validate({**OPTIONS, "sources": [str(corpus)]})
     found = survey(plan_rows(settings, ("fragile",), lambda *_: []), {}, settings, ("fragile",))
     calibrate(found, settings, b"k")
-    assert [*found.seconds] == ["text/markdown"]
+    assert [*found.measured] == ["text/markdown"]
     assert found.of("text/plain") > 0
     assert [*found.seen["text/plain"]] == [f"quarantined: {DEATHS[2][1]}"]
 

@@ -92,7 +92,7 @@ def _show(found: Any, settings: Any) -> None:
     for name, kind in sorted(found.kinds.items(), key=lambda item: -item[1].bytes):
         seen = ", ".join(f"{count} {status}" for status, count in found.seen.get(name, {}).items()) or "not sampled"
         rows.append(
-            (name, f"{kind.artifacts:,}", size(kind.bytes), f"{'' if name in found.seconds else 'about '}{duration(found.of(name))}", seen)
+            (name, f"{kind.artifacts:,}", size(kind.bytes), f"{'' if name in found.measured else 'about '}{duration(found.of(name))}", seen)
         )
     out.print("Files by type, judged by their names. `sampled` shows the result of reading a few of them", style="bold")
     out.print(table(("type", "files", "bytes", "CPU time", "sampled"), rows, right=("files", "bytes", "CPU time")))
@@ -107,7 +107,8 @@ def _show(found: Any, settings: Any) -> None:
     )
     if found.kinds:
         slots = fit_here(settings, len(needing_models(create(settings, found.engines))))
-        cpu, elapsed = found.cpu(slots.extract, slots.actors), found.elapsed(slots.cpus, slots.extract, slots.actors)
-        unknown = len(found.kinds) - len(found.seconds)
+        processes = slots.cpus, slots.extract, slots.actors
+        cpu, elapsed = found.cpu(*processes), found.elapsed(*processes)
+        unknown = len(found.kinds) - len(found.measured)
         guessed = f"; {counted(unknown, 'type')} guessed from names and sizes" if unknown else ""
         out.print(f"About {duration(cpu)} of CPU time, {duration(elapsed)} on {slots.cpus} CPUs here{guessed}")

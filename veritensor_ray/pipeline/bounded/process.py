@@ -197,12 +197,17 @@ atexit.register(SHARED.close)
 
 
 class Scanned(NamedTuple):
-    """A table ready to commit, the CPU seconds it took, the share of them spent in models, and those of the process before it."""
+    """A table ready to commit, the CPU seconds it took, and those of them spent in models.
+
+    If the process is new, the others are the CPU seconds of its imports, and of loading the engines without a model and with one.
+    """
 
     table: pa.Table
     seconds: float
+    modelled: float
+    imports: float
+    local: float
     models: float
-    before: float
 
 
 def scan(
@@ -218,7 +223,7 @@ def scan(
     limits = context.settings.limits
     arguments = (context, list(rows), dict(memory or {}))
     answer, data = SHARED.call("scan", *arguments, seconds=seconds or limits.artifact_seconds, memory=limits.worker_memory)
-    return Scanned(_committed(data), *(float(answer[name]) for name in ("seconds", "models", "before")))
+    return Scanned(_committed(data), *(float(answer[name]) for name in Scanned._fields[1:]))
 
 
 def explain(context: Context, row: PlanRow) -> tuple[pa.Table, dict[str, Any]]:
@@ -285,8 +290,8 @@ class Splitter:
     either: the worker that reads it whole records the reason in the ledger.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._worker = settings, Worker()
+    def __init__(self, settings: Settings, worker: Worker | None = None) -> None:
+        self._settings, self._worker = settings, worker or Worker()
 
     def __call__(self, entry: Listed, root: Root) -> list[tuple[str, int, int]]:
         limits = self._settings.limits
