@@ -41,7 +41,7 @@ class StageTimes:
         self._seconds[stage] += (process_time() - self._apart - since) * weight
 
     def aside(self, stage: str, seconds: float) -> None:
-        """Add CPU seconds that are spent in the midst of another stage and do not belong to it."""
+        """Add CPU seconds that are spent in the midst of another stage, and do not belong to it."""
         self._seconds[stage] += seconds
         self._apart += seconds
 
