@@ -19,10 +19,10 @@ from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.pipeline.bounded import process
 from veritensor_ray.pipeline.context import Context
 
-_FIRST, _FILES = 4, 16  # samples of a class in the first round, and in both
+_WARM, _AT_ONCE, _FILES = 2, 4, 16  # samples of a class in the first round, in one call, and in all
 _PIECE = 400_000  # bytes: of a larger file, a part of about this size is read if it can be split
 _WHOLE = 8_000_000  # bytes: larger files that cannot be split are not sampled
-_SECONDS, _PATIENCE = 20.0, 60.0  # of CPU time that samples may take, and of time; on a busy machine the two differ
+_SECONDS, _PATIENCE = 20.0, 120.0  # of CPU time that samples may take, and of time; on a busy machine the two differ
 _RAY = 6.0  # seconds in which an embedded Ray starts and ends
 _RAY_IMPORT, _EACH_SHARD = 0.3, 0.04  # CPU seconds for Ray in each process; for the tasks and calls of a shard, and its commit
 
@@ -200,13 +200,13 @@ class _Calibration:
         rows = {id(one): self._parts(one.samples) for _, one in every}
         for name, one in every:
             some = rows[id(one)]
-            first = min(_FIRST, math.ceil(len(some) / 4)) if len(some) > 1 else 0
+            first = min(_WARM, math.ceil(len(some) / 4)) if len(some) > 1 else 0
             rows[id(one)] = some[first:]
             self._read(name, one, some[:first])
         for name, one in every:
             cold, one.sampled, one.took, one.modelled = (one.took, one.sampled), 0.0, 0.0, 0.0
-            for start in range(0, len(rows[id(one)]), _FIRST):
-                self._read(name, one, rows[id(one)][start : start + _FIRST])
+            for start in range(0, len(rows[id(one)]), _AT_ONCE):
+                self._read(name, one, rows[id(one)][start : start + _AT_ONCE])
             if one.sampled:
                 self._estimate.start += max(0.0, cold[0] - cold[1] * one.took / one.sampled)
             else:
@@ -238,7 +238,7 @@ class _Calibration:
 
     def _parts(self, samples: Sequence[PlanRow]) -> list[PlanRow]:
         """Return rows for samples: small ones as they are, and parts of big ones, more of them if there are few."""
-        count = max(1, _FIRST // max(1, len(samples)))
+        count = max(1, _AT_ONCE // max(1, len(samples)))
         return [part for row in samples for part in self._parts_of(row, count)]
 
     def _parts_of(self, row: PlanRow, count: int) -> list[PlanRow]:
