@@ -58,12 +58,15 @@ def _texts(draw: random.Random, count: int) -> list[str]:
 
 
 def _paragraphs(draw: random.Random, count: int) -> Iterator[str]:
-    """Yield about `count` paragraphs of prose, licences and documentation."""
-    while count > 0:
-        for text in _texts(draw, 200):
-            some = [one.strip() for one in text.split("\n\n") if 40 < len(one) < 2_000][:20]
-            yield from some[:count]
-            count -= len(some)
+    """Yield up to `count` paragraphs of documentation and source, each once: engines remember texts that they have seen."""
+    seen = set[str]()
+    for path in _files(draw, 100_000, ".md", ".rst", ".txt", ".html", ".py", most=60_000):
+        for text in path.read_text(errors="replace").split("\n\n")[:20]:
+            if len(seen) == count:
+                return
+            if 40 < len(text) < 2_000 and (one := text.strip()) not in seen:
+                seen.add(one)
+                yield one
 
 
 def _copied(folder: Path, paths: list[Path]) -> None:
