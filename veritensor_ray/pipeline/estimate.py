@@ -238,7 +238,7 @@ class _Calibration:
 
     def _parts(self, samples: Sequence[PlanRow]) -> list[PlanRow]:
         """Return rows for samples: small ones as they are, and parts of big ones, more of them if there are few."""
-        count = max(1, _AT_ONCE // max(1, len(samples)))
+        count = max(1, _FILES // max(1, len(samples)))
         return [part for row in samples for part in self._parts_of(row, count)]
 
     def _parts_of(self, row: PlanRow, count: int) -> list[PlanRow]:
