@@ -36,6 +36,7 @@ from veritensor_ray.pipeline.context import Context
 
 _LARGEST = 1 << 30  # bytes, the longest answer accepted
 _LAST_LINES, _LINE = 1000, 2000  # enough for the stacks of all threads, above which a watchdog says that it ended the process
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # as in a run, so that CPU times and scores are those of a run
 _NO_MEMORY = ("MemoryError", "bad_alloc", "Out of memory", "out of memory", "Cannot allocate memory", "malloc of size", "OOM")
 
 
@@ -161,11 +162,12 @@ def _started(module: str, said: deque[bytes]) -> tuple[subprocess.Popen[bytes], 
     """
     # multiprocessing would import the user's script again; -P keeps imports out of the working directory
     command = [sys.executable, "-P", "-m", module, str(os.getpid())]
+    environment = _ONE_THREAD | os.environ
     started: Future[subprocess.Popen[bytes]] = Future()
 
     def run() -> None:
         try:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
         except OSError as error:
             started.set_exception(error)
             return
