@@ -15,7 +15,7 @@ from veritensor_ray.pipeline.estimate import Estimate, SizeClass, TypeTotals, su
 ROW = PlanRow(0, "a.md", b"a.md", 0, 1_000, None, None)
 
 
-def estimate(shards: int = 10, **kinds: TypeTotals) -> Estimate:
+def estimate(kinds: dict[str, TypeTotals], shards: int = 10) -> Estimate:
     """An estimate of a machine on which a process starts in 3 CPU seconds and loads models in 4."""
     return Estimate(kinds, Counter(), shards, (), imports=1.0, start=3.0, load=4.0)
 
@@ -47,7 +47,8 @@ def test_artifacts_are_drawn_by_size_and_a_split_one_counts_once() -> None:
     ],
 )
 def test_what_samples_took_stands_for_their_class(kinds: dict[str, TypeTotals], seconds: float) -> None:
-    assert sum(map(estimate(**kinds).of, kinds)) == pytest.approx(seconds)
+    found = estimate(kinds)
+    assert sum(found.of(name) for name in kinds) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +63,13 @@ def test_what_samples_took_stands_for_their_class(kinds: dict[str, TypeTotals], 
 )
 def test_actors_start_while_their_loading_pays(models: float, reading: float, actors: int, hosts: int) -> None:
     took = reading + models
-    found = estimate(0, a=TypeTotals({1: measured(took, took, took, models)}))
+    found = estimate({"a": TypeTotals({1: measured(took, took, took, models)})}, 0)
     assert found.work() == pytest.approx((reading, models))
     assert found.hosts(2, actors) == hosts
 
 
 def test_processes_that_start_count() -> None:
-    found = estimate(0, a=TypeTotals({1: measured(10, 10, 10)}))
+    found = estimate({"a": TypeTotals({1: measured(10, 10, 10)})}, 0)
     without = found.cpu(2, 2, 0)
     assert without == pytest.approx(10), "nothing to scan, nothing to start"
     found.shards = 1
