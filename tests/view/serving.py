@@ -23,7 +23,7 @@ from veritensor_ray.view.server import HOST, Serving, Site, listening, server
 from veritensor_ray.view.session import HEADER
 from veritensor_ray.view.table_copy import copied
 
-API = ("query", "facets", "passage", "preview", "suppress", "label")
+API = ("query", "facets", "passage", "preview", "suppress", "label", "files", "file-facets")
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -75,6 +76,16 @@ class Result(StrEnum):
     HELD = "held"  # because it could not be rewritten, or was not wholly checked
     DROPPED = "dropped"  # left out because of a finding
     LEFT_OUT = "left-out"  # not part of the run: excluded, sampled out, not a file, unreadable
+
+
+MEANINGS: Mapping[str, str] = {
+    Result.COPIED: "byte for byte",
+    Result.CLEANED: "with changes",
+    Result.QUARANTINED: "set aside because of a finding",
+    Result.HELD: "set aside because they could not be rewritten or wholly checked",
+    Result.DROPPED: "left out because of a finding",
+    Result.LEFT_OUT: "not part of the copy: excluded, not a file, or unreadable",
+}
 
 
 @dataclass(slots=True)

@@ -41,9 +41,14 @@ def not_copied(store: OutputStore) -> list[NotCopied]:
     found: dict[tuple[str, str], NotCopied] = {}
     with store.open(MANIFEST_NAME) as file:
         for batch in pq.ParquetFile(file).iter_batches(columns=["artifact", "result", "reason", "reason_code"]):
-            for row in batch.filter(pc.invert(pc.is_in(batch["result"], _COPIED))).to_pylist():
-                _entry(found, row).add(row["artifact"])
+            counted_reasons(found, batch)
     return sorted(found.values(), key=lambda one: -one.artifacts)
+
+
+def counted_reasons(found: dict[tuple[str, str], NotCopied], rows: pa.RecordBatch) -> None:
+    """Count rows of a manifest, by result and reason, that are about artifacts which are not in the copy."""
+    for row in rows.filter(pc.invert(pc.is_in(rows["result"], _COPIED))).to_pylist():
+        _entry(found, row).add(row["artifact"])
 
 
 def _entry(found: dict[tuple[str, str], NotCopied], row: dict[str, Any]) -> NotCopied:

@@ -56,6 +56,24 @@ class Query(Section):
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
+class FileFilter(Section):
+    """Which files of a copy are meant. Empty texts restrict nothing."""
+
+    result: _Text = ""
+    code: _Text = ""
+    rule: _Text = ""
+    action: _Text = ""
+    text: _Text = ""
+
+
+class FileQuery(Section):
+    """A page of what became of the files of a copy."""
+
+    filter: FileFilter = FileFilter()
+    offset: Annotated[int, Field(ge=0, le=1 << 40)] = 0
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
 class OpenRequest(Section):
     """The token of the link."""
 

@@ -30,7 +30,17 @@ from veritensor_ray.masking.redaction import visible
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.labels import Labels
 from veritensor_ray.results.place_names import within
-from veritensor_ray.view.http_requests import EmptyRequest, LabelRequest, OpenRequest, PassageRequest, Query, SuppressionRequest, parsed
+from veritensor_ray.view.copied_files import file_facets, files_page
+from veritensor_ray.view.http_requests import (
+    EmptyRequest,
+    FileQuery,
+    LabelRequest,
+    OpenRequest,
+    PassageRequest,
+    Query,
+    SuppressionRequest,
+    parsed,
+)
 from veritensor_ray.view.page_decisions import Deciding
 from veritensor_ray.view.queries import Queries
 from veritensor_ray.view.row_conditions import ConditionEnded
@@ -88,6 +98,8 @@ class Site:
                     ("preview", self._preview),
                     ("suppress", self._suppress),
                     ("label", self._label),
+                    ("files", self._files),
+                    ("file-facets", self._file_facets),
                 )
             ),
         ]
@@ -112,7 +124,7 @@ class Site:
             "decide": serving.deciding is not None,
             "policy": visible(str(serving.deciding.place)) if serving.deciding else None,
         }
-        live = page.Live(_asset("live.js"), _asset("live.css"), "'self'", about)
+        live = page.Live(_asset("live.js") + _asset("copied_files.js"), _asset("live.css"), "'self'", about)
         written = page.write(serving.copy, serving.rules, file, live=live)
         return file.getvalue(), written.policy
 
@@ -141,6 +153,14 @@ class Site:
     async def _facets(self, request: Request) -> Response:
         await _body(request, EmptyRequest)
         return await self._asked(request, self._queries.facets)
+
+    async def _files(self, request: Request) -> Response:
+        asked = await _body(request, FileQuery)
+        return await self._asked(request, lambda cursor: files_page(cursor, asked))
+
+    async def _file_facets(self, request: Request) -> Response:
+        await _body(request, EmptyRequest)
+        return await self._asked(request, file_facets)
 
     async def _passage(self, request: Request) -> Response:
         asked, serving = await _body(request, PassageRequest), self._serving

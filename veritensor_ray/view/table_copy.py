@@ -25,6 +25,7 @@ from veritensor_ray.findings.summary import NUMBER
 from veritensor_ray.results.grouping import key_of
 from veritensor_ray.results.severities import RANK, TYPE, typed
 from veritensor_ray.results.shared_places import SAME, islands, places
+from veritensor_ray.view.copied_files import take_manifest
 from veritensor_ray.view.database import connected
 from veritensor_ray.view.row_conditions import Conditions
 
@@ -112,6 +113,7 @@ def _fill(connection: Any, audit: Audit) -> None:
     connection.execute(RANK)
     connection.execute(f"CREATE VIEW places AS {places()}")
     connection.execute("CREATE VIEW numbered AS SELECT *, rowid AS n FROM findings")
+    take_manifest(connection, audit)
     for statement in (_NAMES, _FOLDERS, _PLACED, _SLIM, "DROP TABLE placed"):
         connection.execute(statement)
 

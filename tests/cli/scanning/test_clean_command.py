@@ -198,9 +198,9 @@ def dry_run(tmp_path: Path, reveal: bool) -> dict[str, Any]:
 def test_values_are_shown_only_where_the_access_was_recorded(tmp_path: Path) -> None:
     run, page = dry_run(tmp_path, True), tmp_path / "page.html"
     settings = Settings(sources=[str(tmp_path / "corpus")])
-    write_page(str(page), run, _meanings(run), settings, "to judge <it>")
+    write_page(str(page), run, settings, "to judge <it>")
     (entry,) = [json.loads(line) for line in (tmp_path / "access.jsonl").read_text().splitlines()]
-    assert (entry["page"], entry["reason"], entry["changes"]) == ("page.html", "to judge <it>", 2)
+    assert (entry["page"], entry["reason"], entry["changes"]) == ("page.html", "to judge <it>", 3)
     assert {"user", "uid", "host", "time"} <= entry.keys()
     assert (page.stat().st_mode & 0o777, (tmp_path / "access.jsonl").stat().st_mode & 0o777) == (0o600, 0o600)
     text = page.read_text()
@@ -213,17 +213,13 @@ def test_without_a_log_there_is_no_page(tmp_path: Path) -> None:
     run = dry_run(tmp_path, True)
     (tmp_path / "access.jsonl").mkdir()
     with pytest.raises(StoreError, match="nothing is shown, because the access cannot be recorded"):
-        write_page(str(tmp_path / "page.html"), run, _meanings(run), Settings(sources=[str(tmp_path / "corpus")]), "a reason")
+        write_page(str(tmp_path / "page.html"), run, Settings(sources=[str(tmp_path / "corpus")]), "a reason")
     assert not (tmp_path / "page.html").exists()
 
 
 def test_a_masked_page_holds_no_value_and_needs_no_log(tmp_path: Path) -> None:
     run = dry_run(tmp_path, False)
-    write_page(str(tmp_path / "page.html"), run, _meanings(run), Settings(sources=[str(tmp_path / "corpus")]))
+    write_page(str(tmp_path / "page.html"), run, Settings(sources=[str(tmp_path / "corpus")]))
     assert "FINDME" not in json.dumps(run["samples"])
     assert "FINDME" not in (tmp_path / "page.html").read_text()
     assert not (tmp_path / "access.jsonl").exists()
-
-
-def _meanings(run: dict[str, Any]) -> dict[str, str]:
-    return dict.fromkeys(run["results"], "")

@@ -42,7 +42,7 @@ class Elements(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return preview(RUN, {"cleaned": "with changes"})
+    return preview(RUN)
 
 
 def test_each_kind_of_change_is_shown(page: str) -> None:

@@ -44,6 +44,7 @@ def report(
     Evidence is masked as in the results.
     """
     from veritensor_ray import api
+    from veritensor_ray.cleaning.opened_copy import audit_in
     from veritensor_ray.cli.render import console, size, wrote
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.exports.export_destination import written
@@ -52,7 +53,7 @@ def report(
     from veritensor_ray.exports.rules_of_results import rules_in
 
     settings = load_settings(config)
-    audit = api.open(output, sweep=sweep, stores=settings.stores)
+    audit = api.open(audit_in(output, settings.stores), sweep=sweep, stores=settings.stores)
     audit.check()
     if compliance is not None:
         _compliance(audit, compliance, to)

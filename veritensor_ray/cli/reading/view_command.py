@@ -37,11 +37,12 @@ def view(
     policy: PolicyFile = None,
     config: Config = None,
 ) -> None:
-    """Show the results as a live page: filter, group, read passages, label and suppress.
+    """Show the results as a live page: filter, group, read passages, label and suppress. For a cleaned copy, also what became of each file.
 
     The page is served on loopback for one browser, through a link that works once. Press Ctrl-C to stop.
     """
     from veritensor_ray import api
+    from veritensor_ray.cleaning.opened_copy import audit_in
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.exports.rules_of_results import rules_in
     from veritensor_ray.results.labels import labels
@@ -51,7 +52,7 @@ def view(
     from veritensor_ray.view.table_copy import copied
 
     settings = load_settings(config)
-    audit = api.open(output, sweep=sweep, stores=settings.stores)
+    audit = api.open(audit_in(output, settings.stores), sweep=sweep, stores=settings.stores)
     audit.check()
     place = None if read_only else _place(audit, policy or settings.policy)
     known, rules = labels(audit.store), rules_in(audit, settings)

@@ -185,7 +185,7 @@ def corpus(
     else:
         _show(run, str(settings.output), () if dry_run else not_copied(OutputStore(absolute(str(settings.output)), settings.stores)))
     if html:
-        write_page(html, run, _MEANING, settings, reason if reveal else None)
+        write_page(html, run, settings, reason if reveal else None)
     code = _CODES[run["verdict"]]
     raise typer.Exit(0 if code == 3 and settings.allow_partial else code)
 
@@ -252,7 +252,7 @@ def verify(
 def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
     """Print what was compared, and the verdict. What nobody signed is only said to be what run.json says."""
     from veritensor_ray.cli.render import console, safe
-    from veritensor_ray.cli.scanning.copy_verdict import verdict
+    from veritensor_ray.exports.copy_verdict import verdict
 
     run, signed = verified.run, bool(verified.keys)
     if as_json:
@@ -275,14 +275,15 @@ def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
 
 def _show(run: Mapping[str, Any], folder: str, without: Sequence[NotCopied] = ()) -> None:
     """Print what became of the artifacts, which ones are not in the copy, what was changed, and the verdict."""
+    from veritensor_ray.cleaning.copy_manifest import MEANINGS
     from veritensor_ray.cli.render import console, safe, table
-    from veritensor_ray.cli.scanning.copy_verdict import verdict
+    from veritensor_ray.exports.copy_verdict import verdict
     from veritensor_ray.results.run_text import changed_lines
 
     out = console()
     results = run["results"]
     out.print(f"\nArtifacts ({sum(results.values()):,})", style="bold")
-    rows = [(f"{n:,}", name, _MEANING[name]) for name, n in results.items()]
+    rows = [(f"{n:,}", name, MEANINGS[name]) for name, n in results.items()]
     out.print(table(("artifacts", "result", "meaning"), rows, right=("artifacts",)) if rows else "  none")
     _not_copied(out, without)
     _actions(
@@ -306,16 +307,6 @@ def _show(run: Mapping[str, Any], folder: str, without: Sequence[NotCopied] = ()
         out.print(safe(line))
     out.print(verdict(run, where), soft_wrap=True)
     out.print(f"Run {run['before']['scan_id']} complete · profile {run['profile']}")
-
-
-_MEANING = {
-    "copied": "byte for byte",
-    "cleaned": "with changes",
-    "quarantined": "set aside because of a finding",
-    "held": "set aside because they could not be rewritten or wholly checked",
-    "dropped": "left out because of a finding",
-    "left-out": "not part of the copy: excluded, not a file, or unreadable",
-}
 
 
 def _not_copied(out: Any, found: Sequence[NotCopied]) -> None:

@@ -34,7 +34,7 @@ def masked(samples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{name: one[name] for name in _MASKED} for one in samples]
 
 
-def write_page(html: str, run: Mapping[str, Any], meanings: Mapping[str, str], settings: Settings, revealed: str | None = None) -> None:
+def write_page(html: str, run: Mapping[str, Any], settings: Settings, revealed: str | None = None) -> None:
     """Write a dry run as a page. If it reveals values, for a reason, the folder of the page first gets an entry in its access log.
 
     Raises UsageError, StoreError or CannotRunError.
@@ -51,5 +51,5 @@ def write_page(html: str, run: Mapping[str, Any], meanings: Mapping[str, str], s
         where = note_access(OutputStore(folder, settings.stores), about | {"reason": revealed})
         sys.stderr.write(f"access recorded: {where}\n")
     with written_apart(html, apart, settings.stores) as file:
-        file.write(preview(run, meanings, revealed).encode("utf-8", "backslashreplace"))
+        file.write(preview(run, revealed).encode("utf-8", "backslashreplace"))
     sys.stderr.write(f"preview: {html}\n")

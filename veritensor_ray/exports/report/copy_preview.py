@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from veritensor_ray.cleaning.copy_manifest import MEANINGS
 from veritensor_ray.core.wording import counted
 from veritensor_ray.exports.report.documents import html_document
 
@@ -18,14 +19,14 @@ _WITHOUT_TEXT = {
 _NO_EXAMPLE = "No example of this kind was kept."
 
 
-def preview(run: Mapping[str, Any], meanings: Mapping[str, str], revealed: str | None = None) -> str:
-    """Return a dry run as an HTML page. `meanings` says what the results of artifacts mean; `revealed` is why the page shows values."""
+def preview(run: Mapping[str, Any], revealed: str | None = None) -> str:
+    """Return a dry run as an HTML page. `revealed` is why the page shows values."""
     return html_document(
         "preview.html",
         run=run,
         revealed=revealed,
         policy_file=run["policy"]["file"] or "the defaults",
-        results=[(name, count, meanings[name]) for name, count in run["results"].items()],
+        results=[(name, count, MEANINGS[name]) for name, count in run["results"].items()],
         kinds=[_kind(one, run) for one in run["actions"]],
     )
 

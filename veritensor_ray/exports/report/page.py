@@ -109,6 +109,7 @@ def _about(about: Report, found: embedding.Embedded, missing: embedding.Embedded
         "gaps": {"rows": missing.rows, "total": missing.total},
         "trend": [row | {"started": row["started"].isoformat()} for row in about.trend],
         "live": dict(live.about) if live else None,
+        "copy": about.copy is not None,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from veritensor_ray.core.config import SEVERITIES
 from veritensor_ray.exports.described_findings import title
 from veritensor_ray.exports.not_checked import missing as not_checked
+from veritensor_ray.exports.report.copy_section import CopySection, copy_section
 from veritensor_ray.findings.rule_texts import RuleText
 from veritensor_ray.findings.summary import COUNTING, NUMBER
 from veritensor_ray.findings.unsuppressed import SUPPRESSED, UNSUPPRESSED
@@ -73,6 +74,7 @@ class Report:
     models: str
     not_inert: Rows
     all_not_inert: int
+    copy: CopySection | None
 
 
 def report(results: Results, rules: Mapping[str, RuleText]) -> Report:
@@ -96,6 +98,7 @@ def report(results: Results, rules: Mapping[str, RuleText]) -> Report:
         models=models_said(results.run),
         not_inert=[row | {"reasons": [reason_said(one) for one in row["reasons"] or ()]} for row in models],
         all_not_inert=all_models,
+        copy=copy_section(results),
     )
 
 

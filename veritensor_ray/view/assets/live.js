@@ -19,6 +19,8 @@
     return said;
   };
 
+  ray.ask = ask;
+
   class LiveSource {
     features = { live: true, reveal: about.reveal, decide: about.decide };
 

@@ -5,10 +5,11 @@
 //   filters: functions (bar, table) that add elements to the bar of filters
 //   details: functions (panel, row, table) that add to an opened finding
 //   keys: {key: {help, run(table)}}
+//   starts: functions that begin with the page and return promises
 "use strict";
 (() => {
   const { el, visible, number, plural } = ray;
-  ray.extend = { source: null, filters: [], details: [], keys: {} };
+  ray.extend = { source: null, filters: [], details: [], keys: {}, starts: [] };
 
   const GROUPS = { place: "Place", evidence: "Evidence", rule: "Rule", folder: "Folder", none: "No grouping" };
   const NO_FILTER = { severity: [], engine: [], rule: [], folder: "", state: [], text: "", suppressed: "no", where: "", finding: "", group: null };

@@ -46,8 +46,9 @@
     ray.table = new ray.FindingsTable(byId("findings-table"), source());
     if (ray.about.trend.length > 1) ray.trend(byId("trend-chart"), ray.about.trend);
     const gaps = ray.about.gaps.total ? new ray.GapsTable(byId("gaps-table")).start() : null;
+    const others = ray.extend.starts.map((begin) => begin());
     await ray.table.start();
-    await gaps;
+    await Promise.all([gaps, ...others]);
     ray.ready = true;
     document.documentElement.dataset.ready = "true";
     await follow();

@@ -1,4 +1,4 @@
-"""The verdict on a cleaned copy, as the last sentences of `clean` and `clean verify`."""
+"""The verdict on a cleaned copy, as the last sentences of `clean` and `clean verify`, and in reports."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from veritensor_ray.cli.render import safe
 from veritensor_ray.core.config import SEVERITIES
+from veritensor_ray.masking.redaction import visible
 
 # What a finding of a rule is called: one, and several.
 _NOUNS = {
@@ -34,7 +34,7 @@ def _sentence(run: Mapping[str, Any], folder: str) -> str:
         return f"Clean: the audit of the copy found nothing of severity {run['level']} or worse"
     if run["verdict"] == "empty":
         if not run["results"]:
-            return f"Empty: no artifact was found in {safe(', '.join(run['sources']))}; there is nothing to copy"
+            return f"Empty: no artifact was found in {visible(', '.join(run['sources']))}; there is nothing to copy"
         return f"Empty: no file is left in the copy; see the column reason of {folder}/manifest.parquet"
     if run["verdict"] == "incomplete":
         return f"Not proven: {_missing(run)}; --allow-partial accepts that"
