@@ -22,6 +22,9 @@ import pytest
 import yaml
 
 from tests.e2e.checks import Checks
+from tests.formats.office.building import opendocument
+from tests.formats.pdf.building import pdf, text
+from tests.formats.sqlite.test_read import database
 
 BAD = {  # what is planted: content, and the status that the ledger has to show
     "abort-extract.txt": ("ABORT-LOCAL", "quarantined"),
@@ -37,7 +40,7 @@ CONFIG = {
     "plugins": ["veritensor_ray.testing:Obedient", "veritensor_ray.testing:ObedientModel"],
     "limits": {"shard_artifacts": 10, "artifact_seconds": 3, "worker_memory": "300MB"},
 }
-BAD_TO_CLEAN = {  # the same for a cleaning: content, and what becomes of it
+BAD_TO_CLEAN: dict[str, tuple[str | bytes, str]] = {  # the same for a cleaning: content, and what becomes of it
     "abort-rewrite.txt": ("FINDME ABORT-REWRITE", "held"),
     "hang-rewrite.txt": ("FINDME HANG-REWRITE", "held"),
     "raise-rewrite.txt": ("FINDME RAISE-REWRITE", "held"),
@@ -48,6 +51,11 @@ BAD_TO_CLEAN = {  # the same for a cleaning: content, and what becomes of it
     "again.txt": ("FINDFINDFINDMEMEME", "cleaned"),  # the audit of the copy finds it twice more
     "big-again.txt": ("FINDFINDMEME in a long line that makes it big\n" * 3000, "cleaned"),
     "big.txt": ("FINDME and a long line that makes it big\n" * 3000, "cleaned"),
+    "page.pdf": (pdf(text("FINDME in a page")), "cleaned"),
+    "letter.odt": (opendocument("text", "<text:p>FINDME in a letter</text:p>"), "cleaned"),
+    "letter.rtf": ("{\\rtf1 FINDME in a letter\\par}", "cleaned"),
+    "rows.sqlite": (database("CREATE TABLE t (a TEXT)", "INSERT INTO t VALUES ('FINDME in a cell')"), "cleaned"),
+    "message.eml": ("From: a@example.org\nSubject: x\n\nFINDME in a message\n", "cleaned"),
 }
 CLEAN_CONFIG = CONFIG | {
     "engines": ["fake-local"],
@@ -74,7 +82,7 @@ WORKERS = (
 PER_RUN = 5  # kills in one run
 
 
-def make_corpus(folder: Path, artifacts: int, seed: int, bad: Mapping[str, tuple[str, str]] = BAD) -> None:
+def make_corpus(folder: Path, artifacts: int, seed: int, bad: Mapping[str, tuple[str | bytes, str]] = BAD) -> None:
     """Small texts, a third of them with something to find, and the bad ones spread among them."""
     chosen = random.Random(seed)
     for number in range(artifacts):
@@ -82,8 +90,8 @@ def make_corpus(folder: Path, artifacts: int, seed: int, bad: Mapping[str, tuple
         path = folder / f"{number % 20:02d}" / f"{number:05d}.txt"
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text("\n".join(words))
-    for number, (name, (text, _)) in enumerate(bad.items()):
-        (folder / f"{number * 3 % 20:02d}" / name).write_text(text)
+    for number, (name, (content, _)) in enumerate(bad.items()):
+        (folder / f"{number * 3 % 20:02d}" / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def start(corpus: Path, output: Path, config: Path, home: Path, policy: Path | None = None) -> subprocess.Popen[bytes]:
@@ -221,6 +229,8 @@ def clean_faults(expected: dict[str, Any], seen: dict[str, Any], artifacts: int)
         planted = BAD_TO_CLEAN.get(row["artifact"].rpartition("/")[2])
         if row["result"] not in ((planted[1],) if planted else ("copied", "cleaned")):
             wrong.append(f"{row['artifact']} is {row['result']}: {row['reason']}")
+    if seen["run"]["left"]:  # which also reads what is compressed
+        wrong.append(f"the audit of the copy found {seen['run']['left']}")
     if any(b"FINDME" in content for name, content in seen["files"].items() if name.startswith("corpus/")):
         wrong.append("a finding is left in the copy")
     return wrong

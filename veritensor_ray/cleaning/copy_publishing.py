@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from veritensor_ray.cleaning.copied_tables.table_logs import TableLogs
 from veritensor_ray.cleaning.copy_counts import CopyCounts
 from veritensor_ray.cleaning.copy_manifest import CLEANED, MANIFEST, MANIFEST_NAME, ROWS, ROWS_NAME, Cleaned, Result
 from veritensor_ray.cleaning.copy_places import clashing
+from veritensor_ray.cleaning.not_copied import NotCopied, counted_reasons, most_frequent
 from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.cleaning.staged_copies import Waiting
 from veritensor_ray.core.errors import StoreError
@@ -32,6 +34,7 @@ from veritensor_ray.stores.outputs import OutputStore
 _OF_LEDGER = ["artifact", "size", "status", "reason", "reason_code", "media_type"]
 # What the plan or the listing decided: no shard has such an artifact.
 _PLANNED = sorted({*LEFT_OUT, ReasonCode.PERMISSION, ReasonCode.NOT_FOUND, ReasonCode.STORE_FAILED, ReasonCode.TABLE_NOT_READ})
+_REASONS = 100  # that a dry run names
 _CLASH = "it cannot be a file in the destination, because its name is also that of a folder"
 Assemble = Callable[[Assembler, Iterable[list[Cleaned]]], Iterator[Cleaned]]
 
@@ -55,6 +58,7 @@ class _Publication:
         self._store, self._dry_run = assembler.cleaning.store, assembler.cleaning.dry_run
         self._waiting = Waiting(self._store, assembler.work)
         self._counts = CopyCounts()
+        self._reasons: dict[tuple[str, str], NotCopied] = {}  # of a dry run, whose manifest nobody sees
 
     def run(self) -> dict[str, Any]:
         store = self._store
@@ -80,12 +84,15 @@ class _Publication:
                 table = table.filter(pc.invert(pc.is_in(table["artifact"], replaced))) if len(replaced) else table
                 logs.add(table)
                 self._counts.add(table)
+                for batch in table.to_batches() if self._dry_run else ():
+                    counted_reasons(self._reasons, batch)
                 writer.write_table(table)
             for made in () if self._dry_run else logs.made():  # without copies, no log can say which files it would name
                 table = pa.Table.from_pylist([logs.written(made, self._assembler.work)], schema=MANIFEST)
                 self._counts.add(table)
                 writer.write_table(table)
-        self._waiting.complete(0, self._counts.summary(), manifest.getvalue())
+        reasons = [asdict(one) for one in most_frequent(self._reasons)[:_REASONS]]
+        self._waiting.complete(0, self._counts.summary() | ({"reasons": reasons} if self._dry_run else {}), manifest.getvalue())
 
     def _clashing(self) -> set[str]:
         """Return the artifacts that cannot be files on a disk, since their names are also those of folders. Only stores have them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,11 @@ def not_copied(store: OutputStore) -> list[NotCopied]:
     with store.open(MANIFEST_NAME) as file:
         for batch in pq.ParquetFile(file).iter_batches(columns=["artifact", "result", "reason", "reason_code"]):
             counted_reasons(found, batch)
+    return most_frequent(found)
+
+
+def most_frequent(found: Mapping[tuple[str, str], NotCopied]) -> list[NotCopied]:
+    """Return reasons, the most frequent first."""
     return sorted(found.values(), key=lambda one: -one.artifacts)
 
 

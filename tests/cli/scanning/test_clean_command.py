@@ -188,7 +188,7 @@ def test_a_corpus_that_does_not_exist_leaves_nothing(tmp_path: Path, monkeypatch
 
 def dry_run(tmp_path: Path, reveal: bool) -> dict[str, Any]:
     """What a dry run returns, with the real samples of a small corpus."""
-    write(tmp_path / "corpus", {"a.txt": "write to \u202eFINDME and FINDME\n"})
+    write(tmp_path / "corpus", {"a.txt": "write to \u202eFINDME and FINDME\n", "<b>held</b>.txt": "FINDME REFUSE-REWRITE"})
     run = InProcess(str(tmp_path / "corpus"), str(tmp_path / "work"), dry_run=True, reveal=reveal)
     summary = run.scan().publish()
     about = {"sources": [str(tmp_path / "corpus")], "policy": {"file": None}, "finished_at": "2026-01-01T00:00:00+00:00"}
@@ -221,5 +221,8 @@ def test_a_masked_page_holds_no_value_and_needs_no_log(tmp_path: Path) -> None:
     run = dry_run(tmp_path, False)
     write_page(str(tmp_path / "page.html"), run, Settings(sources=[str(tmp_path / "corpus")]))
     assert "FINDME" not in json.dumps(run["samples"])
-    assert "FINDME" not in (tmp_path / "page.html").read_text()
+    text = (tmp_path / "page.html").read_text()
+    assert "FINDME" not in text
+    assert "<td>the text says so<br>Write a rule with another action" in text
+    assert "&lt;b&gt;held&lt;/b&gt;.txt" in text
     assert not (tmp_path / "access.jsonl").exists()

@@ -156,7 +156,7 @@ def corpus(
     flags |= {"sources": source or None, "output": to, "cluster": None if wait is None else {"wait": wait}}
     if settings_json:
         flags = json.loads(settings_json) | {name: value for name, value in flags.items() if value}
-    from veritensor_ray.cleaning.not_copied import not_copied
+    from veritensor_ray.cleaning.not_copied import NotCopied, not_copied
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.jobs.cleaning_run import clean
     from veritensor_ray.jobs.copy_destination import check_clean
@@ -183,7 +183,12 @@ def corpus(
     if settings.log_format == "json":
         sys.stdout.write(json.dumps(run | {"samples": masked(run.get("samples") or ())}) + "\n")
     else:
-        _show(run, str(settings.output), () if dry_run else not_copied(OutputStore(absolute(str(settings.output)), settings.stores)))
+        without = (
+            [NotCopied(**one) for one in run["reasons"]]
+            if dry_run
+            else not_copied(OutputStore(absolute(str(settings.output)), settings.stores))
+        )
+        _show(run, str(settings.output), without)
     if html:
         write_page(html, run, settings, reason if reveal else None)
     code = _CODES[run["verdict"]]
@@ -285,7 +290,7 @@ def _show(run: Mapping[str, Any], folder: str, without: Sequence[NotCopied] = ()
     out.print(f"\nArtifacts ({sum(results.values()):,})", style="bold")
     rows = [(f"{n:,}", name, MEANINGS[name]) for name, n in results.items()]
     out.print(table(("artifacts", "result", "meaning"), rows, right=("artifacts",)) if rows else "  none")
-    _not_copied(out, without)
+    _not_copied(out, without, "the manifest of a real run names all of them" if run["verdict"] == "dry-run" else _ALL_NAMED)
     _actions(
         out,
         f"Changes ({counted(run['changes'], 'place')}; a finding may have several)" if run["changes"] else "Changes",
@@ -309,7 +314,7 @@ def _show(run: Mapping[str, Any], folder: str, without: Sequence[NotCopied] = ()
     out.print(f"Run {run['before']['scan_id']} complete · profile {run['profile']}")
 
 
-def _not_copied(out: Any, found: Sequence[NotCopied]) -> None:
+def _not_copied(out: Any, found: Sequence[NotCopied], where_all: str) -> None:
     """Print the most frequent reasons why artifacts are not in the copy, with the names of a few."""
     from veritensor_ray.cleaning.not_copied import released_by
     from veritensor_ray.cli.render import reasons, table
@@ -317,9 +322,9 @@ def _not_copied(out: Any, found: Sequence[NotCopied]) -> None:
     if not found:
         return
     out.print("\nNot in the copy", style="bold")
-    reasons(out, "result", [(one.artifacts, one.result, one.reason, one.examples) for one in found[:_SHOWN]], _ALL_NAMED)
+    reasons(out, "result", [(one.artifacts, one.result, one.reason, one.examples) for one in found[:_SHOWN]], where_all)
     if len(found) > _SHOWN and not any(one.artifacts > len(one.examples) for one in found[:_SHOWN]):
-        out.print(f"  {_ALL_NAMED}")
+        out.print(f"  {where_all}")
     if levers := released_by(found):
         out.print("\nWhat releases them", style="bold")
         rows = [(f"{number:,}", code, said) for number, code, said in levers]

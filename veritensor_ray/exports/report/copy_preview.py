@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from veritensor_ray.cleaning.copy_manifest import MEANINGS
+from veritensor_ray.cleaning.levers import lever
 from veritensor_ray.core.wording import counted
 from veritensor_ray.exports.report.documents import html_document
 
@@ -27,6 +28,7 @@ def preview(run: Mapping[str, Any], revealed: str | None = None) -> str:
         revealed=revealed,
         policy_file=run["policy"]["file"] or "the defaults",
         results=[(name, count, MEANINGS[name]) for name, count in run["results"].items()],
+        reasons=[{**one, "lever": lever(one.get("code"))} for one in run.get("reasons") or ()],
         kinds=[_kind(one, run) for one in run["actions"]],
     )
 

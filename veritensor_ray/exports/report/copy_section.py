@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +10,7 @@ import pyarrow as pa
 from veritensor_ray.cleaning.copy_counts import CopyCounts
 from veritensor_ray.cleaning.copy_manifest import BEFORE, MANIFEST_NAME, MEANINGS
 from veritensor_ray.cleaning.levers import lever
-from veritensor_ray.cleaning.not_copied import NotCopied, counted_reasons
+from veritensor_ray.cleaning.not_copied import NotCopied, counted_reasons, most_frequent
 from veritensor_ray.cleaning.opened_copy import OpenedCopy, copy_of
 from veritensor_ray.core.errors import StoreError
 from veritensor_ray.exports.copy_verdict import verdict
@@ -49,20 +49,15 @@ def _section(copy: OpenedCopy, of: str) -> CopySection:
         about = counts.summary()
     except (TypeError, ValueError):  # a number or a name is missing
         raise StoreError(f"{copy.store.uri}/{MANIFEST_NAME} is damaged: it has rows that no cleaning writes. Copy it again") from None
-    reasons = sorted(found.values(), key=lambda one: -one.artifacts)
+    reasons = most_frequent(found)
     changes = about["actions"]
     return CopySection(
         where=copy.store.uri,
         verdict=verdict({"sources": (), "results": about["results"], **copy.run}, copy.store.uri),
         of="of the corpus" if of == BEFORE else "of the copy",
         results=[(name, count, MEANINGS[name]) for name, count in about["results"].items()],
-        reasons=[_reason(one) for one in reasons[:_LISTED]],
+        reasons=[asdict(one) | {"lever": lever(one.code)} for one in reasons[:_LISTED]],
         more_reasons=max(0, len(reasons) - _LISTED),
         changes=changes[:_LISTED],
         more_changes=max(0, len(changes) - _LISTED),
     )
-
-
-def _reason(one: NotCopied) -> dict[str, Any]:
-    about = {"artifacts": one.artifacts, "result": one.result, "reason": one.reason, "code": one.code, "examples": one.examples}
-    return about | {"lever": lever(one.code)}

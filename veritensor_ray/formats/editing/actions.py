@@ -54,7 +54,7 @@ class Ruling(NamedTuple):
 class CannotRewriteError(VeritensorError):
     """A file cannot be rewritten as ordered, so it is held back or copied, as the policy says. The message completes "… because …".
 
-    Its code is that of the error that it was raised from, unless that is the default.
+    Its code is that of the error that it was raised from, unless that one has the default.
     """
 
     def __init__(self, message: str, code: CopyCode | ReasonCode = CopyCode.NO_EXACT_CHANGE) -> None:
