@@ -18,8 +18,8 @@ from tests.view.serving import served
 from veritensor_ray import api
 from veritensor_ray.cleaning.copy_manifest import MANIFEST
 from veritensor_ray.cleaning.levers import LEVERS
-from veritensor_ray.cleaning.opened_copy import audit_in, copy_of
 from veritensor_ray.core.errors import StoreError
+from veritensor_ray.exports.opened_copy import audit_in, copy_of
 from veritensor_ray.exports.report.copy_section import copy_section
 from veritensor_ray.findings.run_file import CLEAN_KIND
 from veritensor_ray.view.copied_files import file_facets, files_page

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from veritensor_ray.cleaning.copy_manifest import MANIFEST, Result
 from veritensor_ray.cleaning.levers import lever
-from veritensor_ray.cleaning.opened_copy import OpenedCopy, copy_of
+from veritensor_ray.exports.opened_copy import OpenedCopy, copy_of
 from veritensor_ray.results.results import Results
 from veritensor_ray.view.http_requests import FileFilter, FileQuery
 

@@ -44,10 +44,10 @@ def report(
     Evidence is masked as in the results.
     """
     from veritensor_ray import api
-    from veritensor_ray.cleaning.opened_copy import audit_in
     from veritensor_ray.cli.render import console, size, wrote
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.exports.export_destination import written
+    from veritensor_ray.exports.opened_copy import audit_in
     from veritensor_ray.exports.report import page
     from veritensor_ray.exports.report.default_name import default_name
     from veritensor_ray.exports.rules_of_results import rules_in

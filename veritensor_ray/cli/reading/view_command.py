@@ -42,8 +42,8 @@ def view(
     The page is served on loopback for one browser, through a link that works once. Press Ctrl-C to stop.
     """
     from veritensor_ray import api
-    from veritensor_ray.cleaning.opened_copy import audit_in
     from veritensor_ray.core.config import load_settings
+    from veritensor_ray.exports.opened_copy import audit_in
     from veritensor_ray.exports.rules_of_results import rules_in
     from veritensor_ray.results.labels import labels
     from veritensor_ray.view.page_decisions import Deciding

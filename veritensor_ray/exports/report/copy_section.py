@@ -11,9 +11,9 @@ from veritensor_ray.cleaning.copy_counts import CopyCounts
 from veritensor_ray.cleaning.copy_manifest import BEFORE, MANIFEST_NAME, MEANINGS
 from veritensor_ray.cleaning.levers import lever
 from veritensor_ray.cleaning.not_copied import NotCopied, counted_reasons, most_frequent
-from veritensor_ray.cleaning.opened_copy import OpenedCopy, copy_of
 from veritensor_ray.core.errors import StoreError
 from veritensor_ray.exports.copy_verdict import verdict
+from veritensor_ray.exports.opened_copy import OpenedCopy, copy_of
 from veritensor_ray.findings.sweep_state import state_of
 from veritensor_ray.results.results import Results
 
