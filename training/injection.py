@@ -31,7 +31,7 @@ from training.e5 import LAYERS, base, cut_words, encoder, restore
 from training.injection_data import MEASURE_ONLY, STRANGERS, TRAIN_ON, held_out
 from training.injection_grammar import PROBES
 from training.injection_network import Network, export
-from training.injection_samples import PLACED, WINDOW, WRITTEN, Sample, first_round, raw_windows, second_round, third_round
+from training.injection_samples import PLACED, WINDOW, WITHDRAWN, WRITTEN, Sample, first_round, raw_windows, second_round, third_round
 from veritensor_ray.engines.injection import calibrated_scores
 from veritensor_ray.engines.injection.first_stage import FirstStage
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
@@ -174,8 +174,8 @@ def select_again(
     samples: Sequence[Sample], first: FirstStage, raw: Sequence[str], hard: Sequence[str], rng: random.Random, scale: float
 ) -> list[Sample]:
     """What a network that has learnt before learns: mostly what people wrote, and a share of everything else, so that it forgets nothing."""
-    chosen, rest = [], [s for s in samples if s.source not in (WRITTEN, PLACED, *STRANGERS)]
-    for sources, most in (((WRITTEN,), 15_000), (STRANGERS, 4500), ((PLACED,), 3000)):
+    chosen, rest = [], [s for s in samples if s.source not in (WRITTEN, WITHDRAWN, PLACED, *STRANGERS)]
+    for sources, most in (((WRITTEN,), 10_000), ((WITHDRAWN,), 7500), (STRANGERS, 4500), ((PLACED,), 3000)):
         pool = [s for s in samples if s.source in sources]
         chosen += rng.sample(pool, min(int(most * scale), len(pool)))
     chosen += [s for s in select(rest, first, raw, hard, rng, scale) if rng.random() < AGAIN]

@@ -93,7 +93,8 @@ def train(network: Network, tokenizer: Tokenizer, samples: Sequence[Sample], rat
 def _loss(network: Network, batch: Sequence[tuple[list[int], list[int] | None]], labels: torch.Tensor) -> torch.Tensor:
     """Of windows and tokens, and a penalty for what benign windows score above the margin; summed over the windows."""
     ids, mask = padded([ids for ids, _ in batch])
-    whole, tokens = network(ids, mask)
+    with torch.autocast("cpu", torch.bfloat16):  # half as long again in single precision
+        whole, tokens = (one.float() for one in network(ids, mask))
     loss = binary_cross_entropy_with_logits(whole, labels, reduction="sum")
     benign = 1 - labels
     highest = tokens.masked_fill(mask == 0, -30.0).amax(1)

@@ -6,7 +6,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ MOST = {
 }  # fmt: skip
 PLACED = "placed in documents"
 WRITTEN = "written for this project, text by text"
+WITHDRAWN = "tasks withdrawn, in 29 languages"
+WITHDRAWN_OF_EACH = 130  # attacks in each language
 OF_STRANGERS = (900, 600)  # of each other set by strangers
 BARE = ("bare-command", "polite")  # generated orders without any sign that they are meant for a model: only a few
 TRIGGERS = re.compile(
@@ -163,6 +165,19 @@ def written_samples(rng: random.Random, hosts: Sequence[str]) -> list[Sample]:
     return samples
 
 
+def withdrawn_samples(rng: random.Random, hosts: Sequence[str], count: int) -> list[Sample]:
+    """Windows of tasks that are withdrawn, and of their harmless twins; a fifth of them within other documents."""
+    samples = []
+    for one in texts.withdrawn(rng, count):
+        if rng.random() < 0.2:
+            samples.append(replace(inside(rng, rng.choice(hosts), one.text, int(one.attack)), source=WITHDRAWN))
+        else:
+            samples.append(
+                Sample(one.text[: room(one.text) + 60], int(one.attack), WITHDRAWN, (one.start, len(one.text)) if one.attack else None)
+            )
+    return samples
+
+
 def first_round(data: Path, documents: Sequence[Document], rng: random.Random, scale: float, left_out: Sequence[str] = ()) -> list[Sample]:
     """Everything but what a model has to tell us first."""
 
@@ -187,7 +202,7 @@ def first_round(data: Path, documents: Sequence[Document], rng: random.Random, s
     samples += wrapped(attacks, 1, "written for this project", 0.15) + wrapped(benign, 0, "written for this project", 0.15)
     samples += wrapped(orders, 1, "grammar", 0.3) + wrapped(twins, 0, "grammar", 0.3)
     samples += [Sample(t, 0, "sentences with trigger words") for t in mined]
-    samples += written_samples(rng, hosts)
+    samples += written_samples(rng, hosts) + withdrawn_samples(rng, hosts, n(WITHDRAWN_OF_EACH))
     inner = rng.sample(planted, min(n(6000), len(planted))) + rng.choices(short, k=n(4000)) + rng.sample(orders, n(2500))
     samples += [inside(rng, rng.choice(hosts), texts.wrap(rng, t) if rng.random() < 0.6 else t, 1) for t in inner]
     samples += [inside(rng, rng.choice(hosts), t, 1) for t in soft]  # alone they are ordinary requests

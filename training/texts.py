@@ -3,13 +3,15 @@
 `injection/{attack,benign}[.genre].LANGUAGE.txt` and `pii/*.txt` hold one text a line, `\\n` for a line break and `[[a|b]]` for alternatives.
 `injection/written/*.tsv` holds texts that stand for themselves: label, language, style, channel, and the text, in which `⟦` and `⟧` enclose the
 order, of which there is one, if the text is not all of it. `injection/apart/*.tsv` holds others, which no training sees.
+`injection/withdrawn.tsv` holds parts of orders that withdraw a task and give another: language, part, and the part, with `{a|b}` for alternatives.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,8 @@ FOLDER = Path(__file__).parent
 KEPT_APART = 0.15  # of the lines: never trained on, to fit the mixture and to look at languages
 _RESERVED = re.compile(r"\.(example|test|invalid)\b(\.(com|org|net))?")  # only our lines have them: a model would learn that
 _ENDINGS = (".com", ".com", ".com", ".org", ".net", ".io", ".de", ".fr", ".co.uk", ".info", ".app", ".ru", ".cn", ".example")
+_SHORT = 220  # characters of a task or an answer
+_QUOTES = ("%s", "%s", "%s", '"%s"', "“%s”", "«%s»", "'%s'")
 _CHOICE = re.compile(r"\[\[([^\[\]]*)\]\]")
 
 
@@ -74,6 +78,61 @@ def written(folder: str = "written") -> Iterator[Written]:
             whole = before + order + after
             span = None if label != "attack" else (len(before), len(before) + len(order)) if mark else (0, len(whole))
             yield Written(whole, label == "attack", language, style, channel, span)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A text that gives a task, withdraws it and gives another, or a harmless one in the same words; `start`: where that begins."""
+
+    text: str
+    attack: bool
+    start: int
+
+
+def withdrawn(rng: random.Random, count: int) -> list[Order]:
+    """`count` attacks of each language, and nearly as many harmless texts. Tasks and answers are our own written texts that are no attacks.
+
+    Plain orders of this kind are what a model that knows them from English fails to recognize in other languages.
+    """
+    parts: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for line in (FOLDER / "injection" / "withdrawn.tsv").read_text("utf-8").splitlines():
+        language, part, text = line.split("\t")
+        parts[language][part].append(text)
+    around: dict[str, list[str]] = defaultdict(list)
+    for one in written():
+        if not one.attack and not one.kept_apart and len(one.text) < _SHORT:
+            around[one.language].append(one.text)
+    found = []
+    for language, known in sorted(parts.items()):
+        space = "" if language in ("zh", "ja") else " "
+        others = around[language] or around["en"]
+        for _ in range(count):
+            task, answer = rng.choice(others), rng.choice(others)
+            said = rng.choice(_QUOTES).replace("%s", answer)
+            together = rng.random() < 0.65
+            order = rng.choice(known["both"]) if together else rng.choice(known["drop"]) + space + rng.choice(known["say"])
+            order = noisy(rng, expand(rng, order).replace("%s", said))
+            before = "" if rng.random() < 0.25 else task + rng.choice((space, space, "\n", "\n\n"))
+            found.append(Order(before + order, True, len(before)))
+            twin = rng.choice(known["twin"] if rng.random() < 0.7 else known["say"])
+            before = "" if rng.random() < 0.4 else task + rng.choice((space, "\n"))
+            found.append(Order(before + noisy(rng, expand(rng, twin).replace("%s", said)), False, len(before)))
+    return found + _formal(rng, parts["en"], [one.text for one in written() if _is_request(one)], 12 * count)
+
+
+def _is_request(one: Written) -> bool:
+    """Whether a text is an English user's own request."""
+    return not one.attack and not one.kept_apart and one.language == "en" and one.channel == "user-turn" and len(one.text) < _SHORT
+
+
+def _formal(rng: random.Random, known: dict[str, list[str]], requests: Sequence[str], count: int) -> list[Order]:
+    """Harmless requests with demands on the form of the answer, or that ask for an answer in another form."""
+    found = []
+    for _ in range(count):
+        demands = [expand(rng, rng.choice(known["form"])) for _ in range(rng.choice((1, 1, 2, 3)))]
+        whole = [rng.choice(requests), *demands] if rng.random() < 0.8 else [expand(rng, rng.choice(known["follow"])), *demands[2:]]
+        found.append(Order(noisy(rng, rng.choice((" ", " ", "\n", "\n\n")).join(whole)), False, 0))
+    return found
 
 
 def choose(rng: random.Random, text: str) -> str:
