@@ -155,6 +155,9 @@ PDF_PICTURE = _fixed("pdf_picture_bytes", HELD, "bytes", "one image of a PDF as 
 PDF_PIXELS = _fixed("pdf_picture_pixels", 100_000_000, "pixels", "one image of a PDF; a gap names this limit `pdf_pictures`")
 PDF_PICTURES = _fixed("pdf_pictures", 200, "images", "images on the pages of a PDF")
 PDF_RENDERED = _fixed("pdf_rendered_pages", 500, "pages", "pages without text that are rendered for OCR")
+PDF_LOSSLESS = _fixed(
+    "pdf_lossless_bytes", 1 << 20, "bytes", "a page that `clean` makes a picture of without loss; a larger picture becomes a JPEG"
+)
 PDF_COMPARED = _fixed("pdf_compared_pages", 500, "pages", "pages that are searched for hidden text")
 IMAGE_TEXT = _fixed(
     "image_text_bytes", 4 << 20, "bytes", "one compressed text of an image; all of them together may have four times as much"

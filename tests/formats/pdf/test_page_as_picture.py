@@ -15,6 +15,7 @@ from tests.formats.pdf.building import pdf, stream, text, write
 from tests.formats.pdf.test_read import KIND
 from tests.formats.pdf.test_rewrite import CARD, DIFFERENCES, PAGE, drawn, fonted
 from veritensor_ray.formats.editing.actions import CannotRewriteError
+from veritensor_ray.formats.editing.marks import TextBox
 from veritensor_ray.formats.pdf.rewrite import rewrite_pdf
 
 SHOWN = f"Card {CARD} ok"
@@ -106,3 +107,17 @@ def test_a_text_without_a_place_holds_the_file() -> None:
     data = pdf(b"0 0 300 300 re f")
     with pytest.raises(CannotRewriteError, match="in a picture on page 1"):
         cleaned(rewrite_pdf, data, KIND, [order(PAGE, 0, 5, "value", view="ocr", straight=False)])
+
+
+def test_a_finding_in_the_picture_of_a_page_is_painted_over() -> None:
+    black = b"0 0 300 300 re 1 g f 0 g 40 200 200 14 re f 40 100 200 14 re f"
+    data = pdf(black)
+    scale = 150 / 72
+    box = TextBox(0, round(40 * scale), round((300 - 214) * scale), round(140 * scale), round((300 - 200) * scale))
+    done, orders = cleaned(rewrite_pdf, data, KIND, [order(PAGE, 0, 5, "value", view="ocr", straight=False, boxes=(box,))])
+    assert not orders.undone
+    assert orders.account.counts["clean.page", "picture"] == 1
+    assert b"200 14 re" not in b"".join(PdfReader(io.BytesIO(done)).pages[0].get_contents().get_data() for _ in "1")
+    new = rendered(done)
+    assert (new[box.top : box.bottom, box.left : box.right] == 0).all()
+    assert (new[round(190 * scale) :, round(150 * scale) : round(200 * scale)] == 0).any(), "the other bar is still there"

@@ -350,10 +350,9 @@ class _PageRewriting:
         self._gone += [text.text[edit.start : edit.end] for edit in edits]
         for order in self._orders.units.get(unit, ()):
             if order.mark.view == "ocr":
-                read = getattr(order.mark, "boxes", ())
-                if not read:
+                if not order.mark.boxes:
                     raise CannotRewriteError(f"a finding is in a picture on page {self._number}", CopyCode.IN_PICTURE)
-                boxes += places_read(page, [(one.left, one.top, one.right, one.bottom) for one in read])
+                boxes += places_read(page, [(one.left, one.top, one.right, one.bottom) for one in order.mark.boxes])
                 self._orders.tick(order)
         box, turned = pdfium.page_box(page), 90 * pdfium.rotation(page)
         become_picture(self._copy, self._page, picture_of(page, boxes), box, turned, unseen)

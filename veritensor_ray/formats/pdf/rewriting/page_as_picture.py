@@ -17,6 +17,7 @@ import numpy as np
 import pikepdf
 from PIL import Image
 
+from veritensor_ray.core import bounds
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.pdf import pdf_library as pdfium
 from veritensor_ray.formats.pdf.pdf_library import Box, Matrix, Pixels
@@ -25,7 +26,6 @@ from veritensor_ray.formats.pdf.rewriting.page_texts import PlacedText
 _DOTS = 200 / 72  # pixels per point
 _SIDE = 4000  # pixels
 _MARGIN = 0.15  # of the height of a letter
-_LOSSLESS = 1 << 20  # bytes of a picture; a larger one becomes a JPEG
 _QUALITY = 92
 _STEP, _NARROWEST, _WIDEST = 5, 5, 400  # widths of letters, in hundredths of their size
 _MOST_CODES = 0xFFFF
@@ -188,7 +188,7 @@ def _image(copy: pikepdf.Pdf, pixels: Pixels) -> Any:
         BitsPerComponent=8,
         ColorSpace=pikepdf.Name.DeviceGray if grey else pikepdf.Name.DeviceRGB,
     )
-    if len(data) <= _LOSSLESS:
+    if len(data) <= bounds.PDF_LOSSLESS:
         about["/Filter"] = pikepdf.Name.FlateDecode
         about["/DecodeParms"] = pikepdf.Dictionary(Predictor=15, Colors=1 if grey else 3, BitsPerComponent=8, Columns=width)
     else:
