@@ -28,6 +28,8 @@ Expected = list[tuple[str, str]]
         ("Amex 3782 822463 10005", [("payment-card", "3782 822463 10005")]),
         ("Kreditkarte: 4532 0151 1283 0366.", [("payment-card", "4532 0151 1283 0366")]),
         ("4111 1111 1111 1111", [("payment-card", "4111 1111 1111 1111")]),
+        ("Please charge my card 4532 0151 1283\n0366 today.", [("payment-card", "4532 0151 1283\n0366")]),
+        ("we were paid with 4532-0151\r\n1283-0366 on Monday", [("payment-card", "4532-0151\r\n1283-0366")]),
         ("my card number is 4222222222222", [("payment-card", "4222222222222")]),
         # bank
         ("IBAN DE89 3704 0044 0532 0130 00, danke", [("iban", "DE89 3704 0044 0532 0130 00")]),
@@ -126,6 +128,9 @@ def test_finds(text: str, expected: Expected) -> None:
         # numbers that are not cards or ids
         "order id 4532015112830366",
         "4532015112830367",
+        "4532 0151\n1283 0366",
+        "4532 0151 1283\n0366 7721",
+        "a table of years and counts\n4532 0151 1283\n0366 7721 0153",
         "ISBN 978-3-16-148410-0",
         "1732456789012 1732456789013",
         "0.4532015112830366",

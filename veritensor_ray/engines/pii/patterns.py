@@ -62,6 +62,8 @@ _RUN = re.compile(  # excluding fractions and dates that stand alone, which most
 _CARD = re.compile(
     r"(?<![\d.])(?:\d{12,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{3})?|3[47]\d\d([ -])\d{6}\2\d{5}|3[0689]\d\d([ -])\d{6}\3\d{4})(?!\d)"
 )
+# The groups of a card's number in two lines of a text, as PDF has them.
+_WRAPPED = re.compile(r"[3-6](?<![\w.,-].)[0-9]{3}(?:[ -][0-9]{4}){0,2} ?\r?\n ?[0-9]{4}(?:[ -][0-9]{4}){0,2}(?![\w-]|[ .,][0-9])")
 _SSN = re.compile(r"(?<![\d.-])\d{3}([-. ]?)\d{2}([-. ]?)\d{4}(?![\d-])")
 
 
@@ -79,6 +81,7 @@ class Clustered(NamedTuple):
 
 
 _RUNS = Clustered(4, 6, ahead=3)
+_WRAPS = Clustered(4, 16)
 _EDGES = Clustered(6, 4, beside=re.compile("[A-Za-z]"))
 _DOTTED = Clustered(2, 4, machines=True)
 _READ = {None, *WRITTEN}
@@ -91,6 +94,7 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _DIGIT = re.compile("[0-9]")
 _FLOAT = re.compile(r"\d*\.\d+")
 _LETTERS = re.compile(r"[^\W\d_]")
+_GROUPED = 16  # digits of a card in groups of four
 _ALONE = (15, 16, 18)  # numbers of digits that may be an identifier without a nearby word
 _EXPIRY = re.compile(r"\W{1,3}(?:0[1-9]|1[0-2])\W{0,2}(?:20)?[2-4]\d(?!\d)")
 _CELLS = str.maketrans(";|", ",,")
@@ -116,6 +120,20 @@ def _numbers(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]
         whole = _WHOLE.fullmatch(match.group())
         yield from _phone_numbers(joined, whole[1] if whole else match.group(), start, regions)
     yield from _scientific(joined, regions)
+    yield from _wrapped_cards(joined)
+
+
+def _wrapped_cards(joined: JoinedBatch) -> Iterator[PiiSpan]:
+    """Yield numbers of cards that a line break divides between two groups, in prose or near a word for them: elsewhere, lines are rows."""
+    for match in _within(joined, _WRAPPED, _WRAPS):
+        digits, (start, end) = re.sub(r"\D", "", match.group()), match.span()
+        if len(digits) != _GROUPED or not payment_card(digits) or joined.index(start) != joined.index(end - 1):
+            continue
+        told = dict(context(joined, start, end)).get("card", 99) <= 8
+        if told or _PROSE.search(joined.line(start, end)):
+            test = published_card(digits)
+            detail, severity = ("published test number", "info") if test else ("", None)
+            yield PiiSpan("payment-card", start, end, 0.6 if test else 0.99 if told else 0.85, detail, severity)
 
 
 def _scientific(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]:
