@@ -32,7 +32,6 @@ from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Account, Order, Orders
 from veritensor_ray.formats.editing.many_edits import ManyOrders
 from veritensor_ray.formats.format_registry import rewrite
-from veritensor_ray.formats.model_files.model_conversions import Converter, converter_for
 from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.masking.redaction import mask, name_safe, reason_safe, visible
 from veritensor_ray.masking.sensitive_values import without_values
@@ -112,25 +111,35 @@ class ArtifactCleaner:
         file.seek(0)
         draft = self._in_its_format(row, outcome, file, kind, orders, waiting, held)
         if draft.cleaned.result in (Result.HELD, Result.QUARANTINED):
-            draft.cleaned.reason = reason_safe(f"{draft.cleaned.reason}; it does not become {converter.to.value}: {refusal}")
+            draft.cleaned.reason = reason_safe(f"{draft.cleaned.reason}; it does not become {converter.needs}: {refusal}")
         return draft
 
-    def _converter(self, row: PlanRow, outcome: Outcome, orders: ManyOrders) -> Converter | None:
+    def _converter(self, row: PlanRow, outcome: Outcome, orders: ManyOrders) -> ConvertedFormat | None:
         """Return what may turn an artifact with findings into one of another format, if it was wholly checked and is not to be dropped."""
-        converter = converter_for(outcome.media_type)
-        if converter is None or not self._cleaning.converts(converter.to) or row.parts > 1 or not orders or outcome.recorded.marks.lost:
+        converter = CONVERSIONS.get(outcome.media_type or "")
+        if (
+            converter is None
+            or converter.keeps_findings
+            or not self._allows(converter)
+            or row.parts > 1
+            or not orders
+            or outcome.recorded.marks.lost
+        ):
             return None
         if self._cleaning.policy.unchecked == "hold" and outcome.unchecked is not None:
             return None
         return None if orders.such(lambda kind: kind.action is Action.DROP_FILE) else converter
 
-    def _converted(self, row: PlanRow, outcome: Outcome, file: BinaryIO, orders: ManyOrders, converter: Converter) -> Draft:
+    def _allows(self, conversion: ConvertedFormat) -> bool:
+        return conversion.needs is None or self._cleaning.converts(conversion.needs)
+
+    def _converted(self, row: PlanRow, outcome: Outcome, file: BinaryIO, orders: ManyOrders, converter: ConvertedFormat) -> Draft:
         """Write an artifact in another format, without everything that was found in it. Raises CannotRewriteError, ReadError."""
         allowance = _Allowance(self._limits, length(file), self._pulse, self._clock)
         file.seek(0)
         target = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115  # closed by the caller, or here
         try:
-            became = converter.convert(opened(file, row.artifact, self._limits), target, allowance)
+            became = converter.write(opened(file, row.artifact, self._limits), target, allowance)
             self._check(target, outcome, Orders(orders, frozenset(), self._cleaning.replace, pulse=allowance))
         except BaseException:
             target.close()
@@ -235,7 +244,12 @@ class ArtifactCleaner:
         source = replace(source, row_groups=groups, first_part=row.part == 0, view=_view(row))
         target = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  # closed by the caller, or here
         try:
-            if self._following is not None and any(orders) and (conversion := CONVERSIONS.get(source.kind.media_type)):
+            if (
+                self._following is not None
+                and any(orders)
+                and (conversion := CONVERSIONS.get(source.kind.media_type))
+                and conversion.keeps_findings
+            ):
                 self._convert(conversion, source, target, orders, self._following)
             else:
                 rewrite(source, target, orders)
@@ -248,7 +262,7 @@ class ArtifactCleaner:
 
     def _convert(self, conversion: ConvertedFormat, source: Source, target: BinaryIO, orders: Orders, following: Following) -> None:
         """Write the artifact in another format, with the same orders."""
-        if conversion.needs is not None and not self._cleaning.converts(conversion.needs):
+        if not self._allows(conversion):
             raise CannotRewriteError(
                 f"files of type {source.kind.media_type} can only be rewritten as {conversion.extension[1:].upper()}: "
                 f"add `convert: [{conversion.needs}]` to the cleaning policy",

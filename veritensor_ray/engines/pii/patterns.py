@@ -132,8 +132,8 @@ def _wrapped_cards(joined: JoinedBatch) -> Iterator[PiiSpan]:
         told = dict(context(joined, start, end)).get("card", 99) <= 8
         if told or _PROSE.search(joined.line(start, end)):
             test = published_card(digits)
-            detail, severity = ("published test number", "info") if test else ("", None)
-            yield PiiSpan("payment-card", start, end, 0.6 if test else 0.99 if told else 0.85, detail, severity)
+            score = 0.6 if test else 0.99 if told else 0.85
+            yield PiiSpan("payment-card", start, end, score, "published test number" if test else "", "info" if test else None)
 
 
 def _scientific(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSpan]:
