@@ -117,14 +117,9 @@ class ArtifactCleaner:
     def _converter(self, row: PlanRow, outcome: Outcome, orders: ManyOrders) -> ConvertedFormat | None:
         """Return what may turn an artifact with findings into one of another format, if it was wholly checked and is not to be dropped."""
         converter = CONVERSIONS.get(outcome.media_type or "")
-        if (
-            converter is None
-            or converter.keeps_findings
-            or not self._allows(converter)
-            or row.parts > 1
-            or not orders
-            or outcome.recorded.marks.lost
-        ):
+        if converter is None or converter.keeps_findings or not self._allows(converter):
+            return None
+        if row.parts > 1 or not orders or outcome.recorded.marks.lost:
             return None
         if self._cleaning.policy.unchecked == "hold" and outcome.unchecked is not None:
             return None
@@ -244,12 +239,8 @@ class ArtifactCleaner:
         source = replace(source, row_groups=groups, first_part=row.part == 0, view=_view(row))
         target = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  # closed by the caller, or here
         try:
-            if (
-                self._following is not None
-                and any(orders)
-                and (conversion := CONVERSIONS.get(source.kind.media_type))
-                and conversion.keeps_findings
-            ):
+            conversion = CONVERSIONS.get(source.kind.media_type)
+            if conversion is not None and conversion.keeps_findings and any(orders) and self._following is not None:
                 self._convert(conversion, source, target, orders, self._following)
             else:
                 rewrite(source, target, orders)
