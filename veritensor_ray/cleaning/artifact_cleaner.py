@@ -255,7 +255,7 @@ class ArtifactCleaner:
         """Write the artifact in another format, with the same orders."""
         if not self._allows(conversion):
             raise CannotRewriteError(
-                f"files of type {source.kind.media_type} can only be rewritten as {conversion.extension[1:].upper()}: "
+                f"files of type {source.kind.media_type} can only be rewritten as {conversion.extension.removeprefix('.').upper()}: "
                 f"add `convert: [{conversion.needs}]` to the cleaning policy",
                 CopyCode.TYPE_NOT_REWRITTEN,
             )

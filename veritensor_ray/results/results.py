@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +31,8 @@ from veritensor_ray.stores.filesystems import Stores, absolute
 from veritensor_ray.stores.outputs import OutputStore
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import pyarrow.dataset as ds
 
 _ID = re.compile("[0-9a-fA-F]{6,32}")
@@ -147,7 +151,8 @@ class Results:
             connection.execute(f"CREATE VIEW places AS {places()}")
             connection.execute("SET enable_external_access = false; SET lock_configuration = true")
             try:
-                yield connection
+                with _stopped_by_ctrl_c(connection):
+                    yield connection
             except RuntimeError as error:
                 if str(error) != "Query interrupted":  # DuckDB's word for Ctrl-C
                     raise
@@ -175,6 +180,25 @@ class Results:
         """
         check_unchanged(self.store)
         check_rows(self)
+
+
+@contextlib.contextmanager
+def _stopped_by_ctrl_c(connection: Any) -> Iterator[None]:
+    """Interrupt the query of a connection on Ctrl-C. By itself, DuckDB may wait for threads that it did not tell to stop."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        connection.interrupt()
+        handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def meeting(connection: Any, where: str, source: str) -> str:

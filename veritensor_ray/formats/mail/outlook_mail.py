@@ -75,7 +75,7 @@ def _mail(ole: Compound, storage: OutlookStorage, pulse: Pulse, depth: int) -> _
     said = _Said(ole, storage, page)
     kind = said.text("001A") or "IPM.Note"
     if not _MAILS.fullmatch(kind):
-        raise CannotRewriteError(f"an Outlook item of the class {kind[:80]} cannot be said as a mail", CopyCode.TYPE_NOT_REWRITTEN)
+        raise CannotRewriteError("it is an Outlook item of another kind, such as a contact or an appointment", CopyCode.TYPE_NOT_REWRITTEN)
     body = _bodies(said)
     files = [_attachment(ole, one, page, pulse, depth) for one in _inner(storage, ATTACHMENT)]
     if files:

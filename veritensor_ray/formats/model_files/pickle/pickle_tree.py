@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from veritensor_ray.core import bounds
+from veritensor_ray.core.errors import VeritensorError
 from veritensor_ray.formats.model_files.pickle.events import Broken
 
 _STEPS = bounds.PICKLE_TREE_STEPS
@@ -50,7 +51,7 @@ class Unknown:
     what: str
 
 
-class CannotBuild(Exception):  # no error, but an answer
+class CannotBuild(VeritensorError):
     """A builder cannot make a value of these arguments. The message describes what it would be."""
 
 
