@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import random
 import re
-import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from bench.pdf_cleaning import run, values
+from bench.cleaning_runs import Manifest, arguments, measure, nothing_found, values
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.segments import Block, Identity, to_batch
 from veritensor_ray.engines.ocr import Ocr
@@ -109,7 +105,7 @@ class _Reader:
 
 
 def looks_alike(before: bytes, after: bytes, lossy: bool) -> bool:
-    """Return whether two images are equal outside of what is black in the second one alone."""
+    """Return whether two images are equal, apart from the places that only the second one has black."""
     old, new = (np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")).astype(int) for data in (before, after))
     if old.shape != new.shape:
         return False
@@ -127,51 +123,31 @@ def _around(mask: Any) -> Any:
     return np.asarray(box) > 0
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """Build, clean, compare and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--images", type=int, default=300, help="How many images. Default: 300.")
-    parser.add_argument("--keep", type=Path, help="New folder for the corpus and the copy. Default: a temporary one.")
-    given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        base = given.keep or Path(folder)
-        corpus = base / "corpus"
-        corpus.mkdir(parents=True)
-        planted = list(build(corpus, given.images))
-        (base / "config.yaml").write_text(json.dumps({"pii": {"free_text": False}}))
-        commands = {
-            "audit": ("submit", str(corpus), "--output", str(base / "audit")),
-            "clean": ("clean", str(corpus), "--to", str(base / "copy")),
-        }
-        seconds = {name: run(base, *command, engines=_ENGINES) for name, command in commands.items()}
-        raise SystemExit(_compared(base, planted, seconds))
+
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--images", type=int, default=300, help="How many images. Default: 300.")
+
+    chosen, parts = arguments(__doc__, given, add), _Comparison()
+    code = measure(chosen.keep, lambda corpus, _: build(corpus, chosen.images), parts.problems, nothing_found, _ENGINES)
+    print(f"{parts.left} with a part of the value left, because OCR took it for a word of its own")
+    raise SystemExit(code)
 
 
-def _compared(base: Path, planted: Sequence[Planted], seconds: dict[str, float]) -> int:
-    rows = {row["artifact"]: row for row in pq.read_table(base / "copy" / "manifest.parquet").to_pylist()}
-    results: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    failures: list[str] = []
-    reader = _Reader()
-    for one in planted:
-        row = rows[one.name]
-        results[row["result"]] += 1
-        if row["result"] != "cleaned":
-            reasons[row["reason"] or "nothing was found in it"] += 1
-            continue
-        before, after = (base / "corpus" / one.name).read_bytes(), (base / "copy" / row["path"]).read_bytes()
-        texts = [letters(text) for text in reader.texts(after)]
-        failures += [f"{one.name}: OCR reads the value" for text in texts if letters(one.value) in text]
+class _Comparison:
+    """Reads the copies, and counts those in which a part of a value is left."""
+
+    def __init__(self) -> None:
+        self._reader, self.left = _Reader(), 0
+
+    def problems(self, one: Planted, before: bytes, after: bytes, _: Manifest) -> Iterator[str]:
+        texts = [letters(text) for text in self._reader.texts(after)]
+        yield from ("OCR reads the value" for text in texts if letters(one.value) in text)
         parts = [part for part in re.split(r"\W+", one.value) if len(part) >= _TELLING]
-        if any(part in text for part in parts for text in texts):
-            reasons["a part of the value is left, because OCR took it for a word of its own"] += 1
+        self.left += any(part in text for part in parts for text in texts)
         if not looks_alike(before, after, lossy=one.name.endswith("jpeg")):
-            failures.append(f"{one.name}: looks different")
-    print(f"{len(planted)} images: {dict(results)}; seconds: { {name: round(one) for name, one in seconds.items()} }")
-    for reason, count in reasons.most_common():
-        print(f"  {count} {reason}")
-    print(f"{len(failures)} failures", *failures[:50], sep="\n  ")
-    return int(bool(failures))
+            yield "looks different"
 
 
 if __name__ == "__main__":

@@ -16,8 +16,6 @@ import importlib.util
 import json
 import quopri
 import re
-import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from email import message_from_bytes, policy
 from email.header import Header
@@ -26,9 +24,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import fast_mail_parser
-import pyarrow.parquet as pq
 
-from bench.pdf_cleaning import run, values
+from bench.cleaning_runs import Manifest, arguments, measure, values
 
 _HEAD = re.compile(rb"\A(?:From [^\r\n]*\r?\n)?((?:[!-9;-~]+:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+)\r?\n")
 _OF_BODY = re.compile(rb"^(?:content-[a-z-]+|mime-version):[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*", re.IGNORECASE | re.MULTILINE)
@@ -202,24 +199,25 @@ def compared(before: bytes, after: bytes, planted: PlantedMail, actions: Sequenc
         yield "the manifest does not say that its signature is invalid"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """Build, clean, compare and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="Folder with mails.")
-    parser.add_argument("--count", type=int, default=500, help="How many mails to make. Default: 500.")
-    parser.add_argument("--keep", type=Path, help="New folder for the corpus and the copy. Default: a temporary one.")
-    given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        base = given.keep or Path(folder)
-        corpus = base / "corpus"
-        corpus.mkdir(parents=True)
-        planted = list(build([given.folder, *_of_python()], corpus, given.count))
-        (base / "config.yaml").write_text(json.dumps({"pii": {"free_text": False}}))
-        seconds = {
-            "audit": run(base, "submit", str(corpus), "--output", str(base / "audit")),
-            "clean": run(base, "clean", str(corpus), "--to", str(base / "copy")),
-        }
-        raise SystemExit(report(base, planted, seconds))
+
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("folder", type=Path, help="Folder with mails.")
+        parser.add_argument("--count", type=int, default=500, help="How many mails to make. Default: 500.")
+
+    chosen = arguments(__doc__, given, add)
+    raise SystemExit(
+        measure(chosen.keep, lambda corpus, _: build([chosen.folder, *_of_python()], corpus, chosen.count), _problems, _because)
+    )
+
+
+def _problems(one: PlantedMail, before: bytes, after: bytes, row: Manifest) -> Iterator[str]:
+    return compared(before, after, one, row["actions"])
+
+
+def _because(one: PlantedMail, row: Manifest) -> str:
+    return row["reason"] or f"nothing was found in it ({one.way})"
 
 
 def _of_python() -> Iterator[Path]:
@@ -227,27 +225,6 @@ def _of_python() -> Iterator[Path]:
     found = importlib.util.find_spec("test")
     for place in (found.submodule_search_locations or ()) if found else ():
         yield Path(place) / "test_email" / "data"
-
-
-def report(base: Path, planted: Sequence[PlantedMail], seconds: dict[str, float]) -> int:
-    """Print what became of the mails, and return the exit code."""
-    rows = {row["artifact"]: row for row in pq.read_table(base / "copy" / "manifest.parquet").to_pylist()}
-    results: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    failures: list[str] = []
-    for one in planted:
-        row = rows[one.name]
-        results[row["result"]] += 1
-        if row["result"] != "cleaned":
-            reasons[row["reason"] or f"nothing was found in it ({one.way})"] += 1
-            continue
-        before, after = (base / "corpus" / one.name).read_bytes(), (base / "copy" / row["path"]).read_bytes()
-        failures += [f"{one.name}: {problem}" for problem in compared(before, after, one, row["actions"])]
-    print(f"{len(planted)} mails: {dict(results)}; seconds: { {name: round(one) for name, one in seconds.items()} }")
-    for reason, count in reasons.most_common():
-        print(f"  {count} {reason}")
-    print(f"{len(failures)} failures", *failures[:50], sep="\n  ")
-    return int(bool(failures))
 
 
 if __name__ == "__main__":

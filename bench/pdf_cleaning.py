@@ -14,33 +14,24 @@ import contextlib
 import ctypes
 import difflib
 import io
-import json
 import math
-import os
-import random
 import shutil
 import subprocess
-import sys
-import tempfile
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pikepdf
-import pyarrow.parquet as pq
 import pypdf
 import pypdfium2
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-_ENGINES = "signatures,structure,secrets,pii"
+from bench.cleaning_runs import Manifest, arguments, measure, nothing_found, values
+
 _SIZE = 11.0
 _SCALE = 1.5  # pixels per point
-_NOTHING = "nothing was found in it"
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 Way = Callable[[Any, str, float, float], bytes]  # the document, a line, and its place: returns content that writes the line
 
 
@@ -49,23 +40,6 @@ class Planted(NamedTuple):
 
     name: str
     value: str
-
-
-def values(number: int) -> str:
-    """Return a value that an engine finds: an address, a card, an account."""
-    draw = random.Random(number)
-    kind = number % 3
-    if kind == 0:
-        return "{}.{}@{}-mail.com".format(*("".join(draw.choices(_LETTERS, k=7)) for _ in range(3)))
-    if kind == 1:
-        digits = [4, 9, 2, 9, *(draw.randrange(10) for _ in range(11))]
-        total = sum(sum(divmod(2 * one, 10)) if at % 2 == 0 else one for at, one in enumerate(digits))
-        text = "".join(map(str, [*digits, -total % 10]))
-        return " ".join(text[at : at + 4] for at in range(0, 16, 4))
-    account = f"37040044{draw.randrange(10**10):010d}"
-    check = 98 - int(account + "131400") % 97
-    text = f"DE{check:02d}{account}"
-    return " ".join(text[at : at + 4] for at in range(0, 22, 4))
 
 
 def escaped(text: str) -> str:
@@ -335,70 +309,21 @@ def _pixel(page: Any, x: float, y: float) -> tuple[int, int]:
     return at[0].value, at[1].value
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """Build, clean, compare and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="Folder with PDF files.")
-    parser.add_argument("--rounds", type=int, default=7, help="How often each file gets a value. Default: 7.")
-    parser.add_argument("--keep", type=Path, help="New folder for the corpus and the copy. Default: a temporary one.")
-    given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        base = given.keep or Path(folder)
-        corpus = base / "corpus"
-        corpus.mkdir(parents=True)
-        planted = list(build(given.folder, corpus, given.rounds, base))
-        (base / "config.yaml").write_text(json.dumps({"pii": {"free_text": False}}))
-        seconds = {
-            name: run(base, *command)
-            for name, command in {
-                "audit": ("submit", str(corpus), "--output", str(base / "audit")),
-                "clean": ("clean", str(corpus), "--to", str(base / "copy")),
-            }.items()
-        }
-        raise SystemExit(_compared(base, planted, seconds))
+
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("folder", type=Path, help="Folder with PDF files.")
+        parser.add_argument("--rounds", type=int, default=7, help="How often each file gets a value. Default: 7.")
+
+    chosen = arguments(__doc__, given, add)
+    raise SystemExit(measure(chosen.keep, lambda corpus, base: build(chosen.folder, corpus, chosen.rounds, base), _problems, nothing_found))
 
 
-def run(base: Path, *command: str, engines: str = _ENGINES) -> float:
-    """Run a command of veritensor-ray with the configuration of the bench, and return its seconds."""
-    began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "veritensor_ray", *command, "--engines", engines, "--config", str(base / "config.yaml")],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode not in (0, 1, 3):
-        raise SystemExit(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return time.monotonic() - began
-
-
-def _compared(base: Path, planted: Sequence[Planted], seconds: dict[str, float]) -> int:
-    rows = {row["artifact"]: row for row in pq.read_table(base / "copy" / "manifest.parquet").to_pylist()}
-    results: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    examples: dict[str, list[str]] = {}
-    failures: list[str] = []
-    for one in planted:
-        row = rows[one.name]
-        results[row["result"]] += 1
-        if row["result"] == "copied":
-            reasons[_NOTHING] += 1
-            examples.setdefault(_NOTHING, []).append(one.name)
-            continue
-        if row["result"] != "cleaned":
-            reasons[row["reason"]] += 1
-            examples.setdefault(row["reason"], []).append(one.name)
-            continue
-        before, after = (base / "corpus" / one.name).read_bytes(), (base / "copy" / row["path"]).read_bytes()
-        failures += [f"{one.name}: {place}" for place in left_in(after, one.value)]
-        if not looks_alike(before, after):
-            failures.append(f"{one.name}: looks different")
-    print(f"{len(planted)} files: {dict(results)}; seconds: { {name: round(one) for name, one in seconds.items()} }")
-    for reason, count in reasons.most_common():
-        print(f"  {count} {reason}", *examples[reason][:5], sep="\n      ")
-    print(f"{len(failures)} failures", *failures[:50], sep="\n  ")
-    return int(bool(failures))
+def _problems(one: Planted, before: bytes, after: bytes, _: Manifest) -> Iterator[str]:
+    yield from left_in(after, one.value)
+    if not looks_alike(before, after):
+        yield "looks different"
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class Order:
 
 
 def withdrawn(rng: random.Random, count: int) -> list[Order]:
-    """`count` attacks of each language, and nearly as many harmless texts. Tasks and answers are our own written texts that are no attacks.
+    """`count` attacks and `count` harmless texts of each language, and harmless English ones. Their tasks and answers are benign texts of `written`.
 
     Plain orders of this kind are what a model that knows them from English fails to recognize in other languages.
     """

@@ -33,7 +33,7 @@ class StageTimes:
         return 0 if self._small % _ONE_IN else _ONE_IN
 
     def now(self) -> float:
-        """Return the CPU seconds so far, without those that `aside` took out of what is being measured."""
+        """Return the CPU seconds of this process so far, without those that `aside` has added to another stage."""
         return process_time() - self._apart
 
     def add(self, stage: str, since: float, weight: int = 1) -> None:

@@ -106,7 +106,7 @@ class _Pdf:
         self._listed = listed_pages(self._objects)
 
     def rewritten(self) -> bytes:
-        """Return the document as it should be. Pages become pictures if there is no other way."""
+        """Return the document with all changes. A page becomes a picture if its text cannot be taken out in any other way."""
         as_pictures: frozenset[int] = frozenset()
         while True:
             before = self._orders.done_so_far()

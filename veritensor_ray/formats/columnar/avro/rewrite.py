@@ -25,7 +25,7 @@ from veritensor_ray.core.errors import ReadError, as_read_error
 from veritensor_ray.formats.archives.members import member
 from veritensor_ray.formats.columnar.array_texts import encoded_again
 from veritensor_ray.formats.columnar.avro.read import BROKEN, UNPACK, AvroFile, read_header
-from veritensor_ray.formats.columnar.avro.structure import Compiler, Skipped, Step
+from veritensor_ray.formats.columnar.avro.structure import Compiler, RecordSink, Step
 from veritensor_ray.formats.columnar.blobs import as_text
 from veritensor_ray.formats.common.kind import HEAD_BYTES
 from veritensor_ray.formats.common.source import Source
@@ -80,7 +80,7 @@ class _ReplacedBytes(NamedTuple):
     new: bytes
 
 
-class _Leaves(Skipped):
+class _Leaves(RecordSink):
     """The values of one record, and the lengths that depend on them."""
 
     def __init__(self) -> None:
@@ -336,7 +336,7 @@ def _in_records(orders: Orders) -> dict[int, dict[int, str]]:
 
 def _records(walk: Step, data: bytes, rows: range) -> Iterator[tuple[int, int]]:
     """Yield the number of each record of a block, and where it ends. Raises ReadError for a damaged block."""
-    at, sink = 0, Skipped()
+    at, sink = 0, RecordSink()
     for row in rows:
         before, at = at, _walked(walk, data, at, sink)
         if at == before:
@@ -344,7 +344,7 @@ def _records(walk: Step, data: bytes, rows: range) -> Iterator[tuple[int, int]]:
         yield row, at
 
 
-def _walked(walk: Step, data: bytes, at: int, sink: Skipped) -> int:
+def _walked(walk: Step, data: bytes, at: int, sink: RecordSink) -> int:
     try:
         return walk(data, at, sink)
     except BROKEN as error:

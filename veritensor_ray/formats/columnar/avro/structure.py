@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from veritensor_ray.core.errors import Malformed
 from veritensor_ray.formats.common.personal_numbers import number_text
@@ -21,8 +21,11 @@ _FIXED = -1  # where the length of a value begins that has none
 Step = Callable[[bytes, int, "RecordSink"], int]
 
 
-class RecordSink(Protocol):
-    """What is told of the values of records. `at` is where a value begins with its length, `begin` and `end` are those of its content."""
+class RecordSink:
+    """What is told of the values of records; it takes nothing, which suits records that are only walked over.
+
+    `at` is where a value begins with its length; `begin` and `end` are those of its content.
+    """
 
     def string(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
         """Take a string."""
@@ -43,30 +46,8 @@ class RecordSink(Protocol):
         """Learn that these items end."""
 
 
-class Skipped:
-    """Takes nothing: for records that are only walked over."""
-
-    def string(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
-        """Do nothing."""
-
-    def key(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
-        """Do nothing."""
-
-    def blob(self, data: bytes, at: int, begin: int, end: int, column: str) -> None:
-        """Do nothing."""
-
-    def number(self, value: int, column: str) -> None:
-        """Do nothing."""
-
-    def opened(self, at: int, end: int) -> None:
-        """Do nothing."""
-
-    def closed(self, end: int) -> None:
-        """Do nothing."""
-
-
 @dataclass(slots=True)
-class RecordTexts(Skipped):
+class RecordTexts(RecordSink):
     """The strings and bytes found in one or more records."""
 
     texts: list[str] = field(default_factory=list)

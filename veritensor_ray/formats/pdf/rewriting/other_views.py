@@ -24,7 +24,7 @@ def drop_old_views(page: Any, appearances: bool) -> None:
 
 
 def drop_fragments(document: Any, page: Any, contents: Collection[int | None], gone: Collection[str]) -> None:
-    """Remove the texts that the structure tree gives for marked content of a page, if they are part of what is removed there.
+    """Remove alternative texts that the structure tree gives for a page, if what is removed from the page contains them.
 
     Whole values are found in these texts themselves.
     """
