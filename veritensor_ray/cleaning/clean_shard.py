@@ -174,9 +174,7 @@ def leave(cleaning: Cleaning, run: str, shard: int, done: Sequence[Cleaned]) -> 
 
 def left(store: OutputStore, work: str) -> Iterator[pa.Table]:
     """Yield the tables that the shards of a run left, in order. `work` is the folder of the run."""
-    for name in store.names(f"{work}/cleaned"):
-        if not name.endswith(".parquet"):
-            continue  # what a worker left that was killed before the file had its name
+    for name in store.parquet_names(f"{work}/cleaned"):
         yield pq.read_table(io.BytesIO(store.read(f"{work}/cleaned/{name}") or b""), schema=CLEANED)
 
 

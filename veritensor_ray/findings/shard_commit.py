@@ -78,5 +78,4 @@ def read_commit(store: OutputStore, run: str, shard: int) -> list[dict[str, Any]
 
 def committed(store: OutputStore, run: str) -> set[int]:
     """Return the shards that need not be scanned again."""
-    names = store.names(f"_work/{run}/commits")
-    return {int(name.partition(".")[0]) for name in names if name.endswith(".parquet") and not name.startswith(".")}
+    return {int(name.partition(".")[0]) for name in store.parquet_names(f"_work/{run}/commits")}

@@ -145,6 +145,10 @@ class OutputStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def parquet_names(self, folder: str) -> list[str]:
+        """Return the names of the Parquet files in a folder, sorted, without those that writers left unnamed because they were killed."""
+        return [name for name in self.names(folder) if name.endswith(".parquet") and not name.startswith(".")]
+
     def move(self, name: str, to: str) -> None:
         """Rename an object, replacing one of the new name. On a local disk, a folder can be renamed too if there is none of the new name."""
         fs, root = self._fs()
