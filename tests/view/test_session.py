@@ -214,6 +214,24 @@ def test_a_body_that_does_not_arrive_ends(shared: Served, monkeypatch: pytest.Mo
     assert not reply or reply.startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("where", ["/none", "{page}api/query", "{page}"])
+def test_a_refusal_waits_for_the_body(shared: Served, where: str) -> None:
+    """Whoever closes a connection over bytes that nobody received resets it, and the sentence of the refusal is lost."""
+    host, _, port = shared.host.rpartition(":")
+    lines = [f"POST {where.format(page=shared.page.removeprefix(f'http://{shared.host}'))} HTTP/1.1", f"Host: {shared.host}"]
+    lines += [f"{name}: {value}" for name, value in shared.headers.items()]
+    with socket.create_connection((host, int(port)), timeout=30) as sock:
+        sock.sendall("\r\n".join([*lines, "Content-Length: 40000", "", ""]).encode())
+        sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        sock.settimeout(30)
+        sock.sendall(b" " * 40000)
+        found = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert found.split(b" ")[1] in (b"403", b"404")
+    assert b'{"error":' in found
+
+
 def test_two_hosts_are_refused(shared: Served) -> None:
     data = f"GET / HTTP/1.1\r\nHost: {shared.host}\r\nHost: attacker.example\r\nConnection: close\r\n\r\n".encode()
     assert raw_request(shared, data).split(b" ")[1] in (b"400", b"403")

@@ -1,6 +1,6 @@
 """Who may talk to the server: one browser that opened the printed link, from this page, under this name.
 
-Every request passes `Gate`. It does not depend on results.
+Every request passes `SessionGuard`. It does not depend on results.
 """
 
 from __future__ import annotations
@@ -85,8 +85,11 @@ class SessionGuard:
             await send({"type": "websocket.close", "code": 1008})
             return
 
+        body = _Body(receive, _Asked(scope))
+
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
+                await body.rest()
                 given = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
@@ -99,9 +102,9 @@ class SessionGuard:
         if refusal is not None:
             sentence, status = refusal
             answer = said(sentence, status) if scope["method"] == "POST" else PlainTextResponse(f"{sentence}\n", status)
-            await answer(scope, receive, sending)
+            await answer(scope, body.receive, sending)
             return
-        await self._app(scope, _limited(receive), sending)
+        await self._app(scope, body.receive, sending)
 
     def _refusal(self, scope: Scope) -> tuple[str, int] | None:
         method, path, asked = scope["method"], scope["path"], _Asked(scope)
@@ -156,24 +159,31 @@ def _equal(given: str, expected: str) -> bool:
     return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode())
 
 
-def _limited(receive: Receive) -> Receive:
-    """Return `receive` with limits on the bytes and the time of a body."""
-    size, until, complete = 0, asyncio.get_running_loop().time() + _SECONDS, False
+class _Body:
+    """A request's body as it arrives, with limits on its bytes and its time."""
 
-    async def receiving() -> Message:
-        nonlocal size, complete
-        if complete:  # from here on only the end of the connection can come
-            return await receive()
+    def __init__(self, receive: Receive, asked: _Asked) -> None:
+        length = asked.one("content-length")
+        self._receive, self._size, self._until = receive, 0, asyncio.get_running_loop().time() + _SECONDS
+        self._complete = not length.isdecimal() or not 0 < int(length) <= MOST_BYTES
+
+    async def receive(self) -> Message:
+        """Return the next message, or the end of the connection where a limit is reached."""
+        if self._complete:  # from here on only the end of the connection can come
+            return await self._receive()
         try:
-            async with asyncio.timeout_at(until):
-                message = await receive()
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
         except TimeoutError:
             return {"type": "http.disconnect"}
-        size += len(message.get("body", b""))
-        complete = not message.get("more_body", False)
-        return message if size <= MOST_BYTES else {"type": "http.disconnect"}
+        self._size += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        return message if self._size <= MOST_BYTES else {"type": "http.disconnect"}
 
-    return receiving
+    async def rest(self) -> None:
+        """Receive what is left. A connection that closes over bytes that nobody received is reset, and the answer with it."""
+        while not self._complete and (await self.receive())["type"] != "http.disconnect":
+            pass
 
 
 def said(sentence: str, status: int) -> Response:
