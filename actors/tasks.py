@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import ray
 
 from veritensor_ray.cleaning.amend import amend
 from veritensor_ray.cleaning.clean_shard import Careful
 from veritensor_ray.cleaning.copy_manifest import Cleaned
 from veritensor_ray.cleaning.copy_publishing import publish
+from veritensor_ray.cleaning.names.renames import Renames, as_table, of_tables
 from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.planning import PlanRow
@@ -24,6 +26,7 @@ from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.summary import RunInfo
 from veritensor_ray.findings.sweep_collecting import collect_sweep
 from veritensor_ray.pipeline.bounded.process_limits import Watchdog, bound_memory, guarded, release_memory, settle
+from veritensor_ray.pipeline.cleaning_scans.name_scan import renamed_parts
 from veritensor_ray.pipeline.context import Context, workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.heartbeat import Stopped, with_beats
@@ -84,6 +87,19 @@ class Pass:
     results: list[ray.ObjectRef[Any]] = field(default_factory=list)
     kept_out: Mapping[str, str] = field(default_factory=dict)
     machine: str = ""
+
+
+@ray.remote(num_cpus=0, max_retries=2)
+def rename(context: Context, store: OutputStore, run: str, share: int, shares: int) -> pa.Table:
+    """Return which folders and files of a share of the plan get other names in the copy."""
+    return as_table(renamed_parts(context, store, run, share, shares))
+
+
+@ray.remote(num_cpus=0, max_retries=2)
+def gather_renames(*shares: pa.Table) -> Renames | None:
+    """Return the names of all shares in one table."""
+    release_memory()
+    return of_tables(shares)
 
 
 @ray.remote(num_returns="streaming", max_retries=0)

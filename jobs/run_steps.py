@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from veritensor_ray.cleaning.names.renames import Renames
 from veritensor_ray.core.config import Settings
-from veritensor_ray.core.errors import CannotRunError, DeadlineReached
+from veritensor_ray.core.errors import CannotRunError, DeadlineReached, VeritensorError
 from veritensor_ray.corpus.changed_since_audit import changes, of_ledger, of_listing
 from veritensor_ray.corpus.datasets.dataset_folders import NotingDatasets
 from veritensor_ray.corpus.listing import check_source, read_as_now, read_loosely
@@ -44,6 +45,7 @@ from veritensor_ray.jobs.scheduling.utilisation import Meter
 from veritensor_ray.masking.redaction import name_safe
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.pipeline.bounded.process import Splitter, descriptions, snapshots
+from veritensor_ray.pipeline.cleaning_scans.name_scan import with_renames
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.fingerprint import digest
 from veritensor_ray.pipeline.run_description import run_info, write_run_plan
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from veritensor_ray.jobs.scheduling.actor_pool import Pool
     from veritensor_ray.jobs.scheduling.scheduler import Work
 
+_NAMES_AT_ONCE = 20_000  # in which one process looks for values
 _FEW_SHARDS = 4  # for each CPU
 _NAMES = ("table", "dataset", "read_loosely")  # what the corpus gives names to
 _EVERY = 2.0  # seconds between reports of how far a run has come
@@ -140,8 +143,34 @@ def scan(ready: CheckedRun, run: Run, known: Callable[[], Known | None] = lambda
         ready.report.note(f"resuming run {run.id}: {len(done)} of {run.totals['shards']} shards are committed")
     if len(done) >= run.totals["shards"]:
         return Spent()
+    context = _with_renames(ready, run)
     with Claim(ready.settings.resources) as claim:
-        return _run(_work(ready.context, ready.store, run, done, ready.report, known(), claim))
+        return _run(_work(context, ready.store, run, done, ready.report, known(), claim))
+
+
+def _with_renames(ready: CheckedRun, run: Run) -> Context:
+    """Returns the context with the names that files have in the copy, if the run writes one in which names are replaced: links have to follow."""
+    context = ready.context
+    if context.cleaning is None or not context.cleaning.renames_files:
+        return context
+    import ray
+
+    from veritensor_ray.actors.tasks import gather_renames, rename
+
+    reference = ray.put(context)
+    shares = max(1, min(int(ray.cluster_resources().get("CPU", 1)), run.totals["artifacts"] // _NAMES_AT_ONCE))
+    tables = [rename.remote(reference, ready.store, run.id, share, shares) for share in range(shares)]
+    try:
+        renames: Renames | None = ray.get(gather_renames.remote(*tables))
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, VeritensorError):
+            raise error.cause from None
+        raise CannotRunError(f"the names in the corpus cannot be read from the plan in {ready.store.uri}: {error.cause}") from None
+    if renames is not None and not renames.complete:
+        ready.report.note(
+            f"more than {len(renames):,} names of files and folders are replaced (limit renames): references to the others do not follow"
+        )
+    return with_renames(context, renames)
 
 
 def _run(work: Coroutine[Any, Any, Spent]) -> Spent:

@@ -20,6 +20,7 @@ from veritensor_ray.core.errors import IncompleteOutput, LeaseHeld, OutputConfli
 from veritensor_ray.core.signing import TrustList, load_public_key, new_key, trust
 from veritensor_ray.findings.run_file import CLEAN_KIND
 from veritensor_ray.jobs import cleaning_run as cleaning
+from veritensor_ray.jobs import run_steps
 from veritensor_ray.jobs.cleaning_run import clean
 from veritensor_ray.jobs.run_reporting import Silent
 from veritensor_ray.stores.lease import lease
@@ -126,6 +127,16 @@ def test_what_a_finished_copy_left_is_not_published_again(
 @pytest.mark.ray
 @pytest.mark.usefixtures("local_ray")
 class TestAudits:
+    def test_references_follow_names_that_the_plan_shows(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(run_steps, "_NAMES_AT_ONCE", 1)  # so that several processes share them
+        name = "ada.lindqvist@kaldor-mail.com"
+        write(case.corpus, {f"mail/{name}.txt": "x", "a.txt": f"see mail/{name}.txt"})
+        case.policy.write_text("{names: pseudonym, rules: [{category: pii, action: pseudonym}]}")
+        case.clean(engines=["pii"], pii={"free_text": False})
+        path = case.manifest()[f"mail/{name}.txt"][1] or ""
+        assert name not in path
+        assert case.files()["a.txt"] == f"see {path.removeprefix('corpus/')}"
+
     def test_a_cleaning_that_is_interrupted_anywhere(self, case: Case, tmp_path: Path) -> None:
         """Before each stage and note of the whole run once; then the same command again, until nothing interrupts it."""
         write(case.corpus, {"again.txt": nested(3), "twice.jsonl": f'{{"t": "{nested(2)}"}}\n'})

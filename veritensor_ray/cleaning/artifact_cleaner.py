@@ -31,6 +31,7 @@ from veritensor_ray.formats.converted_formats import CONVERSIONS, ConvertedForma
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Account, Order, Orders
 from veritensor_ray.formats.editing.many_edits import ManyOrders
+from veritensor_ray.formats.editing.marks import REFERENCE
 from veritensor_ray.formats.format_registry import rewrite
 from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.masking.redaction import mask, name_safe, reason_safe, visible
@@ -190,6 +191,9 @@ class ArtifactCleaner:
                 content.close()
                 problem = f"{len(undone)} of {len(orders)} findings cannot be changed in this format: {_rules(undone)}"
                 code = CopyCode.NO_EXACT_CHANGE
+            if orders and all(kind.mark.rule == REFERENCE for kind in orders.kinds):
+                problem = f"it refers to a file whose name is replaced: {problem}"
+                code = CopyCode.REFERENCE_LEFT if code is CopyCode.NO_EXACT_CHANGE else code
         if waiting:  # something visible, or a comment that could not be removed
             chosen = orders.such(lambda kind: kind.number in waiting)
             return self._aside(result, Result.QUARANTINED, _because(chosen), CopyCode.FINDING, chosen)

@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 from veritensor_ray.cleaning.artifact_cleaner import ArtifactCleaner, Draft, Following, copied
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.copy_manifest import CLEANED, CORPUS, QUARANTINE, Cleaned, Result, blank
-from veritensor_ray.cleaning.copy_names import NAME_TAG, CopyNames
 from veritensor_ray.cleaning.copy_places import copy_path, staged
+from veritensor_ray.cleaning.names.copy_names import NAME_TAG, CopyNames
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.core.errors import ReadError

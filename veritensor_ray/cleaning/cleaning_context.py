@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
+from veritensor_ray.cleaning.names.renames import Renames
 from veritensor_ray.formats.editing.actions import Action, Conversion, Ruling, Strippable
-from veritensor_ray.formats.editing.marks import Mark
+from veritensor_ray.formats.editing.marks import REFERENCE, Mark
 from veritensor_ray.masking.site_key import given_key, site_key
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -26,6 +27,7 @@ class Cleaning:
 
     In a dry run, everything is done except writing the copies. With `again`, the corpus is the copy itself: findings that the policy's level
     does not allow in it are removed, and nothing else is done or written. With `reveal`, the samples of a dry run hold the values too.
+    `renames` is known once there is a plan: names of files and folders that are others in the copy.
     """
 
     policy: CleanPolicy
@@ -34,16 +36,19 @@ class Cleaning:
     dry_run: bool = False
     again: bool = False
     reveal: bool = False
+    renames: Renames | None = field(default=None, repr=False)
 
     @cached_property
     def replace(self) -> Replacements:
         """What takes the place of a value."""
         from veritensor_ray.cleaning.replacements import Replacements  # which every worker would load, and few runs need
 
-        return Replacements(self.key)
+        return Replacements(self.key, self.renames)
 
     def decide(self, mark: Mark, category: str, artifact: str) -> Ruling:
         """Return what to do about a finding in a rule's category."""
+        if mark.rule == REFERENCE:
+            return Ruling(Action.PSEUDONYM)  # what a policy says is about findings, and links follow in any case
         if self.again and not self.policy.counts(mark.severity):
             return Ruling(Action.KEEP)
         return self.policy.decide(mark, category, artifact)
@@ -55,6 +60,11 @@ class Cleaning:
     def converts(self, to: Conversion) -> bool:
         """Return whether a file may become one of another format."""
         return to in self.policy.convert and not self.again
+
+    @property
+    def renames_files(self) -> bool:
+        """Whether files and folders get other names; those of the copy itself have been replaced already."""
+        return self.policy.names == "pseudonym" and not self.again
 
     def work(self, run: str) -> str:
         """Return the folder where the copies of a run wait."""

@@ -11,6 +11,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple, cast
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from veritensor_ray.formats.common.streams import Pieces
 from veritensor_ray.formats.compressed.found_streams import FoundStream, found_streams
 from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.edits import Order, Replace
-from veritensor_ray.formats.editing.marks import Mark, Marks
+from veritensor_ray.formats.editing.marks import REFERENCE, Mark, Marks
 from veritensor_ray.masking.redaction import PERSONAL, SECRET, name_safe
 from veritensor_ray.masking.values_in_bytes import OVERLAP, ValuesInBytes
 
@@ -51,6 +52,8 @@ def removed_values(marks: Marks, orders: Iterable[Order], categories: Mapping[st
         category = categories.get(order.mark.rule, "")
         if order.mark.text is None or order.mark.rule in _ANYWHERE or len(values) >= bounds.VALUES:
             continue
+        if order.mark.rule == REFERENCE and len(order.mark.text) >= _SHORTEST:
+            values[unquote(order.mark.text)] = PERSONAL  # as a whole, because with its extension it is no word that stands elsewhere
         if category in (SECRET, PERSONAL):
             values |= dict.fromkeys(telling(order.mark.text), category)
             if order.action is Action.PSEUDONYM:

@@ -22,6 +22,7 @@ LEVERS: Mapping[str, str] = {
     CopyCode.VALUE_LEFT: f"Remove the value in the source at the place that the reason names, {_UNSUPPORTED}",
     CopyCode.FOUND_AGAIN: "Write a rule for what was found again, or copy it with its findings: `remaining: copy`",
     CopyCode.NAME_TAKEN: "Rename the file in the source, or choose a bucket as the destination",
+    CopyCode.REFERENCE_LEFT: f"Change the reference in the source, or let files keep their names: `names: keep`, {_UNSUPPORTED}",
     # because it was not wholly read or checked
     ReasonCode.NO_READER: f"Convert the file to a format that is read, {_UNCHECKED}",
     ReasonCode.DAMAGED: f"Repair or replace the file in the source, {_EITHER}",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from veritensor_ray.cleaning.names.renames import Renames
 from veritensor_ray.cleaning.pseudonyms import pseudonym
 from veritensor_ray.formats.editing.actions import Action
-from veritensor_ray.formats.editing.marks import Mark
+from veritensor_ray.formats.editing.marks import REFERENCE, Mark
 
 _NAMED = ("pii", "secrets")  # engines whose rules name the kind of a value
 _LABELS = {"pii.date-of-birth": "DATE"}  # a word for birth would make the next date one
@@ -18,8 +19,8 @@ _known_pseudonym = lru_cache(1 << 16)(pseudonym)
 class Replacements:
     """Returns the text that takes the place of a finding. Equal keys and originals give equal texts in every process. Can be pickled."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, key: bytes, renames: Renames | None = None) -> None:
+        self._key, self._renames = key, renames
 
     def __call__(self, mark: Mark, action: Action, keep_length: bool, original: str) -> str:
         """Return a pseudonym, if that is the action and there is one, or else a mask. `original` is the text to be replaced."""
@@ -30,6 +31,8 @@ class Replacements:
     def _pseudonym(self, mark: Mark, original: str) -> str | None:
         if mark.text is None or mark.view == "decoded":
             return None  # the original is bytes or encoded, and nobody would read what takes its place as such a value
+        if mark.rule == REFERENCE:
+            return self._renames.new(mark.text) if self._renames is not None else None
         if mark.straight and original != mark.text:
             return None  # the original is this value together with others
         return _known_pseudonym(self._key, mark.rule, mark.text)

@@ -67,6 +67,12 @@ MANIFEST = _fixed("manifest_bytes", HELD, "bytes", "a dependency manifest")
 CONFIG = _fixed("config_bytes", 16 << 20, "bytes", "a model's configuration")
 PYTHON_SOURCE = _fixed("python_source", 4 << 20, "characters", "Python source in a model file, or a setup.py")
 FOLLOWED = _fixed("followed", 2_000, "texts", "different findings that `clean` follows into a file that it converts")
+RENAMES = _fixed(
+    "renames",
+    1_000_000,
+    "names",
+    "names of files and folders that `clean` replaces and also looks for in the texts of the corpus, so that references follow",
+)
 CONVERTED = _fixed("converted_bytes", 1 << 30, "bytes", "a file that LibreOffice writes")
 CONVERTER_MEMORY = _fixed("converter_memory", 3 << 30, "bytes", "the data of LibreOffice while it converts a file")
 CONVERTING = _fixed("converting_seconds", 600, "seconds", "a conversion by LibreOffice; `limits.artifact_seconds` may end it earlier")

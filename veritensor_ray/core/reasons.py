@@ -60,6 +60,7 @@ class CopyCode(StrEnum):
     VALUE_LEFT = "value-left"
     FOUND_AGAIN = "found-again"
     NAME_TAKEN = "name-taken"
+    REFERENCE_LEFT = "reference-left"
 
 
 # Why nothing reads an artifact: because of what it is, or because the settings leave it out.

@@ -353,6 +353,13 @@ def read_plan(file: BinaryIO) -> Iterator[PlanRow]:
             yield row
 
 
+def planned_names(file: BinaryIO) -> Iterator[list[tuple[str, int]]]:
+    """Yield the artifacts of a plan that it does not leave out, and the roots that they belong to, a few thousand at a time."""
+    for batch in pq.ParquetFile(file).iter_batches(_ROWS // 4, columns=["artifact", "root", "part", "status"]):
+        artifacts, roots, parts, status = (batch.column(name).to_pylist() for name in ("artifact", "root", "part", "status"))
+        yield [one[:2] for one in zip(artifacts, roots, parts, status, strict=True) if one[2] == 0 and one[3] is None]
+
+
 def planned_work(file: BinaryIO, shards: Collection[int]) -> tuple[int, float]:
     """Return the approximate number of bytes in some shards of a plan, and their effort in CPU seconds."""
     rows = [(row.bytes, row.effort) for row in read_plan(file) if row.shard in shards]

@@ -23,7 +23,7 @@ from veritensor_ray.core.format_table import is_text_type
 from veritensor_ray.core.text_positions import Columns, Place
 from veritensor_ray.findings.located import PlaceTexts
 from veritensor_ray.findings.recorded import Fact, Recorded, ranked
-from veritensor_ray.formats.editing.marks import bytes_mark, text_mark
+from veritensor_ray.formats.editing.marks import REFERENCE, bytes_mark, text_mark
 from veritensor_ray.masking.concealment import Shown
 from veritensor_ray.masking.evidence import KEYED, MARGIN, EvidenceAhead, Masks, SharedMasks, around
 from veritensor_ray.masking.redaction import PERSONAL, SECRET, Note, mask, visible
@@ -65,6 +65,10 @@ class Recorder:
             if hit.start >= at.owned:
                 continue
             again = seen.again(hit.rule, *span)
+            if hit.rule == REFERENCE:  # only something to change
+                if self._marking and not again:
+                    self._recorded(artifact).marks.append(text_mark(at, hit, "info", *span))
+                continue
             # texts may share a name, as items of a JSON array do, so what seems to be counted already may be elsewhere
             if self._marking and (self._showing or not again):
                 self._recorded(artifact).marks.append(text_mark(at, hit, hit.severity or self._rules[hit.rule].severity, *span))

@@ -28,6 +28,7 @@ from veritensor_ray.formats.columnar.lance.recognise import is_lance
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.spool import edges
 from veritensor_ray.formats.opened_files import kind_of_part
+from veritensor_ray.pipeline.cleaning_scans.reference_search import references
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
 from veritensor_ray.pipeline.reading_progress import Position, ReadingProgress
@@ -61,6 +62,7 @@ class Extraction:
         self._limits = context.settings.limits
         key, self.times = tuple(context.settings.key), StageTimes()
         self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse, key, self.times)
+        self._references = references(context)
         self._gathered, self._parts, self._batcher = Gatherer(self._limits), BlockPile(self._limits), Batcher(self._limits)
         self._walks: list[Walk] = []
         self._now: tuple[int, ReadingProgress] = 0, ReadingProgress()  # the artifact that is being read
@@ -123,7 +125,7 @@ class Extraction:
     def _scanned(self, batch: pa.RecordBatch) -> Iterator[Handover]:
         began = time.perf_counter()
         texts = with_text(batch)
-        for artifact, gap in scan_batch(self._bench.text, texts, self._recorder, self._pulse, times=self.times):
+        for artifact, gap in scan_batch((*self._bench.text, *self._references), texts, self._recorder, self._pulse, times=self.times):
             self.outcomes[artifact].add_gap(gap)
         self._shared_out(time.perf_counter() - began, texts)
         read_by_models = len(self._models) > len(self._tools.transcribers) and texts.num_rows > 0

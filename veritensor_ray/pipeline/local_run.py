@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from veritensor_ray.cleaning.names.renames import Renames
 from veritensor_ray.corpus.planning import Decider, Shard, plan_key, read_plan, shards_of
 from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.sweep_collecting import collect_sweep
+from veritensor_ray.pipeline.cleaning_scans.name_scan import renamed_parts, with_renames
 from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.run_description import run_info, write_run_plan
 from veritensor_ray.pipeline.shard import Committing, scanned
@@ -42,12 +44,13 @@ class LocalRun:
 
     def scan(self, known: Known | None = None, before: Callable[[Shard], None] = lambda shard: None) -> list[str]:
         """Scan and commit every shard of the plan. Returns the artifacts that are not taken over from `known`. `before` gets each shard first."""
-        committing, read = Committing(self.context, self.store, self.id), list[str]()
+        context = with_renames(self.context, Renames.of(renamed_parts(self.context, self.store, self.id)))
+        committing, read = Committing(context, self.store, self.id), list[str]()
         with self.store.open(plan_key(self.id)) as plan:
             for shard in shards_of(read_plan(plan)):
                 if isinstance(shard, Shard):
                     before(shard)
-                    outcomes = scanned(self.context, shard.rows, known=known)
+                    outcomes = scanned(context, shard.rows, known=known)
                     committing.commit(shard.rows, outcomes)
                     read += [outcome.artifact for outcome in outcomes if outcome.same_as is None]
         return read

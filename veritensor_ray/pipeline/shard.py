@@ -21,7 +21,8 @@ from veritensor_ray.engines.registry import needing_models
 from veritensor_ray.findings.outcome import QUARANTINED, Outcome, Standing
 from veritensor_ray.findings.recorded import Recorded
 from veritensor_ray.findings.shard_commit import commit_table, write_commit
-from veritensor_ray.pipeline.cleaning_scans.name_scan import copy_names
+from veritensor_ray.pipeline.cleaning_scans.name_scan import categories, copy_names
+from veritensor_ray.pipeline.cleaning_scans.reference_search import references
 from veritensor_ray.pipeline.cleaning_scans.text_search import following
 from veritensor_ray.pipeline.context import Context, Workbench, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
@@ -53,7 +54,7 @@ def read_images(
     proving = context.cleaning is not None and context.cleaning.again  # of the copy, only what was changed is read here
     texts, gaps = transcribe(bench.transcribers, images, pulse, times, twice=proving)
     recorder = context.recorder(beside)
-    gaps += scan_batch(beside.text, texts, recorder, pulse, times=times)
+    gaps += scan_batch((*beside.text, *references(context)), texts, recorder, pulse, times=times)
     return (prepare(without_weights(context, models), texts, times) if texts.num_rows else None), (recorder.by_artifact, gaps)
 
 
@@ -145,11 +146,9 @@ class Committing:
     def _clean(self, cleaning: Cleaning, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None) -> None:
         settings = self.context.settings
         rules = {rule.id: rule for engine in without_weights(self.context, self.context.engines) for rule in engine.rules()}
-        categories = {name: rule.category for name, rule in rules.items()}
-        names = copy_names(self.context, cleaning, categories)
+        known = categories(self.context)
+        names = copy_names(self.context, cleaning, known)
         with self.guard(settings.limits) as pulse:
             follow = following(self.context, rules)
-            done = ShardCleaner(cleaning, settings, self.context.roots, categories, self.run, pulse, names, follow).clean(
-                rows, outcomes, care
-            )
+            done = ShardCleaner(cleaning, settings, self.context.roots, known, self.run, pulse, names, follow).clean(rows, outcomes, care)
         leave(cleaning, self.run, rows[0].shard, done)

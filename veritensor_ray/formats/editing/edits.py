@@ -15,7 +15,7 @@ import numpy as np
 
 from veritensor_ray.formats.editing.actions import Action, Strippable
 from veritensor_ray.formats.editing.many_edits import FEW, Ints, ManyOrders, Numbers, Order, OrderedRange, OrdersByRow, OrdersByUnit, Unit
-from veritensor_ray.formats.editing.marks import Mark
+from veritensor_ray.formats.editing.marks import REFERENCE, Mark
 from veritensor_ray.formats.editing.spans import is_there
 from veritensor_ray.formats.editing.url_places import url_place
 
@@ -276,7 +276,7 @@ class Orders:
 
     def _join(self, group: Sequence[OrderedRange], end: int, value: str, edits: list[Edit], shown: list[tuple[Edit, Order]]) -> None:
         """Add the edit for ranges that overlap, also to what is to be shown, if it is among the first of its kind."""
-        start, chief = group[0].start, (group[0] if len(group) == 1 else max(group, key=lambda one: one[1] - one[0])).order
+        start, chief = group[0].start, (group[0] if len(group) == 1 else max(group, key=_weight)).order
         if chief.action is Action.STRIP:
             edits.append(Edit(start, end, ""))
         else:
@@ -318,6 +318,11 @@ class Orders:
     def undone(self) -> Sequence[Order]:
         """Return the orders that nobody has carried out yet."""
         return self._orders.at(np.array(self.account.done.lacks(self._orders.numbers), np.int64))
+
+
+def _weight(one: OrderedRange) -> tuple[int, bool]:
+    """Return what decides among orders that overlap: the length, and of equal ones, that a name of a file becomes another name."""
+    return one.end - one.start, one.order.mark.rule == REFERENCE
 
 
 def applied(value: str, edits: Iterable[Edit]) -> str:

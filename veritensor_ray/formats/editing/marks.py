@@ -15,6 +15,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.detection import FileInfo, Hit
 from veritensor_ray.core.text_positions import Place
 
+REFERENCE = "clean.reference"  # stands for a rule in marks of names of files that have another name in the copy
 _LEVEL = 0.7  # share of their height that words of one line have in common; those of a slanted line have less
 
 

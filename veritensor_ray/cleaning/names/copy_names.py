@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from veritensor_ray.cleaning.cleaning_context import Cleaning
+from veritensor_ray.cleaning.names.renames import RenamedPart
 from veritensor_ray.formats.editing.actions import Action
-from veritensor_ray.formats.editing.edits import Order, OrderedRange, Orders, applied
+from veritensor_ray.formats.editing.edits import Edit, Order, OrderedRange, Orders, applied
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.masking.redaction import PERSONAL, SECRET
 
@@ -37,6 +38,8 @@ class CopyNames:
     def of(self, artifacts: Sequence[str]) -> dict[str, list[Mark]]:
         """Return what engines find in each part of these names."""
         parts = list(dict.fromkeys(part for artifact in artifacts for part in artifact.split("/")))
+        if (known := self.cleaning.renames) is not None and known.complete:
+            parts = [part for part in parts if part in known]
         asked = [(part, reading) for part in parts for reading in _readings(part)]
         found: dict[str, list[Mark]] = {}
         stems: dict[str, int] = {}  # how far findings reach that do not need the extension
@@ -58,12 +61,26 @@ class CopyNames:
         new = "/".join(renamed)
         return new if new != artifact else None
 
+    def renamed(self, artifacts: Sequence[str]) -> Iterator[RenamedPart]:
+        """Yield the folders and files that get another name whatever their content is."""
+        found = self.of(artifacts)
+        for artifact in artifacts:
+            parts = artifact.split("/")
+            for number, part in enumerate(parts, 1):
+                if edits := self._edits(part, found.get(part, ()), artifact):
+                    is_value = (edits[0].start, edits[-1].end) == (0, len(part))
+                    yield RenamedPart(part, self._edited(part, edits), number == len(parts) and not is_value)
+
     def _renamed(self, part: str, marks: Iterable[Mark], artifact: str) -> str:
+        edits = self._edits(part, marks, artifact)
+        return self._edited(part, edits) if edits else part
+
+    def _edits(self, part: str, marks: Iterable[Mark], artifact: str) -> list[Edit]:
         orders = [Order(number, mark, Action.PSEUDONYM, False) for number, mark in enumerate(marks) if self._goes(mark, artifact)]
         ranges = [OrderedRange(order.mark.start, order.mark.end, order) for order in orders]
-        edits = Orders(orders, frozenset(), self._replace).merged(ranges, part)
-        if not edits:
-            return part
+        return Orders(orders, frozenset(), self._replace).merged(ranges, part)
+
+    def _edited(self, part: str, edits: Sequence[Edit]) -> str:
         tag = hmac.digest(self.cleaning.key, b"name " + part.encode("utf-8", "surrogateescape"), hashlib.sha256).hex()[:NAME_TAG]
         new = applied(part, edits)
         extension = found.group() if (found := _EXTENSION.search(part)) and edits[-1].end <= found.start() else ""

@@ -10,7 +10,7 @@ import pytest
 from tests.cleaning.in_process import KEY, InProcess, tree, write
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.cleaning_policy import parse
-from veritensor_ray.cleaning.copy_names import CopyNames
+from veritensor_ray.cleaning.names.copy_names import CopyNames
 from veritensor_ray.core.config import Settings
 from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.pipeline.cleaning_scans.name_scan import copy_names
