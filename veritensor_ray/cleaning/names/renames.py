@@ -105,24 +105,30 @@ class Renames:
         near = [(anchors, at) for anchors in self.anchors if len(at := anchors.places(data))]
         if not near:
             return
-        hashes, spots = _Hashes(data), list[tuple[int, int]]()
+        hashes, spots = _Hashes(data), list[tuple[int, int, int]]()
         for anchors, at in near:
             for size in anchors.sizes.tolist():
                 starts = at[at + size <= len(data)]
                 some = hashes.between(starts, starts + size)
                 nearest = np.minimum(np.searchsorted(self.hashes, some), len(self.hashes) - 1)
-                spots += [(start, -size) for start in starts[self.hashes[nearest] == some].tolist()]
-        for start, size in sorted(spots):
-            if (number := self._number(data[start : start - size])) is not None:
+                same = self.hashes[nearest] == some
+                spots += [(start, -size, number) for start, number in zip(starts[same].tolist(), nearest[same].tolist(), strict=True)]
+        for start, size, first in sorted(spots):
+            if (number := self._among(first, data[start : start - size])) is not None:
                 yield FoundName(start, start - size, bool(self.bare[number]))
 
     def _number(self, old: bytes) -> int | None:
         wanted = _Hashes(old).between(*_limits([old]))[0]
-        number = int(np.searchsorted(self.hashes, wanted))
-        while number < len(self.hashes) and self.hashes[number] == wanted:
+        first = int(np.searchsorted(self.hashes, wanted))
+        return self._among(first, old) if first < len(self.hashes) and self.hashes[first] == wanted else None
+
+    def _among(self, first: int, old: bytes) -> int | None:
+        """Return the number of a name, which is that of the first one with its hash, or one after it."""
+        for number in range(first, len(self.hashes)):
+            if self.hashes[number] != self.hashes[first]:
+                break
             if self._name(2 * number) == old:
                 return number
-            number += 1
         return None
 
     def _name(self, piece: int) -> bytes:
