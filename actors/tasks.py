@@ -16,6 +16,7 @@ from veritensor_ray.cleaning.amend import amend
 from veritensor_ray.cleaning.clean_shard import Careful
 from veritensor_ray.cleaning.copy_manifest import Cleaned
 from veritensor_ray.cleaning.copy_publishing import publish
+from veritensor_ray.cleaning.names.late_names import late_names
 from veritensor_ray.cleaning.names.renames import Renames, as_table, of_tables
 from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.core.config import Settings
@@ -225,6 +226,13 @@ def publish_copy(assembler: Assembler, ledger: OutputStore) -> dict[str, Any]:
     """Put the copies of a complete run in their places, and write the tables about them."""
     release_memory()
     return publish(assembler, ledger, _assembled)
+
+
+@ray.remote(num_cpus=0, max_retries=2)
+def late_renames(assembler: Assembler) -> Renames | None:
+    """Return the names of copies that only the content of files has decided."""
+    release_memory()
+    return late_names(assembler)
 
 
 @ray.remote(num_cpus=0, max_retries=2)

@@ -108,6 +108,7 @@ class _Cleaning:
         summary = self._publish(before["scan_id"], held)
         if self._dry_run:
             return self._result(before, None, summary)
+        self._look_for_late_names(before["scan_id"], held)
         after = self._second(summary)
         while after is not None and (changed := self._amended(before["scan_id"], summary.get("rounds", 0) + 1, held)):
             summary = changed
@@ -226,6 +227,18 @@ class _Cleaning:
         )
         return summary
 
+    def _look_for_late_names(self, run: str, held: Lease) -> None:
+        """Let the audit of the copy look for names that were known too late for references to follow. It then has to read every file."""
+        from veritensor_ray.actors.tasks import late_renames
+
+        late = self._run(late_renames, held, self._assembler(run)) if self._cleaning.renames_files else None
+        if late is not None:
+            are = "name of a file is" if len(late) == 1 else "names of files are"
+            self._report.note(
+                f"{len(late):,} {are} given away by the content alone: all of the copy is read again, so that references follow"
+            )
+            self._again = replace(self._again, renames=late)
+
     def _assembler(self, run: str) -> Assembler:
         return Assembler(
             self._cleaning,
@@ -260,10 +273,11 @@ class _Cleaning:
         rules: dict[str, set[str]] = {}
         for one in remaining(self._store.under(AFTER), self._policy):
             rules.setdefault(f"{CORPUS}/{one['artifact']}", set()).add(one["rule_id"])
-        if not rules:
+        if not rules and self._again.renames is None:
             return None
-        has = "copy still has" if len(rules) == 1 else "copies still have"
-        self._report.note(f"{len(rules):,} {has} findings: cleaning again, and holding back what that does not help")
+        if rules:
+            has = "copy still has" if len(rules) == 1 else "copies still have"
+            self._report.note(f"{len(rules):,} {has} findings: cleaning again, and holding back what that does not help")
         reasons = {path: f"the audit of its copy still found {', '.join(sorted(some)[:3])}" for path, some in rules.items()}
         settings = self._settings_of_copy()
         copies = Assembler(self._again, settings, tuple(roots(settings.sources, settings.stores)), "")
@@ -273,14 +287,15 @@ class _Cleaning:
     def _second(self, summary: Mapping[str, Any]) -> dict[str, Any] | None:
         """Audit the copy; None if it has no file. This audit is a sweep, so that it reads only what changed when it is repeated.
 
-        Files that have the content of an original take over its results. What is still to be removed from others is removed as well, but
+        Files that have the content of an original take over its results, unless references in them are to be found. What is still to be removed from others is removed as well, but
         only `_amended` puts that into the copy.
         """
         if not any(summary["results"].get(name) for name in (Result.COPIED, Result.CLEANED)):
             self._store.delete(AFTER)  # which would be about files that have left the copy
             return None
         self._report.note("auditing the copy")
-        return sweep(self._settings_of_copy(), self._report, self._again, self._store.under(BEFORE))
+        elsewhere = self._store.under(BEFORE) if self._again.renames is None else None
+        return sweep(self._settings_of_copy(), self._report, self._again, elsewhere)
 
     def _settings_of_copy(self) -> Settings:
         second = {

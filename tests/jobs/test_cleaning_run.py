@@ -127,15 +127,18 @@ def test_what_a_finished_copy_left_is_not_published_again(
 @pytest.mark.ray
 @pytest.mark.usefixtures("local_ray")
 class TestAudits:
-    def test_references_follow_names_that_the_plan_shows(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_references_follow_names_that_are_known_before_and_after_the_scan(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(run_steps, "_NAMES_AT_ONCE", 1)  # so that several processes share them
         name = "ada.lindqvist@kaldor-mail.com"
-        write(case.corpus, {f"mail/{name}.txt": "x", "a.txt": f"see mail/{name}.txt"})
+        secret = "Xk29dkQw81vvLm"  # which only the content makes a secret
+        write(case.corpus, {f"mail/{name}.txt": "x", f"{secret}.txt": f"password: {secret}", "a.txt": f"see mail/{name}.txt, {secret}.txt"})
         case.policy.write_text("{names: pseudonym, rules: [{category: pii, action: pseudonym}]}")
-        case.clean(engines=["pii"], pii={"free_text": False})
-        path = case.manifest()[f"mail/{name}.txt"][1] or ""
-        assert name not in path
-        assert case.files()["a.txt"] == f"see {path.removeprefix('corpus/')}"
+        found = case.clean(engines=["pii", "secrets"], pii={"free_text": False})
+        one, other = ((case.manifest()[old][1] or "").removeprefix("corpus/") for old in (f"mail/{name}.txt", f"{secret}.txt"))
+        assert name not in one
+        assert secret not in other
+        assert case.files()["a.txt"] == f"see {one}, {other}"
+        assert (found["verdict"], found["rounds"]) == ("clean", 1)
 
     def test_a_cleaning_that_is_interrupted_anywhere(self, case: Case, tmp_path: Path) -> None:
         """Before each stage and note of the whole run once; then the same command again, until nothing interrupts it."""

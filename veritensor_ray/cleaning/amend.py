@@ -1,7 +1,7 @@
 """Changes a published copy after its audit: files that still have findings are replaced by what that audit made of them, or held back.
 
 The audit of the copy cleans too: it leaves rewritten files in `_work/again-RUN/`. A model may see more in a changed text than in the
-original, so this takes one round more, seldom two.
+original, so this takes one round more, seldom two. In the same way, references follow to names that were known only at the end of the run.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from veritensor_ray.cleaning.copy_publishing import Assemble, one_by_one
 from veritensor_ray.cleaning.part_assembly import Assembler, added
 from veritensor_ray.cleaning.staged_copies import Waiting
 from veritensor_ray.core.reasons import CopyCode
+from veritensor_ray.formats.editing.marks import REFERENCE
 
 ROUNDS = 3
 _Row = dict[str, Any]
@@ -53,6 +54,7 @@ class _Amendment:
         self._waiting = Waiting(self._store, assembler.work)
         self._number = number
         self._changed = 0
+        self._stuck: dict[tuple[str, str], str] = {}  # why references in a file cannot be changed, by path and digest
         self._dropped: list[_Row] = []
 
     def run(self, assemble: Assemble) -> dict[str, Any] | None:
@@ -63,9 +65,10 @@ class _Amendment:
         rewritten = self._rewritten(assemble) if self._number <= ROUNDS else {}
         dropped = pq.read_table(io.BytesIO(self._waiting.read(ROWS_NAME)), schema=ROWS)
         counts, tables, logs = CopyCounts(), [], TableLogs(self._store, self._waiting.work)
+        concerned = pa.array({*self._reasons, *(path for path, _ in (*rewritten, *self._stuck))}, pa.string())
         for batch in pq.ParquetFile(io.BytesIO(self._waiting.read(MANIFEST_NAME))).iter_batches():
             table = pa.Table.from_batches([batch])
-            if pc.any(pc.is_in(table["path"], pa.array(list(self._reasons), pa.string()))).as_py():
+            if pc.any(pc.is_in(table["path"], concerned)).as_py():
                 rows = [self._amended(row, rewritten, dropped, logs) for row in table.to_pylist()]
                 table = pa.Table.from_pylist(rows, schema=MANIFEST)
             logs.add(table)
@@ -110,33 +113,43 @@ class _Amendment:
     def _rows(self, copies: Assembler, assemble: Assemble) -> Iterator[_Row]:
         """Yield the rows of the files that an audit of the copy rewrote, of those that have findings."""
         for table in left(self._store, copies.work):
-            wanted = pc.and_(pc.equal(table["parts"], 1), pc.equal(table["result"], Result.CLEANED.value))
-            yield from (row for row in table.filter(wanted).to_pylist() if f"{CORPUS}/{row['artifact']}" in self._reasons)
+            wanted = pc.and_(pc.equal(table["parts"], 1), pc.greater(pc.list_value_length(table["actions"]), 0))
+            for row in table.filter(wanted).to_pylist():
+                if row["result"] == Result.CLEANED.value and self._concerns(row["artifact"], row["actions"]):
+                    yield row
+                elif _refers(row["actions"]):
+                    self._stuck[f"{CORPUS}/{row['artifact']}", row["source_sha256"]] = row["reason"]
         # an audit that was given up may have left only some parts of a file
         whole = (some for some in split(self._store, copies.work) if len(some) == some[0].parts)
-        parts = (some for some in whole if f"{CORPUS}/{some[0].artifact}" in self._reasons)
+        parts = (some for some in whole if any(self._concerns(one.artifact, one.actions) for one in some))
         wholes = (one.as_row() for one in assemble(copies, parts))
         yield from (row for row in wholes if row["result"] == Result.CLEANED.value)
+
+    def _concerns(self, artifact: str, actions: Iterable[_Row]) -> bool:
+        return f"{CORPUS}/{artifact}" in self._reasons or _refers(actions)
 
     def _amended(self, row: _Row, rewritten: Mapping[tuple[str, str], tuple[str, _Row]], dropped: pa.Table, logs: TableLogs) -> _Row:
         """Return the new row of an artifact, whose new copy then waits to be moved.
 
         A copy that cannot be rewritten stays if the policy asks for that (`unsupported: copy`).
         """
-        path = row["path"]
-        if path not in self._reasons or (self._copying and row["result"] == Result.COPIED.value and row["reason"] is not None):
+        path, key = row["path"], (row["path"], row["clean_sha256"])
+        work, again = rewritten.get(key, (None, None))
+        reason, code = self._reasons.get(path), CopyCode.FOUND_AGAIN
+        if reason is None and again is None and not self._copying:
+            reason, code = self._stuck.get(key), CopyCode.REFERENCE_LEFT
+        if (reason, again) == (None, None) or (self._copying and row["result"] == Result.COPIED.value and row["reason"] is not None):
             return row
-        work, again = rewritten.get((path, row["clean_sha256"]), (None, None))
         if work is None or again is None:
-            if not self._holding:
+            if not self._holding and code is CopyCode.FOUND_AGAIN:
                 return row
             aside = f"{QUARANTINE}/{path.removeprefix(f'{CORPUS}/')}"
             self._stage(object_name(self._store, path), aside)
             return row | {
                 "result": Result.HELD.value,
                 "path": aside,
-                "reason": self._reasons[path],
-                "reason_code": CopyCode.FOUND_AGAIN.value,
+                "reason": reason,
+                "reason_code": code.value,
             }
         self._stage(f"{work}/{object_name(self._store, again['path'])}", path)
         gone = dropped.filter(pc.equal(dropped["artifact"], row["artifact"])).to_pylist() if again["rows"] else []
@@ -156,6 +169,11 @@ class _Amendment:
         self._changed += 1
         with self._store.open(name) as copy, staged(self._store, self._waiting.stage(self._number), path, lambda: None) as out:
             copied(copy, out)
+
+
+def _refers(actions: Iterable[_Row]) -> bool:
+    """Return whether a file has references to files with other names."""
+    return any(one["rule"] == REFERENCE for one in actions)
 
 
 def _of_source(rows: Iterable[_Row], gone: Iterable[_Row], deleted: bytes) -> list[_Row]:

@@ -104,6 +104,8 @@ class ShardCleaner:
                 self._note(row.shard, number)
             name = self.names.new(row.artifact, found, outcome.recorded.marks) if self.names else None
             done.append(self._one(row, outcome, cleaner, care.held.get(number) if care else None, name))
+            if self.names and name is not None and name != (expected := self.names.new(row.artifact, found, ()) or row.artifact):
+                done[-1].expected = expected
             outcome.recorded.forget_marks()  # a shard may have many
         return done
 
@@ -125,6 +127,7 @@ class ShardCleaner:
                 draft = cleaner.clean(row, outcome, file, _kind(row, file), held)
                 draft.cleaned.name = self._converted_name(row, name, draft.extension) if draft.extension else name
                 if self.cleaning.again and draft.cleaned.result is not Result.CLEANED:
+                    draft.cleaned.source_sha256 = artifact.content_id()
                     return draft.cleaned
                 with closing(draft.content) if draft.content is not None else closing(artifact.file()) as content:
                     done = self._part(row, draft, content) if row.parts > 1 else self._whole(row, outcome, artifact, draft, content)

@@ -62,6 +62,7 @@ CLEANED = pa.schema(
         ("rows", pa.list_(_ROW)),
         ("row_count", pa.int64()),  # rows of this part in the source
         ("name", pa.string()),  # what the copy is called instead of `artifact`; null if it keeps that name
+        ("expected", pa.string()),  # the name to which references were led, if the content has made it another one
         ("samples", pa.list_(_SAMPLE)),
     ]
 )
@@ -118,6 +119,7 @@ class Cleaned:
     rows: list[dict[str, Any]] = field(default_factory=list)
     row_count: int = 0
     name: str | None = None
+    expected: str | None = None
     samples: list[dict[str, Any]] = field(default_factory=list)
 
     def planned(self) -> PlanRow:

@@ -44,7 +44,9 @@ class LocalRun:
 
     def scan(self, known: Known | None = None, before: Callable[[Shard], None] = lambda shard: None) -> list[str]:
         """Scan and commit every shard of the plan. Returns the artifacts that are not taken over from `known`. `before` gets each shard first."""
-        context = with_renames(self.context, Renames.of(renamed_parts(self.context, self.store, self.id)))
+        context = self.context
+        if context.cleaning is not None and context.cleaning.renames_files:
+            context = with_renames(context, Renames.of(renamed_parts(context, self.store, self.id)))
         committing, read = Committing(context, self.store, self.id), list[str]()
         with self.store.open(plan_key(self.id)) as plan:
             for shard in shards_of(read_plan(plan)):

@@ -95,6 +95,11 @@ class CopyNames:
         return made if " " in original else made.replace(" ", "_")
 
 
+def has_extension(part: str) -> bool:
+    """Return whether a name has an extension, so that it is hardly anything else than the name of a file."""
+    return _EXTENSION.search(part) is not None
+
+
 def _readings(part: str) -> Iterator[str]:
     """Yield a name as engines should see it: first without its extension, and with spaces, because words end there."""
     plain = part.encode("utf-8", "replace").decode()  # lone surrogates become question marks, one for one
