@@ -61,10 +61,12 @@ UUENCODE = "uuencode"
 MARKUP = "markup"
 ALL = (TOKENS, MARKUP, UUENCODE, *(via for _, via in _MARKS))
 # What may stand inside a token: an escaped character, a tag without effect on the text, a command for a font.
-_TAG = r"</?(?:b|code|em|font|i|kbd|mark|small|span|strong|tt|u|wbr)(?:\s[^<>\n]{0,80})?/?>"
+_IN_TAG = r"/?(?:b|code|em|font|i|kbd|mark|small|span|strong|tt|u|wbr)(?:\s[^<>\n]{0,80})?/?>"
+_TAG = f"<{_IN_TAG}"
+# Each begins with a literal character, which is searched for more than ten times as fast as what must stand before it.
 _CUTS = (
-    re.compile(rb"(?<=[A-Za-z0-9}*])\\[_-]\S{0,24}?[A-Za-z0-9]{16}"),
-    re.compile(rf"(?<=[A-Za-z0-9]){_TAG}\S{{0,24}}?[A-Za-z0-9]{{16}}".encode()),
+    re.compile(rb"\\(?<=[A-Za-z0-9}*]\\)[_-]\S{0,24}?[A-Za-z0-9]{16}"),
+    re.compile(rf"<(?<=[A-Za-z0-9]<){_IN_TAG}\S{{0,24}}?[A-Za-z0-9]{{16}}".encode()),
 )
 _JOINT = re.compile(rf"\\(?P<kept>[_-])|{_TAG}|\\(?:text[a-z]{{2}}|emph)\{{|[{{}}]|\*{{1,3}}")
 _CUT = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9_-]|{_JOINT.pattern.replace('?P<kept>', '?:')}){{16,400}}")
