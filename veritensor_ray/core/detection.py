@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
@@ -51,13 +52,18 @@ class FileInfo:
     @property
     def name(self) -> str:
         """The last component of the path."""
-        return (self.member or self.path).rsplit("/", 1)[-1]
+        return _name_and_extension(self.member or self.path)[0]
 
     @property
     def extension(self) -> str:
         """The extension in lower case, with the dot; empty if there is none."""
-        stem, _, last = (self.member or self.path).rpartition(".")
-        return f".{last.lower()}" if stem and "/" not in last and not stem.endswith("/") else ""
+        return _name_and_extension(self.member or self.path)[1]
+
+
+@functools.lru_cache(256)  # each file is asked for them by every engine in turn
+def _name_and_extension(path: str) -> tuple[str, str]:
+    stem, _, last = path.rpartition(".")
+    return path.rsplit("/", 1)[-1], f".{last.lower()}" if stem and "/" not in last and not stem.endswith("/") else ""
 
 
 class Hit(NamedTuple):

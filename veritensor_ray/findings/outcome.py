@@ -173,5 +173,7 @@ class Outcome:
                 return Standing("partial", f"{name}: {standing.reason}", standing.code)
         if self.bodiless is not None:
             return Standing("skipped", self.bodiless, ReasonCode.NO_READER)
-        # the most common reason by design; the gaps have the full list
-        return Standing("scanned", *next((why for why, _ in self.by_design.most_common(1)), (None, None)))
+        if not self.by_design:
+            return Standing("scanned")
+        [(why, _)] = self.by_design.most_common(1)  # the gaps have the full list
+        return Standing("scanned", *why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from operator import attrgetter
 from typing import Any
 
 from veritensor_ray.findings.located import Located
@@ -12,6 +13,12 @@ from veritensor_ray.findings.schema import BYTES
 from veritensor_ray.findings.shown_keys import shown
 from veritensor_ray.masking.concealment import conceal
 
+_OF_OUTCOMES = (
+    *("artifact", "part", "content_id", "content_id_kind", "same_as", "media_type", "status", "reason", "reason_code", "bytes_scanned"),
+    *(*BYTES, "segments", "lines", "rows", "chars", "gaps_total", "seconds"),
+)
+_values = attrgetter(*_OF_OUTCOMES)
+_NO_VERDICT = {"verdict": None, "verdict_reasons": None}
 _OF_GAPS = ("member", "location", "engine", "reason", "bound")
 
 
@@ -23,20 +30,6 @@ def outcome_row(outcome: Outcome, fingerprints: Mapping[str, str], site_key: byt
 
 def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     """Return the raw row. It must always pass through `cleaned`."""
-    names = (
-        "artifact",
-        "part",
-        "content_id",
-        "content_id_kind",
-        "same_as",
-        "media_type",
-        "status",
-        "reason",
-        "reason_code",
-        "bytes_scanned",
-        *BYTES,
-        "segments",
-    )
     located = outcome.recorded.located
     tallies = outcome.recorded.tallies
     found_in = {column for column, _, _ in tallies if column is not None}
@@ -47,12 +40,11 @@ def _raw(outcome: Outcome, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     if found_in or outcome.samples:  # only rows of tables have keys, and only files of archives are in samples
         for row in findings:
             _complete(row, outcome.sample_of(row["member"]), found_in)
-    counters = ("lines", "rows", "chars", "gaps_total", "seconds")
-    return {name: getattr(outcome, name) for name in (*names, *counters)} | {
+    return dict(zip(_OF_OUTCOMES, _values(outcome), strict=True)) | {
         "tables": [{"member": member, "part": part, "rows": rows} for (member, part), rows in outcome.tables.items() if rows is not None],
         "coverage": [
             {"engine": name, "status": status, "fingerprint": fingerprints.get(name), "reason": reason, "reason_code": code}
-            | _verdict(outcome.verdicts.get(name))
+            | (_verdict(outcome.verdicts[name]) if name in outcome.verdicts else _NO_VERDICT)
             for name, (status, reason, code) in outcome.coverage.items()
         ],
         "gaps": [{name: getattr(gap, name) for name in _OF_GAPS} | {"reason_code": gap.code} for gap in outcome.gaps],
@@ -87,5 +79,5 @@ def _located(located: Located, outcome: Outcome, found_in: Collection[str]) -> d
     return {"spots": spots, "keys": located.keys(found_in), "located": packed, "unlocated": located.lost}
 
 
-def _verdict(known: ArtifactVerdict | None) -> dict[str, Any]:
-    return {"verdict": known and known.verdict, "verdict_reasons": known.listed() if known else None}
+def _verdict(known: ArtifactVerdict) -> dict[str, Any]:
+    return {"verdict": known.verdict, "verdict_reasons": known.listed()}

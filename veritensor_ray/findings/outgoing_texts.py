@@ -71,6 +71,8 @@ class _TextColumn(NamedTuple):
 def cleaned(row: dict[str, Any], values: Values, site_key: bytes) -> dict[str, Any]:
     """Return a commit's row with nothing secret in it: no secrets recognized by form, and none of its artifact's values."""
     places = list(_texts(row, _columns()))
+    if not places:  # most files: nothing was found or missed
+        return row
     names = [found["member"] for found in row["findings"]]
     safe = {name: name_safe(name) for name in {place.text for place in places if place.column.path in NAMES}}
     for place in places:

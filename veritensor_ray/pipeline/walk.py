@@ -232,8 +232,8 @@ class Walk:
             found = list(until_failure(engine.name, partial(engine.scan_file, shown, about)))
             if weight:
                 times.add(engine.name, began, weight)
-            hits = [one for one in found if isinstance(one, Hit)]
-            found += until_failure(engine.name, partial(self._hits, engine, file, about, hits))
+            if hits := [one for one in found if isinstance(one, Hit)]:
+                found += until_failure(engine.name, partial(self._hits, engine, file, about, hits))
             for one in found:
                 if isinstance(one, Gap):
                     self._gap(replace(one, engine=engine.name, member=one.member or about.member))
@@ -252,14 +252,16 @@ class Walk:
 
     def _hits(self, engine: FileEngine, file: BinaryIO, about: FileInfo, hits: Sequence[Hit]) -> Sequence[Gap]:
         """Record hits, for which their places in the file are read again."""
-        if hits:
-            self._tools.recorder.file_hits(engine.name, self._outcome.index, file, about, hits)
+        self._tools.recorder.file_hits(engine.name, self._outcome.index, file, about, hits)
         return ()
 
     def _cover(self, engine: Engine, applies: bool) -> bool:
         """Mark an engine complete if it applies to the artifact or to anything in it, unless something else was recorded."""
-        known = self._outcome.coverage.get(engine.name, _ASIDE)
-        self._outcome.coverage[engine.name] = _WHOLE if applies and known.status == NOT_APPLICABLE else known
+        coverage, name = self._outcome.coverage, engine.name
+        if applies and coverage.get(name, _ASIDE).status == NOT_APPLICABLE:
+            coverage[name] = _WHOLE
+        else:
+            coverage.setdefault(name, _ASIDE)
         return applies
 
     def _texts(self, source: Source, about: FileInfo, depth: int, member: Member | None = None) -> Iterator[Placed]:

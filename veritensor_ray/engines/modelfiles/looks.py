@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import BinaryIO
 
 from veritensor_ray.core import bounds
@@ -105,14 +105,14 @@ class LookRow:
     where: str = ""
     other_extensions: frozenset[str] = _ANY
 
-    def takes(self, media_type: str) -> bool:
-        """Return whether the row is about files of a type."""
-        return (not self.types or media_type in self.types) and media_type not in self.other_types
-
-    def matches(self, about: FileInfo, extension: str) -> bool:
-        """Return whether the row is about a file, whose type it takes."""
-        if extension in self.other_extensions or (self.extensions and extension not in self.extensions):
+    def takes(self, media_type: str, extension: str) -> bool:
+        """Return whether the row is about files of a type and extension."""
+        if (self.types and media_type not in self.types) or media_type in self.other_types:
             return False
+        return extension not in self.other_extensions and (not self.extensions or extension in self.extensions)
+
+    def matches(self, about: FileInfo) -> bool:
+        """Return whether the row is about a file, whose type and extension it takes."""
         if self.where and not re.search(self.where, f"{about.path}!/{about.member or ''}"):
             return False
         return not self.names or re.search(self.names, about.name, re.IGNORECASE) is not None
@@ -120,14 +120,19 @@ class LookRow:
 
 def look_for(about: FileInfo) -> LookRow | None:
     """Return the row of the table for a file, or None if this engine has nothing to look for in it."""
-    extension = about.extension
-    return next((row for row in _rows(about.media_type) if row.matches(about, extension)), None)
+    return _look_for(about.media_type, about.path, about.member)
 
 
-@cache
-def _rows(media_type: str) -> tuple[LookRow, ...]:
-    """Return the rows that files of a type may match: an audit asks about every file, and most types have few."""
-    return tuple(row for row in LOOKS if row.takes(media_type))
+@lru_cache(64)  # the engine asks whether it applies to a file, and at once what it has to look for
+def _look_for(media_type: str, path: str, member: str | None) -> LookRow | None:
+    about = FileInfo(path, None, media_type, member=member)
+    return next((row for row in _rows(media_type, about.extension) if row.matches(about)), None)
+
+
+@lru_cache(4096)
+def _rows(media_type: str, extension: str) -> tuple[LookRow, ...]:
+    """Return the rows that such files may match: an audit asks about every file, and most types and extensions have few."""
+    return tuple(row for row in LOOKS if row.takes(media_type, extension))
 
 
 def named(name: str) -> bool:

@@ -30,18 +30,20 @@ _SCRIPTS = (
 )  # fmt: skip
 _BEGINNINGS = [begin for begin, _ in _SCRIPTS]
 _MARKS = " \n\u3000\u3001\u3002\uff0c\u060c\u0964\u1361\u17d4\u104b"  # characters between words or sentences
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ANY_BOM = tuple(bom for bom, _ in _BOMS)
 _CONTROLS = bytes(set(range(32)) - {7, 8, 9, 10, 12, 13, 27, 30})
 
 
 def text_encoding(head: bytes, whole: bool) -> tuple[str, int] | None:
     """The codec and the length of the byte order mark, or None if the bytes are not text."""
-    for bom, codec in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF32_LE, "utf-32-le"),
-        (codecs.BOM_UTF32_BE, "utf-32-be"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
+    for bom, codec in _BOMS if head.startswith(_ANY_BOM) else ():
         if head.startswith(bom):
             rest = head[len(bom) :]
             return (codec, len(bom)) if _decodes(rest, codec, whole) or _nearly_decodes(rest, codec) else None

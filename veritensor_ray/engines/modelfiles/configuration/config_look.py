@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache, partial
 from typing import BinaryIO
 
 from veritensor_ray.core import bounds
@@ -61,14 +60,14 @@ def look_at_config(file: BinaryIO, about: FileInfo, policy: NamePolicy) -> Itera
         yield Gap(f"the configuration after its first {LARGEST} bytes was not checked", engine="modelfiles", bound="config_bytes")
     cut, exported = len(data) > LARGEST, False
     data = data[:LARGEST]
-    read = cache(partial(read_document, data))  # parsed once as each kind, however many looks it gets
+    read = _Documents(data)
     if about.media_type == JSON:
         if is_paddle(data):
-            yield from check_paddle(read("json"))
+            yield from check_paddle(read["json"])
         if exported := is_exported(data):
-            yield from check_exported(read("json"), policy)
+            yield from check_exported(read["json"], policy)
     if about.extension in (".pbtxt", ".prototxt") and is_graph_text(data):
-        yield from check_graph(read("pbtxt"))
+        yield from check_graph(read["pbtxt"])
     if not worth_parsing(data) and (about.media_type != JSON or about.name not in NAMED):
         return
     text, encoding, mark = decoded(data)
@@ -76,13 +75,24 @@ def look_at_config(file: BinaryIO, about: FileInfo, policy: NamePolicy) -> Itera
     if kind is None or (about.media_type == PLAIN and is_chat_template(text) and not text.lstrip().startswith(('{"', "---"))):
         yield from scan_template(text, mark, chat=is_chat_template(text)) if encoding == "utf-8" and _TAG.search(text) else ()
         return
-    document = read(kind)
+    document = read[kind]
     for found in distinct(judged_nodes(document.parsed.roots, about.name, policy)):
         if not (exported and isinstance(found, NodeHit) and found.rule == TARGET and is_operator(found.evidence)):
             yield placed(found, document)
     yield from check_keras(document, policy)
     if _is_declared(about) and not cut:
         yield from _gaps(document)
+
+
+class _Documents(dict[str, NodeDocument]):
+    """A file as each kind that it is asked for, parsed once however many looks it gets."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._data = data
+
+    def __missing__(self, kind: str) -> NodeDocument:
+        return self.setdefault(kind, read_document(self._data, kind))
 
 
 def _is_declared(about: FileInfo) -> bool:
