@@ -14,6 +14,7 @@ from veritensor_ray.core.errors import LimitExceeded, ReadError, failure
 from veritensor_ray.core.origins import Origin, Origins
 from veritensor_ray.core.reasons import ReasonCode
 
+_NOTHING, _NO_NAMES = {type(None)}, pa.array([], pa.string())
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
 # In pixels of the original image. A box holds the characters from the end of the previous box up to its own `end`.
@@ -264,12 +265,18 @@ class _Columns:
         self._block = None if self.rows == len(counts) and 0 not in counts else pa.array(np.repeat(np.arange(len(counts)), counts))
 
     def numbers(self, values: list[Any], kind: pa.DataType) -> pa.Array:
-        if {*map(type, values)} <= {int, type(None)}:
+        types = {*map(type, values)}
+        if types <= _NOTHING:
+            return pa.nulls(self.rows, kind)
+        if types <= {int, type(None)}:
             return self._repeated(pa.array(values, kind))
         return self.flat(values, kind)
 
     def names(self, values: list[Any]) -> pa.Array:
-        if {*map(type, values)} <= {str, type(None)}:
+        types = {*map(type, values)}
+        if types <= _NOTHING:
+            return pa.DictionaryArray.from_arrays(pa.nulls(self.rows, pa.int32()), _NO_NAMES)
+        if types <= {str, type(None)}:
             known: dict[str, int] = {}
             codes = [None if value is None else known.setdefault(value, len(known)) for value in values]
             return pa.DictionaryArray.from_arrays(self._repeated(pa.array(codes, pa.int32())), clean_array(list(known)))

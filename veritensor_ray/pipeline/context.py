@@ -39,6 +39,11 @@ class Context:
     read_rate: float | None = None
     cleaning: Cleaning | None = None
 
+    @functools.cached_property
+    def settings_json(self) -> str:
+        """The settings as text, by which a process knows the engines that it has made for them: every shard asks for them several times."""
+        return self.settings.model_dump_json()
+
     def recorder(self, bench: Workbench) -> Recorder:
         """Return an empty recorder that knows the rules of these engines."""
         locating = self.settings.locations == "all"
@@ -126,7 +131,18 @@ def without_weights(context: Context, names: tuple[str, ...]) -> tuple[Engine, .
     They are enough to ask what an engine applies to and to prepare texts for it. The formats of plug-ins are known from here on.
     """
     use(context.settings)
-    return _created(context.fingerprint, names, context.settings.model_dump_json())
+    return _created(context.fingerprint, names, context.settings_json)
+
+
+@functools.lru_cache(maxsize=16)
+def _transcribers(fingerprint: str, names: tuple[str, ...], settings_json: str) -> frozenset[str]:
+    return frozenset(engine.name for engine in _created(fingerprint, names, settings_json) if isinstance(engine, Transcriber))
+
+
+def transcribers(context: Context, names: tuple[str, ...]) -> frozenset[str]:
+    """Return which of these engines read images. Asking an engine for its protocol takes long, so it is asked once per process."""
+    use(context.settings)
+    return _transcribers(context.fingerprint, names, context.settings_json)
 
 
 def workbench(context: Context, names: tuple[str, ...]) -> Workbench:
@@ -135,4 +151,4 @@ def workbench(context: Context, names: tuple[str, ...]) -> Workbench:
     The formats of plug-ins are known from here on.
     """
     use(context.settings)
-    return _loaded(context.fingerprint, names, context.settings.model_dump_json(), context.expected)
+    return _loaded(context.fingerprint, names, context.settings_json, context.expected)

@@ -22,14 +22,14 @@ from veritensor_ray.core.table_view import TableView
 from veritensor_ray.corpus.fetch import OpenArtifact, Throttle
 from veritensor_ray.corpus.planning import BYTE_RANGES, PlanRow
 from veritensor_ray.corpus.stage_times import READING, StageTimes
-from veritensor_ray.engines.base import NameReader, Transcriber
+from veritensor_ray.engines.base import NameReader
 from veritensor_ray.findings.outcome import MISSING, Outcome, Standing
 from veritensor_ray.formats.columnar.lance.recognise import is_lance
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.spool import edges
 from veritensor_ray.formats.opened_files import kind_of_part
 from veritensor_ray.pipeline.cleaning_scans.reference_search import references
-from veritensor_ray.pipeline.context import Context, Workbench, without_weights
+from veritensor_ray.pipeline.context import Context, Workbench, transcribers, without_weights
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
 from veritensor_ray.pipeline.reading_progress import Position, ReadingProgress
 from veritensor_ray.pipeline.scan import Handover, handovers, scan_batch, with_images, with_text
@@ -53,15 +53,15 @@ class Extraction:
     ) -> None:
         self._context, self._rows, self._bench = context, rows, bench
         self._models = without_weights(context, tuple(model_engines))
-        transcribers = frozenset(engine.name for engine in self._models if isinstance(engine, Transcriber))
-        transcribed = any(isinstance(engine, Transcriber) for engine in without_weights(context, context.engines))
+        reading_images = transcribers(context, tuple(model_engines))
+        transcribed = bool(transcribers(context, context.engines))
         self._pulse = pulse
         self._known = known
         self._throttle = Throttle(context.read_rate, pulse)
         self._recorder = context.recorder(bench)
         self._limits = context.settings.limits
         key, self.times = tuple(context.settings.key), StageTimes()
-        self._tools = Tools(bench, self._models, transcribers, transcribed, self._recorder, self._limits, pulse, key, self.times)
+        self._tools = Tools(bench, self._models, reading_images, transcribed, self._recorder, self._limits, pulse, key, self.times)
         self._references = references(context)
         self._gathered, self._parts, self._batcher = Gatherer(self._limits), BlockPile(self._limits), Batcher(self._limits)
         self._walks: list[Walk] = []

@@ -17,7 +17,7 @@ class JoinedRows:
     """The bytes of a column, with a line end between two rows. A null is an empty row."""
 
     def __init__(self, texts: pa.Array) -> None:
-        filled = pc.fill_null(texts, "")
+        filled = pc.fill_null(texts, "") if texts.null_count else texts
         self._lengths = pc.binary_length(filled).to_numpy()
         whole = pa.ListArray.from_arrays(pa.array([0, len(filled)], pa.int32()), filled)
         self.data: bytes = pc.binary_join(whole, _BETWEEN)[0].as_buffer().to_pybytes()
