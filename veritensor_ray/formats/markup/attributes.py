@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import io
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from veritensor_ray.core.media_types import CSS, HTML, JAVASCRIPT, SVG
@@ -65,22 +67,28 @@ class Attributes:
         values: dict[str, str] = {}
         said: list[tuple[str, int, str]] = []
         nameless = count = 0
-        for attribute, at, value in t.attributes(raw, name):
-            if is_odd(attribute):
-                self.odd.take(attribute, start + (at if value is None else raw.rfind(attribute, 0, at)), line)
-            attribute = attribute.lower()
-            if value is None:
-                nameless += attribute not in FLAGS
+        for found in t.attribute_matches(raw, name):
+            group = found.lastindex
+            if group is None:
+                continue
+            attribute = found[1]
+            about = _about(attribute) if len(attribute) <= _SHORT else _AttributeKind.of(attribute)
+            if about.odd:
+                self.odd.take(attribute, start + found.start(1), line)
+            attribute = about.name
+            if group == 1:
+                nameless += not about.flag
                 values.setdefault(attribute, "")
             else:
+                value = found[group]
                 values.setdefault(attribute, value)
                 if value and not value.isspace():
                     count += 1
-                    layout = attribute in LAYOUT or (attribute == "name" and name == "meta")
-                    if not layout or (len(value) >= 4 and _says_something(attribute, value)):
-                        said.append((attribute, at, value))
-                    elif len(value) >= LONG and attribute in _NAMING:
-                        self._silent(value, start + at, line)
+                    layout = about.layout or (attribute == "name" and name == "meta")
+                    if not layout or (len(value) >= 4 and _says_something(about, value)):
+                        said.append((attribute, found.start(group), value))
+                    elif about.naming and len(value) >= LONG:
+                        self._silent(value, start + found.start(group), line)
             if count + nameless > _MOST:
                 break
         if nameless >= _NAMELESS or count > _MOST:
@@ -147,11 +155,34 @@ def _hints(name: str, values: Mapping[str, str], svg: bool) -> Declarations:
     return found
 
 
-def _says_something(attribute: str, value: str) -> bool:
+class _AttributeKind(NamedTuple):
+    """Combines the sets for one attribute, because a page needs them all at each of its attributes."""
+
+    name: str  # in lower case
+    odd: bool
+    flag: bool
+    layout: bool
+    naming: bool
+    foreign: re.Pattern[str] | None  # what a value for a program does not contain
+
+    @classmethod
+    def of(cls, attribute: str) -> _AttributeKind:
+        """Look a name up in all sets."""
+        name = attribute.lower()
+        naming = name in _NAMING
+        foreign = None if name in _DRAWN else _FOREIGN_NAME if naming else _FOREIGN
+        return cls(name, is_odd(attribute), name in FLAGS, name in LAYOUT, naming, foreign)
+
+
+_about = functools.lru_cache(4096)(_AttributeKind.of)
+
+
+def _says_something(about: _AttributeKind, value: str) -> bool:
     """Whether the value of a layout attribute contains words that are meant for a reader."""
-    if attribute == "style" and ("url(" in value or "content" in value):
+    if about.name == "style" and ("url(" in value or "content" in value):
         return True
-    if attribute not in _DRAWN and (_FOREIGN_NAME if attribute in _NAMING else _FOREIGN).search(value):
+    # an address has an @, and a key 20 characters
+    if about.foreign and ("@" in value or (about.foreign is _FOREIGN and len(value) >= 20)) and about.foreign.search(value):
         return True
     return len(value) >= 11 and _SENTENCE.search(value) is not None
 

@@ -45,10 +45,15 @@ _RAW_ENDS["plaintext"] = re.compile("(?!)")  # it has no end tag
 _TAIL = re.compile(r"[<&][^<&]{0,63}$")  # a construct that the end of a window may have cut
 
 
+def attribute_matches(raw: str, name: str) -> Iterator[re.Match[str]]:
+    """Return the attributes of a start tag as matches: group 1 is the name, the last group the value, and there is none for a stray sign."""
+    named = len(name) + 1 if name.isascii() else _NAME.match(raw, 1).end()  # type: ignore[union-attr]  # every tag has a name
+    return _ATTRIBUTE.finditer(raw, named, len(raw) - 1)
+
+
 def attributes(raw: str, name: str) -> Iterator[tuple[str, int, str | None]]:
     """Yield the name, the offset of the value within `raw`, and the value of each attribute of a start tag. Entities are not decoded."""
-    named = len(name) + 1 if name.isascii() else _NAME.match(raw, 1).end()  # type: ignore[union-attr]  # every tag has a name
-    for found in _ATTRIBUTE.finditer(raw, named, len(raw) - 1):
+    for found in attribute_matches(raw, name):
         group = found.lastindex
         if group is not None:
             yield found[1], found.start(group), None if group == 1 else found[group]
