@@ -360,8 +360,10 @@ class Batcher:
         """Yields the remaining rows, if there are any."""
         if self._parts:
             parts, self._parts, self._rows, self._bytes = self._parts, [], 0, 0
-            table = pa.Table.from_batches(parts)
-            yield from (table.unify_dictionaries().combine_chunks() if len(parts) > 1 else table).to_batches()
+            if len(parts) == 1:
+                yield parts[0]
+            else:
+                yield from pa.Table.from_batches(parts).unify_dictionaries().combine_chunks().to_batches()
 
 
 def _text_bytes(batch: pa.RecordBatch) -> int:

@@ -48,18 +48,19 @@ class Joined:
 
 
 class JoinedBytes(Joined):
-    """A buffer of UTF-8, made of the texts of a column from row `first` on."""
+    """A buffer of UTF-8, made of the texts of a column from row `first` on. `lengths` are theirs in bytes, if they are known."""
 
-    def __init__(self, texts: pa.Array, first: int = 0) -> None:
+    def __init__(self, texts: pa.Array, first: int = 0, lengths: Lengths | None = None) -> None:
         self.data: bytes = buffer_of(texts).to_pybytes()
         self.first = first
-        super().__init__(byte_lengths(texts))
+        super().__init__(byte_lengths(texts) if lengths is None else lengths)
 
     @staticmethod
     def pieces(texts: pa.Array) -> Iterator[JoinedBytes]:
         """Yield a column of texts as buffers of about four megabytes."""
-        for start, end in cuts(byte_lengths(texts), BUFFER):
-            yield JoinedBytes(texts.slice(start, end - start), start)
+        lengths = byte_lengths(texts)
+        for start, end in cuts(lengths, BUFFER):
+            yield JoinedBytes(texts.slice(start, end - start), start, lengths[start:end])
 
     @functools.cached_property
     def text(self) -> str:
@@ -124,6 +125,9 @@ class JoinedText(Joined):
 
 def cuts(lengths: Lengths, size: int) -> Iterator[tuple[int, int]]:
     """Yield ranges of a column of texts that add up to buffers of about `size`."""
+    if lengths.sum() < size:  # as in most batches
+        yield from [(0, len(lengths))] if len(lengths) else ()
+        return
     marks = np.cumsum(lengths) // size
     for start, end in pairwise([0, *(np.flatnonzero(np.diff(marks)) + 1).tolist(), len(lengths)]):
         if end > start:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from veritensor_ray.core.detection import Hit
 from veritensor_ray.core.segments import SEGMENTS, Gap
 from veritensor_ray.corpus.stage_times import FINDINGS, StageTimes
 from veritensor_ray.engines.base import Engine, PreparingEngine, RereadingTranscriber, TextEngine, Transcriber
+from veritensor_ray.engines.joined import byte_lengths, cuts
 from veritensor_ray.findings.recorder import Recorder
 
 PIECE = 1 << 20
@@ -124,11 +124,8 @@ def scan_batch(
 
 def _pieces(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield slices of about a megabyte of text, each with its first row."""
-    sizes = np.cumsum(pc.fill_null(pc.binary_length(batch.column("text")), 0).to_numpy()) // PIECE
-    cuts = [0, *(np.flatnonzero(np.diff(sizes)) + 1).tolist(), batch.num_rows]
-    for start, end in pairwise(cuts):
-        if end > start:
-            yield start, batch.slice(start, end - start)
+    for start, end in cuts(byte_lengths(batch.column("text")), PIECE):
+        yield start, batch.slice(start, end - start)
 
 
 def _of_rows(prepared: pa.RecordBatch | None, first: int, count: int) -> pa.RecordBatch | None:
