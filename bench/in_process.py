@@ -1,6 +1,10 @@
 """Scan a folder in this process, without Ray, and print bytes and CPU seconds as JSON.
 
 python -P bench/in_process.py FOLDER ENGINE[,ENGINE ...]
+python -P bench/in_process.py --turns ENGINE[,ENGINE ...] FOLDER ...
+
+With `--turns` it waits for lines on its standard input, each of which asks for one pass: a folder, behind `sample ` if the pass is to be
+sampled. Two processes with different versions of the package can so take turns.
 
 It runs as a file, so that `PYTHONPATH` decides which version of the package is measured. `-P` keeps modules in this folder from hiding
 those of Python.
@@ -8,14 +12,21 @@ those of Python.
 
 from __future__ import annotations
 
+import gc
 import json
+import signal
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
+EVERY = 0.004  # CPU seconds between two samples; most systems cannot do it more often
 
-def scan(folder: str, engines: tuple[str, ...]) -> dict[str, Any]:
-    """Return the bytes, and the CPU seconds of the second of two passes. The first loads rules and libraries."""
+
+def prepared(folder: str, engines: tuple[str, ...]) -> Callable[[], dict[str, Any]]:
+    """Plan a scan of a folder. Returns a pass over it, which returns its files, bytes and CPU seconds."""
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.corpus.listing import roots
     from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
@@ -25,13 +36,60 @@ def scan(folder: str, engines: tuple[str, ...]) -> dict[str, Any]:
     settings = load_settings(flags={"sources": [folder], "engines": list(engines)}, environ={})
     context = Context(settings, tuple(roots(settings.sources, {})), engines, b"bench", "bench")
     shards = [one for one in shards_of(plan_rows(settings, list(engines), lambda *_: [])) if isinstance(one, Shard)]
-    for _ in range(2):
-        began, size = time.process_time(), 0
+
+    def once() -> dict[str, Any]:
+        began, size, files = time.process_time(), 0, 0
         for shard in shards:
-            size += sum(scan_shard(context, shard.rows).column("bytes_scanned").to_pylist())
-        seconds = time.process_time() - began
+            table = scan_shard(context, shard.rows)
+            size, files = size + sum(table.column("bytes_scanned").to_pylist()), files + table.num_rows
+        return {"files": files, "bytes": size, "cpu_seconds": time.process_time() - began}
+
+    return once
+
+
+def sampled(once: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Make a pass, and count in which modules of the package it is: those of a call, the innermost first, as one key."""
+    where: Counter[str] = Counter()
+
+    def count(signal_number: int, frame: FrameType | None) -> None:
+        modules: list[str] = []
+        while frame:
+            _, package, module = frame.f_code.co_filename.rpartition("/veritensor_ray/")
+            if package and modules[-1:] != [module]:
+                modules.append(module)
+            frame = frame.f_back
+        where["|".join(modules)] += 1
+
+    signal.signal(signal.SIGPROF, count)
+    signal.setitimer(signal.ITIMER_PROF, EVERY, EVERY)
+    found = once()
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    return found | {"samples": where}
+
+
+def scan(folder: str, engines: tuple[str, ...]) -> dict[str, Any]:
+    """Return the bytes, and the CPU seconds of the second of two passes. The first loads rules and libraries."""
+    once = prepared(folder, engines)
+    once()
+    found = once()
+    size, seconds = found["bytes"], found["cpu_seconds"]
     return {"bytes": size, "cpu_seconds": round(seconds, 2), "mb_per_cpu_second": round(size / 1e6 / seconds, 1)}
 
 
+def turns(folders: list[str], engines: tuple[str, ...]) -> None:
+    """Make a pass over each folder, which loads rules and libraries, say that it is done, and then do what the standard input asks for."""
+    passes = {folder: prepared(folder, engines) for folder in folders}
+    for once in passes.values():
+        once()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        is_sampled, folder = line.startswith("sample "), line.strip().removeprefix("sample ")
+        gc.collect()
+        print(json.dumps(sampled(passes[folder]) if is_sampled else passes[folder]()), flush=True)
+
+
 if __name__ == "__main__":
-    print(json.dumps(scan(sys.argv[1], tuple(sys.argv[2].split(",")))))
+    if sys.argv[1] == "--turns":
+        turns(sys.argv[3:], tuple(sys.argv[2].split(",")))
+    else:
+        print(json.dumps(scan(sys.argv[1], tuple(sys.argv[2].split(",")))))

@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 
 from bench import readme
 from bench.machines import machine
+from bench.static_path_page import section
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = (".html", ".json", ".md", ".rst", ".txt")
@@ -199,8 +200,8 @@ def measured(now: Tree, before: Tree | None, peer: Path | None, sources: Sequenc
     }
 
 
-def page(results: dict[str, Any]) -> str:
-    """Return docs/speed.md."""
+def page(results: dict[str, Any], static_path: dict[str, Any]) -> str:
+    """Return docs/speed.md. `static_path` is what `bench.static_path` measured."""
     about, corpus, before = results["machine"], results["corpus"], results["before"]
     lines = [
         "# Speed of the static path",
@@ -223,6 +224,7 @@ def page(results: dict[str, Any]) -> str:
         "Each figure is for `submit` on two CPUs, including the start of Ray, or for veritensor with two jobs.",
         "",
         *_table(results["seconds"], before, larger_is_better=False),
+        *section(static_path),
     ]
     return "\n".join(lines) + "\n"
 
@@ -246,6 +248,13 @@ def _table(rows: dict[str, dict[str, float]], before: str | None, larger_is_bett
     return lines
 
 
+def write_page() -> str:
+    """Write docs/speed.md from what was measured, and return it."""
+    text = page(*(json.loads((ROOT / "bench" / f"{name}.json").read_text()) for name in ("speed", "static_path")))
+    (ROOT / "docs" / "speed.md").write_text(text)
+    return text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", default="HEAD~1", help="Commit to compare with, or 'none'.")
@@ -255,10 +264,8 @@ def main() -> None:
     with checkout(None if arguments.before == "none" else arguments.before) as before:
         results = measured(Tree("now", ROOT), before, arguments.peer, arguments.documents)
     (ROOT / "bench" / "speed.json").write_text(json.dumps(results, indent=2) + "\n")
-    text = page(results)
-    (ROOT / "docs" / "speed.md").write_text(text)
     readme.main()
-    print(text)
+    print(write_page())
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ def test_the_table_of_slow_texts_is_what_was_measured() -> None:
 
 
 def test_the_page_of_speed_is_what_was_measured() -> None:
-    results = json.loads((ROOT / "bench/speed.json").read_text())
-    assert speed.page(results) == (ROOT / "docs/speed.md").read_text()
+    results, static_path = (json.loads((ROOT / f"bench/{name}.json").read_text()) for name in ("speed", "static_path"))
+    assert speed.page(results, static_path) == (ROOT / "docs/speed.md").read_text()
 
 
 def test_the_page_of_places_is_what_was_found() -> None:
