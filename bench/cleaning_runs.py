@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 import pyarrow.parquet as pq
 
 ENGINES = "signatures,structure,secrets,pii"
+POLICY = {"strip": ["macros"]}  # or files with scripts are quarantined
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SHOWN, _EXAMPLES = 50, 5
 
@@ -69,9 +70,10 @@ def measure(
         corpus.mkdir(parents=True)
         planted = list(build(corpus, base))
         (base / "config.yaml").write_text(json.dumps({"pii": {"free_text": False}}))
+        (base / "policy.yaml").write_text(json.dumps(POLICY))
         commands = {
             "audit": ("submit", str(corpus), "--output", str(base / "audit")),
-            "clean": ("clean", str(corpus), "--to", str(base / "copy")),
+            "clean": ("clean", str(corpus), "--to", str(base / "copy"), "--cleaning-policy", str(base / "policy.yaml")),
         }
         seconds = {name: _run(base, *command, engines=engines) for name, command in commands.items()}
         return _told(base, planted, seconds, problems, notes)
@@ -101,6 +103,7 @@ def _told(
 ) -> int:
     rows = {row["artifact"]: row for row in pq.read_table(base / "copy" / "manifest.parquet").to_pylist()}
     results: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
     examples: defaultdict[str, list[str]] = defaultdict(list)
     failures: list[str] = []
     for one in planted:
@@ -110,11 +113,14 @@ def _told(
             examples[notes(one, row)].append(one.name)
             continue
         before, after = (base / "corpus" / one.name).read_bytes(), (base / "copy" / row["path"]).read_bytes()
-        failures += [f"{one.name}: {problem}" for problem in problems(one, before, after, row)]
-    print(f"{len(planted)} files: {dict(results)}; seconds: { {name: round(one) for name, one in seconds.items()} }")
+        found = [*problems(one, before, after, row)]
+        wrong.update(set(found))
+        failures += [f"{one.name}: {problem}" for problem in found]
+    print(f"{len(planted)} files: {dict(results)}")
+    print(f"audit {seconds['audit']:.0f} s, clean {seconds['clean']:.0f} s, {seconds['clean'] / seconds['audit']:.2f} times as long")
     for reason, names in sorted(examples.items(), key=lambda item: -len(item[1])):
         print(f"  {len(names)} {reason}", *names[:_EXAMPLES], sep="\n      ")
-    print(f"{len(failures)} failures", *failures[:_SHOWN], sep="\n  ")
+    print(f"{len(failures)} failures {dict(wrong)}", *failures[:_SHOWN], sep="\n  ")
     return int(bool(failures))
 
 
