@@ -86,6 +86,17 @@ def test_fonts_that_say_too_little_make_a_picture(data: bytes) -> None:
     assert whole[at : at + 6] not in drawn(done)
 
 
+@pytest.mark.parametrize("letters", ["ff", "ffi", "tt"])
+def test_all_letters_of_a_ligature_can_still_be_found(letters: str) -> None:
+    meaning = b"1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfchar <41> <%b> endbfchar" % letters.encode("utf-16-be").hex().encode()
+    shown = b"(sAl %b) Tj ET %bBT /F1 12 Tf 20 100 Td (x)" % (SHOWN.encode(), ODD_IMAGE)
+    data = fonted(b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 7 0 R>>", stream(meaning), shown=shown)
+    assert f"s{letters}l" in drawn(data)
+    done = without_card(data)
+    assert f"s{letters}l Card" in drawn(done)
+    assert f"s{letters}l" in PdfReader(io.BytesIO(done)).pages[0].extract_text()
+
+
 def test_a_picture_among_text_still_holds_the_file() -> None:
     data = pdf(text("words") + b"q 90 0 0 90 0 0 cm /A Do Q", forms=b"/A 6 0 R")
     unit = PAGE._replace(column="image 1")

@@ -11,6 +11,7 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +65,22 @@ def page_text(text: PlacedText, gone: Iterable[tuple[int, int, str]]) -> tuple[l
         boxes += [_with_margin(box) for number in range(start, end) if (box := text.box(number)) is not None]
         letters += _spread("".join(new.split()), inside)
         at = end
-    return letters, boxes
+    return [*_apart(letters)], boxes
+
+
+def _apart(letters: Iterable[PlacedLetter]) -> Iterator[PlacedLetter]:
+    """Yield letters, those of a ligature side by side: PDFium takes two equal ones at the same place for one."""
+    for _, together in groupby(letters, lambda one: one.matrix):
+        some = [*together]
+        step = min(one.width for one in some) / len(some)
+        for number, one in enumerate(some):
+            yield _moved(one, number * step, step) if len(some) > 1 else one
+
+
+def _moved(one: PlacedLetter, far: float, width: float) -> PlacedLetter:
+    """Return a letter that stands further along its line and has another width."""
+    a, b, c, d, e, f = one.matrix
+    return PlacedLetter(one.letter, (a, b, c, d, e + far * a / one.size, f + far * b / one.size), width)
 
 
 def _letter(text: PlacedText, number: int) -> PlacedLetter | None:
@@ -89,10 +105,8 @@ def _spread(new: str, inside: Sequence[PlacedLetter]) -> Iterator[PlacedLetter]:
         if abs(across) < _LEVEL:
             reach = max(reach, along * first.size + one.width)
     step = min(first.width, reach / len(new))
-    a, b, c, d, e, f = first.matrix
     for number, letter in enumerate(new):
-        far = number * step / first.size
-        yield PlacedLetter(letter, (a, b, c, d, e + far * a, f + far * b), step)
+        yield _moved(first._replace(letter=letter), number * step, step)
 
 
 def _from(one: PlacedLetter, other: PlacedLetter) -> tuple[float, float]:
