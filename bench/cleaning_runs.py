@@ -18,7 +18,8 @@ from typing import Any, Protocol, TypeVar
 import pyarrow.parquet as pq
 
 ENGINES = "signatures,structure,secrets,pii"
-POLICY = {"strip": ["macros"]}  # or files with scripts are quarantined
+# Scripts of PDF files are left out, or the files would be quarantined
+POLICY = {"strip": ["macros"], "rules": [{"rule": "structure.pdf-*", "action": "strip"}]}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SHOWN, _EXAMPLES = 50, 5
 

@@ -2,9 +2,9 @@
 
     python -m bench.image_cleaning [--images 300] [--keep FOLDER]
 
-Every image has lines of text, one of them with a value, in one of the fonts of matplotlib: in different sizes, angles, colors and formats.
-In a copy, OCR may read the value at neither of two sizes. Where nothing was painted, the pixels have to be equal, or almost equal in a
-JPEG. Exits with 1 if that is not so.
+Every image has lines of text, one of them with a value, in one of the fonts of matplotlib: in different sizes, angles, colors and formats,
+some of them on the second page of a TIFF, in a DOCX or on a page of a PDF. In a copy, OCR may read the value at neither of two sizes. Where
+nothing was painted, the pixels have to be equal, or almost equal in a JPEG and on a page of a PDF. Exits with 1 if that is not so.
 """
 
 from __future__ import annotations
@@ -13,13 +13,19 @@ import argparse
 import io
 import random
 import re
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import docx
 import matplotlib as mpl
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+import pypdfium2
+from docx.shared import Inches
+from PIL import Image, ImageDraw, ImageFont, ImageOps, ImageSequence
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
 
 from bench.cleaning_runs import Manifest, arguments, measure, nothing_found, values
 from veritensor_ray.core.config import Settings
@@ -38,7 +44,8 @@ _FONTS = (
     "STIXGeneral",
     "cmss10",
 )
-_FORMATS = ("png", "jpeg", "webp", "gif", "bmp", "tiff")
+_FORMATS = ("png", "jpeg", "webp", "gif", "bmp", "tiff", "docx", "pdf")
+_DOTS = 150  # of a page of a PDF, per inch
 _COLORS = (
     ("white", "black"),
     ("black", "white"),
@@ -48,9 +55,9 @@ _COLORS = (
     ("#d8d8d8", "#7a1020"),
 )
 _ANGLES = (0, 0, 0, 2, -4, 90, 180, 270)
-_SIZES = (14, 18, 24, 32, 48)
+_SIZES = (14, 16, 18, 22, 28)
 _TELLING = 6  # characters of a part of a value that does not stand somewhere by chance
-_ALMOST = 3.0  # levels of 255 by which pixels of a JPEG may differ where nothing was painted
+_ALMOST = 3.0  # levels of 255 by which pixels of a JPEG or a page may differ where nothing was painted
 
 
 class Planted(NamedTuple):
@@ -79,10 +86,44 @@ def build(corpus: Path, count: int) -> Iterator[Planted]:
     """Write the corpus."""
     for number in range(count):
         image, value = draw(number)
-        kind = _FORMATS[number % len(_FORMATS)]
-        name = f"{number:04}.{kind}"
-        (image.quantize(64) if kind == "gif" else image).save(corpus / name)
+        name = f"{number:04}.{_FORMATS[number % len(_FORMATS)]}"
+        (corpus / name).write_bytes(written(image, name))
         yield Planted(name, value)
+
+
+def written(image: Image.Image, name: str) -> bytes:
+    """Return an image in the format of a name."""
+    out, kind = io.BytesIO(), name.rpartition(".")[2]
+    if kind == "docx":
+        document = docx.Document()
+        document.add_paragraph("A scan:")
+        document.add_picture(io.BytesIO(written(image, "scan.png")), width=Inches(6))
+        document.save(out)
+    elif kind == "pdf":
+        width, height = (side * 72 / _DOTS for side in image.size)
+        canvas = Canvas(out, (width, height))
+        canvas.drawImage(ImageReader(image), 0, 0, width, height)
+        canvas.save()
+    elif kind == "tiff":
+        cover = Image.new("RGB", (240, 80), "white")
+        ImageDraw.Draw(cover).text((20, 30), "The first page", font=ImageFont.load_default(20), fill="black")
+        cover.save(out, kind, save_all=True, append_images=[image])
+    else:
+        (image.quantize(64) if kind == "gif" else image).save(out, kind)
+    return out.getvalue()
+
+
+def picture(data: bytes, name: str) -> bytes:
+    """Return the image in a file of any of the formats."""
+    if name.endswith("docx"):
+        with zipfile.ZipFile(io.BytesIO(data)) as document:
+            return next(document.read(one) for one in document.namelist() if "/media/" in one)
+    if name.endswith("pdf"):
+        document = pypdfium2.PdfDocument(data)
+        rendered = document[0].render(scale=_DOTS / 72).to_pil()
+        document.close()
+        return written(rendered, "page.png")
+    return data
 
 
 def letters(text: str) -> str:
@@ -106,7 +147,12 @@ class _Reader:
 
 def looks_alike(before: bytes, after: bytes, lossy: bool) -> bool:
     """Return whether two images are equal, apart from the places that only the second one has black."""
-    old, new = (np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")).astype(int) for data in (before, after))
+    frames = [[*ImageSequence.all_frames(Image.open(io.BytesIO(data)))] for data in (before, after)]
+    return len(frames[0]) == len(frames[1]) and all(_frames_alike(*pair, lossy) for pair in zip(*frames, strict=True))
+
+
+def _frames_alike(before: Image.Image, after: Image.Image, lossy: bool) -> bool:
+    old, new = (np.array(ImageOps.exif_transpose(one).convert("RGB")).astype(int) for one in (before, after))
     if old.shape != new.shape:
         return False
     differs = np.abs(old - new)
@@ -142,11 +188,12 @@ class _Comparison:
         self._reader, self.left = _Reader(), 0
 
     def problems(self, one: Planted, before: bytes, after: bytes, _: Manifest) -> Iterator[str]:
-        texts = [letters(text) for text in self._reader.texts(after)]
+        old, new = (picture(data, one.name) for data in (before, after))
+        texts = [letters(text) for text in self._reader.texts(new)]
         yield from ("OCR reads the value" for text in texts if letters(one.value) in text)
         parts = [part for part in re.split(r"\W+", one.value) if len(part) >= _TELLING]
         self.left += any(part in text for part in parts for text in texts)
-        if not looks_alike(before, after, lossy=one.name.endswith("jpeg")):
+        if not looks_alike(old, new, lossy=one.name.endswith(("jpeg", "pdf"))):
             yield "looks different"
 
 

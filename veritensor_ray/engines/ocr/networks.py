@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import numpy as np
 
 from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.ocr import shapes
+from veritensor_ray.engines.ocr.digits import with_digits
 from veritensor_ray.engines.ocr.shapes import CHARACTERS
-from veritensor_ray.engines.ocr.spaces import spaced
+from veritensor_ray.engines.ocr.spaces import settled, spaced
 from veritensor_ray.models.weights import check_finite
 
 _HIGH = 64  # height of the lines on which the recognizer was trained
 _BATCH_PIXELS = 64 * 6000
 _SPACE = 4.0  # factor for spaces, of which the recognizer sees too few; a larger one splits addresses
+_MARKS = ".-_"  # what stands within an address instead of a space; a colon or a comma counts as a dot
+_MARKED = 5e-4  # least probability of one of them
 _MEAN, _SPREAD = np.array((0.485, 0.456, 0.406)) * 255, np.array((0.229, 0.224, 0.225)) * 255
 
 Array = np.ndarray[Any, Any]
@@ -73,15 +77,25 @@ class Networks:
             odds = torch.softmax(shapes.answers(self._reader, tensor), 2)
             odds[:, :, CHARACTERS.index(" ") + 1] *= _SPACE
             best, index = (value.cpu().numpy() for value in odds.max(2))
-        for crop, picture, score, path in zip(crops, pictures, best, index, strict=True):
+            marks = odds[:, :, [CHARACTERS.index(mark) + 1 for mark in _MARKS]].cpu().numpy()
+            marks[:, :, 0] += odds[:, :, [CHARACTERS.index(mark) + 1 for mark in ":,"]].sum(2).cpu().numpy()
+        for crop, picture, score, path, mark in zip(crops, pictures, best, index, marks, strict=True):
             own = _wide(crop)
             used = min(len(path), max(1, round(len(path) * own / wide) + 1))  # the rest is padding
             new = np.flatnonzero((path[:used] != 0) & np.concatenate([[True], path[1:used] != path[: used - 1]]))
             text = "".join(CHARACTERS[path[t] - 1] for t in new)
             confidence = float(np.exp(np.log(np.clip(score[new], 1e-6, 1)).mean())) if len(new) else 0.0
             places = [min(1.0, (float(t) + 0.5) / len(path) * wide / own) for t in new]
+            instead = [_mark(mark[t:end]) if letter == " " else "" for letter, (t, end) in zip(text, pairwise([*new, used]), strict=True)]
+            text, places = settled(text, places, picture[:, :own], instead)
             text, places = spaced(text, places, picture[:, :own])
-            yield text, confidence, places
+            yield with_digits(text), confidence, places
+
+
+def _mark(odds: Array) -> str:
+    """Return the likeliest mark of some columns, or nothing."""
+    most = odds.max(axis=0)
+    return _MARKS[int(most.argmax())] if most.max() >= _MARKED else ""
 
 
 def _has_bf16() -> bool:

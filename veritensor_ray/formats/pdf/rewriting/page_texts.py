@@ -91,15 +91,13 @@ def _opened(document: int, index: int) -> Iterator[tuple[int, int]]:
             pdfium.close_page(page)
 
 
-def pictured(page: int) -> list[tuple[Pixels, Matrix]]:
-    """Return the rendered page in two sizes, and for each the matrix from its coordinates to pixels.
+def pictured(page: int) -> Iterator[tuple[Pixels, Matrix]]:
+    """Yield the rendered page in two sizes, and for each the matrix from its coordinates to pixels.
 
     PDFium puts glyphs on whole pixels, so one whose place is between two of them may take the other in one size, although it does not move.
     """
     width, height = pdfium.size(page)
-    found = []
     for side in _SIDES:
         scale = min(2.0, side / max(width, height, 1.0))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        found.append((pdfium.render(page, *size), pdfium.to_pixels(page, *size)))
-    return found
+        yield pdfium.render(page, *size), pdfium.to_pixels(page, *size)
