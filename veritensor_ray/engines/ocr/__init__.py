@@ -33,7 +33,7 @@ class Ocr(WithModel):
     """Reads every image of a batch. Each image with text becomes one segment."""
 
     name = "ocr"
-    version = "1"
+    version = "2"
     needs = Needs(model="ocr", gpu=True, libraries=("torch", "cv2"))
 
     def __init__(self, settings: Settings) -> None:
