@@ -154,3 +154,8 @@ def test_boxes_cover_the_text_to_its_end(ocr: Ocr) -> None:
     assert ends == sorted(ends)
     assert ends[-1] == len(row["text"])
     assert [row["text"][start:end].strip() for start, end in zip([0, *ends], ends, strict=False)] == row["text"].split()
+
+
+@pytest.mark.parametrize("value", ["ada.lindqvist@kaldor-mail.com", "gnevgoy.kztoqpj@zkzwagm-mail.com", "a.b-c@mail.example.org"])
+def test_the_dots_of_an_address_are_no_spaces(value: str, read: Callable[[bytes], str]) -> None:
+    assert f"with {value} today" in read(file(drawn(f"Your order of May\nPaid with {value} today", size=26)))

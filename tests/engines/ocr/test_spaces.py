@@ -45,6 +45,8 @@ def line(text: str, gaps: Sequence[Gap]) -> tuple[list[float], np.ndarray]:
         pytest.param("ab cd ef", (3, 14, 3, (4, 4), 3), "-", "ab cd.ef", id="a dot that the network takes for something else"),
         pytest.param("ab cd ef", (8, 30, 8, (12, 12), 8), "", "ab cd.ef", id="a dot between letters that stand far apart"),
         pytest.param("ab cd ef", (3, 14, 3, 6, 3), "-", "ab cd-ef", id="a mark that touches a letter"),
+        pytest.param("abcd", (3, (4, 4), 3), "", "ab.cd", id="a dot that was not read"),
+        pytest.param("a.cd", (3, 3, 3), "", "a.cd", id="a dot that was read"),
         pytest.param("ab c d", (3, 14, 2), "", "ab cd", id="no gap"),
         pytest.param("ab cd @ef", (3, 14, 3, 5, 3, 3), "", "ab cd@ef", id="a gap beside a character of an address"),
         pytest.param("ab cd. ef", (3, 14, 3, 2, 5, 3), ".", "ab cd.ef", id="a gap beside a dot that was read"),

@@ -18,29 +18,34 @@ _JOINED = frozenset("@._-/\\:'`|~^")  # in addresses and names, there are gaps a
 _TIGHT, _LEAST = 2.5, 0.16  # width, relative to the gaps between letters and to the line's height, up to which a space may be none ...
 _FALSE, _BESIDE = 0.4, 0.7  # ... and relative to the other spaces, below which it is none: anywhere, and beside a character of an address
 _DOT = 0.2  # width of the dot of an address, relative to the line's height
+_NEXT = 1e-6  # by which a dot follows the letter before it: its real place does not matter within a word
 _INKED = 0.0  # a point darker than this belongs to a letter
 
 
 def settled(text: str, places: Sequence[float], line: Line, instead: Sequence[str]) -> tuple[str, list[float]]:
-    """Return the text and the positions of its characters without spaces for which the ink has no room.
+    """Return the text and the positions of its characters without spaces for which the ink has no room, and with dots that stand there.
 
-    The recognizer reads many a dot within an address as a space. `instead` has, for each character, the mark that it would have read if
+    The recognizer reads many a dot within an address as a space, or not at all. `instead` has, for each character, the mark that it would have read if
     there were no spaces, or nothing. `line` is -1 for ink and 1 for background.
     """
     gaps = _gaps(text, places, line)
-    seen = [gap for (i, j), gap in gaps.items() if j > i + 1 and gap > 0]
+    seen = [gap for (i, j), gap in gaps.items() if j > i + 1 and gap > 0] or [0.0]
     between = sorted(gap for (i, j), gap in gaps.items() if j == i + 1)
-    if not seen or not between:
+    if not between:
         return text, list(places)
     tight = max(_TIGHT * _usual(between), _LEAST * line.shape[0])
     letters = list(text)
     for (i, j), gap in gaps.items():
+        beside = bool(_JOINED & {text[i], text[j]})
+        dot = not beside and gap <= tight and _is_dot(line, places[i], places[j])
+        if j == i + 1 and dot:
+            letters[i] += "."
         if j == i + 2 and gap <= tight:
-            beside = bool(_JOINED & {text[i], text[j]})
-            mark = "" if beside else "." if _is_dot(line, places[i], places[j]) else instead[i + 1]
+            mark = "" if beside else "." if dot else instead[i + 1]
             if mark or gap < (_BESIDE if beside else _FALSE) * float(np.median(seen)):
                 letters[i + 1] = mark
-    return "".join(letters), [place for letter, place in zip(letters, places, strict=True) if letter]
+    found = [(letter, place + number * _NEXT) for part, place in zip(letters, places, strict=True) for number, letter in enumerate(part)]
+    return "".join(letter for letter, _ in found), [place for _, place in found]
 
 
 def _is_dot(line: Line, start: float, end: float) -> bool:
