@@ -15,6 +15,7 @@ _WIDER = 1.5  # least width of a space, relative to the gaps between letters of 
 _NEARLY = 0.7  # least width of a space, relative to the gaps that were read as spaces
 _FIRST = 0.12  # least width of a space, relative to the line's height
 _JOINED = frozenset("@._-/\\:'`|~^")  # in addresses and names, there are gaps around these without a space
+_LINKS = frozenset("@.-/")  # what links the parts of an address
 _TIGHT, _LEAST = 2.5, 0.16  # width, relative to the gaps between letters and to the line's height, up to which a space may be none ...
 _FALSE, _BESIDE = 0.4, 0.7  # ... and relative to the other spaces, below which it is none: anywhere, and beside a character of an address
 _DOT = 0.2  # width of the dot of an address, relative to the line's height
@@ -36,13 +37,15 @@ def settled(text: str, places: Sequence[float], line: Line, instead: Sequence[st
     tight = max(_TIGHT * _usual(between), _LEAST * line.shape[0])
     letters = list(text)
     for (i, j), gap in gaps.items():
-        beside = bool(_JOINED & {text[i], text[j]})
-        dot = not beside and gap <= tight and _is_dot(line, places[i], places[j])
+        if gap > tight:
+            continue
+        within = text[i].isalnum() and text[j].isalnum()  # beside other characters, the ink may be theirs
+        dot = within and _is_dot(line, places[i], places[j])
         if j == i + 1 and dot:
             letters[i] += "."
-        if j == i + 2 and gap <= tight:
-            mark = "" if beside else "." if dot else instead[i + 1]
-            if mark or gap < (_BESIDE if beside else _FALSE) * float(np.median(seen)):
+        if j == i + 2:
+            mark = "." if dot else instead[i + 1] if within else ""
+            if mark or gap < (_BESIDE if _LINKS & {text[i], text[j]} else _FALSE) * float(np.median(seen)):
                 letters[i + 1] = mark
     found = [(letter, place + number * _NEXT) for part, place in zip(letters, places, strict=True) for number, letter in enumerate(part)]
     return "".join(letter for letter, _ in found), [place for _, place in found]
