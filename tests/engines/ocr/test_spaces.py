@@ -49,6 +49,8 @@ def line(text: str, gaps: Sequence[Gap]) -> tuple[list[float], np.ndarray]:
         pytest.param("a.cd", (3, 3, 3), "", "a.cd", id="a dot that was read"),
         pytest.param("ab,cd", (3, (4, 1), 3, 3), "", "ab,cd", id="the ink of a comma"),
         pytest.param("ab cd _", (3, 14, 3, 5), "", "ab cd _", id="a mark that the network reads in place of the end of a sentence"),
+        pytest.param("a 55 01", (14, 3, 10, 3), ".", "a 55 01", id="groups of digits"),
+        pytest.param("a 55 01", (14, 3, (4, 4), 3), "", "a 55.01", id="a dot between digits"),
         pytest.param("ab c d", (3, 14, 2), "", "ab cd", id="no gap"),
         pytest.param("ab cd @ef", (3, 14, 3, 5, 3, 3), "", "ab cd@ef", id="a gap beside a character of an address"),
         pytest.param("ab cd. ef", (3, 14, 3, 2, 5, 3), ".", "ab cd.ef", id="a gap beside a dot that was read"),

@@ -44,7 +44,8 @@ def settled(text: str, places: Sequence[float], line: Line, instead: Sequence[st
         if j == i + 1 and dot:
             letters[i] += "."
         if j == i + 2:
-            mark = "." if dot else instead[i + 1] if within else ""
+            number = text[i].isdigit() and text[j].isdigit()
+            mark = "." if dot else instead[i + 1] if within and not number else ""
             if mark or gap < (_BESIDE if _LINKS & {text[i], text[j]} else _FALSE) * float(np.median(seen)):
                 letters[i + 1] = mark
     found = [(letter, place + number * _NEXT) for part, place in zip(letters, places, strict=True) for number, letter in enumerate(part)]
