@@ -148,7 +148,7 @@ class _Reader:
 def looks_alike(before: bytes, after: bytes, lossy: bool) -> bool:
     """Return whether two images are equal, apart from the places that only the second one has black."""
     frames = [[*ImageSequence.all_frames(Image.open(io.BytesIO(data)))] for data in (before, after)]
-    return len(frames[0]) == len(frames[1]) and all(_frames_alike(*pair, lossy) for pair in zip(*frames, strict=True))
+    return len(frames[0]) == len(frames[1]) and all(_frames_alike(old, new, lossy) for old, new in zip(*frames, strict=True))
 
 
 def _frames_alike(before: Image.Image, after: Image.Image, lossy: bool) -> bool:
