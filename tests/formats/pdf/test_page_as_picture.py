@@ -88,7 +88,8 @@ def test_fonts_that_say_too_little_make_a_picture(data: bytes) -> None:
 
 @pytest.mark.parametrize("letters", ["ff", "ffi", "tt"])
 def test_all_letters_of_a_ligature_can_still_be_found(letters: str) -> None:
-    meaning = b"1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfchar <41> <%b> endbfchar" % letters.encode("utf-16-be").hex().encode()
+    codes = letters.encode("utf-16-be").hex().encode()
+    meaning = b"1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfchar <41> <%b> endbfchar" % codes
     shown = b"(sAl %b) Tj ET %bBT /F1 12 Tf 20 100 Td (x)" % (SHOWN.encode(), ODD_IMAGE)
     data = fonted(b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 7 0 R>>", stream(meaning), shown=shown)
     assert f"s{letters}l" in drawn(data)
