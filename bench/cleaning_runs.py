@@ -120,10 +120,9 @@ def _told(
         failures += [f"{one.name}: {problem}" for problem in found]
     print(f"{len(planted)} files: {dict(results)}")
     cpu = {"audit": _cpu_seconds(base / "audit"), "clean": _cpu_seconds(base / "copy/before", base / "copy/after/current")}
-    for kind, one in (("elapsed", seconds), ("of CPU time of the workers", cpu)):
-        print(
-            f"seconds {kind}: audit {one['audit']:.0f}, clean {one['clean']:.0f}, which is {one['clean'] / one['audit']:.1f} times as many"
-        )
+    for kind, took in (("elapsed", seconds), ("of CPU time of the workers", cpu)):
+        audit, clean = took["audit"], took["clean"]
+        print(f"seconds {kind}: audit {audit:.0f}, clean {clean:.0f}, which is {clean / audit:.1f} times as many")
     for reason, names in sorted(examples.items(), key=lambda item: -len(item[1])):
         print(f"  {len(names)} {reason}", *names[:_EXAMPLES], sep="\n      ")
     print(f"{len(failures)} failures {dict(wrong)}", *failures[:_SHOWN], sep="\n  ")

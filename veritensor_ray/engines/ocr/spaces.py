@@ -58,7 +58,7 @@ def _is_dot(line: Line, start: float, end: float) -> bool:
     edges = _empty(piece)
     if len(edges) < 4 or edges[2] - edges[1] > _DOT * line.shape[0]:
         return False
-    inked: Line = (piece[:, edges[1] : edges[2]] < _INKED).any(axis=1)
+    inked: Any = (piece[:, edges[1] : edges[2]] < _INKED).any(axis=1)
     return bool(inked[len(inked) // 2 :].any() and not inked[: len(inked) // 2].any())
 
 
