@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from veritensor_ray.engines.ocr.digits import with_digits
+from veritensor_ray.engines.ocr.misread_digits import with_digits
 from veritensor_ray.engines.ocr.spaces import settled, spaced
 
 HIGH, LETTER, DOT = 64, 12, 5

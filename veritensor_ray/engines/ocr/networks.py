@@ -12,7 +12,7 @@ import numpy as np
 
 from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.ocr import shapes
-from veritensor_ray.engines.ocr.digits import with_digits
+from veritensor_ray.engines.ocr.misread_digits import with_digits
 from veritensor_ray.engines.ocr.shapes import CHARACTERS
 from veritensor_ray.engines.ocr.spaces import settled, spaced
 from veritensor_ray.models.weights import check_finite
