@@ -12,6 +12,7 @@ from typing import Any
 from training import texts
 from training.documents import Document
 from training.injection_data import MEASURE_ONLY, TRAIN_ON, labelled
+from veritensor_ray.engines.injection.first_stage import ZONE
 
 LOCK = "digests.json"
 CARD = """# Embedded prompt-injection model
@@ -24,7 +25,7 @@ multilingual-e5-small's vector of each. The model was built with `python -m trai
 A window has {window_tokens} tokens; the next window starts {stride_tokens} tokens later. The score of a window is
 {mix[0]} · min(transformer, {ceiling}) + {mix[1]} · first stage + {mix[2]}, in log odds. The score of a document is its highest window score.
 
-The transformer reads only stretches of 40 words that the first stage scores {gate} or higher. Its scores are lower in languages other than
+The transformer reads only stretches of {zone} words that the first stage scores {gate} or higher. Its scores are lower in languages other than
 English, so it adds up to {ease:.1f} in {tongues} languages, which it recognizes by their commonest words (`languages.safetensors`). It adds what
 lets three passages in a hundred of clean documents in that language pass.
 
@@ -64,7 +65,8 @@ set was.
 {sources}
 
 Our own lines are in `training/injection/` ({own} lines, {languages}), and {written} texts that were written one by one, in {tongues} languages, in
-`training/injection/written/`. The benign documents are {all_documents} files from {packages} packages
+`training/injection/written/`. `training/injection/withdrawn.tsv` holds {parts} parts of orders that withdraw a task, and of harmless texts in the
+same words, in {withdrawn} languages. The benign documents are {all_documents} files from {packages} packages
 with these licences, as stated by their packagers: {licences}. `training/corpora.tsv` lists the packages. `caniuse-db` is CC BY 4.0 by its
 contributors; `php-doc` is CC BY 3.0 by the PHP Documentation Group.
 
@@ -98,7 +100,7 @@ def write(out: Path, data: Path, facts: dict[str, Any], documents: Sequence[Docu
             for n in TRAIN_ON if n in counts]  # fmt: skip
     other = sorted(set(counts) - set(TRAIN_ON))
     licences = Counter(d.licence for d in documents)
-    own, written = list(texts.lines()), list(texts.written())
+    own, written, parts = list(texts.lines()), list(texts.written()), texts.withdrawn_parts()
     unseen = {d.group for d in documents}
     (out / "README.md").write_text(CARD.format(
         **{k: facts[k] for k in ("window_tokens", "stride_tokens", "mix", "ceiling", "gate")}, **facts["thresholds"],
@@ -108,7 +110,7 @@ def write(out: Path, data: Path, facts: dict[str, Any], documents: Sequence[Docu
                      [(f"{kind}{'' if kind in unseen or kind == 'all' else ' *'}", *row.values()) for kind, row in facts["clean"].items()]),
         recall=_table(("set", "attacks", "`low`", "`medium`", "`high`"),
                       [(f"{name}{' *' if name in MEASURE_ONLY else ''}", *row.values()) for name, row in facts["recall"].items()]),
-        labelled="\n".join(sets), own=len(own), written=len(written), tongues=len({one.language for one in written}), languages=", ".join(sorted({line.language for line in own})),
+        labelled="\n".join(sets), own=len(own), written=len(written), tongues=len({one.language for one in written}), zone=ZONE, parts=sum(len(found) for one in parts.values() for found in one.values()), withdrawn=len(parts), languages=", ".join(sorted({line.language for line in own})),
         sources="\n".join(f"- {s}: {counts[s][1]} windows with an injection, {counts[s][0]} without" for s in other),
         all_documents=len(documents), packages=len({d.package for d in documents}),
         licences=", ".join(f"{name} ({n})" for name, n in licences.most_common()),

@@ -31,7 +31,18 @@ from training.e5 import LAYERS, base, cut_words, encoder, restore
 from training.injection_data import MEASURE_ONLY, STRANGERS, TRAIN_ON, held_out
 from training.injection_grammar import PROBES
 from training.injection_network import Network, export
-from training.injection_samples import PLACED, WINDOW, WITHDRAWN, WRITTEN, Sample, first_round, raw_windows, second_round, third_round
+from training.injection_samples import (
+    PLACED,
+    WINDOW,
+    WITHDRAWN,
+    WRITTEN,
+    Sample,
+    first_round,
+    later_round,
+    raw_windows,
+    second_round,
+    third_round,
+)
 from veritensor_ray.engines.injection import calibrated_scores
 from veritensor_ray.engines.injection.first_stage import FirstStage
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
@@ -50,7 +61,9 @@ PASSING = 0.03  # of the characters of real documents that the transformer reads
 CEILING = 8.0  # log odds that the transformer is taken at
 MEASURED = 400  # texts of a set
 AGAIN = 0.15  # of what a network that has learnt before is shown once more
-LATER = 0.4  # of what a second round repeats, for such a network
+# The rounds after the first: how many false alarms each learns, at which rate, beside which samples, and what share of those.
+LEARNS = ((3500, 8e-5, second_round, 1.0), (3000, 8e-5, third_round, 1.0))
+LEARNS_ON = ((2500, 8e-5, second_round, 0.4), (3000, 6e-5, later_round, 1.0))
 ORDERS_IN = ("real: chat", "real: spam", "real: promptguide")  # kinds that hold orders to models: no alarm there is false by itself
 GOLDEN = Path(__file__).parent.parent / "tests/engines/injection/golden.json"
 # How much an attack of a small set of strangers counts for the linear model, beside one of ours.
@@ -268,11 +281,11 @@ def gated(first: FirstStage, documents: Sequence[Document]) -> tuple[FirstStage,
     return replace(plain, languages=injection_languages.learn(plain, gate, documents)), gate
 
 
-def find_mixture(clean: Asked, attacks: dict[str, Asked]) -> tuple[float, float]:
-    """The share and the weight that find most attacks of a set, on average, where the rate of clean texts with an alarm is the same."""
+def find_mixture(clean: Asked, documents: Sequence[Document], attacks: dict[str, Asked]) -> tuple[float, float]:
+    """The share and the weight that find most attacks of a set at `medium`, on average, where the thresholds are set on these clean documents."""
 
     def recall(share: float, weight: float) -> float:
-        limit = np.quantile(clean.highest(clean.mixed(share, weight)), 1 - MEDIUM_RATE)
+        limit = thresholds(by_kind(documents, clean.highest(clean.mixed(share, weight))))["medium"]
         return float(np.mean([(one.highest(one.mixed(share, weight)) > limit).mean() for one in attacks.values()]))
 
     found = {pair: recall(*pair) for pair in itertools.product((0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0))}
@@ -341,34 +354,26 @@ def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left
     else:
         first, raw, hard = learn_first_stage(data, samples, documents, rng)
         network, tokenizer = new_network(documents, samples, raw, rng, scale)
-    known = {name: value.clone() for name, value in network.state_dict().items()} if start else None
     chosen = (select_again if start else select)(samples, first, raw, hard, rng, scale)
     print(f"round 1: {len(chosen)} samples", flush=True)
     injection_network.train(network, tokenizer, chosen, 1e-4 if start else 1.5e-4, rng)
     every, before = list(chosen), {}
-    rounds = [(2500, second_round)] if start else [(3500, second_round), (3000, third_round)]  # one that learns on has had the third before
-    for number, (most, of) in enumerate(rounds, 2):
-        found = [*rng.sample(hard, min(len(hard), int(12_000 * scale))), *rng.sample(raw, min(len(raw), int(3000 * scale)))]
+    for number, (most, rate, of, beside) in enumerate(LEARNS_ON if start else LEARNS, 2):
+        found = [*rng.sample(hard, min(len(hard), int(14_000 * scale))), *rng.sample(raw, min(len(raw), int(3000 * scale)))]
         found += [s.text for s in rng.sample([s for s in samples if not s.label], int(7000 * scale))]
         alarm = in_eight_bits(network, tokenizer, found)
-        again = of(samples, [found[i] for i in np.argsort(-alarm)[: int(most * scale)]], rng, LATER * scale if start else scale)
+        again = of(samples, [found[i] for i in np.argsort(-alarm)[: int(most * scale)]], rng, beside * scale)
         print(
             f"round {number}: {len(again)} samples; {int((alarm > 0).sum())} of {len(found)} benign windows are taken for attacks",
             flush=True,
         )
         before = {name: value.clone() for name, value in network.state_dict().items()}
-        injection_network.train(network, tokenizer, again, 8e-5, rng)
+        injection_network.train(network, tokenizer, again, rate, rng)
         every += again
-    # Half way between the last two: it keeps what the round before knew of orders in documents, and has what the last one learnt.
-    network.load_state_dict(_half_way(network.state_dict(), before))
-    if known:  # the same for what it knew at the start
-        network.load_state_dict(_half_way(network.state_dict(), known))
+    if not start:  # half way between the last two: it keeps what the round before knew of orders in documents
+        network.load_state_dict({name: (value + before[name]) / 2 for name, value in network.state_dict().items()})
     counts = {name: [sum(s.source == name and s.label == label for s in every) for label in (0, 1)] for name in {s.source for s in every}}
     return Learnt(network, tokenizer, first, counts)
-
-
-def _half_way(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    return {name: (value + other[name]) / 2 for name, value in one.items()}
 
 
 def in_eight_bits(network: Network, tokenizer: Tokenizer, found: Sequence[str]) -> Array:
@@ -389,7 +394,8 @@ def calibrate(data: Path, out: Path, learnt: Learnt, documents: Sequence[Documen
     clean = ask(network, tokenizer, first, gate, [d.segments or (d.text,) for d in documents])
     asked = {name: ask(network, tokenizer, first, gate, [[t] for t in found]) for name, found in attacks.items()}
     counted = np.array([d.group not in ORDERS_IN for d in documents])
-    share, weight = find_mixture(_only(clean, counted), {name: one for name, one in asked.items() if name in TRAIN_ON})
+    chosen = [d for d, c in zip(documents, counted, strict=True) if c]
+    share, weight = find_mixture(_only(clean, counted), chosen, {name: one for name, one in asked.items() if name in TRAIN_ON})
     scale, bias = _as_odds(
         clean.highest(clean.mixed(share, weight))[counted],
         np.concatenate([one.highest(one.mixed(share, weight)) for name, one in asked.items() if name in TRAIN_ON]),
@@ -402,7 +408,6 @@ def calibrate(data: Path, out: Path, learnt: Learnt, documents: Sequence[Documen
     tokenizer.save(str(out / "tokenizer.json"))
     facts: dict[str, Any] = {"window_tokens": WINDOW, "stride_tokens": STRIDE, "mix": mix, "gate": gate, "ceiling": CEILING, "share": share,
                              "ease": injection_languages.by_code(first.languages) if first.languages else {}}  # fmt: skip
-    chosen = [d for d, c in zip(documents, counted, strict=True) if c]
     scores = scores_as_shipped(out, facts, [d.segments or (d.text,) for d in chosen])
     kinds = by_kind(chosen, scores)
     levels = thresholds(kinds)

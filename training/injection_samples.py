@@ -230,6 +230,16 @@ def second_round(samples: Sequence[Sample], false: Sequence[str], rng: random.Ra
     return again
 
 
+def later_round(samples: Sequence[Sample], false: Sequence[str], rng: random.Random, scale: float) -> list[Sample]:
+    """For a network that learns on: windows that it alarmed on, and a share of what it has learnt, most of it attacks."""
+    again = [Sample(t, 0, "raw windows, later rounds") for t in false]
+    for label, withdrawn, count in ((1, True, 1400), (1, False, 4100), (0, True, 600), (0, False, 2000)):
+        pool = [s for s in samples if s.label == label and (s.source == WITHDRAWN) == withdrawn]
+        again += rng.sample(pool, min(len(pool), int(count * scale)))
+    rng.shuffle(again)
+    return again
+
+
 # How many attacks of a source the third round repeats: what is rare and was learnt least well, direct orders in other languages first.
 THIRD = {"attacks_generated": 2000, "attacks_atr": 900, "bipia_indocument_train": 700, "written for this project": 500, PLACED: 500,
          "deepset_train": 460, "grammar": 400, "injecagent_dh": 250, "attacks_jailbreak": 250, "cyberseceval_pi_english": 60}  # fmt: skip

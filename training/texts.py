@@ -89,15 +89,21 @@ class Order:
     start: int
 
 
+def withdrawn_parts() -> dict[str, dict[str, list[str]]]:
+    """The parts of orders that withdraw a task, and of harmless texts in the same words, by language and part."""
+    parts: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for line in (FOLDER / "injection" / "withdrawn.tsv").read_text("utf-8").splitlines():
+        language, part, text = line.split("\t")
+        parts[language][part].append(text)
+    return parts
+
+
 def withdrawn(rng: random.Random, count: int) -> list[Order]:
     """`count` attacks and `count` harmless texts of each language, and harmless English ones. Their tasks and answers are benign texts of `written`.
 
     Plain orders of this kind are what a model that knows them from English fails to recognize in other languages.
     """
-    parts: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for line in (FOLDER / "injection" / "withdrawn.tsv").read_text("utf-8").splitlines():
-        language, part, text = line.split("\t")
-        parts[language][part].append(text)
+    parts = withdrawn_parts()
     around: dict[str, list[str]] = defaultdict(list)
     for one in written():
         if not one.attack and not one.kept_apart and len(one.text) < _SHORT:
