@@ -53,7 +53,7 @@ def removed_values(marks: Marks, orders: Iterable[Order], categories: Mapping[st
         if order.mark.text is None or order.mark.rule in _ANYWHERE or len(values) >= bounds.VALUES:
             continue
         if order.mark.rule == REFERENCE and len(order.mark.text) >= _SHORTEST:
-            values[unquote(order.mark.text)] = PERSONAL  # as a whole, because with its extension it is no word that stands elsewhere
+            values[unquote(order.mark.text)] = PERSONAL  # as a whole: a name with its extension is not a word that also stands elsewhere
         if category in (SECRET, PERSONAL):
             values |= dict.fromkeys(telling(order.mark.text), category)
             if order.action is Action.PSEUDONYM:
