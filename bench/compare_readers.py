@@ -14,15 +14,14 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
 from veritensor_ray.core.config import Settings
-from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
-from veritensor_ray.models.model_store import ModelStore
+from veritensor_ray.engines.base import Hit, Onlooker
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.run_description import local_context, planned_shards
@@ -69,25 +68,13 @@ def ours(folder: Path) -> tuple[dict[str, Counter[str]], Counter[str], list[str]
     return found, status, reasons
 
 
-class _Recording:
+class _Recording(Onlooker):
     """An engine that only counts words."""
 
-    name, version, needs = "words", "1", Needs()
+    name = "words"
 
     def __init__(self, found: dict[str, Counter[str]]) -> None:
         self._found = found
-
-    def applies(self, about: FileInfo) -> bool:
-        return True
-
-    def load(self, models: ModelStore) -> None:
-        """Do nothing; there is no model to load."""
-
-    def rules(self) -> Sequence[Rule]:
-        return []
-
-    def fingerprint(self) -> str:
-        return "words"
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         """Count words and return no hits."""

@@ -309,7 +309,7 @@ def _around(page: Any, box: tuple[float, float, float, float]) -> tuple[int, int
 
 
 def _letters(page: Any) -> list[tuple[int, tuple[float, float, float, float]]]:
-    """Return the codes and places of the letters of a page; damaged fonts give some that are no characters."""
+    """Return the codes and places of the letters of a page; damaged fonts yield some that are not characters."""
     text = page.get_textpage()
     found = [(pypdfium2.raw.FPDFText_GetUnicode(text, at), text.get_charbox(at, loose=True)) for at in range(text.count_chars())]
     return [(code, box) for code, box in found if code > sys.maxunicode or not chr(code).isspace()]

@@ -4,42 +4,27 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
 from veritensor_ray.core.config import load_settings
-from veritensor_ray.core.detection import FileInfo, Hit, Rule
+from veritensor_ray.core.detection import Hit
 from veritensor_ray.corpus.planning import PlanRow, plan_rows
-from veritensor_ray.engines.base import Needs
-from veritensor_ray.models.model_store import ModelStore
+from veritensor_ray.engines.base import Onlooker
 from veritensor_ray.pipeline.context import Workbench
 from veritensor_ray.pipeline.extract import Extraction
 from veritensor_ray.pipeline.run_description import local_context
 
 
-@dataclass(slots=True)
-class _Keeper:
-    """An engine that finds nothing and keeps what it is shown: the segments that every engine over text gets of a document."""
+class _Keeper(Onlooker):
+    """Keeps what it is shown: the segments that every engine over text gets of a document."""
 
-    name: str = "keeper"
-    version: str = "1"
-    needs: Needs = field(default_factory=Needs)
-    batches: list[pa.RecordBatch] = field(default_factory=list)
+    name = "keeper"
 
-    def applies(self, about: FileInfo) -> bool:
-        return True
-
-    def load(self, models: ModelStore) -> None:
-        """Nothing to load."""
-
-    def rules(self) -> Sequence[Rule]:
-        return ()
-
-    def fingerprint(self) -> str:
-        return self.version
+    def __init__(self) -> None:
+        self.batches: list[pa.RecordBatch] = []
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         self.batches.append(texts)

@@ -69,7 +69,7 @@ PYTHON_SOURCE = _fixed("python_source", 4 << 20, "characters", "Python source in
 FOLLOWED = _fixed("followed", 2_000, "texts", "different findings that `clean` follows into a file that it converts")
 RENAMES = _fixed(
     "renames",
-    1_000_000,
+    250_000,
     "names",
     "names of files and folders that `clean` replaces and also looks for in the texts of the corpus, so that references follow",
 )

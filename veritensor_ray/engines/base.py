@@ -42,6 +42,7 @@ __all__ = [
     "Judged",
     "NameReader",
     "Needs",
+    "Onlooker",
     "PreparingEngine",
     "Rule",
     "TextEngine",
@@ -85,6 +86,28 @@ class WithModel:
     def model_name(self) -> str | None:
         """The model as `id@revision`."""
         return self._described().name
+
+
+class Onlooker:
+    """Base of engines that look at everything and report nothing of their own: they have no model and no rules."""
+
+    version = "1"
+    needs = Needs()
+
+    def applies(self, about: FileInfo) -> bool:
+        """Return True."""
+        return True
+
+    def load(self, models: ModelStore) -> None:
+        """Do nothing."""
+
+    def rules(self) -> Sequence[Rule]:
+        """Return nothing."""
+        return ()
+
+    def fingerprint(self) -> str:
+        """Return the version."""
+        return self.version
 
 
 @runtime_checkable

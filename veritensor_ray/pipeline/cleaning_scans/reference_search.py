@@ -6,17 +6,16 @@ It is an engine for cleaning alone: its hits leave marks, and no findings.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from veritensor_ray.cleaning.names.renames import Numbers, Renames
-from veritensor_ray.core.detection import FileInfo, Hit, Rule
-from veritensor_ray.engines.base import Needs
+from veritensor_ray.cleaning.names.renames import Renames
+from veritensor_ray.core.detection import Hit
+from veritensor_ray.engines.base import Onlooker
 from veritensor_ray.formats.editing.marks import REFERENCE
-from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.pipeline.context import Context
 
 _NAME = "references"
@@ -24,6 +23,7 @@ _ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
 _JOINED = frozenset("_.@~+-")  # characters that make a name and what stands before it one name
 _GOES_ON = frozenset(".@+-")  # the same for what follows it, if a letter or digit comes next
 _SEPARATORS = frozenset("/\\")
+Numbers = np.ndarray[Any, np.dtype[Any]]
 _LINE_BREAKS = frozenset(("\\n", "\\r", "\\t"))  # as source code writes them
 
 
@@ -35,28 +35,13 @@ class _Spot(NamedTuple):
     end: int
 
 
-class References:
+class References(Onlooker):
     """An engine that finds the names of a table as parts of paths, also where they are written with the escapes of URLs."""
 
-    name, version, needs = _NAME, "1", Needs()
+    name = _NAME
 
     def __init__(self, renames: Renames) -> None:
         self._renames = renames
-
-    def applies(self, about: FileInfo) -> bool:
-        """Return True: any file may refer to others."""
-        return True
-
-    def load(self, models: ModelStore) -> None:
-        """Nothing is needed."""
-
-    def rules(self) -> Sequence[Rule]:
-        """Return nothing: what it finds is changed, and not reported."""
-        return ()
-
-    def fingerprint(self) -> str:
-        """Return the version."""
-        return self.version
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         """Return where the names are."""

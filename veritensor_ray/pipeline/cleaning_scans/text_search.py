@@ -16,13 +16,12 @@ import pyarrow as pa
 from veritensor_ray.cleaning.artifact_cleaner import Following, copied
 from veritensor_ray.cleaning.followed_findings import Look, SoughtText
 from veritensor_ray.cleaning.last_net import telling
-from veritensor_ray.core.detection import FileInfo, Hit, Rule
+from veritensor_ray.core.detection import Hit, Rule
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import PlanRow
-from veritensor_ray.engines.base import Needs
+from veritensor_ray.engines.base import Onlooker
 from veritensor_ray.formats.editing.marks import Mark
-from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.pipeline.context import Context, Workbench
 from veritensor_ray.pipeline.extract import Extraction
 
@@ -30,28 +29,13 @@ _NAME = "sought"
 Pulse = Callable[[], None]
 
 
-class KnownTexts:
+class KnownTexts(Onlooker):
     """An engine that finds given texts: those that cannot stand anywhere by chance, and others where no letter or digit touches them."""
 
-    name, version, needs = _NAME, "1", Needs()
+    name = _NAME
 
     def __init__(self, sought: Sequence[SoughtText]) -> None:
         self._sought = [(one, _pattern(one.text)) for one in sought if one.text]
-
-    def applies(self, about: FileInfo) -> bool:
-        """Return True: any file may hold the texts."""
-        return True
-
-    def load(self, models: ModelStore) -> None:
-        """Nothing is needed."""
-
-    def rules(self) -> Sequence[Rule]:
-        """Return nothing: the rules are those of other engines."""
-        return ()
-
-    def fingerprint(self) -> str:
-        """Return the version."""
-        return self.version
 
     def scan_text(self, texts: pa.RecordBatch) -> list[Hit]:
         """Return where the texts are."""

@@ -17,16 +17,15 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from veritensor_ray.core.detection import EVIDENCE, FileInfo, Hit, Rule
+from veritensor_ray.core.detection import EVIDENCE, FileInfo, Hit
 from veritensor_ray.core.format_table import is_text_type
 from veritensor_ray.core.origins import Array, Mapped, Origin, from_origins
 from veritensor_ray.corpus.planning import BYTE_RANGES
-from veritensor_ray.engines.base import Needs
+from veritensor_ray.engines.base import Onlooker
 from veritensor_ray.findings.outcome import Outcome
 from veritensor_ray.findings.recorder import text_in_file
 from veritensor_ray.masking.evidence import MARGIN, evidence_of
 from veritensor_ray.masking.redaction import PERSONAL, SECRET, TAGGED, tagged, visible
-from veritensor_ray.models.model_store import ModelStore
 from veritensor_ray.pipeline.passages.masked_passage import PassageMask, Sensitive, Span, Stretch, initials
 from veritensor_ray.pipeline.passages.passage import HIT, Amount
 
@@ -111,7 +110,7 @@ class _Segment:
         return self.start, self.start + len(self.text)
 
 
-class Finder:
+class Finder(Onlooker):
     """Searches an artifact for one location, and for `others` whose values must be hidden in the passage.
 
     Without `others` the passage is shown unmasked. If `blind` is true, there are more such values than recorded locations, so only the
@@ -119,8 +118,6 @@ class Finder:
     """
 
     name = "finder"
-    version = "1"
-    needs = Needs()
 
     def __init__(
         self, wanted: Sought, others: Sequence[Sought], amount: Amount, key: bytes, reveal: bool, blind: bool = False, samples: bool = False
@@ -154,21 +151,6 @@ class Finder:
     def begin(self, outcomes: Sequence[Outcome], kind: str) -> None:
         """Receive the parts of an artifact that was split into parts of `kind`. Each part counts from its own beginning."""
         self._outcomes, self._kind = outcomes, kind
-
-    def applies(self, about: FileInfo) -> bool:
-        """Return True: the finder looks at everything."""
-        return True
-
-    def load(self, models: ModelStore) -> None:
-        """Do nothing; there is no model to load."""
-
-    def rules(self) -> Sequence[Rule]:
-        """Return no rules, because the finder reports nothing."""
-        return ()
-
-    def fingerprint(self) -> str:
-        """Return a constant, because no finding depends on it."""
-        return f"{self.name}-{self.version}"
 
     def scan_file(self, file: BinaryIO, about: FileInfo) -> Iterator[Hit]:
         """Search the bytes of a file for locations that were found in bytes."""

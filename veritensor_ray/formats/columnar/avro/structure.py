@@ -22,7 +22,7 @@ Step = Callable[[bytes, int, "RecordSink"], int]
 
 
 class RecordSink:
-    """What is told of the values of records; it takes nothing, which suits records that are only walked over.
+    """Receives the values of records. This one ignores them, for records that are only walked over.
 
     `at` is where a value begins with its length; `begin` and `end` are those of its content.
     """
