@@ -72,7 +72,7 @@ class Renames:
         return cls(as_table(chosen[old] for old in sorted(chosen)), digest.hexdigest(), complete)
 
     def __len__(self) -> int:
-        return self.table.num_rows
+        return int(self.table.num_rows)
 
     def __contains__(self, part: str) -> bool:
         return self._row(name_bytes(part)) is not None
