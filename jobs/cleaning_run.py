@@ -287,8 +287,8 @@ class _Cleaning:
     def _second(self, summary: Mapping[str, Any]) -> dict[str, Any] | None:
         """Audit the copy; None if it has no file. This audit is a sweep, so that it reads only what changed when it is repeated.
 
-        Files that have the content of an original take over its results, unless references in them are to be found. What is still to be removed from others is removed as well, but
-        only `_amended` puts that into the copy.
+        Files with the content of an original take over its results, unless references in them have to be found first. What remains to be
+        removed from the others is removed too, but only `_amended` puts that into the copy.
         """
         if not any(summary["results"].get(name) for name in (Result.COPIED, Result.CLEANED)):
             self._store.delete(AFTER)  # which would be about files that have left the copy
