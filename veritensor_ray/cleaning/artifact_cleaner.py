@@ -163,8 +163,7 @@ class ArtifactCleaner:
         if outcome.recorded.marks.lost and held is None:
             held, code = f"it has more than {outcome.recorded.marks.limit:,} findings (limit marks)", ReasonCode.LIMIT
         if policy.unchecked == "hold" and outcome.unchecked is not None:
-            why = ReasonCode.NO_READER if outcome.status == "scanned" else outcome.reason_code
-            return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.unchecked}", why, orders)
+            return self._aside(result, Result.HELD, f"it was not wholly checked: {outcome.unchecked}", outcome.unchecked_code, orders)
         strip = self._cleaning.strips(row.artifact)
         try:
             hidden = _hidden(row, file)

@@ -90,7 +90,7 @@ class Outcome:
     fault: Gap | None = None  # the first gap that is not by design
     # why files inside it were not read, if that is by design
     by_design: Counter[tuple[str, ReasonCode | None]] = field(default_factory=Counter)
-    unread_inside: str | None = None  # why a file inside it was not read, which alone would be `skipped`
+    unread_inside: Standing | None = None  # why a file inside it was not read, which alone would be `skipped`
     unread: Gap | None = None  # the first gap not caused by an engine
     bodiless: str | None = None  # why the text of the document itself was not read
     recorded: Recorded = field(default_factory=Recorded)
@@ -103,7 +103,14 @@ class Outcome:
     @property
     def unchecked(self) -> str | None:
         """Why not all of it was checked, or None. A file inside that has no reader counts."""
-        return self.unread_inside if self.status == "scanned" else self.reason or self.status
+        if self.status == "scanned":
+            return self.unread_inside and self.unread_inside.reason
+        return self.reason or self.status
+
+    @property
+    def unchecked_code(self) -> ReasonCode | None:
+        """The code of that reason."""
+        return self.unread_inside and self.unread_inside.code if self.status == "scanned" else self.reason_code
 
     def add_gap(self, gap: Gap) -> None:
         """Record something that was not read or checked."""
@@ -143,7 +150,7 @@ class Outcome:
         if engine is None:
             self.by_design[gap.reason, gap.code] += gap.count
             if gap.member is not None and coverage == NO_READER:
-                self.unread_inside = self.unread_inside or gap.reason
+                self.unread_inside = self.unread_inside or Standing(coverage, gap.reason, ReasonCode.NO_READER)
         elif self.coverage.get(engine, Standing(COMPLETE)).status in (COMPLETE, NOT_APPLICABLE):
             self.coverage[engine] = Standing(coverage, gap.reason, gap.code)
 

@@ -96,7 +96,7 @@ class Walk:
         self._budget = Budget(tools.limits, size)
         self._ended = self._noticed = False
         self._guessed = set[str]()
-        self._images = 0
+        self._images = self._in_rows = 0
         self.reached = ReadingProgress()
 
     def recognised(self, file: BinaryIO, about: FileInfo, share: Share = WHOLE) -> tuple[Source, FileInfo]:
@@ -216,6 +216,8 @@ class Walk:
         reason = f"ocr was not selected: text in {count} was not read"
         if (outcome.media_type or "").startswith("image/") and not outcome.incomplete:
             outcome.status, outcome.reason, outcome.reason_code = "skipped", reason, ReasonCode.ENGINE_NOT_SELECTED
+        if self._in_rows:  # what the rows of a table are about, unlike the pictures of a document
+            outcome.unread_inside = outcome.unread_inside or Standing("", reason, ReasonCode.ENGINE_NOT_SELECTED)
         outcome.coverage["ocr"] = Standing(NO_READER, reason, ReasonCode.ENGINE_NOT_SELECTED)
 
     def _engines_over_bytes(self, file: BinaryIO, about: FileInfo, weight: int) -> None:
@@ -346,6 +348,7 @@ class Walk:
             yield from self._member(item, about, depth + 1)
         else:
             self._images += len(item.images or ())
+            self._in_rows += len(item.images or ()) if item.row is not None else 0
             if self._guessed and item.view == "visible" and self._is_guessed(identity.member):
                 item = replace(item, view=RESIDUE)
             yield Placed(item, identity, self, about, depth)

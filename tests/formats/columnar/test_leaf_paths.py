@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.formats.editing.ordering import Text, cleaned, covering, texts_of
 from veritensor_ray.core.media_types import ARROW_FILE, ARROW_STREAM, PARQUET
 from veritensor_ray.formats.columnar.arrow.rewrite import rewrite_arrow_file, rewrite_arrow_stream
-from veritensor_ray.formats.columnar.leaf_paths import member_name, row_of_member
+from veritensor_ray.formats.columnar.leaf_paths import member_name, place_of_member
 from veritensor_ray.formats.columnar.parquet.rewrite import rewrite_parquet
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.editing.edits import Unit
@@ -98,6 +98,8 @@ def test_the_reader_and_the_rewriter_agree_on_names(media_type: str, choose: st.
     assert in_order(texts_of(made, Kind(media_type))) == in_order(expected)
 
 
-@pytest.mark.parametrize(("name", "row"), [(member_name(12, "c[0].a"), 12), ("row 1 ", 1), ("row x c", None), ("c", None)])
-def test_the_row_of_a_file_in_a_column_is_in_its_name(name: str, row: int | None) -> None:
-    assert row_of_member(name) == row
+@pytest.mark.parametrize(
+    ("name", "place"), [(member_name(12, "c[0].a"), (12, "c[0].a")), ("row 1 ", (1, "")), ("row x c", None), ("c", None)]
+)
+def test_the_place_of_a_file_in_a_column_is_in_its_name(name: str, place: tuple[int, str] | None) -> None:
+    assert place_of_member(name) == place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veritensor_ray.core.config import Limits
 from veritensor_ray.formats.columnar.blobs import as_text, is_picture
-from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, offsets_of, row_of_member
+from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, offsets_of, place_of_member
+from veritensor_ray.formats.columnar.picture_cells import PictureCells
 from veritensor_ray.formats.columnar.text_columns import as_bytes, is_string, is_text_type, is_view, without_views
 from veritensor_ray.formats.common.column_paths import shorten
 from veritensor_ray.formats.common.kind import HEAD_BYTES
@@ -29,8 +32,9 @@ _CODECS = (("utf-8", b""), ("utf-16-le", b""), ("utf-16-be", b""), ("utf-16-le",
 class TableOrders:
     """The orders for the texts of one table, by row and column. `numbered` says that its reader names the items of lists by their number."""
 
-    def __init__(self, orders: Orders, names: Sequence[str], numbered: bool = True) -> None:
-        self.orders, self._numbered = orders, numbered
+    def __init__(self, orders: Orders, names: Sequence[str], limits: Limits, numbered: bool = True) -> None:
+        self.orders, self._numbered, self._limits = orders, numbered, limits
+        self._pictures = PictureCells(orders)
         self._labels = [shorten(name) for name in names]
         numbers: dict[str, set[int]] = {}
         for number, label in enumerate(self._labels):
@@ -39,7 +43,7 @@ class TableOrders:
         self._shared = {number for some in both if len(some) > 1 for number in some}  # other columns may have texts with the same names
         self._columns: dict[int, frozenset[int]] = {}  # by row
         known: dict[frozenset[int], frozenset[int]] = {}  # many rows have the same
-        for unit in orders.units:
+        for unit in itertools.chain(orders.units, self._pictures):
             if unit.row is not None and unit.column is not None and unit.part is None and unit.page is None:
                 columns = self._columns.get(unit.row, frozenset()).union(*(numbers.get(label, ()) for label in _above(unit.column)))
                 self._columns[unit.row] = known.setdefault(columns, columns)
@@ -77,7 +81,7 @@ class TableOrders:
 
     def values(self, some: pa.Array, number: int, nullable: bool, rows: Sequence[int]) -> pa.Array:
         """Return the values of a column in some rows, with their orders carried out."""
-        texts = _LeafEditor(self.orders, is_shared=number in self._shared, numbered=self._numbered)
+        texts = _LeafEditor(self.orders, self._pictures, self._limits, is_shared=number in self._shared, numbered=self._numbered)
         return texts.edited(some, nullable, self._labels[number], np.array(rows, np.int64))
 
 
@@ -93,8 +97,8 @@ def _members(orders: Orders) -> dict[int, list[int]]:
     above = f"{orders.member}!/" if orders.member else ""
     for order in orders:
         member = order.mark.member or ""
-        if member.startswith(above) and (row := row_of_member(member.removeprefix(above))) is not None:
-            found.setdefault(row, []).append(order.number)
+        if member.startswith(above) and (place := place_of_member(member.removeprefix(above))) is not None:
+            found.setdefault(place[0], []).append(order.number)
     return found
 
 
@@ -126,8 +130,9 @@ class _LeafEditor:
     `is_shared` says that another column may have texts with the same names. A text is then changed only if it is the one that was seen.
     """
 
-    def __init__(self, orders: Orders, is_shared: bool, numbered: bool) -> None:
-        self._orders, self._is_shared, self._numbered = orders, is_shared, numbered
+    def __init__(self, orders: Orders, pictures: PictureCells, limits: Limits, is_shared: bool, numbered: bool) -> None:
+        self._orders, self._pictures, self._limits = orders, pictures, limits
+        self._is_shared, self._numbered = is_shared, numbered
 
     def edited(self, column: pa.Array, nullable: bool, path: LeafPath, rows: Any) -> pa.Array:
         """Return an array of the same type. `rows` has the row of each value."""
@@ -188,7 +193,7 @@ class _LeafEditor:
         orders, kind = self._orders, column.type
         paths = labels(path, column).to_pylist()
         units = [Unit(row=row, column=its) for row, its in zip(rows.tolist(), paths, strict=True)]
-        wanted = [i for i, unit in enumerate(units) if unit in orders.units]
+        wanted = [i for i, unit in enumerate(units) if unit in orders.units or unit in self._pictures]
         if not wanted:
             return column
         times = Counter(units)
@@ -203,21 +208,26 @@ class _LeafEditor:
     def _value(self, unit: Unit, raw: bytes, kind: pa.DataType, nullable: bool, shared: bool) -> bytes | None:
         orders = self._orders
         is_text = is_string(kind)
-        here = [] if shared and not is_text else orders.units[unit]
+        here = [] if shared and not is_text else orders.units.get(unit, ())
         text = raw.decode("utf-8", "replace") if is_text else binary_text(raw)
         if any(order.action is Action.DROP_CELL for order in here) and (nullable or not pa.types.is_fixed_size_binary(kind)):
             if shared and not all(_is_seen(order, text or "") for order in here):
                 return raw
             orders.drops_cell(unit)
             return None if nullable else b""
+        if not is_text and is_picture(raw):
+            return raw if shared else self._fitting(self._pictures.changed(unit, raw, self._limits), raw, kind)
         if text is None or (shared and not all(order.mark.straight for order in here)):
             return raw
         if not is_text and any((order.mark.decoded_via or "").endswith("strings") for order in here):
             return raw
-        edits = orders.edits(unit, text)
-        if not edits:
-            return raw
-        new = spliced_value(raw, edits) if is_text else encoded_again(raw, text, edits)
+        new: bytes | None = raw
+        if edits := orders.edits(unit, text):
+            new = spliced_value(raw, edits) if is_text else encoded_again(raw, text, edits)
+        return self._fitting(new, raw, kind)
+
+    def _fitting(self, new: bytes | None, raw: bytes, kind: pa.DataType) -> bytes:
+        """Return the new value. Raises CannotRewriteError if a column of the type cannot have it."""
         if new is None or (pa.types.is_fixed_size_binary(kind) and len(new) != len(raw)):
             raise CannotRewriteError(f"a binary value of the type {kind} cannot be changed")
         return new

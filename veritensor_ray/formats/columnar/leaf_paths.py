@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from veritensor_ray.formats.common.column_paths import shorten
 
 LeafPath: TypeAlias = "str | pa.Array"  # of all values of a column, or of each
-_MEMBER = re.compile(r"row (\d{1,18}) ")
+_MEMBER = re.compile(r"row (\d{1,18}) (.*)", re.DOTALL)
 
 
 class InnerValues(NamedTuple):
@@ -71,7 +71,7 @@ def member_name(row: int, path: str) -> str:
     return f"row {row} {path}"
 
 
-def row_of_member(name: str) -> int | None:
-    """Return the row of a file that is a binary value, by its name."""
+def place_of_member(name: str) -> tuple[int, str] | None:
+    """Return the row and the path of a binary value that is a file, by its name."""
     found = _MEMBER.match(name)
-    return int(found[1]) if found else None
+    return (int(found[1]), found[2]) if found else None

@@ -14,7 +14,7 @@ from veritensor_ray.core.errors import LimitExceeded, ReadError, as_read_error
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.common.source import Item, Source
 from veritensor_ray.formats.images.claims import Claims, by_format
-from veritensor_ray.formats.images.structure import Parts, exif_values, left_over, parts_of
+from veritensor_ray.formats.images.structure import Parts, left_over, parts_of, shown_metadata
 
 _LARGEST = bounds.IMAGE
 _DAMAGE = re.compile(r"corrupt|truncated|skipping tag|too large", re.IGNORECASE)  # in Pillow's warnings
@@ -62,7 +62,7 @@ def _opened(data: bytes, parts: Parts | None, source: Source) -> tuple[list[tupl
             warnings.simplefilter("always")
             image = Image.open(io.BytesIO(data))
             _check_pixels(*image.size, source)
-            texts = parts.texts if parts else list(_metadata(image))
+            texts = parts.texts if parts else list(shown_metadata(image))
             return texts, any(_DAMAGE.search(str(warning.message)) for warning in said)
     except Image.DecompressionBombError:  # Pillow's own limit, if ours is higher
         raise LimitExceeded("image_pixels", "the image has too many pixels") from None
@@ -73,12 +73,3 @@ def _opened(data: bytes, parts: Parts | None, source: Source) -> tuple[list[tupl
 def _check_pixels(width: int, height: int, source: Source) -> None:
     if width * height > source.limits.image_pixels:
         raise LimitExceeded("image_pixels", f"the image has {width} × {height} pixels")
-
-
-def _metadata(image: Image.Image) -> Iterator[tuple[str, str]]:
-    for key, value in image.info.items():
-        if isinstance(value, bytes) and str(key) not in ("icc_profile", "exif", "photoshop"):
-            value = value.decode("utf-8", "replace")
-        if isinstance(value, str) and value.strip("\x00 "):
-            yield str(key), value
-    yield from exif_values(image.getexif())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Limits
@@ -16,9 +16,19 @@ from veritensor_ray.formats.images.painting import PaintedBox
 from veritensor_ray.formats.images.repainting import orientation_of, repainted
 
 _JPEG, _BMP = b"\xff\xd8\xff", b"BM"
-_BEHIND, _TRAILING = "behind the pixels", "trailing data"  # what the reader calls the files in an image
-_PROFILES = ("iCCP", "icc_profile")  # the columns of texts in color profiles
+BEHIND, TRAILING = "behind the pixels", "trailing data"  # what the reader calls the files in an image
+PROFILES = ("iCCP", "icc_profile")  # the columns of texts in color profiles
 _TELLING = 8  # bytes that do not stand somewhere by chance
+
+
+class PictureOrders(NamedTuple):
+    """The orders for one image: for its pixels, for texts in its metadata, and for files in it or behind it. Some may be `behind` the pixels."""
+
+    drawn: Sequence[Order]
+    said: Sequence[Order]
+    files: Sequence[Order]
+    behind: bool
+    keeps_profile: bool
 
 
 def rewrite_image(source: Source, out: BinaryIO, orders: Orders) -> None:
@@ -27,22 +37,37 @@ def rewrite_image(source: Source, out: BinaryIO, orders: Orders) -> None:
     if len(data) > bounds.IMAGE:
         raise CannotRewriteError(f"it has more than {bounds.IMAGE} bytes", ReasonCode.LIMIT)
     own = [order for order in orders if order.mark.member == orders.member and not order.mark.over_bytes]
-    behind, trailing = (list(orders.member_orders(name)) for name in (_BEHIND, _TRAILING))
-    drawn = [order for order in own if order.mark.boxes]
+    behind, trailing = (list(orders.member_orders(name)) for name in (BEHIND, TRAILING))
     said = [order for order in own if order.mark.column is not None and not order.mark.boxes]
-    if behind or drawn:
-        made = picture_without(data, drawn, source.limits, orders)
-    else:
-        made = without_metadata(data, source.limits, profile=not any(order.mark.column in _PROFILES for order in said))
-    for order in (*behind, *trailing, *said):
-        orders.tick(order)
+    its = PictureOrders(
+        drawn=[order for order in own if order.mark.boxes],
+        said=said,
+        files=[*behind, *trailing],
+        behind=bool(behind),
+        keeps_profile=not any(order.mark.column in PROFILES for order in said),
+    )
+    made = changed_picture(data, its, source.limits, orders)
     for order in orders.over_bytes:
         piece = data[order.mark.start : order.mark.end]
         if len(piece) >= _TELLING and piece not in made:
             orders.tick(order)
-    if Strippable.METADATA in orders.strip and not (behind or drawn) and made != data:
+    if Strippable.METADATA in orders.strip and not (behind or its.drawn) and made != data:
         orders.stripped(Strippable.METADATA)
     out.write(made)
+
+
+def changed_picture(data: bytes, its: PictureOrders, limits: Limits, orders: Orders) -> bytes:
+    """Return an image in which the places of findings are painted over, or else one with the same pixels; neither has metadata.
+
+    Raises CannotRewriteError, ReadError.
+    """
+    if its.behind or its.drawn:
+        made = picture_without(data, its.drawn, limits, orders)
+    else:
+        made = without_metadata(data, limits, its.keeps_profile)
+    for order in (*its.files, *its.said):
+        orders.tick(order)
+    return made
 
 
 def picture_without(data: bytes, drawn: Sequence[Order], limits: Limits, orders: Orders) -> bytes:
@@ -80,4 +105,4 @@ def without_metadata(data: bytes, limits: Limits, profile: bool = True) -> bytes
     return made.data
 
 
-__all__ = ["picture_without", "rewrite_image", "without_metadata"]
+__all__ = ["BEHIND", "PROFILES", "TRAILING", "PictureOrders", "changed_picture", "picture_without", "rewrite_image", "without_metadata"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -118,14 +119,32 @@ def left_over(data: bytes, parts: Parts, above: str = "") -> Iterator[Item]:
 def described(data: bytes, row: int | None, column: str, name: str, budget: Budget) -> Iterator[Item]:
     """Yield the texts and trailing data of an image in a table."""
     parts = parts_of(data, budget)
-    if parts is None:
-        return
-    if parts.texts:
-        columns = [f"{column} ({key})" for key, _ in parts.texts]
-        yield Block(
-            [text for _, text in parts.texts], row=[row] * len(columns) if row is not None else None, column=columns, view="metadata"
-        )
-    yield from left_over(data, parts, f"{name}/")
+    texts = parts.texts if parts else opened_metadata(data)
+    if texts:
+        columns = [f"{column} ({key})" for key, _ in texts]
+        yield Block([text for _, text in texts], row=[row] * len(columns) if row is not None else None, column=columns, view="metadata")
+    if parts:
+        yield from left_over(data, parts, f"{name}/")
+
+
+def opened_metadata(data: bytes) -> list[tuple[str, str]]:
+    """Return the texts that Pillow finds beside the pixels of an image; none if it is damaged, which whoever reads its pixels will say."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return list(shown_metadata(Image.open(io.BytesIO(data))))
+    except Exception:  # noqa: BLE001  # the library raises arbitrary exceptions for damaged files
+        return []
+
+
+def shown_metadata(image: Image.Image) -> Iterator[tuple[str, str]]:
+    """Yield the texts that Pillow finds beside the pixels of an open image, with their names."""
+    for key, value in image.info.items():
+        if isinstance(value, bytes) and str(key) not in ("icc_profile", "exif", "photoshop"):
+            value = value.decode("utf-8", "replace")
+        if isinstance(value, str) and value.strip("\x00 "):
+            yield str(key), value
+    yield from exif_values(image.getexif())
 
 
 def _decoded(data: bytes) -> str:

@@ -56,7 +56,7 @@ class _BatchRewriter:
             raise as_read_error(error, _WHAT) from None
         self._is_file = hasattr(reader, "get_batch")
         self._file_metadata = reader.metadata if self._is_file else None
-        self._ordered = TableOrders(orders, names)
+        self._ordered = TableOrders(orders, names, source.limits)
         self._touched = self._ordered.touched(self._ordered.edited(0, 1 << 62))
         self._dictionaries = self._dictionaries_to_change()
 
@@ -104,7 +104,7 @@ class _BatchRewriter:
     def write(self, out: BinaryIO) -> None:
         """Write everything."""
         metadata = self._schema.metadata or {}
-        if not self._orders.units and not self._orders.rows and not is_stripped(metadata, self._orders):
+        if not (any(self._orders) or is_stripped(metadata, self._orders)):
             copy_range(self._source.file, out, 0, None, self._orders.pulse)
             return
         rows = self._count() if self._dictionaries or self._orders.rows else 0

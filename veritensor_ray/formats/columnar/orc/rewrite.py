@@ -41,7 +41,7 @@ def rewrite_orc(source: Source, out: BinaryIO, orders: Orders) -> None:
     """Write the file with the ordered changes. Raises CannotRewriteError, ReadError."""
     tail = _tail_of(source)
     pairs = _pairs(tail)
-    if not (orders.units or orders.rows or is_stripped([key for key, _ in pairs], orders)):
+    if not (any(orders) or is_stripped([key for key, _ in pairs], orders)):
         copy_range(source.file, out, 0, None, orders.pulse)
         return
     with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
@@ -97,7 +97,7 @@ class _OrcRewriter:
 
         with pa.OSFile(str(self._decoded)) as decoded, pa.OSFile(str(self._changed), "wb") as changed:
             rows = pa.ipc.open_stream(decoded)
-            ordered = TableOrders(self._orders, rows.schema.names, numbered=False)
+            ordered = TableOrders(self._orders, rows.schema.names, self._source.limits, numbered=False)
             self._check_types(rows.schema, ordered)
             with pa.ipc.new_stream(changed, rows.schema) as again, orc.ORCWriter(str(path), **self._options()) as writer:
                 writer.write(rows.schema.empty_table())

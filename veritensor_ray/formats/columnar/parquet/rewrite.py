@@ -74,7 +74,7 @@ def rewrite_parquet(source: Source, out: BinaryIO, orders: Orders) -> None:
     viewed = ViewedFile(source.view, schema_of(source.file), file.footer[ROWS])
     pairs = file.footer.get(PAIRS)
     metadata = {pair[1]: pair.get(2, b"") for pair in pairs or ()}
-    if source.row_groups is None and not (orders.units or orders.rows or is_stripped(metadata, orders) or viewed.hides):
+    if source.row_groups is None and not (any(orders) or is_stripped(metadata, orders) or viewed.hides):
         copy_range(source.file, out, 0, None, orders.pulse)
         return
     groups = range(*(source.row_groups or (0, len(file.groups))))
@@ -125,7 +125,7 @@ class _GroupRewriter:
                 raise CannotRewriteError(
                     f"the table has dropped a part of its column {viewed.called(field.name)}, which is still in the file"
                 )
-        self._ordered = TableOrders(orders, [viewed.called(field.name) or field.name for field in file.fields])
+        self._ordered = TableOrders(orders, [viewed.called(field.name) or field.name for field in file.fields], source.limits)
         self._shared = Shared(source.file)
         self._copies = Copies(source.budget, max(bounds.COLUMNS, file.size))
 
