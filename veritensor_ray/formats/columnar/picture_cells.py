@@ -19,7 +19,7 @@ _METADATA = "metadata"
 _KEY = re.compile(r" \(")
 
 
-class _Said(NamedTuple):
+class _SaidInPicture(NamedTuple):
     """An order for a text in an image, and the name of that text."""
 
     key: str
@@ -31,11 +31,11 @@ class PictureCells:
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
-        self._said: dict[Unit, list[_Said]] = defaultdict(list)
+        self._said: dict[Unit, list[_SaidInPicture]] = defaultdict(list)
         self._files: dict[Unit, list[Order]] = defaultdict(list)
         for unit in orders.units:
             for place, key in _named_in(unit):
-                self._said[place] += [_Said(key, one) for one in orders.units[unit] if one.mark.view == _METADATA]
+                self._said[place] += [_SaidInPicture(key, one) for one in orders.units[unit] if one.mark.view == _METADATA]
             if unit.row is None and (cell := _cell_of(unit.column)) is not None:
                 self._files[cell] += orders.units[unit]
         above = f"{orders.member}!/" if orders.member else ""
