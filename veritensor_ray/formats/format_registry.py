@@ -20,7 +20,9 @@ from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.source import Reader, Source
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
+from veritensor_ray.formats.encoded_text.files_in_text import TextWithFiles
 from veritensor_ray.formats.first_bytes import KNOWN
+from veritensor_ray.formats.opened_files import opened
 from veritensor_ray.formats.residue.erase import erased
 
 # A rewriter reads a file and writes it again with the ordered changes, and nothing else changed. It raises CannotRewriteError if the format
@@ -77,7 +79,15 @@ def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
     elif found is None:
         raise CannotRewriteError(f"files of type {source.kind.media_type} are not rewritten", CopyCode.TYPE_NOT_REWRITTEN)
     else:
-        cast("Rewriter", _imported(found))(source, out, orders)
+        rewriter, reader = cast("Rewriter", _imported(found)), reader_for(source.kind)
+        if source.kind.is_text and reader is not None and orders.encoded_files:
+            rewriter = TextWithFiles(reader, rewriter, _opened_inside, rewrite).rewrite
+        rewriter(source, out, orders)
+
+
+def _opened_inside(file: BinaryIO, name: str, source: Source) -> Source:
+    """Return a file inside another one."""
+    return opened(file, name, source.limits, source.budget)
 
 
 def import_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from veritensor_ray.formats.editing.spans import is_there
 from veritensor_ray.formats.editing.url_places import url_place
 
 Replace = Callable[[Mark, Action, bool, str], str]  # the mark, its action, whether to keep the length, and the text to be replaced
+# What readers of texts call a file in one: by how it is encoded, and where.
+_ENCODED = re.compile(r"(?:^|/)(?:(?:[a-z0-9-]+\+)*base64@\d+|data-url@\d+(?:\.\w+)?)\Z")
 _SAMPLES, _ALIKE, _AROUND = 20, 3, 40  # changes of an artifact that are shown, of these with one rule and action, characters on each side
 _SHOWN = 400  # characters of a text, and of what takes its place, that are shown: a comment or a long mask may have millions
 
@@ -171,9 +174,21 @@ class Orders:
         limits: list[int] = np.searchsorted(of_orders[places], np.arange(len(paths) + 1)).tolist()
         return paths, limits, places
 
+    @cached_property
+    def encoded_files(self) -> Sequence[str]:
+        """The names of files with orders that stand in a text of this file in base64."""
+        return list(dict.fromkeys(name for kind in self._orders.kinds if (name := self._encoded(kind)) is not None))
+
+    def _encoded(self, kind: Order) -> str | None:
+        """Return the name of the file in base64 that an order is for, if it is for one in a text of this file."""
+        member, above = kind.mark.member or "", f"{self.member}!/" if self.member else ""
+        name = member.removeprefix(above).partition("!/")[0]
+        return name if member.startswith(above) and _ENCODED.search(name) else None
+
     def for_content(self) -> Orders:
         """Return the orders for the text that this compressed file holds. Those over the compressed bytes are not among them."""
-        return Orders(self._orders.such(self._is_own), self.strip, self._replace, self.account, self.member, self.pulse)
+        own = self._orders.such(lambda kind: self._is_own(kind) or self._encoded(kind) is not None)
+        return Orders(own, self.strip, self._replace, self.account, self.member, self.pulse)
 
     def drop_row(self, row: int, over_bytes: Iterable[Order] = ()) -> None:
         """Account for a row that the caller has left out, and for everything else that was ordered in it.
