@@ -31,7 +31,11 @@ NOTEBOOK = {
     "cells": [
         {"id": "a", "cell_type": "markdown", "metadata": {}, "source": ["# A page\n", f"![p]({URL})"]},
         {
-            "id": "b", "cell_type": "code", "execution_count": 1, "metadata": {}, "source": "x",
+            "id": "b",
+            "cell_type": "code",
+            "execution_count": 1,
+            "metadata": {},
+            "source": "x",
             "outputs": [{"output_type": "display_data", "metadata": {}, "data": {"text/html": [f'<img src="{URL}"/>\n', "<p>x</p>"]}}],
         },
     ],
