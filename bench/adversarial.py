@@ -206,6 +206,12 @@ def report(results: Mapping[str, Any]) -> str:
             f"text of that size takes {_duration(statistics.median(file_seconds(row, 'plain') for row in rows if row['format'] == 'txt'))}."
         ),
         "",
+        wrapped(
+            "Such a text cannot hold up a run for long. If an engine spends more than `limits.engine_seconds` CPU seconds per megabyte of an "
+            "artifact's text, 120 by default, it does not check the rest of that artifact, and the ledger has a gap that names the engine and the limit. "
+            "No text in this table comes near that. For a nightly run with a deadline, choose a lower limit."
+        ),
+        "",
         "Machine: {cpu}, {cpus} CPUs, Python {python}.".format_map(results["machine"]),
         "",
         f"The slowest text is **{first['text']}** ({first['format']}, {stage}): it takes {_shown(times(first, stage))} times as long as plain text.",

@@ -267,6 +267,7 @@ MARKS = _fixed("marks", 2_000_000, "places", "places of findings in one artifact
 FIXED = tuple(_table.values())
 _CUTS = (
     "artifact_seconds",
+    "engine_seconds",
     "worker_memory",
     "expanded_bytes",
     "expanded_ratio",

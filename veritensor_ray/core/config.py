@@ -84,6 +84,9 @@ class Limits(Section):
     shard_artifacts: int = Field(300, ge=1, description="artifacts in one shard")
     split_bytes: ByteSize = Field(ByteSize(64_000_000), description="larger artifacts are split if that loses nothing")
     artifact_seconds: float = Field(300, gt=0, description="seconds that a worker may spend without progress")
+    engine_seconds: float = Field(
+        120, gt=0, description="CPU seconds that an engine may spend on each megabyte of an artifact's text, without its model"
+    )
     worker_memory: ByteSize | None = Field(None, description="bytes of memory that a worker may allocate")
     segment_chars: int = Field(262_144, ge=4096, description="longer texts are cut into overlapping segments")
     overlap_chars: int = Field(1024, ge=0, description="characters that the next segment repeats")

@@ -30,6 +30,7 @@ from veritensor_ray.formats.common.spool import edges
 from veritensor_ray.formats.opened_files import kind_of_part
 from veritensor_ray.pipeline.cleaning_scans.reference_search import references
 from veritensor_ray.pipeline.context import Context, Workbench, transcribers, without_weights
+from veritensor_ray.pipeline.engine_time import EngineTime
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
 from veritensor_ray.pipeline.reading_progress import Position, ReadingProgress
 from veritensor_ray.pipeline.scan import Handover, handovers, scan_batch, with_images, with_text
@@ -62,7 +63,7 @@ class Extraction:
         self._limits = context.settings.limits
         key, self.times = tuple(context.settings.key), StageTimes()
         self._tools = Tools(bench, self._models, reading_images, transcribed, self._recorder, self._limits, pulse, key, self.times)
-        self._references = references(context)
+        self._references, self._spending = references(context), EngineTime(self._limits.engine_seconds)
         self._gathered, self._parts, self._batcher = Gatherer(self._limits), BlockPile(self._limits), Batcher(self._limits)
         self._walks: list[Walk] = []
         self._now: tuple[int, ReadingProgress] = 0, ReadingProgress()  # the artifact that is being read
@@ -125,7 +126,8 @@ class Extraction:
     def _scanned(self, batch: pa.RecordBatch) -> Iterator[Handover]:
         began = time.perf_counter()
         texts = with_text(batch)
-        for artifact, gap in scan_batch((*self._bench.text, *self._references), texts, self._recorder, self._pulse, times=self.times):
+        engines = (*self._bench.text, *self._references)
+        for artifact, gap in scan_batch(engines, texts, self._recorder, self._pulse, times=self.times, spending=self._spending):
             self.outcomes[artifact].add_gap(gap)
         self._shared_out(time.perf_counter() - began, texts)
         read_by_models = len(self._models) > len(self._tools.transcribers) and texts.num_rows > 0
@@ -133,10 +135,12 @@ class Extraction:
             self.share = 0.0 if read_by_models else 1.0
             yield Handover(images, images=True)
         rows = 0
-        for handover in handovers(self._models, texts, self.times) if read_by_models else ():
+        for handover in handovers(self._models, texts, self.times, self._spending) if read_by_models else ():
             rows += handover.batch.num_rows
             self.share = rows / texts.num_rows
             yield handover
+        for artifact, gap in self._spending.take():
+            self.outcomes[artifact].add_gap(gap)
 
     def _shared_out(self, seconds: float, texts: pa.RecordBatch) -> None:
         """Divide the time that engines spent on a batch among its artifacts, by amount of text."""

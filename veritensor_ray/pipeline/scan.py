@@ -5,6 +5,7 @@ It does not depend on Ray.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,9 @@ from veritensor_ray.core.segments import SEGMENTS, Gap
 from veritensor_ray.corpus.stage_times import FINDINGS, StageTimes
 from veritensor_ray.engines.base import Engine, PreparingEngine, RereadingTranscriber, TextEngine, Transcriber
 from veritensor_ray.engines.joined import byte_lengths, cuts
+from veritensor_ray.engines.word_forms import Array
 from veritensor_ray.findings.recorder import Recorder
+from veritensor_ray.pipeline.engine_time import EngineTime
 
 PIECE = 1 << 20
 
@@ -36,25 +39,34 @@ class Handover:
         return int(self.batch.nbytes + sum(table.nbytes for table in self.prepared.values()))
 
 
-def prepare(engines: Sequence[Engine], batch: pa.RecordBatch, times: StageTimes | None = None) -> Handover:
-    """Prepare a batch of texts for the model stages.
+def prepare(
+    engines: Sequence[Engine], batch: pa.RecordBatch, times: StageTimes | None = None, spending: EngineTime | None = None
+) -> Handover:
+    """Prepare a batch of texts for the model stages, without those that `spending` refuses.
 
     If preparing fails, the model's process does it and narrows the fault down.
     """
-    prepared, times = {}, times or StageTimes()
+    prepared, times, spending = {}, times or StageTimes(), spending or EngineTime(math.inf)
     for engine in engines:
         if isinstance(engine, PreparingEngine):
+            kept = spending.kept(engine.name, batch)
             began = times.now()
             try:
-                prepared[engine.name] = engine.prepare(batch)
+                if kept is None:
+                    prepared[engine.name] = engine.prepare(batch)
+                else:
+                    prepared[engine.name] = _renumbered(engine.prepare(batch.take(pa.array(kept))), kept)
             except Exception:  # noqa: BLE001, S112  # the failure recurs in `scan_batch`, which records it
                 continue
             finally:
+                spending.charge(engine.name, batch, times.now() - began)
                 times.add(engine.name, began)
     return Handover(batch, prepared)
 
 
-def handovers(engines: Sequence[Engine], batch: pa.RecordBatch, times: StageTimes | None = None) -> Iterator[Handover]:
+def handovers(
+    engines: Sequence[Engine], batch: pa.RecordBatch, times: StageTimes | None = None, spending: EngineTime | None = None
+) -> Iterator[Handover]:
     """Split a batch of texts into handovers of about a megabyte.
 
     Each takes a model a few seconds, so many workers can share them.
@@ -62,7 +74,7 @@ def handovers(engines: Sequence[Engine], batch: pa.RecordBatch, times: StageTime
     for first, piece in _pieces(batch):
         whole = piece.num_rows == batch.num_rows
         # taken, not sliced: a slice would be sent with the whole batch
-        yield prepare(engines, batch if whole else batch.take(pa.array(range(first, first + piece.num_rows))), times)
+        yield prepare(engines, batch if whole else batch.take(pa.array(range(first, first + piece.num_rows))), times, spending)
 
 
 def transcribe(
@@ -103,21 +115,28 @@ def scan_batch(
     pulse: Callable[[], None],
     prepared: Mapping[str, pa.RecordBatch] | None = None,
     times: StageTimes | None = None,
+    spending: EngineTime | None = None,
 ) -> list[tuple[int, Gap]]:
-    """Record the hits of every engine and return gaps, each with its artifact. Calls `pulse` about once per megabyte."""
-    gaps, times = list[tuple[int, Gap]](), times or StageTimes()
-    for first, piece in _pieces(batch):
+    """Record the hits of every engine and return gaps, each with its artifact. Calls `pulse` about once per megabyte.
+
+    What `spending` refuses is left out. Only texts that nothing was prepared from may be refused.
+    """
+    gaps, times, spending = list[tuple[int, Gap]](), times or StageTimes(), spending or EngineTime(math.inf)
+    for first, whole in _pieces(batch):
         for engine in engines:
+            kept = spending.kept(engine.name, whole)
+            piece = whole if kept is None else whole.take(pa.array(kept))
             hits, began = [], times.now()
             for found in _scan(engine, piece, 0, _of_rows((prepared or {}).get(engine.name), first, piece.num_rows)):
                 if isinstance(found, Hit):
                     hits.append(found)
                 else:
                     gaps.append(found)
+            scanned = times.now()
             times.add(engine.name, began)
-            began = times.now()
             recorder.text_hits(engine.name, piece, hits)
-            times.add(FINDINGS, began)
+            times.add(FINDINGS, scanned)
+            spending.charge(engine.name, piece, times.now() - began)
             pulse()
     return gaps
 
@@ -136,6 +155,12 @@ def _of_rows(prepared: pa.RecordBatch | None, first: int, count: int) -> pa.Reco
     start, end = np.searchsorted(rows, (first, first + count))
     part = prepared.slice(start, end - start)
     return part.set_column(part.schema.get_field_index("row"), part.schema.field("row"), pa.array(rows[start:end] - first, pa.int32()))
+
+
+def _renumbered(prepared: pa.RecordBatch, rows: Array) -> pa.RecordBatch:
+    """Return a table that was prepared from some rows of a batch, with their numbers in the batch."""
+    numbers = pa.array(rows[prepared.column("row").to_numpy()], pa.int32())
+    return prepared.set_column(prepared.schema.get_field_index("row"), prepared.schema.field("row"), numbers)
 
 
 def _scan(engine: TextEngine, batch: pa.RecordBatch, first: int, prepared: pa.RecordBatch | None = None) -> Iterator[Hit | tuple[int, Gap]]:
