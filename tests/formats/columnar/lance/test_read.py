@@ -21,8 +21,10 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.core.table_view import TableView
 from veritensor_ray.corpus.tables.table_kinds import TableFolder, opened
-from veritensor_ray.formats.columnar.lance import lance_child, lance_process
+from veritensor_ray.formats.columnar.decoding_process import DecodingProcess
+from veritensor_ray.formats.columnar.lance import lance_child
 from veritensor_ray.formats.columnar.lance.lance_child import LanceRequest
+from veritensor_ray.formats.columnar.lance.lance_process import LANCE_DECODER
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.recognition import sniff
 
@@ -155,12 +157,11 @@ def test_a_damaged_file_is_a_sentence(texts: bytes, damage: Any) -> None:
 
 def test_a_process_that_dies_is_a_sentence(texts: bytes, tmp_path: Path) -> None:
     request = laid_out(tmp_path, texts)
-    process = lance_process.LanceProcess()
-    answers = process.answers(request)
-    next(answers)
+    process = DecodingProcess(LANCE_DECODER)
     process._process.kill()
+    process._process.wait()
     with pytest.raises(ReadError, match=r"the library for Lance files ended on it \(SIGKILL\)") as died:
-        list(answers)
+        list(process.answers(request._asdict()))
     process.close()
     assert died.value.reason_code == ReasonCode.PROCESS_DIED
 
@@ -179,7 +180,7 @@ def test_answers_are_of_bounded_size(texts: bytes, tmp_path: Path, monkeypatch: 
 
 def test_the_process_gets_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
-    process = lance_process.LanceProcess()
+    process = DecodingProcess(LANCE_DECODER)
     try:
         assert b"hunter2" not in Path(f"/proc/{process._process.pid}/environ").read_bytes()
     finally:
@@ -188,9 +189,11 @@ def test_the_process_gets_no_credentials(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_without_the_library_the_remedy_is_named(texts: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lance.file", None)
-    [(kind, data)] = lance_child._told(laid_out(tmp_path, texts))
+    [(kind, data)] = lance_child.told_by(laid_out(tmp_path, texts)._asdict())
+    process = DecodingProcess(LANCE_DECODER)
     with pytest.raises(ReadError, match=r"pip install 'veritensor-ray\[lance\]'") as missing:
-        lance_process._checked(kind, data)
+        process.checked(kind, data)
+    process.close()
     assert missing.value.reason_code == ReasonCode.NO_READER
 
 

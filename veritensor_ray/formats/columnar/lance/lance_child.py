@@ -1,27 +1,22 @@
 """The process in which the library decodes Lance files. A damaged file may end it, and what it reads by mistake is not the memory of a worker.
 
-It answers one request at a time, each about a file in a folder of its own, and ends with its parent.
+Each request is about a file in a folder of its own.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
-import signal
-import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
-from veritensor_ray.core.errors import told
 from veritensor_ray.core.lance_layout import LanceLayout, schema_from
+from veritensor_ray.formats.columnar.decoding_child import main, told_answers
 
-HEAD = struct.Struct("<cQ")  # the kind of an answer, and its length
-ABOUT, SCHEMA, BATCH, FAILED, MISSING, DONE = b"A", b"S", b"B", b"F", b"M", b"D"
+ABOUT, SCHEMA, BATCH = b"A", b"S", b"B"  # the kinds of answers
 NAME = "file.lance"
 DATA = "data"  # the folder of a dataset in which its data files are
 CHANGED, WRITTEN = "changed.arrows", "written.lance"  # rows to write, as an Arrow stream, and the file with them
@@ -29,7 +24,6 @@ TABLE, COPY = "table.json", "copy"  # what a dataset shall be, and its folder
 MANIFEST = f"_versions/{(1 << 64) - 2:020}.manifest"  # of a first version
 _PIECE_BYTES = 8 << 20
 _BATCH_ROWS = 1024
-_PR_SET_PDEATHSIG = 1
 _EARLIEST = (2, 0)  # the first format that is written
 _DROPPED = -2  # the number of a field that is no longer one
 
@@ -177,39 +171,10 @@ def _streamed(batch: pa.RecordBatch) -> bytes:
     return bytes(out.getvalue())
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until there are no more."""
-    for line in requests:
-        given: Mapping[str, Any] = json.loads(line)
-        for kind, data in _told(LanceRequest(**given)):
-            answers.write(HEAD.pack(kind, len(data)))
-            answers.write(data)
-            answers.flush()
-
-
-def _told(request: LanceRequest) -> Iterator[tuple[bytes, bytes]]:
+def told_by(request: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
     """Yield the answers to a request, the last of which says how it ended."""
-    try:
-        yield from _answers(request)
-    except ModuleNotFoundError:
-        yield MISSING, b""
-    except BaseException as error:  # noqa: BLE001  # a panic of the library is no Exception
-        yield FAILED, told(error).replace(f"{request.folder.lstrip('/')}/", "").encode("utf-8", "replace")
-    else:
-        yield DONE, b""
-
-
-def main(parent: int) -> None:
-    """Keep the pipes for requests and answers, so that no library can write into one, and serve."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # the parent died in between
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    serve(requests, answers)
+    yield from told_answers(lambda given: _answers(LanceRequest(**given)), request, request["folder"])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), told_by)

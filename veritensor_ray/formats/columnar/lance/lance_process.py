@@ -1,130 +1,19 @@
-"""Asks a process of its own to decode Lance files, because a damaged file can end the process that decodes it.
-
-The process is kept for the next file, and replaced when it dies. It gets no secrets of this one. What it answers is an attacker's, like the
-bytes of a file.
-"""
+"""Has Lance files decoded in a process of its own."""
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import importlib
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from typing import IO
 
-from veritensor_ray.core.errors import CannotRunError, ReadError
-from veritensor_ray.core.reasons import ReasonCode
-from veritensor_ray.formats.columnar.lance.lance_child import DONE, FAILED, HEAD, MISSING, LanceRequest
+from veritensor_ray.formats.columnar.decoding_process import Decoder
+from veritensor_ray.formats.columnar.lance.lance_child import LanceRequest
 
-_KEPT = ("PATH", "PYTHONPATH", "PYTHONSAFEPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "TZ")  # of the environment
 _THREADS = {"LANCE_CPU_THREADS": "1", "LANCE_IO_THREADS": "1", "RAYON_NUM_THREADS": "1"}
-_LARGEST = 1 << 30  # bytes, the longest answer accepted
-_idle: list[LanceProcess] = []
-
-
-class LanceProcess:
-    """A process that decodes one file at a time."""
-
-    def __init__(self) -> None:
-        module = importlib.import_module("veritensor_ray.formats.columnar.lance.lance_child").__name__
-        environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _THREADS
-        command = [sys.executable, "-P", "-m", module, str(os.getpid())]
-        pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-        self.owner = os.getpid()
-        try:
-            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, env=environment)
-        except OSError as error:
-            raise CannotRunError(f"cannot start a process for Lance files: {error}") from None
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it can be asked. After a fork, it belongs to the parent."""
-        return self.owner == os.getpid() and self._process.poll() is None
-
-    def answers(self, request: LanceRequest) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the kinds and the contents of answers. Raises ReadError."""
-        assert self._process.stdin is not None  # noqa: S101  # both are pipes
-        assert self._process.stdout is not None  # noqa: S101
-        try:
-            self._process.stdin.write(json.dumps(request._asdict()).encode() + b"\n")
-            self._process.stdin.flush()
-            while (found := _next(self._process.stdout))[0] != DONE:
-                yield _checked(*found)
-        except (OSError, EOFError):
-            raise ReadError(f"the library for Lance files {self._fate()}", ReasonCode.PROCESS_DIED) from None
-
-    def _fate(self) -> str:
-        """Return how the process ended."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(10)
-            if code < 0 and -code in {*signal.Signals}:
-                return f"ended on it ({signal.Signals(-code).name}): it is damaged, or needs more memory than worker_memory"
-            return f"ended on it with code {code}"
-        return "stopped to answer"
-
-    def close(self) -> None:
-        """End the process."""
-        if self.owner == os.getpid():
-            self._process.kill()
-            for pipe in (self._process.stdin, self._process.stdout):
-                with contextlib.suppress(OSError):
-                    pipe.close()  # type: ignore[union-attr]  # both are pipes
-            self._process.wait()
-
-
-def _next(stream: IO[bytes]) -> tuple[bytes, bytes]:
-    head = stream.read(HEAD.size)
-    if len(head) < HEAD.size:
-        raise EOFError
-    kind, length = HEAD.unpack(head)
-    data = stream.read(length) if length <= _LARGEST else b""
-    if len(data) < length:
-        raise EOFError
-    return kind, data
-
-
-def _checked(kind: bytes, data: bytes) -> tuple[bytes, bytes]:
-    if kind == MISSING:
-        raise ReadError("the library for Lance files is not installed: pip install 'veritensor-ray[lance]'", ReasonCode.NO_READER)
-    if kind == FAILED:
-        raise ReadError(f"the library for Lance files cannot decode it: {data.decode('utf-8', 'replace')}")
-    return kind, data
+LANCE_DECODER = Decoder("veritensor_ray.formats.columnar.lance.lance_child", "Lance files", "lance", _THREADS)
 
 
 def decoded(request: LanceRequest) -> Iterator[tuple[bytes, bytes]]:
     """Yield the kinds and the contents of the answers to a request. Raises ReadError."""
-    process = _free_process()
-    try:
-        yield from process.answers(request)
-    except ReadError:
-        process.close()
-        raise
-    except GeneratorExit:  # the rest is not wanted, and would be the answer to the next request
-        process.close()
-        raise
-    _idle.append(process)
+    yield from LANCE_DECODER.answers(request._asdict())
 
 
-def _free_process() -> LanceProcess:
-    """Return a process that is not in use."""
-    while _idle:
-        process = _idle.pop()
-        if process.is_alive:
-            return process
-        process.close()
-    return LanceProcess()
-
-
-@atexit.register
-def close() -> None:
-    """End all processes that are not in use."""
-    while _idle:
-        _idle.pop().close()
-
-
-__all__ = ["close", "decoded"]
+__all__ = ["LANCE_DECODER", "decoded"]
