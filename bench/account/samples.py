@@ -14,6 +14,7 @@ from bench.account.arrays import array_samples
 from bench.account.canary import Sample
 from bench.account.columns import column_samples
 from bench.account.databases import database_samples
+from bench.account.duckdb_databases import duckdb_samples
 from bench.account.hdf5s import hdf5_samples
 from bench.account.streams import CODECS
 from tests.formats.real_files import RealFiles
@@ -41,6 +42,7 @@ def samples() -> Iterator[Sample]:
     yield from _texts()
     yield from column_samples()
     yield from database_samples()
+    yield from duckdb_samples()
     yield from hdf5_samples()
     yield from array_samples()
     yield from archive_samples()

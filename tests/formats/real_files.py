@@ -24,6 +24,7 @@ from tests.formats.columnar.lance.lance_files import lance_file
 from tests.formats.columnar.orc import test_read as test_orc
 from tests.formats.drawings.emf.test_read import drawn, emf
 from tests.formats.drawings.wmf.test_read import text_out, wmf
+from tests.formats.duckdb.making import database as duckdb_file
 from tests.formats.mail.ole_builder import write as ole_file
 from tests.formats.mail.test_outlook import message
 from tests.formats.mail.test_read import HEADER, PLAIN, multipart
@@ -166,6 +167,7 @@ class RealFiles:
         "application/vnd.apache.orc": ("a.orc", lambda: test_orc.written(self.table, compression="zlib")),
         "application/x-lance": ("a.lance", lambda: lance_file(self.table)),
         "application/vnd.sqlite3": ("a.db", lambda: database("CREATE TABLE t (a TEXT)", ("INSERT INTO t VALUES (?)", [[line] for line in self.lines]))),
+        "application/x-duckdb": ("a.duckdb", lambda: duckdb_file(f"CREATE TABLE t AS SELECT unnest({self.lines!r}) AS a")),
         "application/warc": ("a.warc", lambda: b"".join(record("conversion", line.encode()) for line in self.lines)),
         "application/x-tfrecord": ("a.tfrecord", lambda: file_of(*(example(t=[line]) for line in self.lines))),
         "application/zip": ("a.zip", self.entries()),

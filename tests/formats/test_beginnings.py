@@ -44,6 +44,7 @@ def frames(header: bytes, size: int) -> bytes:
 APNG = saved("PNG", save_all=True, append_images=[Image.new("RGB", (4, 4), (9, 9, 9))])
 SAMPLES: dict[str, tuple[bytes, ...]] = {
     "application/x-duckdb": (b"\xc4\x05\xbc!-\xd5\xea=DUCK\x43" + bytes(15), b"\n" * 8 + b"DUCK\xe7\x03" + bytes(14)),
+    "application/x-duckdb-log": (b"d\x00be\x00\x02f\x00\x10`\x91\x01", b"d\x00be\x00\x00\xff\xff"),
     "application/x-lzip": (b"LZIP\x01\x0c",),
     "application/x-lzop": (b"\x89LZO\x00\r\n\x1a\n",),
     "application/x-compress": (b"\x1f\x9d\x90", b"\x1f\xa0\x90"),

@@ -85,6 +85,7 @@ def _image(kind: str) -> bytes:
         (b"\xa7\r\r\n"[:2] + b"\r\n" + bytes(12) + b"\xe3" + bytes(40), "application/x-python-bytecode"),
         (rb"{\rtf1\ansi}", "application/rtf"),
         (b"SQLite format 3\x00", "application/vnd.sqlite3"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00DUCK\xe7\x03" + bytes(14), "application/x-duckdb"),
         (b"\x93NUMPY\x01\x00", "application/x-npy"),
         (b"GGUF\x03\x00\x00\x00", "application/x-gguf"),
         (b"\x7fELF\x02\x01\x01", "application/x-elf"),

@@ -180,6 +180,7 @@ UNKNOWN_BYTES = _fixed(
 )
 # Data and models.
 SQLITE = _fixed("sqlite_bytes", 64 << 30, "bytes", "a SQLite database")
+DUCKDB = _fixed("duckdb_bytes", 64 << 30, "bytes", "a DuckDB database")
 AVRO_HEADER = _fixed("avro_header", 16 << 20, "bytes", "the header of an Avro file")
 STRIPE_ROWS = _fixed("stripe_rows", 50_000_000, "rows", "rows in one stripe of an ORC file")
 COLUMNS = _fixed("column_bytes", HELD, "bytes", "values of a table that several rows share; any more count as expanded")

@@ -33,7 +33,7 @@ XLS, PPT = "application/vnd.ms-excel", "application/vnd.ms-powerpoint"
 
 APACHE = "application/vnd.apache."
 PARQUET, ARROW_FILE, ARROW_STREAM = f"{APACHE}parquet", f"{APACHE}arrow.file", f"{APACHE}arrow.stream"
-FEATHER_1, LANCE = "application/x-feather-v1", "application/x-lance"
+FEATHER_1, LANCE, DUCKDB = "application/x-feather-v1", "application/x-lance", "application/x-duckdb"
 ORC, AVRO, SQLITE, WARC, TFRECORD = f"{APACHE}orc", f"{APACHE}avro", "application/vnd.sqlite3", "application/warc", "application/x-tfrecord"
 
 PICKLE, PYTORCH, SAFETENSORS, GGUF = "application/x-pickle", "application/x-pytorch", "application/x-safetensors", "application/x-gguf"

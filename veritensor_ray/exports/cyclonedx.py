@@ -21,7 +21,7 @@ from veritensor_ray.results.run_text import FullyChecked
 VERSION = "1.6"
 MODELS = frozenset({types.PICKLE, types.PYTORCH, types.SAFETENSORS, types.GGUF, types.ONNX, types.HDF5})
 DATA = frozenset({
-    types.CSV, types.TSV, types.JSONL, types.PARQUET, types.ARROW_FILE, types.ARROW_STREAM, types.ORC, types.AVRO, types.SQLITE, types.WARC,
+    types.CSV, types.TSV, types.JSONL, types.PARQUET, types.ARROW_FILE, types.ARROW_STREAM, types.ORC, types.AVRO, types.SQLITE, types.DUCKDB, types.WARC,
     types.TFRECORD, types.NPY, types.NPZ, types.FAISS, types.FEATHER_1,
 })  # fmt: skip
 _KERAS = ".keras"  # a zip

@@ -16,6 +16,7 @@ from bench.account.auditing import ESCAPED, REPORTED, Auditor
 from bench.account.canary import NUMBER, RAW, TEXT, Sample, number_role, role
 from bench.account.columns import column_samples
 from bench.account.databases import database_samples
+from bench.account.duckdb_databases import duckdb_samples
 from bench.account.hdf5s import hdf5_samples
 
 # Places where any reader of the format finds a value.
@@ -23,6 +24,8 @@ PLAIN = {
     "cell",
     "cell, UTF-8",
     "cell, UTF-16le",
+    "cell, v1.0.0",
+    "cell, v2.0.0",
     "text",
     "text, earliest",
     "text, latest",
@@ -44,7 +47,7 @@ def built(sample: Sample) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("samples", [column_samples, database_samples, hdf5_samples, array_samples])
+@pytest.mark.parametrize("samples", [column_samples, database_samples, duckdb_samples, hdf5_samples, array_samples])
 def test_values_are_reported_and_files_without_them_are_not(samples: Callable[[], Iterator[Sample]], auditor: Auditor) -> None:
     for sample in samples():
         there = built(sample)

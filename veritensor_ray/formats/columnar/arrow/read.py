@@ -58,7 +58,7 @@ _PIECE_BYTES = 8 << 20  # of values that share their bytes, counted as if each r
 _UNASKED = bounds.COLUMNS
 
 
-class _Values(Blobs):
+class ArrowValues(Blobs):
     """Counts the values of a file on the artifact's account; binary values are sorted as in the base class."""
 
     def __init__(self, source: Source) -> None:
@@ -107,7 +107,7 @@ def _size(file: BinaryIO) -> int:
 
 def read_parquet(source: Source) -> Iterator[Item]:
     """Read one row group at a time. `row` counts from the beginning of the file, even in a part of it, and even if rows are deleted."""
-    blobs = _Values(source)
+    blobs = ArrowValues(source)
     try:
         file = pq.ParquetFile(source.file, pre_buffer=False, buffer_size=1 << 20)
         groups = range(*(source.row_groups or (0, file.num_row_groups)))
@@ -184,7 +184,7 @@ def _read_batches(
     source: Source, batches: Iterator[pa.RecordBatch | pa.Schema], claim: Callable[[BinaryIO, ByteAccount], list[bytes]]
 ) -> Iterator[Item]:
     """Read batches of rows, and the file's metadata if there is any."""
-    blobs, dead, keys = _Values(source), ArrowResidue(), KeyColumns(source.key)
+    blobs, dead, keys = ArrowValues(source), ArrowResidue(), KeyColumns(source.key)
     row = 0
     try:
         for batch in batches:
@@ -205,9 +205,9 @@ def _read_batches(
     yield from blobs.gaps()
 
 
-def read_rows(source: Source, batches: Iterable[tuple[pa.RecordBatch, Any]]) -> Iterator[Item]:
-    """Read batches that were decoded elsewhere, each with the numbers of its rows in the file."""
-    blobs, keys = _Values(source), KeyColumns(source.key)
+def read_rows(source: Source, batches: Iterable[tuple[pa.RecordBatch, Any]], values: ArrowValues | None = None) -> Iterator[Item]:
+    """Read batches that were decoded elsewhere, each with the numbers of its rows in the file. Tables of one file share their `values`."""
+    blobs, keys = values or ArrowValues(source), KeyColumns(source.key)
     try:
         for batch, rows in batches:
             for column in batch.columns:
@@ -321,13 +321,13 @@ def _of_fields(fields: Iterable[pa.Field]) -> Iterator[str]:
         yield from _of_fields(kind.field(i) for i in range(kind.num_fields))
 
 
-def _read_batch(batch: pa.RecordBatch, rows: Any, blobs: _Values, keys: KeyColumns) -> Iterator[Item]:
+def _read_batch(batch: pa.RecordBatch, rows: Any, blobs: ArrowValues, keys: KeyColumns) -> Iterator[Item]:
     for first in range(0, batch.num_rows, _PIECE_ROWS):
         piece, here = batch.slice(first, _PIECE_ROWS), Cells(rows[first : first + _PIECE_ROWS])
         yield from keyed(_columns(piece, here, blobs), here.numbers, *keys.of(piece))
 
 
-def _columns(batch: pa.RecordBatch, rows: Cells, blobs: _Values) -> Iterator[Item]:
+def _columns(batch: pa.RecordBatch, rows: Cells, blobs: ArrowValues) -> Iterator[Item]:
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         yield from _leaves(column, shorten(name), rows, blobs)  # it is repeated for every value of a list
 
@@ -353,7 +353,7 @@ def _longest(values: pa.Array) -> int:
     return int(values.nbytes)
 
 
-def _leaves(column: pa.Array, path: LeafPath, rows: Cells, blobs: _Values, turns: bool = False) -> Iterator[Item]:
+def _leaves(column: pa.Array, path: LeafPath, rows: Cells, blobs: ArrowValues, turns: bool = False) -> Iterator[Item]:
     """Yield blocks for the text leaves below `column`. `rows` has the file row of each of its values, which may be `turns` of conversations."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
@@ -395,7 +395,7 @@ def _leaves(column: pa.Array, path: LeafPath, rows: Cells, blobs: _Values, turns
             raise error
 
 
-def _read(column: pa.Array, path: LeafPath, rows: Cells, blobs: _Values) -> Iterator[Item]:
+def _read(column: pa.Array, path: LeafPath, rows: Cells, blobs: ArrowValues) -> Iterator[Item]:
     """Yield blocks of strings, or the content of binary values."""
     if is_binary(column.type):
         yield from blobs.read(_binary(column, path, rows))
@@ -409,7 +409,7 @@ def _read(column: pa.Array, path: LeafPath, rows: Cells, blobs: _Values) -> Iter
         yield Gap(f"{bad} strings are not valid UTF-8; undecodable bytes were replaced", location=f"column {_first(path)}", count=bad)
 
 
-def _numbers(column: pa.Array, path: LeafPath, rows: Cells, blobs: _Values) -> Iterator[Item]:
+def _numbers(column: pa.Array, path: LeafPath, rows: Cells, blobs: ArrowValues) -> Iterator[Item]:
     """Yield a block of the whole numbers that may be about a person."""
     blobs.count(column)
     named = named_least(path) if isinstance(path, str) else None
@@ -422,7 +422,7 @@ def _as_list(views: pa.Array) -> pa.Array:
     return pa.LargeListArray.from_arrays(offsets_of(views, pa.int64()), pc.list_flatten(views))
 
 
-def _union(column: pa.Array, path: LeafPath, rows: Cells, blobs: _Values) -> Iterator[Item]:
+def _union(column: pa.Array, path: LeafPath, rows: Cells, blobs: ArrowValues) -> Iterator[Item]:
     """Read a union column, in which each value has one of several types, one type at a time."""
     codes = column.type_codes.to_numpy()
     for i in range(column.type.num_fields):
