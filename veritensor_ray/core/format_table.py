@@ -158,7 +158,7 @@ FORMATS: tuple[Format, ...] = (
     Format(types.DUCKDB, "DuckDB", "data", (".duckdb",), magics=((8, b"DUCK"),), read=".duckdb.read:read_duckdb"),
     Format(
         *("application/x-duckdb-log", "log of a DuckDB database", "data"),
-        begins=rb"d\x00be\x00[\x00-\x0f](f\x00|\xff\xff)",
+        begins=rb"d\x00be\x00[\x00-\x0f](?:f\x00|\xff\xff)",
         remedy="opening the database with DuckDB and closing it moves the log into it",
     ),
     first(types.WARC, "WARC", "data", ".warc", read=".web_archives.read:read_warc"),

@@ -25,7 +25,7 @@ _KEPT = ("PATH", "PYTHONPATH", "PYTHONSAFEPATH", "LD_LIBRARY_PATH", "LANG", "LC_
 _LARGEST = 1 << 30  # bytes, the longest answer accepted
 
 
-class Decoder(NamedTuple):
+class IsolatedDecoder(NamedTuple):
     """What decodes files of one format: the module of its process, what the files are called, and the extra that brings the library."""
 
     module: str
@@ -59,7 +59,7 @@ class Decoder(NamedTuple):
 class DecodingProcess:
     """A process that decodes one file at a time."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: IsolatedDecoder) -> None:
         module = importlib.import_module(decoder.module).__name__
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(decoder.environment)
         command = [sys.executable, "-P", "-m", module, str(os.getpid())]
@@ -138,4 +138,4 @@ def close() -> None:
             waiting.pop().close()
 
 
-__all__ = ["Decoder", "DecodingProcess", "close"]
+__all__ = ["IsolatedDecoder", "DecodingProcess", "close"]

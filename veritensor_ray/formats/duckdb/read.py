@@ -22,7 +22,7 @@ from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.core.wording import counted
 from veritensor_ray.formats.columnar.arrow.read import ArrowValues, read_rows
-from veritensor_ray.formats.columnar.decoding_process import Decoder
+from veritensor_ray.formats.columnar.decoding_process import IsolatedDecoder
 from veritensor_ray.formats.common.file_ranges import length
 from veritensor_ray.formats.common.source import Counts, Item, Member, Source
 from veritensor_ray.formats.common.trailing import behind
@@ -33,7 +33,7 @@ from veritensor_ray.formats.residue.strings import VIEW, strings
 
 _PIECE_BYTES = 8 << 20
 _NAME = 256  # characters of a column's name
-DUCKDB_DECODER = Decoder("veritensor_ray.formats.duckdb.duckdb_child", "DuckDB files", "", {})
+DUCKDB_DECODER = IsolatedDecoder("veritensor_ray.formats.duckdb.duckdb_child", "DuckDB files", "", {})
 
 
 def read_duckdb(source: Source) -> Iterator[Item]:

@@ -19,7 +19,7 @@ _STATE = struct.Struct(
 _CHECKSUM = 8
 _PARTS = 64  # of a block of metadata
 _SMALLEST, _LARGEST = 16_384, 262_144  # bytes of a block
-_NOWHERE = (1 << 64) - 1
+_LAST = (1 << 64) - 1  # what ends a chain
 _RELEASE = re.compile(rb"v\d{1,3}\.\d{1,3}\.\d{1,3}")
 START = 3 * _HEADER  # where the blocks begin
 
@@ -81,7 +81,7 @@ class DuckBlocks:
 
     def free(self) -> set[int]:
         """Return the free blocks. Raises Malformed if they cannot be found out, for then any block may be free."""
-        if self._free_list == _NOWHERE:
+        if self._free_list == _LAST:
             return set()
         words = self._words(self._free_list)
         try:
@@ -92,7 +92,7 @@ class DuckBlocks:
     def _words(self, pointer: int) -> Iterator[int]:
         """Yield the numbers in a chain of parts; a pointer is the number of a block and, in its highest byte, that of a part."""
         seen = set[int]()
-        while pointer != _NOWHERE and pointer not in seen:
+        while pointer != _LAST and pointer not in seen:
             seen.add(pointer)
             block, number = pointer & (1 << 56) - 1, pointer >> 56
             if block >= self.count or number >= _PARTS:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from veritensor_ray.formats.columnar.decoding_process import Decoder
+from veritensor_ray.formats.columnar.decoding_process import IsolatedDecoder
 from veritensor_ray.formats.columnar.lance.lance_child import LanceRequest
 
 _THREADS = {"LANCE_CPU_THREADS": "1", "LANCE_IO_THREADS": "1", "RAYON_NUM_THREADS": "1"}
-LANCE_DECODER = Decoder("veritensor_ray.formats.columnar.lance.lance_child", "Lance files", "lance", _THREADS)
+LANCE_DECODER = IsolatedDecoder("veritensor_ray.formats.columnar.lance.lance_child", "Lance files", "lance", _THREADS)
 
 
 def decoded(request: LanceRequest) -> Iterator[tuple[bytes, bytes]]:
