@@ -138,4 +138,4 @@ def close() -> None:
             waiting.pop().close()
 
 
-__all__ = ["IsolatedDecoder", "DecodingProcess", "close"]
+__all__ = ["DecodingProcess", "IsolatedDecoder", "close"]
