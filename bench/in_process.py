@@ -25,17 +25,22 @@ from typing import Any
 EVERY = 0.004  # CPU seconds between two samples; most systems cannot do it more often
 
 
-def prepared(folder: str, engines: tuple[str, ...]) -> Callable[[], dict[str, Any]]:
-    """Plan a scan of a folder. Returns a pass over it, which returns its files, bytes and CPU seconds."""
+def prepared(folder: str, engines: tuple[str, ...], folders: list[str]) -> Callable[[], dict[str, Any]]:
+    """Plan a scan of a folder. Returns a pass over it, which returns its files, bytes and CPU seconds.
+
+    All `folders` have the same settings, because a process keeps the engines of only a few settings and would otherwise load them in
+    nearly every pass.
+    """
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.corpus.listing import roots
     from veritensor_ray.corpus.planning import Shard, plan_rows, shards_of
     from veritensor_ray.pipeline.context import Context
     from veritensor_ray.pipeline.shard import scan_shard
 
-    settings = load_settings(flags={"sources": [folder], "engines": list(engines)}, environ={})
-    context = Context(settings, tuple(roots(settings.sources, {})), engines, b"bench", "bench")
-    shards = [one for one in shards_of(plan_rows(settings, list(engines), lambda *_: [])) if isinstance(one, Shard)]
+    settings = load_settings(flags={"sources": folders, "engines": list(engines)}, environ={})
+    starts = roots([folder], {})
+    context = Context(settings, tuple(starts), engines, b"bench", "bench")
+    shards = [one for one in shards_of(plan_rows(settings, list(engines), lambda *_: [], starts=starts)) if isinstance(one, Shard)]
 
     def once() -> dict[str, Any]:
         began, size, files = time.process_time(), 0, 0
@@ -69,7 +74,7 @@ def sampled(once: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def scan(folder: str, engines: tuple[str, ...]) -> dict[str, Any]:
     """Return the bytes, and the CPU seconds of the second of two passes. The first loads rules and libraries."""
-    once = prepared(folder, engines)
+    once = prepared(folder, engines, [folder])
     once()
     found = once()
     size, seconds = found["bytes"], found["cpu_seconds"]
@@ -78,7 +83,7 @@ def scan(folder: str, engines: tuple[str, ...]) -> dict[str, Any]:
 
 def turns(folders: list[str], engines: tuple[str, ...]) -> None:
     """Make a pass over each folder, which loads rules and libraries, say that it is done, and then do what the standard input asks for."""
-    passes = {folder: prepared(folder, engines) for folder in folders}
+    passes = {folder: prepared(folder, engines, folders) for folder in folders}
     for once in passes.values():
         once()
     print("ready", flush=True)
