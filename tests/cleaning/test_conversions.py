@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import pickle
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.cleaning.in_process import InProcess, write
 from tests.cleaning.marked import rewritten
+from tests.formats.model_files.numpy import test_pickled_arrays as numpy_pickles
 from tests.formats.model_files.torch.checkpoints import Command, planted, saved, with_pickle
 from veritensor_ray.cleaning.cleaning_policy import parse
 from veritensor_ray.cleaning.copy_manifest import Result
@@ -58,6 +63,29 @@ def test_the_copy_has_tensors_and_says_what_they_were(tmp_path: Path) -> None:
     assert rows["bad.bin"]["result"] == "quarantined"
     assert rows["bad.bin"]["reason"] == f"{REASON}; it does not become safetensors: 'x' is a result of posix.system, not a tensor"
     assert (tmp_path / "copy" / "quarantine" / "bad.bin").exists()
+
+
+def test_arrays_of_numpy_and_joblib(tmp_path: Path) -> None:
+    arrays = {"w": np.arange(6.0).reshape(2, 3), "layers": [np.ones(2, "i4")]}
+    dump = numpy_pickles.planted(numpy_pickles.dumped(arrays))
+    files = {
+        "a.pkl": numpy_pickles.planted(pickle.dumps(arrays)),
+        "b.joblib": dump,
+        "c.joblib": zlib.compress(dump),
+        "d.joblib.gz": gzip.compress(dump),
+        "e.npy": numpy_pickles.saved(arrays).replace(b"\x80\x04\x95", b"\x80\x04" + numpy_pickles.PAYLOAD + b"tR0\x95", 1),
+        "good.joblib": numpy_pickles.dumped(arrays),
+    }
+    bad = {"bad.joblib": numpy_pickles.planted(numpy_pickles.dumped(arrays | {"n": 3})), "bad.gz": gzip.compress(pickle.dumps(Command()))}
+    rows = cleaned(tmp_path, files | bad)
+    assert rows.pop("good.joblib")["result"] == "copied"
+    assert rows.pop("bad.joblib")["reason"] == f"{REASON}; it does not become safetensors: 'n' is a value of type int, not an array"
+    assert rows.pop("bad.gz")["result"] == "quarantined"
+    assert len(rows) == 5
+    for name, row in rows.items():
+        assert (row["path"], row["reason"]) == (f"corpus/{name}.safetensors", "it became safetensors with 2 arrays"), row
+        copy = loaded(tmp_path / "copy" / row["path"])
+        assert (copy["w"].numpy() == arrays["w"]).all() and (copy["layers.0"].numpy() == arrays["layers"][0]).all()
 
 
 def test_another_artifact_of_that_name_keeps_it(tmp_path: Path) -> None:

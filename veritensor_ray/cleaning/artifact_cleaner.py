@@ -111,7 +111,7 @@ class ArtifactCleaner:
             refusal = str(as_read_error(error, "it cannot be read"))
         file.seek(0)
         draft = self._in_its_format(row, outcome, file, kind, orders, waiting, held)
-        if draft.cleaned.result in (Result.HELD, Result.QUARANTINED):
+        if refusal and draft.cleaned.result in (Result.HELD, Result.QUARANTINED):
             draft.cleaned.reason = reason_safe(f"{draft.cleaned.reason}; it does not become {converter.needs}: {refusal}")
         return draft
 

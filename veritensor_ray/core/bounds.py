@@ -221,6 +221,9 @@ PICKLE_SPARSE = _fixed("pickle_sparse", 100_000, "values", "memoized values of a
 PICKLE_STACK = _fixed("pickle_stack", 1 << 17, "values", "values on the stack of a pickle; the oldest ones are forgotten")
 PICKLE_STEPS = _fixed("pickle_steps", 1_000_000, "operations", "operations of a pickle that are examined closely")
 PICKLE_TREE = _fixed("pickle_tree", 32 << 20, "bytes", "a pickle whose tensors are to become safetensors, without the tensors")
+ARRAYS_PICKLE = _fixed(
+    "arrays_pickle", 256 << 20, "bytes", "a pickle whose arrays are to become safetensors, without what joblib writes beside it"
+)
 PICKLE_TREE_STEPS = _fixed("pickle_tree_steps", 1_000_000, "operations", "operations of such a pickle")
 TENSOR_GROWTH = _fixed("tensor_growth", 4, "times", "how much larger than their file tensors may be that share or repeat their values")
 CONFIG_NODES = _fixed("config_nodes", 1_000_000, "values", "values in a configuration file that are examined")

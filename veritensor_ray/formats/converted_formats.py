@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import BinaryIO, NamedTuple, cast
 
 from veritensor_ray.core import plugins
-from veritensor_ray.core.media_types import DOC, OUTLOOK, PICKLE, PPT, PYTORCH, XLS
+from veritensor_ray.core.format_table import COMPRESSED
+from veritensor_ray.core.media_types import DOC, NPY, OUTLOOK, PICKLE, PPT, PYTORCH, XLS
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Conversion
 
@@ -29,13 +30,14 @@ class ConvertedFormat(NamedTuple):
         return cast("Callable[[Source, BinaryIO, Pulse], str | None]", plugins.imported(self.path, __package__))(source, out, pulse)
 
 
-_SAFETENSORS = ConvertedFormat(".safetensors", ".model_files.torch.convert:to_safetensors", Conversion.SAFETENSORS, keeps_findings=False)
+_SAFETENSORS = ConvertedFormat(
+    ".safetensors", ".model_files.safetensors.convert:to_safetensors", Conversion.SAFETENSORS, keeps_findings=False
+)
 _OFFICE = ".office.ole.libreoffice:write_as_{}"
 CONVERSIONS = {
     OUTLOOK: ConvertedFormat(".eml", ".mail.outlook_mail:write_as_mail"),
     DOC: ConvertedFormat(".docx", _OFFICE.format("docx"), Conversion.OFFICE),
     XLS: ConvertedFormat(".xlsx", _OFFICE.format("xlsx"), Conversion.OFFICE),
-    PICKLE: _SAFETENSORS,
-    PYTORCH: _SAFETENSORS,
+    **dict.fromkeys((PICKLE, PYTORCH, NPY, *COMPRESSED), _SAFETENSORS),
     PPT: ConvertedFormat(".pptx", _OFFICE.format("pptx"), Conversion.OFFICE),
 }

@@ -10,7 +10,8 @@ import io
 import pickletools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import IO, Any, BinaryIO, NamedTuple, Protocol, cast
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import VeritensorError
@@ -51,6 +52,20 @@ class Unknown:
     what: str
 
 
+@dataclass(eq=False, slots=True)
+class TreeBuffer:
+    """Bytes that can be changed."""
+
+    data: bytes
+
+
+class Stateful(Protocol):
+    """A value that a builder made and that is only complete once a pickle sets its state."""
+
+    def with_state(self, state: object) -> object:
+        """Return what stands on the stack afterwards. Raises CannotBuild."""
+
+
 class CannotBuild(VeritensorError):
     """A builder cannot make a value of these arguments. The message describes what it would be."""
 
@@ -60,6 +75,30 @@ class Tree(NamedTuple):
 
     value: object
     given: list[object]
+
+
+class PickleBytes:
+    """A seekable file as `pickletools` reads it: up to `most` bytes, of which none count that are skipped."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self.file, self._left, self._most = file, most, most
+
+    def read(self, size: int) -> bytes:
+        """Read bytes of a pickle. Raises Broken if there are too many."""
+        self._left -= size
+        if self._left < 0:
+            raise Broken(f"its pickle has more than {self._most:,} bytes")
+        return self.file.read(size)
+
+    def readline(self) -> bytes:
+        """Read a line of a pickle. Raises Broken if there are too many bytes."""
+        line = self.file.readline(self._left + 1)
+        self._left -= len(line)
+        return line if self._left >= 0 else self.read(0)
+
+    def tell(self) -> int:
+        """Return where in the file the next byte stands."""
+        return self.file.tell()
 
 
 Builder = Callable[[tuple[object, ...]], object]  # raises CannotBuild, or ValueError if there are too many or too few arguments
@@ -72,14 +111,21 @@ _OLD_TEXTS = frozenset(("STRING", "BINSTRING", "SHORT_BINSTRING"))
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-def read_tree(file: io.BytesIO, builders: Mapping[str, Builder], persistent: Builder, pulse: Callable[[], None]) -> Tree:
+def read_tree(
+    file: io.BytesIO | PickleBytes,
+    builders: Mapping[str, Builder],
+    persistent: Builder,
+    pulse: Callable[[], None],
+    classes: Mapping[str, Builder] = MappingProxyType({}),
+) -> Tree:
     """Read the pickle at the position of a file, and leave it behind the pickle.
 
-    `builders` make values of calls of the names that are known; `persistent` makes one of a persistent id. Raises Broken.
+    `builders` make values of calls of the names that are known, and `classes` objects; `persistent` makes one of a persistent id. Raises
+    Broken.
     """
-    walk = _TreeWalk(builders, persistent)
+    walk = _TreeWalk(file, builders, persistent, classes)
     try:
-        for number, (opcode, argument, at) in enumerate(pickletools.genops(file)):
+        for number, (opcode, argument, at) in enumerate(pickletools.genops(cast("IO[bytes]", file))):
             if number >= _STEPS:
                 raise Broken(f"its pickle has more than {_STEPS:,} operations")
             if not number % 10_000:
@@ -94,8 +140,10 @@ def read_tree(file: io.BytesIO, builders: Mapping[str, Builder], persistent: Bui
 
 
 class _TreeWalk:
-    def __init__(self, builders: Mapping[str, Builder], persistent: Builder) -> None:
-        self._builders, self._persistent = builders, persistent
+    def __init__(
+        self, file: io.BytesIO | PickleBytes, builders: Mapping[str, Builder], persistent: Builder, classes: Mapping[str, Builder]
+    ) -> None:
+        self._file, self._builders, self._persistent, self._classes = file, builders, persistent, classes
         self.stack: list[object] = []
         self.given: list[object] = []
         self._memo: dict[int, object] = {}
@@ -233,10 +281,22 @@ class _TreeWalk:
 
     def build(self, _: Any) -> None:
         state, target = self._pop(), self._top()
-        if isinstance(target, TreeDict):
+        if callable(complete := getattr(target, "with_state", None)):
+            before = self._file.tell()
+            self.stack[-1] = self._built(lambda given: complete(given[1]), (target, state))
+            self._passed(before)
+        elif isinstance(target, TreeDict):
             target.attributes.append(state)
         else:
             self.given += (target, state)
+
+    def _passed(self, before: int) -> None:
+        """Take note of bytes that a value took for itself: they stand between frames."""
+        if self._file.tell() == before:
+            return
+        if self._frame not in (0, before):
+            raise Broken("its frames do not end between opcodes")
+        self._frame = 0
 
     def stack_global(self, _: Any) -> None:
         module, name = self._popped(2)
@@ -248,7 +308,10 @@ class _TreeWalk:
 
     def new_object(self, _: Any) -> None:
         arguments, of_class = self._pop(), self._pop()
-        self.stack.append(self._made_by(of_class, arguments))
+        if isinstance(of_class, Reference) and isinstance(arguments, tuple) and (builder := self._classes.get(of_class.name)):
+            self.stack.append(self._built(builder, arguments))
+        else:
+            self.stack.append(self._made_by(of_class, arguments))
 
     def new_object_named(self, _: Any) -> None:
         named, arguments, of_class = self._pop(), self._pop(), self._pop()
@@ -271,8 +334,8 @@ class _TreeWalk:
         values = self._since_mark()
         self.given += (self._top(), *values)
 
-    def byte_array(self, _: Any) -> None:
-        self.stack.append(Unknown("a bytearray"))
+    def byte_array(self, data: Any) -> None:
+        self.stack.append(TreeBuffer(bytes(data)))
 
     def persistent_id(self, _: Any) -> None:
         self.stack.append(self._built(self._persistent, (self._pop(),)))

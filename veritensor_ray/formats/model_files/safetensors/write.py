@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import numpy as np
+
+from veritensor_ray.formats.common.spool import CHUNK
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.model_files.safetensors.structure import READ
 
@@ -69,3 +72,15 @@ def prove_equal(tensors: Sequence[NewTensor], copy: BinaryIO) -> None:
         copy.seek(begin + start)
         if end - start != tensor.size or any(copy.read(len(piece)) != piece for piece in tensor.values()):
             raise CannotRewriteError("the values of a tensor of its copy are not the same")
+
+
+def blocks_of(values: np.ndarray[Any, Any]) -> Iterator[bytes]:
+    """Yield the bytes of an array in order and in pieces."""
+    if values.nbytes <= CHUNK:
+        yield values.tobytes()
+    elif (rows := CHUNK // values[0].nbytes) > 0:
+        for first in range(0, len(values), rows):
+            yield values[first : first + rows].tobytes()
+    else:
+        for row in values:
+            yield from blocks_of(row)

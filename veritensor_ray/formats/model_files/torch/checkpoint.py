@@ -21,6 +21,7 @@ from veritensor_ray.formats.model_files.torch.tensors import BUILDERS, PERSISTEN
 _PICKLE = bounds.PICKLE_TREE
 _PROTOCOL = 1001
 _BESIDES = frozenset(("version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"))
+_MAGIC = 4096  # bytes of the first pickle, at most, with what may run in it
 _COUNT = 8  # bytes before each storage of an old file: the number of its values
 Pulse = Callable[[], None]
 
@@ -39,6 +40,17 @@ def read_checkpoint(file: BinaryIO, media_type: str, pulse: Pulse) -> Checkpoint
         return _Zip(file, pulse).checkpoint() if media_type == PYTORCH else _old(file, pulse)
     except Broken as broken:
         raise CannotRewriteError(str(broken)) from None
+
+
+def is_old_checkpoint(file: BinaryIO, pulse: Pulse) -> bool:
+    """Return whether a seekable file is a checkpoint as torch before 1.6 wrote it, by the number that it begins with."""
+    file.seek(0)
+    try:
+        return read_tree(io.BytesIO(file.read(_MAGIC)), BUILDERS, PERSISTENT, pulse).value == TORCH_MAGIC
+    except Broken:
+        return False
+    finally:
+        file.seek(0)
 
 
 class _Zip:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -13,9 +13,8 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.wording import counted
 from veritensor_ray.formats.common.file_ranges import copy_range, length, pieces
 from veritensor_ray.formats.common.source import Source
-from veritensor_ray.formats.common.spool import CHUNK
 from veritensor_ray.formats.editing.actions import CannotRewriteError
-from veritensor_ray.formats.model_files.safetensors.write import NewTensor, prove_equal, write_safetensors
+from veritensor_ray.formats.model_files.safetensors.write import NewTensor, blocks_of, prove_equal, write_safetensors
 from veritensor_ray.formats.model_files.torch.checkpoint import read_checkpoint
 from veritensor_ray.formats.model_files.torch.tensors import Tensor
 
@@ -23,7 +22,7 @@ _GROWTH = bounds.TENSOR_GROWTH
 Pulse = Callable[[], None]
 
 
-def to_safetensors(source: Source, out: BinaryIO, pulse: Pulse) -> str:
+def checkpoint_to_safetensors(source: Source, out: BinaryIO, pulse: Pulse) -> str:
     """Write the tensors of a checkpoint to `out`, a real file, and say what that is.
 
     Raises CannotRewriteError if it holds anything besides or if the copy does not prove to be equal, and ReadError.
@@ -58,18 +57,6 @@ def _values(file: BinaryIO, place: int, tensor: Tensor, pulse: Pulse) -> Iterato
         spool.flush()
         values = np.memmap(spool, np.dtype(f"V{tensor.kind.size}"), "r")
         strides = [stride * tensor.kind.size if count > 1 else 0 for count, stride in zip(tensor.shape, tensor.stride, strict=True)]
-        for block in _blocks(np.lib.stride_tricks.as_strided(values, tensor.shape, strides)):
+        for block in blocks_of(np.lib.stride_tricks.as_strided(values, tensor.shape, strides)):
             pulse()
             yield block
-
-
-def _blocks(values: np.ndarray[Any, Any]) -> Iterator[bytes]:
-    """Yield the bytes of an array in order and in pieces."""
-    if values.nbytes <= CHUNK:
-        yield values.tobytes()
-    elif (rows := CHUNK // values[0].nbytes) > 0:
-        for first in range(0, len(values), rows):
-            yield values[first : first + rows].tobytes()
-    else:
-        for row in values:
-            yield from _blocks(row)

@@ -260,4 +260,6 @@ def _described(value: object) -> str:
         return f"the name {value.name[:_SHOWN].replace(' ', '.')}"
     if isinstance(value, Storage):
         return "a storage"
-    return {"TreeList": "a list", "NoneType": "nothing"}.get(type(value).__name__, f"a value of type {type(value).__name__}")
+    return {"TreeList": "a list", "TreeBuffer": "a bytearray", "NoneType": "nothing"}.get(
+        type(value).__name__, f"a value of type {type(value).__name__}"
+    )
