@@ -15,7 +15,7 @@ import pytest
 from tests.cleaning.in_process import InProcess, write
 from tests.cleaning.marked import rewritten
 from tests.formats.model_files.numpy import test_pickled_arrays as numpy_pickles
-from tests.formats.model_files.torch.checkpoints import Command, planted, saved, with_pickle
+from tests.formats.model_files.torch.checkpoints import PAYLOAD, Command, planted, saved, with_pickle
 from veritensor_ray.cleaning.cleaning_policy import parse
 from veritensor_ray.cleaning.copy_manifest import Result
 
@@ -66,14 +66,14 @@ def test_the_copy_has_tensors_and_says_what_they_were(tmp_path: Path) -> None:
 
 
 def test_arrays_of_numpy_and_joblib(tmp_path: Path) -> None:
-    arrays = {"w": np.arange(6.0).reshape(2, 3), "layers": [np.ones(2, "i4")]}
+    arrays: dict[str, Any] = {"w": np.arange(6.0).reshape(2, 3), "layers": [np.ones(2, "i4")]}
     dump = numpy_pickles.planted(numpy_pickles.dumped(arrays))
     files = {
         "a.pkl": numpy_pickles.planted(pickle.dumps(arrays)),
         "b.joblib": dump,
         "c.joblib": zlib.compress(dump),
         "d.joblib.gz": gzip.compress(dump),
-        "e.npy": numpy_pickles.saved(arrays).replace(b"\x80\x04\x95", b"\x80\x04" + numpy_pickles.PAYLOAD + b"tR0\x95", 1),
+        "e.npy": numpy_pickles.saved(arrays).replace(b"\x80\x04\x95", b"\x80\x04" + PAYLOAD + b"tR0\x95", 1),
         "good.joblib": numpy_pickles.dumped(arrays),
     }
     bad = {"bad.joblib": numpy_pickles.planted(numpy_pickles.dumped(arrays | {"n": 3})), "bad.gz": gzip.compress(pickle.dumps(Command()))}

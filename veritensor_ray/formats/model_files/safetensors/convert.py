@@ -56,7 +56,7 @@ def to_safetensors(source: Source, out: BinaryIO, pulse: Pulse) -> str:
 def _unpacked(source: Source, out: BinaryIO, pulse: Pulse) -> str:
     """Do it with the content of a compressed file."""
     stream, _ = decompressed(source.file, source.kind.media_type, source.budget)
-    content, broken = spooled(stream, pulse)  # type: ignore[arg-type]  # a reader has the methods that it needs
+    content, broken = spooled(stream, pulse)
     with closing(content):
         inner = opened(content, source.name, source.limits, source.budget)
         if inner.kind.media_type not in (PICKLE, NPY, PYTORCH):
