@@ -31,7 +31,7 @@ class ConvertedFormat(NamedTuple):
 
 
 _SAFETENSORS = ConvertedFormat(
-    ".safetensors", ".model_files.safetensors.convert:to_safetensors", Conversion.SAFETENSORS, keeps_findings=False
+    ".safetensors", ".model_files.safetensors.from_pickles:to_safetensors", Conversion.SAFETENSORS, keeps_findings=False
 )
 _OFFICE = ".office.ole.libreoffice:write_as_{}"
 CONVERSIONS = {

@@ -19,7 +19,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Limits
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.model_files.safetensors import write
-from veritensor_ray.formats.model_files.safetensors.convert import to_safetensors
+from veritensor_ray.formats.model_files.safetensors.from_pickles import to_safetensors
 from veritensor_ray.formats.opened_files import opened
 
 TYPES = ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?")

@@ -17,7 +17,7 @@ from veritensor_ray.formats.common import spool
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.model_files.pickle import pickle_tree
 from veritensor_ray.formats.model_files.safetensors import write
-from veritensor_ray.formats.model_files.safetensors.convert import to_safetensors
+from veritensor_ray.formats.model_files.safetensors.from_pickles import to_safetensors
 from veritensor_ray.formats.model_files.torch import checkpoint
 from veritensor_ray.formats.opened_files import opened
 
