@@ -17,6 +17,7 @@ from veritensor_ray.cleaning.clean_shard import Careful
 from veritensor_ray.cleaning.copy_manifest import Cleaned
 from veritensor_ray.cleaning.copy_publishing import publish
 from veritensor_ray.cleaning.names.late_names import late_names
+from veritensor_ray.cleaning.names.new_names import new_names
 from veritensor_ray.cleaning.names.renames import Renames, as_table, of_tables
 from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.core.config import Settings
@@ -226,6 +227,13 @@ def publish_copy(assembler: Assembler, ledger: OutputStore) -> dict[str, Any]:
     """Put the copies of a complete run in their places, and write the tables about them."""
     release_memory()
     return publish(assembler, ledger, _assembled)
+
+
+@ray.remote(num_cpus=0, max_retries=2)
+def count_new_names(assembler: Assembler) -> int:
+    """Return how many files of a sweep get a name in the copy that they did not have there before."""
+    release_memory()
+    return new_names(assembler)
 
 
 @ray.remote(num_cpus=0, max_retries=2)

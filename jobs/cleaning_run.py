@@ -105,6 +105,8 @@ class _Cleaning:
         if self._sweeps:
             self._publish_pending(held)
         before = self._first()
+        if self._sweeps and not self._dry_run:
+            self._say_new_names(before["scan_id"], held)
         summary = self._publish(before["scan_id"], held)
         if self._dry_run:
             return self._result(before, None, summary)
@@ -226,6 +228,16 @@ class _Cleaning:
             publish_copy, held, self._assembler(run), where.under(f"{SWEEPS}/{run}") if self._sweeps else where
         )
         return summary
+
+    def _say_new_names(self, run: str, held: Lease) -> None:
+        """Say how many links a sweep may have left behind: in files that have not changed, and were not read again."""
+        from veritensor_ray.actors.tasks import count_new_names
+
+        if count := self._run(count_new_names, held, self._assembler(run)):
+            have = "1 file gets a new name" if count == 1 else f"{count:,} files get new names"
+            self._report.note(
+                f"{have} in the copy: links to the old name in files that have not changed since the last sweep stay; --fresh reads all files"
+            )
 
     def _look_for_late_names(self, run: str, held: Lease) -> None:
         """Let the audit of the copy look for names that were known too late for references to follow. It then has to read every file."""
