@@ -155,7 +155,12 @@ FORMATS: tuple[Format, ...] = (
         read=".sqlite.read:read_sqlite",
         rewrite=".sqlite.rewrite:rewrite_sqlite",
     ),
-    Format(types.DUCKDB, "DuckDB", "data", (".duckdb",), magics=((8, b"DUCK"),), read=".duckdb.read:read_duckdb"),
+    Format(
+        *(types.DUCKDB, "DuckDB", "data", (".duckdb",)),
+        magics=((8, b"DUCK"),),
+        read=".duckdb.read:read_duckdb",
+        rewrite=".duckdb.rewrite:rewrite_duckdb",
+    ),
     Format(
         *("application/x-duckdb-log", "log of a DuckDB database", "data"),
         begins=rb"d\x00be\x00[\x00-\x0f](?:f\x00|\xff\xff)",

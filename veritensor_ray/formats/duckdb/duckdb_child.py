@@ -41,10 +41,13 @@ _HUGE, _AS_TEXT = ("HUGEINT", "UHUGEINT"), ("VARIANT", "BIT", "BIGNUM")  # which
 
 
 class DuckRequest(NamedTuple):
-    """What to do with the file in a folder: describe it, or decode columns of a table, given by its oid; `only_text` leaves some of them out."""
+    """What to do with the file in a folder: describe it, decode columns of a table, given by its oid, or write it anew with changes.
+
+    `only_text` leaves out columns without text. The changes are in the folder.
+    """
 
     folder: str
-    task: Literal["describe", "rows", "close"] = "describe"
+    task: Literal["describe", "rows", "write", "close"] = "describe"
     table: int = 0
     columns: Sequence[str] = ()
     only_text: bool = True
@@ -80,7 +83,7 @@ def connected(folder: str) -> Any:
 
     connection = duckdb.connect(":memory:", config=_CONFIG)
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"ATTACH {_literal(str(Path(folder, FILE)))} AS d (TYPE duckdb, READ_ONLY)")
+    connection.execute(f"ATTACH {literal(str(Path(folder, FILE)))} AS d (TYPE duckdb, READ_ONLY)")
     return connection
 
 
@@ -90,7 +93,7 @@ def lock(connection: Any) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -123,6 +126,12 @@ def _answers(request: DuckRequest) -> Iterator[Answer]:
     if request.task == "close":
         _OPENED.close()
         return
+    if request.task == "write":
+        from veritensor_ray.formats.duckdb.duckdb_writing import written  # which is rarely needed
+
+        _OPENED.close()
+        yield from written(request.folder)
+        return
     try:
         connection = _OPENED.open(request.folder)
     except duckdb.Error as error:
@@ -143,18 +152,18 @@ def _answers(request: DuckRequest) -> Iterator[Answer]:
 def _described(connection: Any) -> Iterator[Answer]:
     """Yield the texts of definitions, the tables, and which parts of blocks hold metadata."""
     texts = list[tuple[str, str]]()
-    for text in _definitions(connection):
+    for text in definitions(connection):
         texts.append(text)
         if len(texts) == _TEXTS:
             yield TEXTS, json.dumps(texts).encode()
             texts = []
     texts += [(f"schema {path[-1]}", path[-1]) for path in _schemas(connection).values() if path != ["main"]]
     yield TEXTS, json.dumps(texts).encode()
-    for table in _tables(connection):
+    for table in tables_of(connection):
         import duckdb
 
         try:
-            yield TABLE, json.dumps(_with_storage(connection, table)).encode()
+            yield TABLE, json.dumps(with_storage(connection, table)).encode()
         except duckdb.Error:
             yield BROKEN, json.dumps(table).encode()
             _OPENED.close()
@@ -164,7 +173,7 @@ def _described(connection: Any) -> Iterator[Answer]:
     yield ABOUT, json.dumps(parts).encode()
 
 
-def _tables(connection: Any) -> list[StoredTable]:
+def tables_of(connection: Any) -> list[StoredTable]:
     """Return the tables without what is stored of them."""
     schemas = _schemas(connection)
     found = connection.execute(
@@ -189,13 +198,13 @@ def _schemas(connection: Any) -> dict[int, list[str]]:
     return names
 
 
-def _with_storage(connection: Any, table: StoredTable) -> StoredTable:
+def with_storage(connection: Any, table: StoredTable) -> StoredTable:
     """Return a table with its stored columns and places, and count its deleted rows, whose values stay there."""
     columns, places, texts = dict[str, None](), set[tuple[int, int]](), set[tuple[int, int]]()
     counted: int | None = None  # the column in which rows are counted
     stored = 0
     query = "SELECT column_name, column_id, column_path, segment_type, count, compression, block_id, block_offset, additional_block_ids"
-    cursor = connection.execute(f"{query} FROM system.main.pragma_storage_info({_literal(qualified(table.name))})")
+    cursor = connection.execute(f"{query} FROM system.main.pragma_storage_info({literal(qualified(table.name))})")
     while some := cursor.fetchmany(_ROWS):
         for column, number, path, kind, count, compression, block, offset, more in some:
             columns[column] = None
@@ -204,7 +213,7 @@ def _with_storage(connection: Any, table: StoredTable) -> StoredTable:
             own = [(block, offset)] if block >= 0 else []
             (texts if kind in _STRINGS and compression in _ENDING else places).update(own)
             places.update((one, 0) for one in more)
-    (living,) = connection.execute(f"SELECT count(*) FROM {qualified(table.name)}").fetchone()  # noqa: S608  # quoted
+    [(living,)] = connection.execute(f"SELECT count(*) FROM {qualified(table.name)}").fetchall()  # noqa: S608  # quoted
     listed = [[list(one) for one in sorted(some)] for some in (places, texts)]
     return table._replace(columns=list(columns), places=listed[0], strings=listed[1], deleted=max(0, stored - living))
 
@@ -220,22 +229,22 @@ _DEFINED = (
 )
 
 
-def _definitions(connection: Any) -> Iterator[tuple[str, str]]:
+def definitions(connection: Any, database: str = "d") -> Iterator[tuple[str, str]]:
     """Yield the definitions, the comments and the tags of everything in a file, each with what it belongs to."""
     for kind, query in _DEFINED:
         internal = " AND NOT internal" if kind in ("table", "view", "type", "macro") else ""
-        cursor = connection.execute(f"SELECT {query} WHERE database_name = 'd'{internal}")  # constants
+        cursor = connection.execute(f"SELECT {query} WHERE database_name = {literal(database)}{internal}")  # constants
         while some := cursor.fetchmany(_TEXTS):
             for name, sql, comment, tags in some:
                 yield f"{kind} {name}", f"{sql}" if str(name) in str(sql) else f"{name} {sql}"
                 yield from _remarks(f"{kind} {name}", comment, tags)
-    (bound,) = connection.execute(
-        "SELECT coalesce(bool_and(is_bound), true) FROM system.main.duckdb_views() WHERE database_name = 'd'"
-    ).fetchone()
+    [(bound,)] = connection.execute(
+        "SELECT coalesce(bool_and(is_bound), true) FROM system.main.duckdb_views() WHERE database_name = ?", [database]
+    ).fetchall()
     if not bound:  # asking for columns would plan the query of a view that does not know its own
         return
-    query = "SELECT table_name, column_name, comment, tags FROM system.main.duckdb_columns() WHERE database_name = 'd' AND NOT internal"
-    cursor = connection.execute(query)
+    query = "SELECT table_name, column_name, comment, tags FROM system.main.duckdb_columns() WHERE database_name = ? AND NOT internal"
+    cursor = connection.execute(query, [database])
     while some := cursor.fetchmany(_TEXTS):
         for table, column, comment, tags in some:
             yield from _remarks(f"column {table}.{column}", comment, tags)
@@ -247,7 +256,7 @@ def _remarks(column: str, comment: str | None, tags: Mapping[str, str] | None) -
 
 def _rows(connection: Any, request: DuckRequest) -> Iterator[Answer]:
     """Yield the rows of a table in pieces of a few megabytes."""
-    name = next(table.name for table in _tables(connection) if table.oid == request.table)
+    name = next(table.name for table in tables_of(connection) if table.oid == request.table)
     chosen = _with_text(connection, name, request.columns) if request.only_text else [*map(quoted, request.columns)]
     if not chosen:
         return

@@ -100,12 +100,11 @@ class DuckTables:
 
     def close(self) -> None:
         """Let the process close the file."""
-        self._ask(task="close")
+        for _ in self.answers(task="close"):
+            pass
 
-    def _ask(self, **about: Any) -> list[Any]:
-        return list(self._answers(**about))
-
-    def _answers(self, **about: Any) -> Iterator[tuple[bytes, bytes]]:
+    def answers(self, **about: Any) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the answers of the process to a request. Raises ReadError."""
         for kind, data in DUCKDB_DECODER.answers(DuckRequest(self._folder, **about)._asdict()):
             if kind == VERSION:
                 raise self._too_new(data.decode())
@@ -121,7 +120,7 @@ class DuckTables:
 
     def definitions(self) -> Iterator[Item]:
         """Yield the definitions of tables, views, macros and others, whose comments and literals are text, and take note of the tables."""
-        for kind, data in self._answers():
+        for kind, data in self.answers():
             found = json.loads(data)
             if kind == TEXTS and found:
                 self._texts += [text for _, text in found]
@@ -160,7 +159,7 @@ class DuckTables:
 
     def _batches(self, table: StoredTable, names: dict[str, str]) -> Iterator[tuple[pa.RecordBatch, Any]]:
         first = 0
-        for kind, data in self._answers(task="rows", table=table.oid, columns=table.columns):
+        for kind, data in self.answers(task="rows", table=table.oid, columns=table.columns):
             if kind == BATCH:
                 batch = pa.ipc.open_stream(data).read_next_batch()
                 batch.validate()
@@ -203,7 +202,8 @@ class DuckTables:
         self._source.file.seek(start)
         odd = [one for one in strings(self._source.file.read(end - start)) if known.lacks(one.text)]
         if odd:
-            yield Block([one.text for one in odd], byte_offset=[start + one.at for one in odd], view=VIEW)
+            places = [start + one.at for one in odd]
+            yield Block([one.text for one in odd], byte_offset=places, start=places, view=VIEW)
         self._source.account.claim(start, end, "structure")
 
     def _claim_indexes(self, known: set[int]) -> None:

@@ -185,6 +185,23 @@ class Orders:
         name = member.removeprefix(above).partition("!/")[0]
         return name if member.startswith(above) and _ENCODED.search(name) else None
 
+    def of_part(self, part: str) -> Orders:
+        """Return the orders for a part of this file that is a table, as if it were the only one, with those for the files that are its values."""
+        above = f"{self.member}!/" if self.member else ""
+        inside = f"{above}{part}/"
+
+        def is_in_it(kind: Order) -> bool:
+            mark = kind.mark
+            return mark.part == part and not mark.over_bytes if mark.member == self.member else (mark.member or "").startswith(inside)
+
+        chosen = []
+        for order in self._orders.such(is_in_it):
+            mark = order.mark
+            is_own = mark.member == self.member
+            mark = mark._replace(part=None) if is_own else mark._replace(member=above + (mark.member or "").removeprefix(inside))
+            chosen.append(Order(order.number, mark, order.action, order.keep_length))
+        return Orders(chosen, self.strip, self._replace, self.account, self.member, self.pulse)
+
     def for_content(self) -> Orders:
         """Return the orders for the text that this compressed file holds. Those over the compressed bytes are not among them."""
         own = self._orders.such(lambda kind: self._is_own(kind) or self._encoded(kind) is not None)
