@@ -4,7 +4,7 @@ python -P bench/in_process.py FOLDER ENGINE[,ENGINE ...]
 python -P bench/in_process.py --turns ENGINE[,ENGINE ...] FOLDER ...
 
 With `--turns` it waits for lines on its standard input, each of which asks for one pass: a folder, behind `sample ` if the pass is to be
-sampled. Two processes with different versions of the package can so take turns.
+sampled, or behind `rows ` if it shall say a digest of its results. Two processes with different versions of the package can so take turns.
 
 It runs as a file, so that `PYTHONPATH` decides which version of the package is measured. `-P` keeps modules in this folder from hiding
 those of Python.
@@ -13,6 +13,7 @@ those of Python.
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import signal
 import sys
@@ -25,8 +26,8 @@ from typing import Any
 EVERY = 0.004  # CPU seconds between two samples; most systems cannot do it more often
 
 
-def prepared(folder: str, engines: tuple[str, ...], folders: list[str]) -> Callable[[], dict[str, Any]]:
-    """Plan a scan of a folder. Returns a pass over it, which returns its files, bytes and CPU seconds.
+def prepared(folder: str, engines: tuple[str, ...], folders: list[str]) -> Callable[..., dict[str, Any]]:
+    """Plan a scan of a folder. Returns a pass over it, which returns its files, bytes and CPU seconds, and a digest if `rows` is set.
 
     All `folders` have the same settings, because a process keeps the engines of only a few settings and would otherwise load them in
     nearly every pass.
@@ -42,12 +43,15 @@ def prepared(folder: str, engines: tuple[str, ...], folders: list[str]) -> Calla
     context = Context(settings, tuple(starts), engines, b"bench", "bench")
     shards = [one for one in shards_of(plan_rows(settings, list(engines), lambda *_: [], starts=starts)) if isinstance(one, Shard)]
 
-    def once() -> dict[str, Any]:
-        began, size, files = time.process_time(), 0, 0
+    def once(rows: bool = False) -> dict[str, Any]:
+        began, size, files, digest = time.process_time(), 0, 0, hashlib.sha256()
         for shard in shards:
             table = scan_shard(context, shard.rows)
             size, files = size + sum(table.column("bytes_scanned").to_pylist()), files + table.num_rows
-        return {"files": files, "bytes": size, "cpu_seconds": time.process_time() - began}
+            if rows:
+                digest.update(json.dumps(table.drop_columns("seconds").to_pylist(), default=repr).encode())
+        found = {"files": files, "bytes": size, "cpu_seconds": time.process_time() - began}
+        return found | {"rows": digest.hexdigest()} if rows else found
 
     return once
 
@@ -88,9 +92,10 @@ def turns(folders: list[str], engines: tuple[str, ...]) -> None:
         once()
     print("ready", flush=True)
     for line in sys.stdin:
-        is_sampled, folder = line.startswith("sample "), line.strip().removeprefix("sample ")
+        folder = line.strip().removeprefix("sample ").removeprefix("rows ")
         gc.collect()
-        print(json.dumps(sampled(passes[folder]) if is_sampled else passes[folder]()), flush=True)
+        found = sampled(passes[folder]) if line.startswith("sample ") else passes[folder](rows=line.startswith("rows "))
+        print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench import readme
+from bench import compiled_page, readme
 from bench.machines import machine
 from bench.static_path_page import section
 
@@ -200,8 +200,8 @@ def measured(now: Tree, before: Tree | None, peer: Path | None, sources: Sequenc
     }
 
 
-def page(results: dict[str, Any], static_path: dict[str, Any]) -> str:
-    """Return docs/speed.md. `static_path` is what `bench.static_path` measured."""
+def page(results: dict[str, Any], static_path: dict[str, Any], compiled: dict[str, Any]) -> str:
+    """Return docs/speed.md. `static_path` and `compiled` are what the modules of these names measured."""
     about, corpus, before = results["machine"], results["corpus"], results["before"]
     lines = [
         "# Speed of the static path",
@@ -225,6 +225,7 @@ def page(results: dict[str, Any], static_path: dict[str, Any]) -> str:
         "",
         *_table(results["seconds"], before, larger_is_better=False),
         *section(static_path),
+        *compiled_page.section(compiled),
     ]
     return "\n".join(lines) + "\n"
 
@@ -250,7 +251,7 @@ def _table(rows: dict[str, dict[str, float]], before: str | None, larger_is_bett
 
 def write_page() -> str:
     """Write docs/speed.md from what was measured, and return it."""
-    text = page(*(json.loads((ROOT / "bench" / f"{name}.json").read_text()) for name in ("speed", "static_path")))
+    text = page(*(json.loads((ROOT / "bench" / f"{name}.json").read_text()) for name in ("speed", "static_path", "compiled")))
     (ROOT / "docs" / "speed.md").write_text(text)
     return text
 

@@ -46,6 +46,9 @@ HTML, XHTML = "text/html", "application/xhtml+xml"
         ("<my-element>inside</my-element>", ["inside"]),
         ("<p style='display:none'>x</p>y</div></b>z", ["yz"]),
         ("x<input type=submit value=Send>", ["x", "Send"]),
+        # the same tag in other surroundings
+        ("<p class=x>one</p><div hidden><p class=x>two</p></div><p class=x>three</p>", ["one", "three"]),
+        ("<style>.y .x{display:none}</style><p class=x>one</p><div class=y><p class=x>two</p></div><p class=x>three", ["one", "three"]),
         ("&#" + "0" * 9000 + "65;", ["A"]),
         ("&#9999999999;", ["\ufffd"]),
     ],

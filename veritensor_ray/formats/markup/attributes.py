@@ -25,10 +25,12 @@ from veritensor_ray.formats.markup.odd_names import LONG, OddNames, is_odd
 
 _WORD = r"[^\W\d_]{2,}+"
 _SENTENCE = re.compile(rf"(?<![^\W\d_]){_WORD}(?:[\s,.:;]++{_WORD}){{3}}")
+_BETWEEN = re.compile(r"[\s,.:;]")  # what separates the words of a sentence; most names of classes have none
 _DATA = re.compile(r"\s{0,9}data:([\w.+-]{0,60}/[\w.+-]{0,60})?([^,]{0,200}),", re.IGNORECASE)
 _ENDINGS = {HTML: ".html", SVG: ".svg", JAVASCRIPT: ".js", "application/javascript": ".js", CSS: ".css"}
 _SHORT = 256  # a value of one word up to this length is read only once
 _REMEMBERED = 50_000
+_REMEMBERED_TAGS = _REMEMBERED // 10
 _NAMELESS = 3  # this many attributes without a value in one tag may be a sentence
 _MOST = 10_000  # attributes of one tag that are read separately; if there are more, the whole tag is read as well
 _PAGE = ("html", "body")
@@ -46,6 +48,7 @@ class Attributes:
     def __init__(self, writer: Writer, cascade: Cascade) -> None:
         self._writer, self._cascade, self._styled = writer, cascade, cascade.rules
         self._known: set[int] = set()
+        self._silent_tags: dict[str, dict[str, str]] = {}  # the values of tags that contain no text, which pages repeat
         self.odd = OddNames(writer)
 
     def read(
@@ -56,7 +59,11 @@ class Attributes:
         Returns the state of the element, which begins in `state`; the element if selectors need it; and whether the same tag in the same
         place would yield the same again.
         """
-        values, silent = self._read(raw, start, line, name)
+        values, silent = self._silent_tags.get(raw), True
+        if values is None:
+            values, silent = self._read(raw, start, line, name)
+            if silent and len(raw) <= _SHORT and len(self._silent_tags) < _REMEMBERED_TAGS:
+                self._silent_tags[raw] = values
         element = self._cascade.element(name, _decoded(values) if "&" in raw else values, around, raw) if self._styled else None
         if element or svg or name == "dialog" or "style" in values or not _HINTING.isdisjoint(values):
             state = self._state(name, values, state, element, svg)
@@ -184,7 +191,7 @@ def _says_something(about: _AttributeKind, value: str) -> bool:
     # an address has an @, and a key 20 characters
     if about.foreign and ("@" in value or (about.foreign is _FOREIGN and len(value) >= 20)) and about.foreign.search(value):
         return True
-    return len(value) >= 11 and _SENTENCE.search(value) is not None
+    return len(value) >= 11 and _BETWEEN.search(value) is not None and _SENTENCE.search(value) is not None
 
 
 def _meta(values: Mapping[str, str]) -> str:

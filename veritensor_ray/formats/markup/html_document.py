@@ -42,6 +42,8 @@ class Open:
 
     def close_implied(self, closes: frozenset[str], stops: frozenset[str]) -> None:
         """End the elements that a new element implicitly closes."""
+        if self._places.keys().isdisjoint(closes):
+            return
         stack = self._stack
         for index in range(len(stack) - 1, max(-1, len(stack) - 1 - _REACH), -1):
             there = stack[index][0]
