@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from tests.formats.editing.ordering import cleaned, order
 from tests.formats.images.test_painting import noise
 from tests.formats.images.test_rewrite import BOX, inside, saved, shown
 from veritensor_ray.cleaning.cleaning_policy import CleanPolicy
+from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.media_types import ARROW_FILE, ARROW_STREAM, ORC, PARQUET
 from veritensor_ray.formats.columnar.orc import rewrite as orc_rewriting
@@ -26,6 +28,7 @@ from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Order, Unit
 from veritensor_ray.formats.format_registry import rewrite
+from veritensor_ray.formats.images.rewrite import without_metadata
 
 MAIL = "jane.doe@example-mail.de"
 
@@ -176,6 +179,23 @@ def test_what_cannot_be_painted_is_not_changed(table: pa.Table, column: str, kin
     else:
         made, told = cleaned(rewrite, data, Kind(kind), [drawn(0, column)])
         assert len(told.undone) == 1 and READERS[kind](made).equals(table)
+
+
+@pytest.mark.parametrize("kind", [PARQUET, ARROW_FILE])
+def test_a_picture_in_the_text_of_a_cell_loses_what_was_found_in_it(kind: str) -> None:
+    """As in datasets of conversations about images."""
+    url = f"data:image/png;base64,{base64.b64encode(noted()).decode()}"
+    texts = [[{"text": f"See {url} and {url}, says {MAIL}."}, {"text": "x"}], [{"text": url}], None, [{"text": "none"}]]
+    done = rewritten(WRITERS[kind](pa.table({"chat": texts, "n": [1, 2, 3, 4]})), "a.data", CleanPolicy(unchecked="copy"), engines=("pii",))
+    assert done.data is not None, done.cleaned.reason
+    new = base64.b64encode(without_metadata(noted(), Limits())).decode()
+    plain = f"data:image/png;base64,{new}"
+    assert READERS[kind](done.data)["chat"].to_pylist() == [
+        [{"text": f"See {plain} and {plain}, says [EMAIL]."}, {"text": "x"}],
+        [{"text": plain}],
+        None,
+        [{"text": "none"}],
+    ]
 
 
 def test_a_table_of_images_is_held_without_ocr() -> None:

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from veritensor_ray.core.config import Limits
 from veritensor_ray.formats.columnar.blobs import as_text, is_picture
 from veritensor_ray.formats.columnar.leaf_paths import LeafPath, field_path, labels, list_items, map_entries, offsets_of, place_of_member
 from veritensor_ray.formats.columnar.picture_cells import PictureCells
 from veritensor_ray.formats.columnar.text_columns import as_bytes, is_string, is_text_type, is_view, without_views
 from veritensor_ray.formats.common.column_paths import shorten
 from veritensor_ray.formats.common.kind import HEAD_BYTES
+from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
 from veritensor_ray.formats.editing.edits import Edit, Order, Orders, Unit, applied
 from veritensor_ray.formats.editing.splice import spliced_value
@@ -32,9 +32,9 @@ _CODECS = (("utf-8", b""), ("utf-16-le", b""), ("utf-16-be", b""), ("utf-16-le",
 class TableOrders:
     """The orders for the texts of one table, by row and column. `numbered` says that its reader names the items of lists by their number."""
 
-    def __init__(self, orders: Orders, names: Sequence[str], limits: Limits, numbered: bool = True) -> None:
-        self.orders, self._numbered, self._limits = orders, numbered, limits
-        self._pictures = PictureCells(orders)
+    def __init__(self, orders: Orders, names: Sequence[str], source: Source, numbered: bool = True) -> None:
+        self.orders, self._numbered = orders, numbered
+        self._pictures = PictureCells(orders, source)
         self._labels = [shorten(name) for name in names]
         numbers: dict[str, set[int]] = {}
         for number, label in enumerate(self._labels):
@@ -81,7 +81,7 @@ class TableOrders:
 
     def values(self, some: pa.Array, number: int, nullable: bool, rows: Sequence[int]) -> pa.Array:
         """Return the values of a column in some rows, with their orders carried out."""
-        texts = _LeafEditor(self.orders, self._pictures, self._limits, is_shared=number in self._shared, numbered=self._numbered)
+        texts = _LeafEditor(self.orders, self._pictures, is_shared=number in self._shared, numbered=self._numbered)
         return texts.edited(some, nullable, self._labels[number], np.array(rows, np.int64))
 
 
@@ -130,9 +130,8 @@ class _LeafEditor:
     `is_shared` says that another column may have texts with the same names. A text is then changed only if it is the one that was seen.
     """
 
-    def __init__(self, orders: Orders, pictures: PictureCells, limits: Limits, is_shared: bool, numbered: bool) -> None:
-        self._orders, self._pictures, self._limits = orders, pictures, limits
-        self._is_shared, self._numbered = is_shared, numbered
+    def __init__(self, orders: Orders, pictures: PictureCells, is_shared: bool, numbered: bool) -> None:
+        self._orders, self._pictures, self._is_shared, self._numbered = orders, pictures, is_shared, numbered
 
     def edited(self, column: pa.Array, nullable: bool, path: LeafPath, rows: Any) -> pa.Array:
         """Return an array of the same type. `rows` has the row of each value."""
@@ -216,13 +215,18 @@ class _LeafEditor:
             orders.drops_cell(unit)
             return None if nullable else b""
         if not is_text and is_picture(raw):
-            return raw if shared else self._fitting(self._pictures.changed(unit, raw, self._limits), raw, kind)
+            return raw if shared else self._fitting(self._pictures.changed(unit, raw), raw, kind)
         if text is None or (shared and not all(order.mark.straight for order in here)):
             return raw
         if not is_text and any((order.mark.decoded_via or "").endswith("strings") for order in here):
             return raw
         new: bytes | None = raw
-        if edits := orders.edits(unit, text):
+        edits = orders.edits(unit, text)
+        if is_text and not shared and (files := self._pictures.in_text(unit, text)):
+            edits = sorted([*edits, *files])
+            if any(one.end > two.start for one, two in itertools.pairwise(edits)):
+                raise CannotRewriteError("a finding lies in the base64 of a file that changes")
+        if edits:
             new = spliced_value(raw, edits) if is_text else encoded_again(raw, text, edits)
         return self._fitting(new, raw, kind)
 

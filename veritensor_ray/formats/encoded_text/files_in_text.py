@@ -72,7 +72,7 @@ class TextWithFiles(NamedTuple):
             for data in before - after:  # gone with what stood around it
                 orders.account.done.update(order.number for name in files[data] for order in orders.member_orders(name))
             edits = [
-                Edit(one.start, one.start + len(one.written), _written(one.written, new[one.data]))
+                Edit(one.start, one.start + len(one.written), encoded_like(one.written, new[one.data]))
                 for one in _tokens(text)
                 if one.data in new
             ]
@@ -118,6 +118,13 @@ class TextWithFiles(NamedTuple):
         return data
 
 
+def file_at(text: str, start: int) -> tuple[str, bytes] | None:
+    """Return the base64 that begins at a character of a text, and the bytes that it stands for; None if there is none."""
+    found = _TOKEN.match(text, start)
+    data = None if found is None else _decoded(found[0])
+    return None if found is None or data is None else (found[0], data)
+
+
 def _tokens(source: Source) -> Iterator[_Token]:
     """Yield what may be files in base64. A text that is too long to hold is searched line by line."""
     source.file.seek(0)
@@ -135,7 +142,7 @@ def _decoded(written: str) -> bytes | None:
     return None
 
 
-def _written(old: str, data: bytes) -> str:
+def encoded_like(old: str, data: bytes) -> str:
     """Return a file in base64 as another one was written: with its alphabet, its padding, its escapes and the length of its lines."""
     new = base64.b64encode(data).decode()
     if re.search(r"[_-]", old):
@@ -152,4 +159,4 @@ def _written(old: str, data: bytes) -> str:
     return broken[0].join(new[at : at + width] for at in range(0, len(new), width))
 
 
-__all__ = ["TextWithFiles"]
+__all__ = ["TextWithFiles", "encoded_like", "file_at"]

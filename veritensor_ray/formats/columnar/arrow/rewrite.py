@@ -56,7 +56,7 @@ class _BatchRewriter:
             raise as_read_error(error, _WHAT) from None
         self._is_file = hasattr(reader, "get_batch")
         self._file_metadata = reader.metadata if self._is_file else None
-        self._ordered = TableOrders(orders, names, source.limits)
+        self._ordered = TableOrders(orders, names, source)
         self._touched = self._ordered.touched(self._ordered.edited(0, 1 << 62))
         self._dictionaries = self._dictionaries_to_change()
 

@@ -65,7 +65,7 @@ class _LanceRewriter:
                 "no row of it can be dropped, because other files hold further columns of its rows; let Lance write the dataset again"
             )
         self._plain = pa.schema([_plain(field) for field in layout.schema])
-        self._ordered = TableOrders(orders, self._plain.names, source.limits)
+        self._ordered = TableOrders(orders, self._plain.names, source)
         self._copies = Copies(source.budget, max(bounds.COLUMNS, length(source.file)))
 
     def write(self) -> None:

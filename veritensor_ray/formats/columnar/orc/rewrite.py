@@ -97,7 +97,7 @@ class _OrcRewriter:
 
         with pa.OSFile(str(self._decoded)) as decoded, pa.OSFile(str(self._changed), "wb") as changed:
             rows = pa.ipc.open_stream(decoded)
-            ordered = TableOrders(self._orders, rows.schema.names, self._source.limits, numbered=False)
+            ordered = TableOrders(self._orders, rows.schema.names, self._source, numbered=False)
             self._check_types(rows.schema, ordered)
             with pa.ipc.new_stream(changed, rows.schema) as again, orc.ORCWriter(str(path), **self._options()) as writer:
                 writer.write(rows.schema.empty_table())

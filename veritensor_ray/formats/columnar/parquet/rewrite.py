@@ -125,7 +125,7 @@ class _GroupRewriter:
                 raise CannotRewriteError(
                     f"the table has dropped a part of its column {viewed.called(field.name)}, which is still in the file"
                 )
-        self._ordered = TableOrders(orders, [viewed.called(field.name) or field.name for field in file.fields], source.limits)
+        self._ordered = TableOrders(orders, [viewed.called(field.name) or field.name for field in file.fields], source)
         self._shared = Shared(source.file)
         self._copies = Copies(source.budget, max(bounds.COLUMNS, file.size))
 
