@@ -83,7 +83,7 @@ class _DuckRewriter:
     def _changed(self, table: StoredTable, orders: Orders) -> TableChange:
         """Write the columns of a table that have orders into a file of the folder, with their changes."""
         part = label_of(table)
-        ordered = TableOrders(orders, [column_label(table, column) for column in table.columns], self._source.limits)
+        ordered = TableOrders(orders, [column_label(table, column) for column in table.columns], self._source)
         touched = sorted(ordered.touched(ordered.edited(0, 1 << 62)))
         columns = [table.columns[number] for number in touched]
         name = f"changed-{table.oid}.arrows"
