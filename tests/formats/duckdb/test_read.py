@@ -221,6 +221,7 @@ def test_a_later_version_names_the_remedy() -> None:
     assert "EXPORT DATABASE" in str(error)
 
 
+@pytest.mark.slow
 def test_a_damaged_block_costs_one_table_and_not_its_strings() -> None:
     data = bytearray(
         database(
@@ -239,6 +240,7 @@ def test_a_damaged_block_costs_one_table_and_not_its_strings() -> None:
     assert any("previous instructions" in text for text in texts(both(bytes(data), "a.duckdb")[1]))
 
 
+@pytest.mark.slow
 def test_damage_anywhere() -> None:
     whole = database(
         "CREATE TABLE t (a TEXT PRIMARY KEY, b TEXT[], c STRUCT(x TEXT))",
@@ -262,6 +264,7 @@ def test_damage_anywhere() -> None:
     assert read(whole, DUCKDB)[1] == [], "the next file is read as ever"
 
 
+@pytest.mark.slow
 def test_rows_that_share_a_value_are_counted() -> None:
     data = database("CREATE TABLE t AS SELECT repeat('word ', 800) AS a FROM range(20000)")
     _, error = until_error(reader_source(data, DUCKDB, Limits(expanded_bytes=ByteSize(1_000_000))), LimitExceeded)

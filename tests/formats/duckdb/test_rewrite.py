@@ -46,6 +46,7 @@ def cleaned(data: bytes, folder: Path, policy: dict[str, Any] | None = None) -> 
     return after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "block"), [("v1.0.0", 262144), ("v2.0.0", 16384)])
 def test_cells_change_and_everything_else_stays(version: str, block: int, tmp_path: Path) -> None:
     data = database(

@@ -282,6 +282,14 @@ class Orders:
                 found += order.spans(value)
         return self.merged(found, value)
 
+    def edits_that_fit(self, unit: Unit, value: str, fits: Callable[[Sequence[Edit]], bool]) -> list[Edit]:
+        """Return the changes to the text of a unit in a place of limited size: if they do not fit, masks become as long as what they replace."""
+        here = self.units.get(unit, ())
+        if fits(Orders(here, self.strip, self._replace, None, self.member).edits(unit, value)):
+            return self.edits(unit, value)
+        shorter = [order._replace(keep_length=True) for order in here]
+        return Orders(shorter, self.strip, self._replace, self.account, self.member, self.pulse).edits(unit, value)
+
     def merged(self, found: list[OrderedRange], value: str) -> list[Edit]:
         """Return the changes to ranges of a text: overlapping ones are joined, and the order with the longest says what takes their place.
 

@@ -185,6 +185,30 @@ def test_a_string_without_room_and_a_row_that_goes_hold_the_file() -> None:
         assert file["a"][:].tolist() == [b"abc", b""]
 
 
+@pytest.mark.parametrize(
+    ("kind", "texts", "expected"),
+    [
+        ("S8", [b"ab@cd.de", b"stays"], [b"[EMAIL]", b"stays"]),
+        ("S6", [b"a@b.de", b"stays"], [b"[EMAI]", b"stays"]),
+        ("S12", [b"say a@bcd.de", b"x"], [b"say [EMAIL]", b"x"]),
+        ("S10", [b"say a@b.de", b"x"], [b"say [EMAI]", b"x"]),
+    ],
+)
+def test_a_mask_is_shortened_where_a_string_has_no_room(kind: str, texts: list[bytes], expected: list[bytes]) -> None:
+    out, file = made()
+    with file:
+        file.create_dataset("a", data=np.array(texts, kind), fillvalue=b"f")
+        file.attrs["a"] = np.array(texts[0], kind)
+    found = clean(out.getvalue())
+    assert (found.cleaned.result, found.cleaned.reason) == (Result.CLEANED, None)
+    assert found.data is not None and texts[0] not in found.data
+    with h5py.File(io.BytesIO(found.data), "r") as file:
+        assert (file["a"].dtype, file["a"][:].tolist(), file["a"].fillvalue) == (np.dtype(kind), expected, b"f")
+        assert bytes(file.attrs["a"]) == expected[0]
+    again = clean(out.getvalue(), "pseudonym")
+    assert again.cleaned.result == Result.HELD and "a mask would be shortened" in (again.cleaned.reason or "")
+
+
 def test_a_record_changes_only_where_the_text_was_seen() -> None:
     out, file = made()
     with file:

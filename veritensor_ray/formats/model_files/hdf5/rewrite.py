@@ -18,7 +18,7 @@ from veritensor_ray.formats.common.budget import Copies
 from veritensor_ray.formats.common.file_ranges import copy_range, length
 from veritensor_ray.formats.common.source import Source
 from veritensor_ray.formats.editing.actions import Action, CannotRewriteError
-from veritensor_ray.formats.editing.edits import Orders, Unit, applied
+from veritensor_ray.formats.editing.edits import Edit, Orders, Unit, applied
 from veritensor_ray.formats.model_files.hdf5 import structure as hdf5
 from veritensor_ray.formats.model_files.hdf5.hdf5_values import TextSlot, frozen, stored, text_slots
 from veritensor_ray.formats.model_files.hdf5.read import rows_at_once
@@ -180,12 +180,19 @@ class _Hdf5Rewriter:
             self._orders.drops_cell(unit)
             new = b""
         else:
-            new = applied(text, self._orders.edits(unit, seen)).encode()
+            new = applied(text, self._edits(unit, text, seen, slot.room)).encode()
         if slot.room is not None and len(new) > slot.room:
-            raise CannotRewriteError(f"a string of at most {slot.room} bytes has no room for what would take the place of a finding")
+            raise CannotRewriteError(
+                f"a string of at most {slot.room} bytes has no room for what would take the place of a finding; a mask would be shortened"
+            )
         if new != raw:
             slot.put(new)
         return new != raw
+
+    def _edits(self, unit: Unit, text: str, seen: str, room: int | None) -> list[Edit]:
+        if room is None:
+            return self._orders.edits(unit, seen)
+        return self._orders.edits_that_fit(unit, seen, lambda edits: len(applied(text, edits).encode()) <= room)
 
     def _names_to_change(self) -> dict[str, str]:
         """Return the texts in names that are replaced, with what takes their place; their orders are ticked off when a name changes."""
