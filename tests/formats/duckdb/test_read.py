@@ -61,28 +61,30 @@ def test_every_text_with_row_column_and_table(version: str, block: int) -> None:
     assert read(data, DUCKDB)[1] == []
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "found"),
-    [
-        ("TEXT[]", "['a', NULL, 'b']", [("a", "t.c[0]"), ("b", "t.c[2]")]),
-        ("TEXT[2]", "['a', 'b']", [("a", "t.c[0]"), ("b", "t.c[1]")]),
-        ("STRUCT(x TEXT, y STRUCT(z TEXT))", "{'x': 'a', 'y': {'z': 'b'}}", [("a", "t.c.x"), ("b", "t.c.y.z")]),
-        ("MAP(TEXT, TEXT)", "MAP {'k': 'v'}", [("k", "t.c[].key"), ("v", "t.c[].value")]),
-        ("UNION(n INTEGER, s TEXT)", "'a'", [("a", "t.c")]),
-        ("JSON", """'{"a": 1}'""", [('{"a": 1}', "t.c")]),
-        ("VARIANT", "{'a': 'x'}", [("{'a': x}", "t.c")]),
-        ("ENUM('sad', 'ok')", "'sad'", [("sad", "t.c")]),
-        ("BLOB", "'look here'", [("look here", "t.c")]),
-        ("BIGINT", "4929421234567897", [("4929421234567897", "t.c")]),
-        ("HUGEINT", "4929421234567897", [("4929421234567897", "t.c")]),
-        ("DECIMAL(18, 0)", "4929421234567897", [("4929421234567897", "t.c")]),
-        ("UUID", "uuid()", []),
-        ("TIMESTAMP WITH TIME ZONE", "'2020-01-01'", []),
-    ],
-)
-def test_types(column: str, value: str, found: list[Any]) -> None:
-    data = database(f"CREATE TABLE t (c {column})", f"INSERT INTO t VALUES ({value})", version="v2.0.0")
-    assert cells(data, "column") == found
+TYPES: list[tuple[str, str, list[tuple[str, str]]]] = [
+    ("TEXT[]", "['a', NULL, 'b']", [("a", "t.c[0]"), ("b", "t.c[2]")]),
+    ("TEXT[2]", "['a', 'b']", [("a", "t.c[0]"), ("b", "t.c[1]")]),
+    ("STRUCT(x TEXT, y STRUCT(z TEXT))", "{'x': 'a', 'y': {'z': 'b'}}", [("a", "t.c.x"), ("b", "t.c.y.z")]),
+    ("MAP(TEXT, TEXT)", "MAP {'k': 'v'}", [("k", "t.c[].key"), ("v", "t.c[].value")]),
+    ("UNION(n INTEGER, s TEXT)", "'a'", [("a", "t.c")]),
+    ("JSON", """'{"a": 1}'""", [('{"a": 1}', "t.c")]),
+    ("VARIANT", "{'a': 'x'}", [("{'a': x}", "t.c")]),
+    ("ENUM('sad', 'ok')", "'sad'", [("sad", "t.c")]),
+    ("BLOB", "'look here'", [("look here", "t.c")]),
+    ("BIGINT", "4929421234567897", [("4929421234567897", "t.c")]),
+    ("HUGEINT", "4929421234567897", [("4929421234567897", "t.c")]),
+    ("DECIMAL(18, 0)", "4929421234567897", [("4929421234567897", "t.c")]),
+    ("UUID", "uuid()", []),
+    ("TIMESTAMP WITH TIME ZONE", "'2020-01-01'", []),
+]
+
+
+def test_types() -> None:
+    """Each type is in a table of its own, which is called `t` and its number."""
+    statements = [(f"CREATE TABLE t{n} (c {kind})", f"INSERT INTO t{n} VALUES ({value})") for n, (kind, value, _) in enumerate(TYPES)]
+    data = database(*(one for some in statements for one in some), version="v2.0.0")
+    expected = [(text, f"t{n}{column[1:]}") for n, (_, _, found) in enumerate(TYPES) for text, column in found]
+    assert sorted(cells(data, "column")) == sorted(expected)
     assert read(data, DUCKDB)[1] == []
 
 
@@ -249,7 +251,7 @@ def test_damage_anywhere() -> None:
     )
     chance = random.Random(7)
     damaged = [whole[:length] for length in range(12, len(whole), len(whole) // 3)]
-    for _ in range(6):
+    for _ in range(4):
         flipped = bytearray(whole)
         for _ in range(3):
             flipped[chance.choice([chance.randrange(20, 200), chance.randrange(len(whole)), START + chance.randrange(16384)])] = (

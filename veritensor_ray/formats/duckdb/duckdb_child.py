@@ -141,7 +141,7 @@ def _answers(request: DuckRequest) -> Iterator[Answer]:
         raise
     try:
         if request.task == "describe":
-            yield from _described(connection)
+            yield from _described(request.folder)
         else:
             yield from _rows(connection, request)
     except BaseException:
@@ -149,8 +149,11 @@ def _answers(request: DuckRequest) -> Iterator[Answer]:
         raise
 
 
-def _described(connection: Any) -> Iterator[Answer]:
+def _described(folder: str) -> Iterator[Answer]:
     """Yield the texts of definitions, the tables, and which parts of blocks hold metadata."""
+    import duckdb
+
+    connection = _OPENED.open(folder)
     texts = list[tuple[str, str]]()
     for text in definitions(connection):
         texts.append(text)
@@ -160,14 +163,12 @@ def _described(connection: Any) -> Iterator[Answer]:
     texts += [(f"schema {path[-1]}", path[-1]) for path in _schemas(connection).values() if path != ["main"]]
     yield TEXTS, json.dumps(texts).encode()
     for table in tables_of(connection):
-        import duckdb
-
         try:
             yield TABLE, json.dumps(with_storage(connection, table)).encode()
         except duckdb.Error:
             yield BROKEN, json.dumps(table).encode()
-            _OPENED.close()
-            return
+            _OPENED.close()  # the library may refuse everything else now
+            connection = _OPENED.open(folder)
     found = connection.execute("SELECT block_id, total_blocks, free_list FROM system.main.pragma_metadata_info('d')").fetchall()
     parts = [[block, sorted({*range(total)} - {*free})] for block, total, free in found]
     yield ABOUT, json.dumps(parts).encode()
