@@ -118,6 +118,13 @@ def test_definitions_and_comments_are_metadata() -> None:
     assert {"sequence q", "index i", "macro w"} < {column for _, column in found}
 
 
+@pytest.mark.parametrize("version", ["v1.0.0", "v2.0.0"])
+def test_a_definition_is_given_once(version: str) -> None:
+    view = f"CREATE VIEW v AS SELECT '{LONG}' AS a, 'it''s {LONG}' AS b"
+    data = database("CREATE TABLE t (a TEXT)", view, f"COMMENT ON TABLE t IS '{LONG}'", version=version)
+    assert [view for text, view in flat(read(data, DUCKDB)[0], "view") if "instructions" in text] == ["metadata", "metadata"]
+
+
 def test_views_macros_and_generated_columns_never_run(tmp_path: Path) -> None:
     """Each of them would read a file, or could not be computed."""
     secret = tmp_path / "secret.csv"

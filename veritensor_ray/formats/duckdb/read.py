@@ -33,6 +33,8 @@ from veritensor_ray.formats.residue.strings import VIEW, strings
 
 _PIECE_BYTES = 8 << 20
 _NAME = 256  # characters of a column's name
+_BEFORE, _BEHIND = 2, 1  # characters beside a string of the metadata that may be numbers
+_SURE = 5  # characters that prove that a string is known
 DUCKDB_DECODER = IsolatedDecoder("veritensor_ray.formats.duckdb.duckdb_child", "DuckDB files", "", {})
 
 
@@ -173,7 +175,7 @@ class DuckTables:
         if self._metadata is None:
             return
         blocks = self._claim_values()
-        known = KnownText(self._texts)
+        known = KnownText([*self._texts, *(text.replace("''", "'") for text in self._texts if "''" in text)])
         for block, parts in self._metadata:
             blocks.add(block)
             for part in parts:
@@ -200,7 +202,7 @@ class DuckTables:
     def _part(self, start: int, end: int, known: KnownText) -> Iterator[Block]:
         """Claim a part of the metadata, and yield what it says beside definitions, such as the least values of columns."""
         self._source.file.seek(start)
-        odd = [one for one in strings(self._source.file.read(end - start)) if known.lacks(one.text)]
+        odd = [one for one in strings(self._source.file.read(end - start)) if not _is_known(one.text, known)]
         if odd:
             places = [start + one.at for one in odd]
             yield Block([one.text for one in odd], byte_offset=places, start=places, view=VIEW)
@@ -215,6 +217,12 @@ class DuckTables:
         for block in range(self._blocks.count):
             if block not in known and block not in free:
                 self._source.account.claim(*self._blocks.place(block), "values")
+
+
+def _is_known(text: str, known: KnownText) -> bool:
+    """Return whether definitions have a text. The numbers beside it, such as its length, may look like letters of it."""
+    beside = ((before, behind) for before in range(_BEFORE + 1) for behind in range(_BEHIND + 1) if len(text) - before - behind >= _SURE)
+    return any(not known.lacks(text[before : len(text) - behind]) for before, behind in beside)
 
 
 def _ends_early(table: StoredTable, why: str, code: ReasonCode | None = None) -> Gap:
