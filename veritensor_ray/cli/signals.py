@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import warnings
 from collections.abc import Iterator
 from types import FrameType
 
@@ -33,5 +34,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def ending() -> tuple[str, int]:
-    """Returns the word and the exit code for a KeyboardInterrupt."""
+    """Returns the word and the exit code for a KeyboardInterrupt.
+
+    From here on, Python does not warn of a coroutine that the interrupt kept from its first step: nobody can do anything about it.
+    """
+    warnings.filterwarnings("ignore", r"coroutine .* was never awaited", RuntimeWarning)
     return ("terminated", TERMINATED) if signal.SIGTERM in _received else ("interrupted", INTERRUPTED)
