@@ -41,7 +41,11 @@ def arguments() -> argparse.Namespace:
         "--leave-out", nargs="*", default=[], metavar="SET", help="injection: labelled sets to train without, to measure on them"
     )
     parser.add_argument("--start", type=Path, metavar="FOLDER", help="injection: a model that learns on, instead of the base")
-    parser.add_argument("--measure", action="store_true", help="pii: no training, calibrate and measure the model in --out again")
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="no training, calibrate and measure again; pii: the model in --out, injection: that of --start",
+    )
     return parser.parse_args()
 
 
@@ -63,9 +67,9 @@ def main() -> None:
         tagger_card(args.out, trained, command.removeprefix("tagger "))
         seal(args.out)
     else:
-        command += " --start PREVIOUS" if args.start else ""
+        command += (" --start PREVIOUS" if args.start else "") + (" --measure" if args.measure else "")
         documents += [*real(args.data / "real"), *(gathered(args.gathered) if args.gathered else [])]
-        injection.run(args.data, documents, args.out, args.seed, args.scale, args.leave_out, args.start, command)
+        injection.run(args.data, documents, args.out, args.seed, args.scale, args.leave_out, args.start, not args.measure, command)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from typing import Any
 from training import texts
 from training.documents import Document
 from training.injection_data import MEASURE_ONLY, TRAIN_ON, labelled
+from training.injection_early_end import LOST
+from training.injection_network import ENDED
 from veritensor_ray.engines.injection.first_stage import ZONE
 
 LOCK = "digests.json"
@@ -24,6 +26,9 @@ multilingual-e5-small's vector of each. The model was built with `python -m trai
 
 A window has {window_tokens} tokens; the next window starts {stride_tokens} tokens later. The score of a window is
 {mix[0]} · min(transformer, {ceiling}) + {mix[1]} · first stage + {mix[2]}, in log odds. The score of a document is its highest window score.
+
+For most windows, the transformer ends after three of its layers: a small network sees there that the window is far from any
+instruction, and it scores {ended}. At most {lost} of the windows that the whole transformer suspects end early.
 
 The transformer reads only stretches of {zone} words that the first stage scores {gate} or higher. Its scores are lower in languages other than
 English, so it adds up to {ease:.1f} in {tongues} languages, which it recognizes by their commonest words (`languages.safetensors`). It adds what
@@ -39,7 +44,8 @@ lets three passages in a hundred of clean documents in that language pass.
 
 The thresholds were set on {documents} complete clean documents of {kinds} kinds, none of which was used in training. At most one percent of
 all documents reach `low`, and a quarter of a percent `medium`. That is half of the rates that are allowed, because unfamiliar documents
-trigger the model more often. Of the real documents, at most half a percent reach `medium`, and of each kind with a hundred documents or
+trigger the model more often. A text that several documents of a package repeat, such as an untranslated message in its translations,
+counts once. Of the real documents, at most half a percent reach `medium`, and of each kind with a hundred documents or
 more, at most one in fifty. `high` lies half a unit of log odds above every clean document.
 
 ## Clean documents that reach the thresholds
@@ -110,7 +116,7 @@ def write(out: Path, data: Path, facts: dict[str, Any], documents: Sequence[Docu
                      [(f"{kind}{'' if kind in unseen or kind == 'all' else ' *'}", *row.values()) for kind, row in facts["clean"].items()]),
         recall=_table(("set", "attacks", "`low`", "`medium`", "`high`"),
                       [(f"{name}{' *' if name in MEASURE_ONLY else ''}", *row.values()) for name, row in facts["recall"].items()]),
-        labelled="\n".join(sets), own=len(own), written=len(written), tongues=len({one.language for one in written}), zone=ZONE, parts=sum(len(found) for one in parts.values() for found in one.values()), withdrawn=len(parts), languages=", ".join(sorted({line.language for line in own})),
+        labelled="\n".join(sets), own=len(own), written=len(written), tongues=len({one.language for one in written}), zone=ZONE, ended=f"{ENDED:.0f}", lost=f"{LOST:.1%}".replace("%", " %"), parts=sum(len(found) for one in parts.values() for found in one.values()), withdrawn=len(parts), languages=", ".join(sorted({line.language for line in own})),
         sources="\n".join(f"- {s}: {counts[s][1]} windows with an injection, {counts[s][0]} without" for s in other),
         all_documents=len(documents), packages=len({d.package for d in documents}),
         licences=", ".join(f"{name} ({n})" for name, n in licences.most_common()),

@@ -112,10 +112,17 @@ class Encoder(nn.Module):
 
     def above(self, words: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """The same from the words' vectors on."""
-        x = self.eln(words + self.pos.weight[: words.shape[1]])
-        for layer in self.layers:
+        return self.through(self.placed(words), mask)
+
+    def placed(self, words: torch.Tensor) -> torch.Tensor:
+        """The words' vectors with their positions: what the first layer reads."""
+        return torch.as_tensor(self.eln(words + self.pos.weight[: words.shape[1]]))
+
+    def through(self, x: torch.Tensor, mask: torch.Tensor | None, first: int = 0, end: int | None = None) -> torch.Tensor:
+        """States behind some of the layers."""
+        for layer in self.layers[first:end]:
             x = layer(x, None if mask is None else mask[:, None, None, :].bool())
-        return torch.as_tensor(x)
+        return x
 
 
 def encoder(source: Base, rows: Sequence[int], layers: Sequence[int]) -> Encoder:

@@ -24,25 +24,24 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
-from training import card, injection_languages, injection_network, injection_words, texts
+from training import card, injection_early_end, injection_languages, injection_network, injection_words, texts
 from training.base import write_json
 from training.documents import REAL_NEVER_TRAINED, Document
 from training.e5 import LAYERS, base, cut_words, encoder, restore
 from training.injection_data import MEASURE_ONLY, STRANGERS, TRAIN_ON, held_out
 from training.injection_grammar import PROBES
-from training.injection_network import Network, export
+from training.injection_network import EarlyEnd, Network, export
 from training.injection_samples import (
-    PLACED,
     WINDOW,
-    WITHDRAWN,
     WRITTEN,
     Sample,
     first_round,
-    later_round,
+    long_round,
     raw_windows,
     second_round,
     third_round,
 )
+from training.injection_thresholds import UNREAD, by_kind, rates, thresholds
 from veritensor_ray.engines.injection import calibrated_scores
 from veritensor_ray.engines.injection.first_stage import FirstStage
 from veritensor_ray.engines.injection.linear import BITS, Linear, words
@@ -51,19 +50,18 @@ from veritensor_ray.engines.injection.word_vectors import WordVectors
 
 STRIDE = 96
 WORDS = 48_000
-LOW_RATE, MEDIUM_RATE = 0.02, 0.005  # of clean documents, at most
-MOST_OF_A_KIND, LARGE = 0.02, 100  # of the documents of a kind, if it has so many
-MARGIN = 0.5  # log odds of `high` above every clean document
 EPOCHS = 4  # of the vectors of words
 HARD = 40_000  # windows of clean documents
 MIXED = 2000  # characters of a text that the two sides of the first stage are mixed by
 PASSING = 0.03  # of the characters of real documents that the transformer reads, at most
 CEILING = 8.0  # log odds that the transformer is taken at
 MEASURED = 400  # texts of a set
-AGAIN = 0.15  # of what a network that has learnt before is shown once more
-# The rounds after the first: how many false alarms each learns, at which rate, beside which samples, and what share of those.
-LEARNS = ((3500, 8e-5, second_round, 1.0), (3000, 8e-5, third_round, 1.0))
-LEARNS_ON = ((2500, 8e-5, second_round, 0.4), (3000, 6e-5, later_round, 1.0))
+ENDS = 10_000, 8000, 16_000  # windows that the early end learns from: attacks, harmless samples, clean documents
+# The rounds after the first: how many false alarms each learns, at which rate, beside which samples. A model that learns on has one alone.
+LEARNS = ((3500, 8e-5, second_round), (3000, 8e-5, third_round))
+LEARNS_ON = ((7000, 8e-5, long_round),)
+# How much of the last round is taken, beside the network before it, which knows more of what it has never met.
+TAKES, TAKES_ON = 0.5, 0.3
 ORDERS_IN = ("real: chat", "real: spam", "real: promptguide")  # kinds that hold orders to models: no alarm there is false by itself
 GOLDEN = Path(__file__).parent.parent / "tests/engines/injection/golden.json"
 # How much an attack of a small set of strangers counts for the linear model, beside one of ours.
@@ -183,19 +181,6 @@ def select(
     return chosen
 
 
-def select_again(
-    samples: Sequence[Sample], first: FirstStage, raw: Sequence[str], hard: Sequence[str], rng: random.Random, scale: float
-) -> list[Sample]:
-    """What a network that has learnt before learns: mostly what people wrote, and a share of everything else, so that it forgets nothing."""
-    chosen, rest = [], [s for s in samples if s.source not in (WRITTEN, WITHDRAWN, PLACED, *STRANGERS)]
-    for sources, most in (((WRITTEN,), 10_000), ((WITHDRAWN,), 7500), (STRANGERS, 4500), ((PLACED,), 3000)):
-        pool = [s for s in samples if s.source in sources]
-        chosen += rng.sample(pool, min(int(most * scale), len(pool)))
-    chosen += [s for s in select(rest, first, raw, hard, rng, scale) if rng.random() < AGAIN]
-    rng.shuffle(chosen)
-    return chosen
-
-
 def token_ids(tokenizer: Tokenizer, found: Sequence[str]) -> list[list[int]]:
     tokenizer.no_padding()
     tokenizer.enable_truncation(WINDOW)
@@ -230,8 +215,8 @@ class Asked:
     texts: int
 
     def highest(self, values: Array) -> Array:
-        """Of each text; -30 where none of its windows was read."""
-        result = np.full(self.texts, -30.0)
+        """Of each text; `UNREAD` where none of its windows was read."""
+        result = np.full(self.texts, UNREAD)
         np.maximum.at(result, self.owners, values)
         return result
 
@@ -294,42 +279,6 @@ def find_mixture(clean: Asked, documents: Sequence[Document], attacks: dict[str,
     return max(found, key=found.__getitem__)
 
 
-# ---------------------------------------------------------------- thresholds
-
-
-def by_kind(documents: Sequence[Document], scores: Array) -> dict[str, Array]:
-    """The highest scores of documents, kind by kind."""
-    groups = np.array([d.group for d in documents])
-    return {group: scores[groups == group] for group in sorted(set(groups))}
-
-
-def thresholds(kinds: dict[str, Array]) -> dict[str, float]:
-    """Log odds. `low` and `medium`: half of what may alarm, since strangers alarm more often. `medium`: all that may alarm of real documents,
-    and of no large kind more than one in fifty.
-
-    `high`: a margin above everything. These are more documents than a user has, so nothing is extrapolated as `models calibrate` does.
-    """
-    pooled = np.sort(np.concatenate(list(kinds.values())))[::-1]
-    low, medium = (float(pooled[int(len(pooled) * rate / 2)]) for rate in (LOW_RATE, MEDIUM_RATE))
-    if real := [scores for kind, scores in kinds.items() if kind.startswith("real: ")]:
-        strictest = np.sort(np.concatenate(real))[::-1]
-        medium = max(medium, float(strictest[int(len(strictest) * MEDIUM_RATE)]))
-    for scores in kinds.values():
-        if len(scores) >= LARGE:
-            medium = max(medium, float(np.sort(scores)[::-1][int(len(scores) * MOST_OF_A_KIND)]))
-    return {"low": min(low, medium) + 1e-3, "medium": medium + 1e-3, "high": max(float(pooled[0]), medium) + MARGIN}
-
-
-def rates(kinds: dict[str, Array]) -> dict[str, dict[str, int]]:
-    """By kind: documents, how many reach each threshold, and how many would if the thresholds had been set without that kind."""
-    levels, found = thresholds(kinds), {}
-    for kind, scores in kinds.items():
-        others = thresholds({name: one for name, one in kinds.items() if name != kind})
-        found[kind] = {"documents": len(scores)} | {k: int((scores >= v).sum()) for k, v in levels.items()}
-        found[kind] |= {f"{k} left out": int((scores >= v).sum()) for k, v in others.items()}
-    return {"all": {key: sum(row[key] for row in found.values()) for key in next(iter(found.values()))}} | found
-
-
 # ---------------------------------------------------------------- the whole
 
 
@@ -338,13 +287,19 @@ class Learnt:
     """What training leaves, before it is calibrated."""
 
     network: Network
+    early: EarlyEnd
     tokenizer: Tokenizer
     first: FirstStage
     trained_on: dict[str, list[int]]
 
 
-def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left_out: Sequence[str], start: Path | None) -> Learnt:
-    """The first stage and all rounds of the transformer, from documents that may be trained on; `start`: a model whose transformer learns on."""
+def fit(
+    data: Path, documents: Sequence[Document], seed: int, scale: float, left_out: Sequence[str], start: Path | None, rounds: bool
+) -> Learnt:
+    """The first stage, all rounds of the transformer and its early end, from documents that may be trained on.
+
+    `start`: a model whose transformer learns on, or stays as it is without `rounds`.
+    """
     rng = random.Random(seed)
     samples = first_round(data, documents, rng, scale, left_out)
     print(f"{len(samples)} samples", sorted(Counter((s.label, s.source) for s in samples).items()), flush=True)
@@ -354,15 +309,17 @@ def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left
     else:
         first, raw, hard = learn_first_stage(data, samples, documents, rng)
         network, tokenizer = new_network(documents, samples, raw, rng, scale)
-    chosen = (select_again if start else select)(samples, first, raw, hard, rng, scale)
-    print(f"round 1: {len(chosen)} samples", flush=True)
-    injection_network.train(network, tokenizer, chosen, 1e-4 if start else 1.5e-4, rng)
-    every, before = list(chosen), {}
-    for number, (most, rate, of, beside) in enumerate(LEARNS_ON if start else LEARNS, 2):
-        found = [*rng.sample(hard, min(len(hard), int(14_000 * scale))), *rng.sample(raw, min(len(raw), int(3000 * scale)))]
-        found += [s.text for s in rng.sample([s for s in samples if not s.label], int(7000 * scale))]
+    every: list[Sample] = []
+    before: dict[str, Any] = {}
+    if not start:
+        every += select(samples, first, raw, hard, rng, scale)
+        print(f"round 1: {len(every)} samples", flush=True)
+        injection_network.train(network, tokenizer, every, 1.5e-4, rng)
+    for number, (most, rate, of) in enumerate((LEARNS_ON if start else LEARNS) if rounds else (), 2):
+        found = [*rng.sample(hard, min(len(hard), int(20_000 * scale))), *rng.sample(raw, min(len(raw), int(8000 * scale)))]
+        found += [s.text for s in rng.sample([s for s in samples if not s.label], int(12_000 * scale))]
         alarm = in_eight_bits(network, tokenizer, found)
-        again = of(samples, [found[i] for i in np.argsort(-alarm)[: int(most * scale)]], rng, beside * scale)
+        again = of(samples, [found[i] for i in np.argsort(-alarm)[: int(most * scale)]], rng, scale)
         print(
             f"round {number}: {len(again)} samples; {int((alarm > 0).sum())} of {len(found)} benign windows are taken for attacks",
             flush=True,
@@ -370,10 +327,38 @@ def fit(data: Path, documents: Sequence[Document], seed: int, scale: float, left
         before = {name: value.clone() for name, value in network.state_dict().items()}
         injection_network.train(network, tokenizer, again, rate, rng)
         every += again
-    if not start:  # half way between the last two: it keeps what the round before knew of orders in documents
-        network.load_state_dict({name: (value + before[name]) / 2 for name, value in network.state_dict().items()})
-    counts = {name: [sum(s.source == name and s.label == label for s in every) for label in (0, 1)] for name in {s.source for s in every}}
-    return Learnt(network, tokenizer, first, counts)
+    if before:
+        take = TAKES_ON if start else TAKES
+        network.load_state_dict({name: (1 - take) * before[name] + take * value for name, value in network.state_dict().items()})
+    counts = Counter((s.source, s.label) for s in every)
+    if start:
+        for name, (benign, attacks) in json.loads((start / "calibration.json").read_text("utf-8"))["trained_on"].items():
+            counts.update({(name, 0): benign, (name, 1): attacks})
+    trained_on = {name: [counts[name, label] for label in (0, 1)] for name, _ in counts}
+    return Learnt(network, end_early(data, network, tokenizer, first, samples, [*hard, *raw], rng, scale), tokenizer, first, trained_on)
+
+
+def end_early(
+    data: Path,
+    network: Network,
+    tokenizer: Tokenizer,
+    first: FirstStage,
+    samples: Sequence[Sample],
+    clean: Sequence[str],
+    rng: random.Random,
+    scale: float,
+) -> EarlyEnd:
+    """The early end of a network that has learnt, from windows of attacks and of clean documents."""
+    found = []
+    for pool, most in (
+        ([s.text for s in samples if s.label], ENDS[0]),
+        ([s.text for s in samples if not s.label], ENDS[1]),
+        (clean, ENDS[2]),
+    ):
+        found += rng.sample(list(pool), min(int(most * scale), len(pool)))
+    apart = [text for name, some in attacks_apart(data, rng).items() if name in TRAIN_ON for text in some]
+    windows = Cutter(tokenizer, WINDOW, STRIDE, first, None).windows(apart)
+    return injection_early_end.learn(network, token_ids(tokenizer, found), [list(w.ids) for w in windows], rng)
 
 
 def in_eight_bits(network: Network, tokenizer: Tokenizer, found: Sequence[str]) -> Array:
@@ -401,7 +386,7 @@ def calibrate(data: Path, out: Path, learnt: Learnt, documents: Sequence[Documen
         np.concatenate([one.highest(one.mixed(share, weight)) for name, one in asked.items() if name in TRAIN_ON]),
     )
     mix = (round(scale, 4), round(scale * weight, 4), round(bias, 4))
-    export(network, share, out / "model.onnx")
+    export(network, share, out / "model.onnx", learnt.early)
     first.save(out)
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -435,7 +420,7 @@ def _only(asked: Asked, chosen: Array) -> Asked:
 def _as_odds(clean: Array, attacks: Array) -> tuple[float, float]:
     """Scale and bias that make log odds of scores, where clean texts and attacks are equally many."""
     found = np.concatenate([clean, attacks])
-    read = found > -30
+    read = found > UNREAD
     labels = np.array([0] * len(clean) + [1] * len(attacks))
     fitted = LogisticRegression(C=10.0, class_weight="balanced").fit(found[read][:, None], labels[read])
     return float(fitted.coef_[0][0]), float(fitted.intercept_[0])
@@ -473,12 +458,20 @@ def golden(out: Path, learnt: Learnt, facts: dict[str, Any], path: Path) -> None
 
 
 def run(
-    data: Path, documents: Sequence[Document], out: Path, seed: int, scale: float, left_out: Sequence[str], start: Path | None, command: str
+    data: Path,
+    documents: Sequence[Document],
+    out: Path,
+    seed: int,
+    scale: float,
+    left_out: Sequence[str],
+    start: Path | None,
+    rounds: bool,
+    command: str,
 ) -> None:
     """What `python -m training injection` does: train, calibrate, describe, seal."""
     out.mkdir(parents=True, exist_ok=True)
     trained = [d for d in documents if d.may_train]
-    learnt = fit(data, trained, seed, scale, left_out, start)
+    learnt = fit(data, trained, seed, scale, left_out, start, rounds)
     facts = calibrate(data, out, learnt, [d for d in documents if not d.may_train], seed)
     facts["parameters"] = sum(p.numel() for p in learnt.network.parameters()) / 1e6
     golden(out, learnt, facts, GOLDEN)

@@ -14,7 +14,7 @@ import numpy as np
 
 from training import texts
 from training.documents import Document, excerpt, sentences
-from training.injection_data import CHARS, TRAIN_ON, Labelled, training_rows
+from training.injection_data import CHARS, STRANGERS, TRAIN_ON, Labelled, training_rows
 
 WINDOW = 128  # tokens
 # How many windows of a set are drawn at most: with an order, without one.
@@ -31,6 +31,9 @@ WRITTEN = "written for this project, text by text"
 WITHDRAWN = "tasks withdrawn, in 29 languages"
 WITHDRAWN_OF_EACH = 130  # attacks in each language
 OF_STRANGERS = (900, 600)  # of each other set by strangers
+# What the long round shows, with an order and without one; last, of all other sources together.
+LONG = (((WRITTEN,), (9000, 7000)), (STRANGERS, (6000, 4000)), ((WITHDRAWN,), (2500, 1500)), ((PLACED,), (5000, 1500)), ((), (8000, 8000)))
+NAMED = {source for sources, _ in LONG for source in sources}
 BARE = ("bare-command", "polite")  # generated orders without any sign that they are meant for a model: only a few
 TRIGGERS = re.compile(
     r"\b(ignor\w*|disregard\w*|forget\w*|overrid\w+|bypass\w*|instructions?|prompts?|passwords?|secrets?|reveal\w*|"
@@ -230,12 +233,13 @@ def second_round(samples: Sequence[Sample], false: Sequence[str], rng: random.Ra
     return again
 
 
-def later_round(samples: Sequence[Sample], false: Sequence[str], rng: random.Random, scale: float) -> list[Sample]:
-    """For a network that learns on: windows that it alarmed on, and a share of what it has learnt, most of it attacks."""
-    again = [Sample(t, 0, "raw windows, later rounds") for t in false]
-    for label, withdrawn, count in ((1, True, 1400), (1, False, 4100), (0, True, 600), (0, False, 2000)):
-        pool = [s for s in samples if s.label == label and (s.source == WITHDRAWN) == withdrawn]
-        again += rng.sample(pool, min(len(pool), int(count * scale)))
+def long_round(samples: Sequence[Sample], false: Sequence[str], rng: random.Random, scale: float) -> list[Sample]:
+    """For a network that learns on: windows that it alarmed on, most of what people wrote, and a share of everything else."""
+    again = [Sample(t, 0, "raw windows, long round") for t in false]
+    for sources, counts in LONG:
+        for label, count in zip((1, 0), counts, strict=True):
+            pool = [s for s in samples if s.label == label and (s.source in sources if sources else s.source not in NAMED)]
+            again += rng.sample(pool, min(len(pool), int(count * scale)))
     rng.shuffle(again)
     return again
 

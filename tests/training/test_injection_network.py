@@ -34,6 +34,34 @@ def test_what_is_exported_says_the_same_in_eight_bits(tmp_path: Path, share: flo
         assert np.abs(learnt - again).max() < 0.05
 
 
+def test_a_window_that_ends_early_is_not_read_by_the_other_layers(tmp_path: Path) -> None:
+    import torch
+
+    from training.e5 import Encoder
+    from training.injection_network import ENDED, EarlyEnd, Network, export, restored, scores
+    from veritensor_ray.engines.injection.onnx_classifier import OnnxBackend
+
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        made, early = Network(Encoder(50, 5)).eval(), EarlyEnd().eval()
+        for one in (*made.parameters(), *early.parameters()):
+            one.data += 0.02 * torch.randn_like(one)
+    ids = [[0, *range(4, 4 + count), 2] for count in (1, 7, 40)]
+    with torch.inference_mode():
+        lower = [made.encoder.through(made.encoder.placed(made.encoder.word(torch.tensor([one]))), None, 0, 3) for one in ids]
+        guessed = sorted(float(early(states)) for states in lower)
+        early.limit.fill_((guessed[0] + guessed[1]) / 2)
+        ends = [bool(early(states) < early.limit) for states in lower]
+    export(made, 0.5, tmp_path / "model.onnx", early)
+    said = OnnxBackend(tmp_path, 1).scores(ids)
+    assert [score == ENDED for score in said] == ends
+    assert sum(ends) == 1
+    whole, token = scores(made, ids)
+    assert np.abs(np.where(ends, 0, said - (whole + token) / 2)).max() < 0.05
+    for learnt, again in zip((whole, token), scores(restored(tmp_path / "model.onnx"), ids), strict=True):
+        assert np.abs(learnt - again).max() < 0.05
+
+
 @pytest.mark.parametrize(
     ("label", "span", "expected"),
     [(1, (6, 22), [0, 0, 1, 1, 1, 0, 0]), (0, None, [0] * 7), (1, None, None)],
