@@ -246,8 +246,11 @@ def main() -> None:
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="Names of texts, or their beginnings.")
     parser.add_argument("--size", type=int, default=SIZE, help="Characters in a text.")
     parser.add_argument("--cap", type=int, default=CAP, help="Maximum CPU seconds for one text.")
+    from veritensor_ray.pipeline.bounded.process_limits import settle
+
     options = parser.parse_args()
     loaded = stages()
+    settle()  # as a worker does
     chosen = [one for one in TEXTS if not options.texts or one.name.startswith(tuple(options.texts))]
     rows = []
     for one in chosen:

@@ -186,10 +186,10 @@ def _redacted(row: Mapping[str, Any], shown: Shown, units: _Units) -> dict[str, 
         changed = {name: without_random(row[name]) for name in names if row[name]}
     if shown.quoted:
         parts = [row[name] or "" for name in _FIELDS]
-        hidden = _hidden(row, shown, units, parts)
         if shown.category == SECRET:
-            hidden[1] = parts[1]  # already masked, except for the part that shows its kind
-        changed |= {name: text for name, text in zip(_FIELDS, hidden, strict=True) if row[name] is not None}
+            parts[1] = ""  # already masked, except for the part that shows its kind
+        hidden = _hidden(row, shown, units, parts)
+        changed |= {name: text for name, part, text in zip(_FIELDS, parts, hidden, strict=True) if text != part}
     return changed
 
 

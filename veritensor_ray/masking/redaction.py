@@ -264,6 +264,8 @@ def stars(text: str) -> str:
 
 def blanked(text: str) -> str:
     """Replace each character with a star, except any white space."""
+    if text.split(None, 1) == [text]:  # as most values: one word
+        return "*" * len(text)
     return _NO_SPACE.sub(lambda found: "*" * len(found[0]), text)
 
 

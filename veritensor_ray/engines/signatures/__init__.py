@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
@@ -78,7 +79,8 @@ class Signatures:
         """Return hits of the built-in text rules, and of the user's rules in segments whose text the raw bytes do not contain."""
         ours, _, users = self._compiled()
         found = (hit for joined in JoinedBytes.pieces(texts.column("text")) for hit in hits(joined, ours))
-        wanted = [hit for hit in found if ours.wants(hit.rule, texts, hit.row or 0)]
+        wants = functools.cache(lambda rule, row: ours.wants(rule, texts, row))  # one text may have many hits
+        wanted = [hit for hit in found if wants(hit.rule, hit.row or 0)]
         return [*wanted, *self._user_hits(users, texts)] if users else wanted
 
     def _user_hits(self, users: RuleSet, texts: pa.RecordBatch) -> Iterator[Hit]:
