@@ -98,9 +98,8 @@ class Place:
         if self._origins is None:
             return ((self._start + hit.start, self._start + hit.end) for hit in hits)
         starts, ends = (np.fromiter((hit[i] for hit in hits), np.int64, len(hits)) for i in (1, 2))
-        firsts, _ = self._origins.all_back(len(self.text), starts)
-        _, lasts = self._origins.all_back(len(self.text), np.maximum(starts, ends - 1))
-        return zip(firsts.tolist(), lasts.tolist(), strict=True)
+        firsts, lasts = self._origins.all_back(len(self.text), np.concatenate((starts, np.maximum(starts, ends - 1))))
+        return zip(firsts[: len(hits)].tolist(), lasts[len(hits) :].tolist(), strict=True)
 
     def derived(self, hit: Hit) -> dict[str, Any]:
         """Return, for a derived text, its number, the hit in it, and the original's characters behind the three fields."""

@@ -26,7 +26,7 @@ from veritensor_ray.findings.recorded import Fact, Recorded, ranked
 from veritensor_ray.formats.editing.marks import REFERENCE, bytes_mark, text_mark
 from veritensor_ray.masking.concealment import Shown
 from veritensor_ray.masking.evidence import KEYED, MARGIN, EvidenceAhead, Masks, SharedMasks, around
-from veritensor_ray.masking.redaction import PERSONAL, SECRET, Note, mask, visible
+from veritensor_ray.masking.redaction import PERSONAL, SECRET, Note, masked_with_values, visible
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 
 _BYTES_TO_TEXT = "latin-1"
@@ -218,9 +218,8 @@ def _message(message: str, note: Note) -> str:
 
 @lru_cache(1024)  # most are equal for all hits of a rule
 def _masked_message(message: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    values: list[tuple[str, str]] = []
-    masked = mask(message, lambda kind, value: values.append((kind, value)))
-    return visible(without_credentials(masked)), tuple(values)
+    masked, values = masked_with_values(message)
+    return visible(without_credentials(masked)), values
 
 
 def evidence_key(site_key: bytes, rule: str, evidence: str) -> bytes:

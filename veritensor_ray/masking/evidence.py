@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from veritensor_ray.core.detection import CONTEXT, EVIDENCE
-from veritensor_ray.masking.redaction import INNER, PERSONAL, SECRET, Note, blanked, mask, stars, visible
+from veritensor_ray.masking.redaction import INNER, PERSONAL, SECRET, Note, blanked, mask, masked_with_values, stars, visible
 
 MARGIN = 200  # characters read around the shown text, so that a secret at its edge is still recognized
 _INSIDE = re.compile(rf"[\w+/=.*-]{{{MARGIN},}}", re.ASCII)  # a run that starts before the text may be the inside of any key or token
@@ -76,7 +76,10 @@ class SharedMasks:
         piece = self._piece_of[number]
         first, last = self._pieces[piece]
         if self._ready[0] != piece:
-            self._ready = piece, mask(self._text[first:last], note)
+            masked, values = masked_with_values(self._text[first:last])
+            for kind, value in values:
+                note(kind, value)
+            self._ready = piece, masked
         return self._ready[1][left - first : right - first]
 
 

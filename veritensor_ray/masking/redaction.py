@@ -123,6 +123,14 @@ def mask(text: str, note: Note | None = None) -> str:
     return _starred(_GIVEN, masked, text, GIVEN, note) if any(hint in low for hint in _GIVEN_HINTS) else masked
 
 
+@functools.lru_cache(256)  # many cells and many decoded texts are equal
+def masked_with_values(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the masked text, and the kind and text of each masked value."""
+    values: list[tuple[str, str]] = []
+    masked = mask(text, lambda kind, value: values.append((kind, value)))
+    return masked, tuple(values)
+
+
 def name_safe(name: str) -> str:
     """Mask credentials, tokens and proven identifiers in the name of a member, column or part.
 
