@@ -19,6 +19,7 @@ from veritensor_ray.formats.common.file_ranges import copy_range, length, pieces
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.model_files.pickle.events import Broken
 from veritensor_ray.formats.model_files.pickle.pickle_tree import (
+    SHOWN,
     Builder,
     CannotBuild,
     PickleBytes,
@@ -28,19 +29,21 @@ from veritensor_ray.formats.model_files.pickle.pickle_tree import (
     TreeDict,
     TreeList,
     Unknown,
+    described,
     read_tree,
+    shown,
     within,
 )
 from veritensor_ray.formats.model_files.safetensors.write import blocks_of
 
 _DIMENSIONS = 64
 _LARGEST = 1 << 62
-_SHOWN = 80
 _ALONE = "array"  # the name of one that stands in nothing else
 _TYPES = {
     "f8": "F64", "f4": "F32", "f2": "F16", "i8": "I64", "i4": "I32", "i2": "I16", "i1": "I8", "u8": "U64", "u4": "U32", "u2": "U16", "u1": "U8",
     "b1": "BOOL", "c8": "C64",
 }  # fmt: skip
+_CALLED = {"PickledArray": "an array without values", "ArrayType": "a type", "_Wrapper": "a description of an array"}
 _OBJECTS, _OBJECT_FLAGS = "O8", 63
 _CLASSES = ("numpy ndarray", "numpy memmap")
 _STATE = frozenset(("subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"))
@@ -166,7 +169,7 @@ def _type(arguments: tuple[object, ...]) -> ArrayType:
     if not isinstance(written, str) or len(rest) > 2 or any(type(one) not in (bool, int) for one in rest):
         raise CannotBuild("a type that the pickle computes")
     if written not in _TYPES and written != _OBJECTS:
-        raise CannotBuild(f"an array of the type {written[:_SHOWN]}, which safetensors lacks")
+        raise CannotBuild(f"an array of the type {written[:SHOWN]}, which safetensors lacks")
     return ArrayType(written)
 
 
@@ -311,7 +314,7 @@ def only_arrays(tree: Tree) -> dict[str, PickledArray]:
             continue
         inner = _inside(path, value)
         if inner is None:
-            raise CannotRewriteError(f"{_shown(path)} is {_described(value)}, not an array")
+            raise CannotRewriteError(f"{shown(path)} is {described(value, _CALLED)}, not an array")
         if id(value) in seen and not isinstance(value, tuple):
             raise CannotRewriteError("a container stands in it twice")
         seen.add(id(value))
@@ -346,7 +349,7 @@ def _entries(path: str, value: TreeDict) -> Iterator[tuple[str, object]]:
         if not isinstance(key, str):
             raise CannotRewriteError("a name in it is not a text")
         if key in names:
-            raise CannotRewriteError(f"the name {_shown(key)} occurs twice")
+            raise CannotRewriteError(f"the name {shown(key)} occurs twice")
         names.add(key)
         yield _joined(path, key), inner
 
@@ -357,7 +360,7 @@ def _joined(path: str, name: str) -> str:
 
 def _add(found: dict[str, PickledArray], name: str, array: PickledArray) -> None:
     if name in found:
-        raise CannotRewriteError(f"the name {_shown(name)} occurs twice")
+        raise CannotRewriteError(f"the name {shown(name)} occurs twice")
     if name == "__metadata__" or any("\ud800" <= letter <= "\udfff" for letter in name):
         raise CannotRewriteError("safetensors cannot have the name of one of its arrays")
     found[name] = array
@@ -365,21 +368,3 @@ def _add(found: dict[str, PickledArray], name: str, array: PickledArray) -> None
 
 def _parts(value: object) -> Iterable[object]:
     return (value.data, value.type) if isinstance(value, PickledArray) else ()
-
-
-def _shown(name: str) -> str:
-    return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…") if name else "its value"
-
-
-def _described(value: object) -> str:
-    if isinstance(value, Unknown):
-        return value.what
-    if isinstance(value, Reference):
-        return f"the name {value.name[:_SHOWN].replace(' ', '.')}"
-    if isinstance(value, PickledArray):
-        return "an array without values"
-    names = {"NoneType": "nothing", "TreeBuffer": "a bytearray", "ArrayType": "a type", "_Wrapper": "a description of an array"}
-    return names.get(type(value).__name__, f"a value of type {type(value).__name__}")
-
-
-__all__ = ["ArrayType", "PickledArray", "only_arrays", "read_arrays"]

@@ -21,6 +21,8 @@ _STEPS = bounds.PICKLE_TREE_STEPS
 _LATEST = 5  # protocol
 _FRAME = 9  # bytes of its opcode
 _MARKED: Any = object()
+_KINDS = {"NoneType": "nothing", "TreeList": "a list", "TreeBuffer": "a bytearray"}
+SHOWN = 80  # characters of a name in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,21 @@ class Stateful(Protocol):
 
 class CannotBuild(VeritensorError):
     """A builder cannot make a value of these arguments. The message describes what it would be."""
+
+
+def shown(name: str) -> str:
+    """Return a name as a message quotes it."""
+    return repr(name if len(name) <= SHOWN else f"{name[:SHOWN]}…") if name else "its value"
+
+
+def described(value: object, kinds: Mapping[str, str]) -> str:
+    """Return what a message calls a value; `kinds` has what a builder's own classes are."""
+    if isinstance(value, Unknown):
+        return value.what
+    if isinstance(value, Reference):
+        return f"the name {value.name[:SHOWN].replace(' ', '.')}"
+    kind = type(value).__name__
+    return (_KINDS | dict(kinds)).get(kind, f"a value of type {kind}")
 
 
 class Tree(NamedTuple):

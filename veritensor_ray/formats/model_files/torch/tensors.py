@@ -8,11 +8,22 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from veritensor_ray.formats.editing.actions import CannotRewriteError
-from veritensor_ray.formats.model_files.pickle.pickle_tree import Builder, CannotBuild, Reference, Tree, TreeDict, Unknown, within
+from veritensor_ray.formats.model_files.pickle.pickle_tree import (
+    SHOWN,
+    Builder,
+    CannotBuild,
+    Reference,
+    Tree,
+    TreeDict,
+    Unknown,
+    described,
+    shown,
+    within,
+)
 
 _DIMENSIONS = 32
 _LARGEST = 1 << 62
-_SHOWN = 80
+_CALLED = {"Storage": "a storage"}
 
 
 class ValueType(NamedTuple):
@@ -91,7 +102,7 @@ def _storage(arguments: tuple[object, ...]) -> Storage:
     if not isinstance(of_class, Reference) or not isinstance(key, str) or not _natural(count):
         raise CannotBuild("a storage without a type, a name or a size")
     if of_class.name != _UNTYPED and of_class.name not in _STORED:
-        raise CannotBuild(f"a tensor of {of_class.name[:_SHOWN].replace(' ', '.')}, which safetensors lacks")
+        raise CannotBuild(f"a tensor of {of_class.name[:SHOWN].replace(' ', '.')}, which safetensors lacks")
     return Storage(key, _STORED.get(of_class.name), cast("int", count))
 
 
@@ -189,7 +200,7 @@ def only_tensors(tree: Tree) -> dict[str, Tensor]:
             _check_attributes(value.attributes)
             waiting += _entries(path, value)
         else:
-            raise CannotRewriteError(f"{_shown(path)} is {_described(value)}, not a tensor")
+            raise CannotRewriteError(f"{shown(path)} is {described(value, _CALLED)}, not a tensor")
     if not found:
         raise CannotRewriteError("it holds no tensors")
     _check_given(tree.given, found.values(), seen)
@@ -203,7 +214,7 @@ def _entries(path: str, value: TreeDict) -> Iterator[tuple[str, object]]:
         if not isinstance(key, str):
             raise CannotRewriteError("a name in it is not a text")
         if key in names:
-            raise CannotRewriteError(f"the name {_shown(key)} occurs twice")
+            raise CannotRewriteError(f"the name {shown(key)} occurs twice")
         names.add(key)
         yield f"{path}.{key}" if path else key, inner
 
@@ -212,7 +223,7 @@ def _add(found: dict[str, Tensor], name: str, tensor: Tensor) -> None:
     if not name:
         raise CannotRewriteError("a tensor in it has no name")
     if name in found:
-        raise CannotRewriteError(f"the name {_shown(name)} occurs twice")
+        raise CannotRewriteError(f"the name {shown(name)} occurs twice")
     if name == "__metadata__" or any("\ud800" <= letter <= "\udfff" for letter in name):
         raise CannotRewriteError("safetensors cannot have the name of one of its tensors")
     found[name] = tensor
@@ -247,19 +258,3 @@ def _check_storages(tensors: Iterable[Tensor]) -> None:
     for tensor in tensors:
         if known.setdefault(tensor.storage.key, tensor.storage) != tensor.storage:
             raise CannotRewriteError("its tensors disagree on what is in a storage")
-
-
-def _shown(name: str) -> str:
-    return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…") if name else "its value"
-
-
-def _described(value: object) -> str:
-    if isinstance(value, Unknown):
-        return value.what
-    if isinstance(value, Reference):
-        return f"the name {value.name[:_SHOWN].replace(' ', '.')}"
-    if isinstance(value, Storage):
-        return "a storage"
-    return {"TreeList": "a list", "TreeBuffer": "a bytearray", "NoneType": "nothing"}.get(
-        type(value).__name__, f"a value of type {type(value).__name__}"
-    )
