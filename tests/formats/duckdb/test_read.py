@@ -61,6 +61,13 @@ def test_every_text_with_row_column_and_table(version: str, block: int) -> None:
     assert read(data, DUCKDB)[1] == []
 
 
+@pytest.mark.parametrize("version", ["v1.0.0", "v1.4.0", "v2.0.0"])
+def test_the_least_and_greatest_texts_in_the_metadata_are_not_given_again(version: str) -> None:
+    texts = "'value' || lpad(i::TEXT, 3, '0') || ' of many' AS a, ['nested' || i || ' of many'] AS b"
+    data = database(f"CREATE TABLE t AS SELECT {texts} FROM range(3000) r(i)", version=version)
+    assert {row[-1] for row in flat(read(data, DUCKDB)[0], "view")} == {"visible", "metadata"}
+
+
 TYPES: list[tuple[str, str, list[tuple[str, str]]]] = [
     ("TEXT[]", "['a', NULL, 'b']", [("a", "t.c[0]"), ("b", "t.c[2]")]),
     ("TEXT[2]", "['a', 'b']", [("a", "t.c[0]"), ("b", "t.c[1]")]),

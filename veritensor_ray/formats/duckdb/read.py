@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import Encrypted, LimitExceeded, Malformed, ReadError
@@ -35,6 +36,8 @@ _PIECE_BYTES = 8 << 20
 _NAME = 256  # characters of a column's name
 _BEFORE, _BEHIND = 2, 1  # characters beside a string of the metadata that may be numbers
 _SURE = 5  # characters that prove that a string is known
+_LEAST = 12  # bytes that the metadata has of the least and of the greatest text of a column, one behind the other, or 8 of each
+_BEGINNINGS = 100_000  # distinct beginnings of texts that are remembered, to know these by
 DUCKDB_DECODER = IsolatedDecoder("veritensor_ray.formats.duckdb.duckdb_child", "DuckDB files", "", {})
 
 
@@ -95,6 +98,7 @@ class DuckTables:
         self._values = ArrowValues(source)
         self._blocks = DuckBlocks(source.file, header)
         self._texts: list[str] = []  # what definitions say
+        self._beginnings = set[str]()  # of texts in tables
         self._metadata: list[tuple[int, list[int]]] | None = None
         self._unread = set[int]()  # the tables of which not everything was read
         self._broken = False  # whether there may be more tables
@@ -141,7 +145,11 @@ class DuckTables:
         label, own = label_of(table), replace(self._source, counts=Counts())
         names = {column: column_label(table, column) for column in table.columns}
         try:
-            yield from _named(read_rows(own, self._batches(table, names), self._values), label)
+            for item in _named(read_rows(own, self._batches(table, names), self._values), label):
+                if isinstance(item, Block) and len(self._beginnings) < _BEGINNINGS:
+                    beginnings = pc.utf8_slice_codeunits(pa.array(item.texts, pa.string()), 0, _LEAST)
+                    self._beginnings.update(pc.unique(beginnings).drop_null().to_pylist())
+                yield item
         except LimitExceeded:
             raise
         except ReadError as error:
@@ -175,7 +183,7 @@ class DuckTables:
         if self._metadata is None:
             return
         blocks = self._claim_values()
-        known = KnownText([*self._texts, *(text.replace("''", "'") for text in self._texts if "''" in text)])
+        known = KnownText([*self._texts, *(text.replace("''", "'") for text in self._texts if "''" in text), *self._beginnings])
         for block, parts in self._metadata:
             blocks.add(block)
             for part in parts:
@@ -200,7 +208,7 @@ class DuckTables:
         return {*begin}
 
     def _part(self, start: int, end: int, known: KnownText) -> Iterator[Block]:
-        """Claim a part of the metadata, and yield what it says beside definitions, such as the least values of columns."""
+        """Claim a part of the metadata, and yield what it says beside definitions and values, such as the least value of an earlier version."""
         self._source.file.seek(start)
         odd = [one for one in strings(self._source.file.read(end - start)) if not _is_known(one.text, known)]
         if odd:
@@ -220,9 +228,13 @@ class DuckTables:
 
 
 def _is_known(text: str, known: KnownText) -> bool:
-    """Return whether definitions have a text. The numbers beside it, such as its length, may look like letters of it."""
-    beside = ((before, behind) for before in range(_BEFORE + 1) for behind in range(_BEHIND + 1) if len(text) - before - behind >= _SURE)
-    return any(not known.lacks(text[before : len(text) - behind]) for before, behind in beside)
+    """Return whether definitions or tables have a text. The numbers beside it, such as its length, may look like letters of it."""
+    beside = ((left, right) for left in range(_BEFORE + 1) for right in range(_BEHIND + 1) if len(text) - left - right >= _SURE)
+    for left, right in beside:
+        one = text[left : len(text) - right]
+        if not known.lacks(one) or (len(one) > _LEAST and not known.lacks(one[:_LEAST]) and not known.lacks(one[_LEAST:])):
+            return True
+    return False
 
 
 def _ends_early(table: StoredTable, why: str, code: ReasonCode | None = None) -> Gap:
