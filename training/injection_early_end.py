@@ -1,6 +1,6 @@
 """Learns where a window may end early: from the states behind the lower layers, what the whole network would say.
 
-The network stays as it is. The limit leaves nearly all attacks of held-out rows to the upper layers.
+The network stays as it is. The limit stands on attacks that nothing was trained on: the network is too sure of those that it knows.
 """
 
 from __future__ import annotations
@@ -14,43 +14,40 @@ import torch
 from torch.nn.functional import smooth_l1_loss
 
 from training.base import batches
-from training.e5 import HIDDEN, padded
-from training.injection_network import LOWER, EarlyEnd, Network, halves
+from training.e5 import padded
+from training.injection_network import LOWER, SEEN, EarlyEnd, Network, halves
 
-ALARMING = -2.0  # log odds from which a window may matter, whatever the first stage says of it
-LOST = 0.005  # of such windows end early, at most
+ALARMING = 0.0  # log odds from which a window of an attack counts
+LOST = 0.01  # of such windows end early, at most
 WITHIN = 6.0  # log odds that are told apart
-PASSES, RATE = 30, 1e-3
+PASSES, RATE = 40, 1e-3
 Ids = Sequence[Sequence[int]]
 Array = np.ndarray[Any, Any]
 
 
 def learn(network: Network, windows: Ids, attacks: Ids, rng: random.Random) -> EarlyEnd:
-    """An early end from windows of all kinds; its limit from a fifth of them and from windows of attacks that nothing was trained on."""
+    """An early end from windows of all kinds; its limit from windows of attacks that nothing was trained on."""
     early = EarlyEnd()
-    order = list(range(len(windows)))
-    rng.shuffle(order)
-    apart = len(order) // 5
-    seen, said = _read(network, early, [windows[i] for i in order])
-    _fit(early, seen[apart:], said[apart:], rng)
-    seen_attacks, said_attacks = _read(network, early, attacks)
+    fit(early, *_read(network, early, windows), rng)
+    set_limit(early, *_read(network, early, attacks))
+    return early
+
+
+def set_limit(early: EarlyEnd, seen: torch.Tensor, said: torch.Tensor) -> None:
+    """The limit below which nearly no window lies that the network takes for an attack."""
+    early.eval()
     with torch.inference_mode():
-        guessed = early.guess(torch.cat([seen[:apart], seen_attacks]))[:, 0].numpy()
-    alarming = torch.cat([said[:apart], said_attacks]).numpy() >= ALARMING
-    early.limit.fill_(float(np.quantile(guessed[alarming], LOST)))
-    ends = guessed[:apart] < float(early.limit)
-    harmless = said[:apart].numpy() < ALARMING
-    print(
-        f"early end: {ends[harmless].mean():.3f} of {harmless.sum()} windows that nothing is said of, limit {early.limit:.2f}", flush=True
-    )
-    return early.eval()
+        guessed = early.guess(seen)[:, 0].numpy()
+    counts = said.numpy() >= ALARMING
+    early.limit.fill_(float(np.quantile(guessed[counts], LOST)))
+    print(f"early end below {early.limit:.2f}, by {counts.sum()} windows of attacks", flush=True)
 
 
 def _read(network: Network, early: EarlyEnd, windows: Ids) -> tuple[torch.Tensor, torch.Tensor]:
     """What the early end sees of windows, and the mean of the two numbers that the network gives them."""
     network.eval()
     lengths = [len(one) for one in windows]
-    seen, said = torch.zeros(len(windows), 2 * HIDDEN), torch.zeros(len(windows))
+    seen, said = torch.zeros(len(windows), SEEN), torch.zeros(len(windows))
     with torch.inference_mode(), halves():
         for batch in batches(lengths, sorted(range(len(windows)), key=lengths.__getitem__), 4096):
             ids, mask = padded([windows[i] for i in batch])
@@ -62,9 +59,11 @@ def _read(network: Network, early: EarlyEnd, windows: Ids) -> tuple[torch.Tensor
     return seen, said
 
 
-def _fit(early: EarlyEnd, seen: torch.Tensor, said: torch.Tensor, rng: random.Random) -> None:
+def fit(early: EarlyEnd, seen: torch.Tensor, said: torch.Tensor, rng: random.Random) -> None:
+    """Teach it to guess what the network said of windows, from what it sees of them."""
+    early.train()
     wanted = said.clamp(-WITHIN, WITHIN)
-    optimizer = torch.optim.AdamW(early.parameters(), lr=RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(early.parameters(), lr=RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, PASSES)
     for _ in range(PASSES):
         order = list(range(len(seen)))

@@ -27,6 +27,7 @@ from veritensor_ray.models.telemetry import silence
 
 MARGIN, PENALTY = 5.0, 0.03  # benign windows are pushed below -MARGIN log odds: the clean tail is what thresholds stand on
 LOWER = 3  # layers below the early end
+SEEN = 3 * HIDDEN  # numbers that the early end reads
 ENDED = -8.0  # log odds of a window that ended early
 LATE = "late."  # begins the names of what the exported graph computes behind the early end
 TOKENS = 0.5  # weight of the tokens' loss
@@ -57,16 +58,19 @@ class EarlyEnd(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.guess = nn.Sequential(nn.Linear(2 * HIDDEN, 64), nn.Tanh(), nn.Linear(64, 1))
+        self.guess = nn.Sequential(nn.BatchNorm1d(SEEN, affine=False), nn.Linear(SEEN, 256), nn.GELU(), nn.Dropout(0.2), nn.Linear(256, 1))
         self.register_buffer("limit", torch.tensor(-torch.inf))
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         return torch.as_tensor(self.guess(self.seen(states, mask))[:, 0])
 
     def seen(self, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """What it guesses from: the first state and the greatest of each number, shape (windows, 768)."""
-        counted = states if mask is None else states.masked_fill(mask[:, :, None] == 0, -30.0)
-        return torch.cat([states[:, 0], counted.amax(1)], 1)
+        """What it guesses from: the first state, and the greatest and the mean of each number, shape (windows, `SEEN`)."""
+        if mask is None:
+            return torch.cat([states[:, 0], states.amax(1), states.mean(1)], 1)
+        inside = mask[:, :, None] > 0
+        mean = (states * inside).sum(1) / inside.sum(1)
+        return torch.cat([states[:, 0], states.masked_fill(~inside, -30.0).amax(1), mean], 1)
 
 
 def halves() -> torch.autocast:
