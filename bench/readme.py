@@ -21,14 +21,14 @@ _TABLE = re.compile(r"(?<=\| --- \| --- \|\n)(?:\| \[[^\n]*\]\(docs/(?:models|sp
 def figures(models: dict[str, Any], speed: dict[str, Any]) -> list[str]:
     """Return the rows of the table. Each quotes the worst case beside the best one."""
     return [
-        f"| [injection](docs/models.md#prompt-injection) | {_injection(models['injection'])} |",
+        f"| [injection](docs/models.md#prompt-injection) | {_injection(models['injection'], models['strangers']['sources'])} |",
         f"| [personal data](docs/models.md#personal-data) | {_personal_data(models['pii'])} |",
         f"| [speed](docs/speed.md) | {_speed(models, speed)} |",
     ]
 
 
-def _injection(measured: dict[str, Any]) -> str:
-    sets, all_kinds, name = measured["sets"], injection_page.strict(measured), injection_page.worst_kind(measured)
+def _injection(measured: dict[str, Any], strangers: list[dict[str, Any]]) -> str:
+    sets, all_kinds, name = [*measured["sets"], *strangers], injection_page.strict(measured), injection_page.worst_kind(measured)
     recalls = [injection_page.recall(row["cells"]["medium"]) for row in (of(sets) for of in _EXTREMES) if row]
     _, _, medium, documents = all_kinds["medium"]
     worst = measured["documents"][name]["cells"]["medium"]

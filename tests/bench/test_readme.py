@@ -11,7 +11,8 @@ from tests.bench.test_injection import RESULTS as INJECTION
 from tests.bench.test_injection import SPEED as INJECTION_SPEED
 from tests.bench.test_pii import RESULTS as PII
 
-MODELS: dict[str, Any] = {"injection": INJECTION, "injection speed": INJECTION_SPEED, "pii": PII}
+STRANGERS = [{"source": "orders by strangers", "cells": {"medium": [6, 40, 0, 0]}}]
+MODELS: dict[str, Any] = {"injection": INJECTION, "strangers": {"sources": STRANGERS}, "injection speed": INJECTION_SPEED, "pii": PII}
 SPEED: dict[str, Any] = {
     "seconds": {"200.0 MB, all engines without a model": {"now": 50.9}},
     "mb_per_cpu_second": {"small documents, all engines without a model": {"now": 4.8, "veritensor": 0.6}},
@@ -21,7 +22,7 @@ TABLE = "# Title\n\n| what | measured |\n| --- | --- |\n| [old](docs/models.md#x
 
 def test_the_worst_stands_beside_the_best() -> None:
     injection, pii, speed = readme.figures(MODELS, SPEED)
-    assert "finds 20% to 95% of the attacks" in injection
+    assert "finds 15% to 95% of the attacks" in injection
     assert "`novels` documents fared worst (4 of 100)" in injection
     assert "F1 is 0.86" in pii and "reaches 0.50" in pii and "0.60 (two) to 0.70 (one)" in pii
     assert "200 MB of small documents takes 51 s" in speed and "8 times as fast as veritensor" in speed
