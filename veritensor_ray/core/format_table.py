@@ -160,6 +160,7 @@ FORMATS: tuple[Format, ...] = (
         magics=((8, b"DUCK"),),
         read=".duckdb.read:read_duckdb",
         rewrite=".duckdb.rewrite:rewrite_duckdb",
+        written_anew=True,  # the library refuses a block whose bytes do not have its checksum
     ),
     Format(
         *("application/x-duckdb-log", "log of a DuckDB database", "data"),

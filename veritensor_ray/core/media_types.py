@@ -64,7 +64,8 @@ class Format(PluginRow):
 
     `read` and `rewrite` name the reader and the rewriter as `module:function`, where a module that begins with a dot is one of `formats`.
     They are imported when the first file comes. Without them, text is read and rewritten as plain text. `decoder` says that the format is a
-    compression that `formats/common/decoders.py` decodes, so that its content is read. `version` is that of a plug-in's reader and rewriter:
+    compression that `formats/common/decoders.py` decodes, so that its content is read. `written_anew` says that the rewriter makes another
+    file, in which no residue can be, out of the unchanged bytes; from other files, residue with orders is erased first. `version` is that of a plug-in's reader and rewriter:
     it changes whenever the same file may give other texts. `remedy` says, for a format without a reader, how its content can be read.
     """
 
@@ -79,6 +80,7 @@ class Format(PluginRow):
     read: str | None = None
     rewrite: str | None = None
     decoder: bool = False
+    written_anew: bool = False
     version: str = ""
     remedy: str = ""
 

@@ -72,7 +72,7 @@ def rewrite(source: Source, out: BinaryIO, orders: Orders) -> None:
     found = row and row.rewrite
     if found is None and source.kind.is_text and not has_own_reader(source.kind.media_type):
         found = _REWRITE_TEXT
-    source = erased(source, orders)
+    source = erased(source, orders, written_anew=row is not None and row.written_anew)
     if found is None and any(orders) and not orders.undone:
         source.file.seek(0)
         copy_range(source.file, out, 0, None, orders.pulse)

@@ -27,7 +27,6 @@ from veritensor_ray.formats.duckdb.read import DuckTables, checked_header, colum
 from veritensor_ray.formats.duckdb.structure import DuckBlocks, DuckHeader
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.editing.edits import Orders
-from veritensor_ray.formats.residue.erase import unerased
 from veritensor_ray.masking.redaction import name_safe
 
 
@@ -36,7 +35,6 @@ def rewrite_duckdb(source: Source, out: BinaryIO, orders: Orders) -> None:
     if not any(orders):
         copy_range(source.file, out, 0, None, orders.pulse)
         return
-    source = unerased(source)
     header = checked_header(source.file)
     with tempfile.TemporaryDirectory(prefix="veritensor-ray-") as folder:
         copied_into(source.file, folder)

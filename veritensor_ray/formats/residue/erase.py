@@ -14,22 +14,18 @@ from veritensor_ray.formats.editing.marks import Mark
 from veritensor_ray.formats.residue.strings import VIEW
 
 
-def erased(source: Source, orders: Orders) -> Source:
-    """Return the file without the residue that has orders, which are accounted for."""
+def erased(source: Source, orders: Orders, *, written_anew: bool = False) -> Source:
+    """Return the file without the residue that has orders, which are accounted for. One that is `written_anew` stays as it is until then."""
     found = [order for order in orders if order.mark.view == VIEW and order.mark.member == orders.member and not _unit(order.mark)]
     if not found:
         return source
     for order in found:
         orders.tick(order)
+    if written_anew:
+        return source
     ranges = _merged(sorted((order.mark.start, order.mark.end) for order in found))
     file = io.BufferedReader(_Erased(source.file, ranges))
     return replace(source, file=cast("BinaryIO", file), directory=None)
-
-
-def unerased(source: Source) -> Source:
-    """Return the file as it was, for a format whose library writes another file that has no residue, and that refuses a block with other bytes."""
-    raw = getattr(source.file, "raw", None)
-    return replace(source, file=raw.original) if isinstance(raw, _Erased) else source
 
 
 def _unit(mark: Mark) -> str | int | None:
@@ -51,7 +47,7 @@ class _Erased(io.RawIOBase):
     """A seekable file in which ranges, which ascend and do not touch, read as zeros."""
 
     def __init__(self, file: BinaryIO, ranges: Sequence[tuple[int, int]]) -> None:
-        self.original, self._ranges, self._at = file, ranges, 0
+        self._file, self._ranges, self._at = file, ranges, 0
 
     def readable(self) -> bool:
         return True
@@ -64,12 +60,12 @@ class _Erased(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at}.get(whence)
-        self._at = self.original.seek(offset, whence) if base is None else base + offset
+        self._at = self._file.seek(offset, whence) if base is None else base + offset
         return self._at
 
     def readinto(self, buffer: Any, /) -> int:
-        self.original.seek(self._at)
-        data = self.original.read(len(buffer))
+        self._file.seek(self._at)
+        data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         end = self._at + len(data)
         for number in range(max(0, bisect_right(self._ranges, (self._at, self._at)) - 1), len(self._ranges)):
