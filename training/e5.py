@@ -108,11 +108,7 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(Layer() for _ in range(layers))
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        return self.above(self.word(ids), mask)
-
-    def above(self, words: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """The same from the words' vectors on."""
-        return self.through(self.placed(words), mask)
+        return self.through(self.placed(self.word(ids)), mask)
 
     def placed(self, words: torch.Tensor) -> torch.Tensor:
         """The words' vectors with their positions: what the first layer reads."""

@@ -18,8 +18,8 @@ from training.e5 import padded
 from training.injection_network import LOWER, SEEN, EarlyEnd, Network, halves
 
 ALARMING = 0.0  # log odds from which a window of an attack counts
-LOST = 0.01  # of such windows end early, at most
-WITHIN = 6.0  # log odds that are told apart
+LOST = 0.01  # of such windows, at most, end early
+WITHIN = 6.0  # log odds; how far beyond it a window lies does not matter
 PASSES, RATE = 40, 1e-3
 Ids = Sequence[Sequence[int]]
 Array = np.ndarray[Any, Any]
@@ -28,12 +28,12 @@ Array = np.ndarray[Any, Any]
 def learn(network: Network, windows: Ids, attacks: Ids, rng: random.Random) -> EarlyEnd:
     """An early end from windows of all kinds; its limit from windows of attacks that nothing was trained on."""
     early = EarlyEnd()
-    fit(early, *_read(network, early, windows), rng)
-    set_limit(early, *_read(network, early, attacks))
+    _fit(early, *_read(network, early, windows), rng)
+    _set_limit(early, *_read(network, early, attacks))
     return early
 
 
-def set_limit(early: EarlyEnd, seen: torch.Tensor, said: torch.Tensor) -> None:
+def _set_limit(early: EarlyEnd, seen: torch.Tensor, said: torch.Tensor) -> None:
     """The limit below which nearly no window lies that the network takes for an attack."""
     early.eval()
     with torch.inference_mode():
@@ -59,7 +59,7 @@ def _read(network: Network, early: EarlyEnd, windows: Ids) -> tuple[torch.Tensor
     return seen, said
 
 
-def fit(early: EarlyEnd, seen: torch.Tensor, said: torch.Tensor, rng: random.Random) -> None:
+def _fit(early: EarlyEnd, seen: torch.Tensor, said: torch.Tensor, rng: random.Random) -> None:
     """Teach it to guess what the network said of windows, from what it sees of them."""
     early.train()
     wanted = said.clamp(-WITHIN, WITHIN)

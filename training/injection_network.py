@@ -157,8 +157,10 @@ def scores(network: Network, ids: Sequence[Sequence[int]]) -> tuple[Array, Array
 
 
 def restored(path: Path) -> Network:
-    """A network from an exported `model.onnx`: what it learnt, less what eight bits lost. An early end is left behind, since what follows
-    changes the states that it reads. Raises RuntimeError if it was exported in another way."""
+    """A network from an exported `model.onnx`: what it learnt, less what eight bits lost. Raises RuntimeError if it was exported in another way.
+
+    An early end is left out, because further training changes the states that it reads.
+    """
     import onnx
     from onnx import numpy_helper
 

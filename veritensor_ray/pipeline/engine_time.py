@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.engines.word_forms import Array
 
-_LEAST = 1_000_000  # bytes of text; below this, the cost of a batch is no measure of a file
+_LEAST = 1_000_000  # bytes of text; the time for fewer says little about a file
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ def told_answers(answers: Answers, request: Mapping[str, Any], folder: str) -> I
 
 
 def serve(told_by: Callable[[Mapping[str, Any]], Iterator[Answer]], requests: BinaryIO, out: BinaryIO) -> None:
-    """Answer requests until there are no more."""
+    """Answer one request after the other, until the input ends."""
     for line in requests:
         for kind, data in told_by(json.loads(line)):
             out.write(HEAD.pack(kind, len(data)))

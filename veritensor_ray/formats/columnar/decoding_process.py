@@ -104,7 +104,7 @@ class DecodingProcess:
             if code < 0 and -code in {*signal.Signals}:
                 return f"ended on it ({signal.Signals(-code).name}): it is damaged, or needs more memory than worker_memory"
             return f"ended on it with code {code}"
-        return "stopped to answer"
+        return "stopped answering"
 
     def close(self) -> None:
         """End the process."""

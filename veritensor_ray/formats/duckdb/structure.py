@@ -13,9 +13,8 @@ from veritensor_ray.formats.common.file_ranges import length
 _HEADER = 4096  # bytes of each of the three headers
 _MAGIC, _VERSION, _FLAGS, _LIBRARY = 8, 12, 20, 52  # places in the first one
 _ENCRYPTED = 1
-_STATE = struct.Struct(
-    "<8xQQQQQ"
-)  # of the other two: a checksum, the iteration, the schema, the free blocks, the number of blocks, their size
+# Of the other two: a checksum, the iteration, the schema, the free blocks, the number of blocks, their size.
+_STATE = struct.Struct("<8xQQQQQ")
 _CHECKSUM = 8
 _PARTS = 64  # of a block of metadata
 _SMALLEST, _LARGEST = 16_384, 262_144  # bytes of a block
