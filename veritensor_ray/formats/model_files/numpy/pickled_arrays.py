@@ -30,6 +30,7 @@ from veritensor_ray.formats.model_files.pickle.pickle_tree import (
     TreeList,
     Unknown,
     described,
+    named_entries,
     read_tree,
     shown,
     within,
@@ -344,14 +345,7 @@ def _inside(path: str, value: object) -> list[tuple[str, object]] | None:
 def _entries(path: str, value: TreeDict) -> Iterator[tuple[str, object]]:
     if value.attributes:
         raise CannotRewriteError("a dictionary in it has attributes")
-    names = set[str]()
-    for key, inner in value.pairs:
-        if not isinstance(key, str):
-            raise CannotRewriteError("a name in it is not a text")
-        if key in names:
-            raise CannotRewriteError(f"the name {shown(key)} occurs twice")
-        names.add(key)
-        yield _joined(path, key), inner
+    yield from named_entries(path, value)
 
 
 def _joined(path: str, name: str) -> str:

@@ -15,6 +15,7 @@ from typing import IO, Any, BinaryIO, NamedTuple, Protocol, cast
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.errors import VeritensorError
+from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.model_files.pickle.events import Broken
 
 _STEPS = bounds.PICKLE_TREE_STEPS
@@ -70,6 +71,18 @@ class Stateful(Protocol):
 
 class CannotBuild(VeritensorError):
     """A builder cannot make a value of these arguments. The message describes what it would be."""
+
+
+def named_entries(path: str, value: TreeDict) -> Iterator[tuple[str, object]]:
+    """Yield the values of a dictionary, each with its name below `path`. Raises CannotRewriteError unless all names are texts and differ."""
+    names = set[str]()
+    for key, inner in value.pairs:
+        if not isinstance(key, str):
+            raise CannotRewriteError("a name in it is not a text")
+        if key in names:
+            raise CannotRewriteError(f"the name {shown(key)} occurs twice")
+        names.add(key)
+        yield f"{path}.{key}" if path else key, inner
 
 
 def shown(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
@@ -17,6 +17,7 @@ from veritensor_ray.formats.model_files.pickle.pickle_tree import (
     TreeDict,
     Unknown,
     described,
+    named_entries,
     shown,
     within,
 )
@@ -198,7 +199,7 @@ def only_tensors(tree: Tree) -> dict[str, Tensor]:
                 raise CannotRewriteError("a dictionary stands in it twice")
             seen.add(id(value))
             _check_attributes(value.attributes)
-            waiting += _entries(path, value)
+            waiting += named_entries(path, value)
         else:
             raise CannotRewriteError(f"{shown(path)} is {described(value, _CALLED)}, not a tensor")
     if not found:
@@ -206,17 +207,6 @@ def only_tensors(tree: Tree) -> dict[str, Tensor]:
     _check_given(tree.given, found.values(), seen)
     _check_storages(found.values())
     return found
-
-
-def _entries(path: str, value: TreeDict) -> Iterator[tuple[str, object]]:
-    names = set[str]()
-    for key, inner in value.pairs:
-        if not isinstance(key, str):
-            raise CannotRewriteError("a name in it is not a text")
-        if key in names:
-            raise CannotRewriteError(f"the name {shown(key)} occurs twice")
-        names.add(key)
-        yield f"{path}.{key}" if path else key, inner
 
 
 def _add(found: dict[str, Tensor], name: str, tensor: Tensor) -> None:
