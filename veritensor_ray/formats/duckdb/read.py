@@ -37,7 +37,7 @@ _NAME = 256  # characters of a column's name
 _BEFORE, _BEHIND = 2, 1  # characters beside a string of the metadata that may be numbers
 _SURE = 5  # characters that prove that a string is known
 _LEAST = 12  # bytes that the metadata has of the least and of the greatest text of a column, one behind the other, or 8 of each
-_BEGINNINGS = 100_000  # distinct beginnings of texts that are remembered, to know these by
+_REMEMBERED = 100_000  # distinct beginnings of texts, to know these by
 DUCKDB_DECODER = IsolatedDecoder("veritensor_ray.formats.duckdb.duckdb_child", "DuckDB files", "", {})
 
 
@@ -146,7 +146,7 @@ class DuckTables:
         names = {column: column_label(table, column) for column in table.columns}
         try:
             for item in _named(read_rows(own, self._batches(table, names), self._values), label):
-                if isinstance(item, Block) and len(self._beginnings) < _BEGINNINGS:
+                if isinstance(item, Block) and len(self._beginnings) < _REMEMBERED:
                     beginnings = pc.utf8_slice_codeunits(pa.array(item.texts, pa.string()), 0, _LEAST)
                     self._beginnings.update(pc.unique(beginnings).drop_null().to_pylist())
                 yield item
