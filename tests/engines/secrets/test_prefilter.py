@@ -13,6 +13,7 @@ from veritensor_ray.engines import automaton
 from veritensor_ray.engines.base import Hit
 from veritensor_ray.engines.secrets import Secrets, assignments
 from veritensor_ray.engines.secrets.assignments import AssignedValue, is_hopeless, judged, values_after
+from veritensor_ray.engines.secrets.extents import TextWithValues
 from veritensor_ray.engines.secrets.prefilter import Prefilter
 
 ROOT = Path(__file__).parents[3]
@@ -97,7 +98,7 @@ def test_what_stands_behind_a_name(text: str, hopeless: bool) -> None:
     end = text.index(" ") if text[3:4] != ":" else 3
     assert is_hopeless(text, 0, end) is hopeless
     if hopeless:
-        assert not any(judged(text[:end], value, "txt") for value in values_after(text, 0, end, "txt"))
+        assert not any(judged(text[:end], value, "txt") for value in values_after(TextWithValues(text), 0, end, "txt"))
 
 
 def test_the_name_of_an_option_is_looked_behind() -> None:

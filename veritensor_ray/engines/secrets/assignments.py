@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from veritensor_ray.core.config import Severity
 from veritensor_ray.engines.secrets import extents, likelihood
 from veritensor_ray.engines.secrets.assigned_names import NameKind, is_harmless, kind_of
+from veritensor_ray.engines.secrets.extents import TextWithValues
 from veritensor_ray.engines.secrets.word_likeness import STAND_IN, TYPES, listed
 
 ANY_CASE = (
@@ -68,7 +69,6 @@ _PROSE_AFTER = re.compile(
 _WHOLE = ("assign", "said", "option")  # ways in which a value may have any punctuation
 _NOT_IN_KEYS = re.compile(r"[\"'`<>,;\\()\[\]{}&]")  # a value that is not quoted and has one of these is a password, or more than a key
 _QUOTE = re.compile(r"[A-Za-z@$]{0,2}(\\{0,7}(?:\"\"\"|'''|[\"'`]))", re.ASCII)
-_BARE = re.compile(r"(?![(\[{])[^\s\"'`<>,;\x1e\\]{3,2048}+")
 LOOSE = r"(?:[-_. ]?(?:secret|access|private|api|token|key|auth|pat|code|tok|credential)){0,6}+s?[\s\-.:=>\"',]{1,6}+([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{13,512}+)"
 _LOOSE = re.compile(LOOSE, re.ASCII | re.IGNORECASE)
 _BY_VENDOR = re.compile(
@@ -123,8 +123,9 @@ def is_hopeless(text: str, place: int, end: int) -> bool:
     return _PROSE_AFTER.match(text, end) is not None and "-" not in text[max(0, place - 60) : place]
 
 
-def values_after(text: str, start: int, end: int, extension: str) -> Iterator[AssignedValue]:
+def values_after(whole: TextWithValues, start: int, end: int, extension: str) -> Iterator[AssignedValue]:
     """Yield the value that is assigned to the name from `start` to `end`; then, if it is not a secret, what of it a stricter reading leaves."""
+    text = whole.text
     mark = _SEPARATOR.match(text, end)
     if mark is None:
         return
@@ -155,20 +156,20 @@ def values_after(text: str, start: int, end: int, extension: str) -> Iterator[As
     if way == "xml" and (element := extents.element_end(text, first)) is not None:
         yield AssignedValue(text[first:element], first, True, way)
     said = "!?*" if way == "said" else ""
-    if way in _WHOLE and extension not in SOURCE and (whole := extents.bare_end(text, start, first, extension, said)) is not None:
-        yield AssignedValue(text[first:whole], first, False, way)
-    yield from _word_after(text, first, way)
+    if way in _WHOLE and extension not in SOURCE and (ended := whole.bare_end(start, first, extension, said)) is not None:
+        yield AssignedValue(text[first:ended], first, False, way)
+    yield from _word_after(whole, first, way)
 
 
-def _word_after(text: str, first: int, way: str) -> Iterator[AssignedValue]:
+def _word_after(whole: TextWithValues, first: int, way: str) -> Iterator[AssignedValue]:
     """Yield a value that ends at the first punctuation which is rare in secrets and common around them."""
-    bare = _BARE.match(text, first)
-    if bare is None:
+    last = whole.plain_end(first)
+    if last is None:
         return
-    value = bare.group().rstrip(".:)]}!?" if way == "said" else ".:)]}")
+    value = whole.text[first:last].rstrip(".:)]}!?" if way == "said" else ".:)]}")
     if way != "assign":
         yield AssignedValue(value, first, way == "xml", way)
-    elif text[bare.end() : bare.end() + 1] not in ("<", "("):
+    elif whole.text[last : last + 1] not in ("<", "("):
         cut = value.find("&")
         yield AssignedValue(value[:cut] if cut >= 4 else value, first, False, way)
 

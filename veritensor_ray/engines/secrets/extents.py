@@ -15,13 +15,13 @@ LINES = listed("env properties ini cfg conf cnf yaml yml service desktop netrc d
 SHELLS = listed("sh bash zsh ksh profile bashrc makefile mk")
 _NO_ESCAPES = listed("env properties ini cfg conf yaml yml toml sh bash zsh ksh")  # inside of single quotes
 _MOST = bounds.VALUE
-_RUN = re.compile(r"(?![(\[{<>,;\"'`\\])[^\s\x1e]{3,2048}+")
+_LEAST, _LONGEST = 3, 2048  # characters of a value without quotes
+_NOT_FIRST = "([{<>,;\"'`\\"
 _ELEMENT = re.compile(r"[^<\n\r\x1e]{3,2048}(?=</)")
 _OWN_LINE = re.compile(r"[ \t]*(?:- +)?(?:export +|set +|setx +|ENV +|ARG +)?\Z")
 _REST = re.compile(r"[^\n\r\x1e]*")
 _COMMENT = re.compile(r"\s+(?:[#;]|//)|\s+[\w.\-]{1,40}=|\s*\Z")
 _OPERATOR = re.compile(r"[;&|<>()`]")
-_PARAMETER_END = re.compile(r"[&#\"'<>`\\{}|^]")
 _NEXT_PAIR = re.compile(r"[&,;|]+(?:amp;)?\s{0,3}[\"']?[A-Za-z_][\w.\-]{0,40}[\"']?\s{0,2}(?:=|:(?!//))")
 _TAG = re.compile(
     r"</|<!--|<(?:a|b|br|code|div|em|font|hr|i|kbd|li|p|pre|small|span|strong|table|td|th|tr|u|ul)\b[^<>\s]{0,40}(?:/?>|\Z|\s)"
@@ -59,25 +59,55 @@ def quoted_end(text: str, start: int, quote: str, extension: str) -> int:
     return -1
 
 
-def bare_end(text: str, name: int, start: int, extension: str, after: str = "") -> int | None:
-    """Return where a value without quotes ends that begins at `start`, or None if there is none. `name` is where its name begins.
+class RunEnds:
+    """Where the runs of characters end that stand around places of a text. Each run is searched once, however many places are in it."""
 
-    `after` are further characters that end a sentence rather than the value.
-    """
-    run = _RUN.match(text, start)
-    if run is None:
-        return None
-    if extension in LINES and owns_line(text, name):
-        return _line_end(text, start)
-    value = run.group()
-    if text[name - 1 : name] in ("?", "&") and name:
-        return start + len(_until(_PARAMETER_END, value).rstrip(_AFTER + ")]"))
-    opener = _opener(text, name)
-    if extension in SHELLS and not opener:
-        return start + len(_until(_OPERATOR, value))
-    for pattern in (_NEXT_PAIR, _TAG, _ESCAPED, _QUOTE_END):
-        value = _until(pattern, value)
-    return start + len(_without_sentence(_inside(value, opener), _AFTER + after))
+    def __init__(self, text: str, stop: str) -> None:
+        """`stop` is a pattern of the characters that end a run."""
+        self._text, self._stop = text, re.compile(stop)
+        self._first = self._end = 0
+
+    def end(self, at: int) -> int:
+        """Return where the run around a place ends, or where a value that begins there would be too long."""
+        if not self._first <= at < self._end:
+            found = self._stop.search(self._text, at)
+            self._first, self._end = at, found.start() if found else len(self._text)
+        return min(self._end, at + _LONGEST)
+
+
+class TextWithValues:
+    """A text in which values are assigned without quotes, and where their runs end."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._words = RunEnds(text, r"[\s\x1e]")
+        self._parameters = RunEnds(text, r"[\s\x1e&#\"'<>`\\{}|^]")
+        self._plain = RunEnds(text, r"[\s\"'`<>,;\x1e\\]")
+
+    def bare_end(self, name: int, start: int, extension: str, after: str = "") -> int | None:
+        """Return where a value without quotes ends that begins at `start`, or None if there is none. `name` is where its name begins.
+
+        `after` are further characters that end a sentence rather than the value.
+        """
+        text, last = self.text, self._words.end(start)
+        if last - start < _LEAST or text[start] in _NOT_FIRST:
+            return None
+        if extension in LINES and owns_line(text, name):
+            return _line_end(text, start)
+        if name and text[name - 1] in "?&":
+            return start + len(text[start : self._parameters.end(start)].rstrip(_AFTER + ")]"))
+        value = text[start:last]
+        opener = _opener(text, name)
+        if extension in SHELLS and not opener:
+            return start + len(_until(_OPERATOR, value))
+        for pattern in (_NEXT_PAIR, _TAG, _ESCAPED, _QUOTE_END):
+            value = _until(pattern, value)
+        return start + len(_without_sentence(_inside(value, opener), _AFTER + after))
+
+    def plain_end(self, start: int) -> int | None:
+        """Return where a value ends at the first punctuation which is rare in secrets and common around them, or None if there is none."""
+        end = self._plain.end(start)
+        return end if end - start >= _LEAST and self.text[start] not in _NOT_FIRST else None
 
 
 def element_end(text: str, start: int) -> int | None:

@@ -13,6 +13,7 @@ from veritensor_ray.core.origins import Mapped
 from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.secrets import assigned_names, assignments, extents, likelihood, nested
 from veritensor_ray.engines.secrets.assignments import AssignedValue, Verdict
+from veritensor_ray.engines.secrets.extents import TextWithValues
 from veritensor_ray.engines.secrets.http_messages import HTTP_PLACES, cookies_of, is_session
 from veritensor_ray.engines.secrets.prefilter import Prefilter
 from veritensor_ray.engines.secrets.shaped import PLACES, PLACES_ANY_CASE, ShapedSecret, discord_tokens
@@ -143,7 +144,7 @@ def _is_drawn(value: str) -> bool:
 def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
     """Yield values assigned to names, examining each name once, and unassigned values that follow any word in a name."""
     text, done, row, end_of_row, extension = joined.text, 0, -1, -1, ""
-    strings = nested.InnerStrings(text)
+    strings, values = nested.InnerStrings(text), TextWithValues(text)
     begun = floor = end = 0
     for place in at:
         if place < done:
@@ -161,7 +162,7 @@ def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedS
         start = nested.behind_escape(text, assignments.start_of_name(text, begun, floor))
         if _inside(text, start) or (extension in assignments.PROSE and text[start - 1 : start] in _PARAMETER and text[start:end] == "key"):
             continue
-        found = (not hopeless and _assigned(strings, text, start, end, end_of_row, extension)) or _loose(text, start, place, extension)
+        found = (not hopeless and _assigned(strings, values, start, end, end_of_row, extension)) or _loose(text, start, place, extension)
         if found and found.end <= end_of_row:
             done = found.end
             yield found
@@ -172,13 +173,16 @@ def _inside(text: str, start: int) -> bool:
     return text.startswith("::", start - 2) or (start > 1 and text[start - 1] in "+/=" and text[start - 2].isalnum())
 
 
-def _assigned(strings: nested.InnerStrings, text: str, start: int, end: int, limit: int, extension: str) -> ShapedSecret | None:
+def _assigned(
+    strings: nested.InnerStrings, values: TextWithValues, start: int, end: int, limit: int, extension: str
+) -> ShapedSecret | None:
+    text = values.text
     name = text[start:end]
     if assigned_names.kind_of(name) is assigned_names.NameKind.NONE:
         return None
     if nested.is_escaped(text, end) and (found := _nested(text[start:end], strings.opened(start, end, limit))):
         return found
-    for value in assignments.values_after(text, start, end, extension):
+    for value in assignments.values_after(values, start, end, extension):
         if not value.quoted and extension in assignments.SOURCE and extents.among_settings(text, value.start, value.end):
             value = replace(value, quoted=True)  # inside a string
         if found := _confirmed(name, value, text, extension):
@@ -188,7 +192,7 @@ def _assigned(strings: nested.InnerStrings, text: str, start: int, end: int, lim
 
 def _nested(name: str, inner: Mapped) -> ShapedSecret | None:
     """Return the secret assigned to a name that is in a string inside a string, which begins with the name."""
-    for value in assignments.values_after(inner.text, 0, len(name), "json"):
+    for value in assignments.values_after(TextWithValues(inner.text), 0, len(name), "json"):
         if found := _confirmed(name, value, inner.text, "json"):
             first, last = inner.original(found.start, found.end)
             return found._replace(start=first, end=last)
