@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from stdnum import iban as stdnum_iban
@@ -77,23 +77,26 @@ def ip_scope(text: str) -> str | None:
         if address.ipv4_mapped:
             return ip_scope(str(address.ipv4_mapped))
         return "private" if address.is_link_local or address in _ULA else "public"
-    if (
-        any(int(address) & mask == net for net, mask in _NOBODYS)
-        or address.is_multicast
-        or address.is_loopback
-        or int(address) >> 24 in (0, 255)
-    ):
+    if _among(int(address), _NOBODYS):
         return None
-    return "private" if address.is_private or address.is_link_local or address in _SHARED else "public"
+    return "private" if _among(int(address), _PRIVATE) else "public"
+
+
+def _among(address: int, nets: Sequence[tuple[int, int]]) -> bool:
+    return any(address & mask == net for net, mask in nets)
+
+
+def _nets(*names: str) -> list[tuple[int, int]]:
+    """Return the addresses and masks of IPv4 networks, which are ten times as fast to compare with as objects of `ipaddress`."""
+    return [(int(net.network_address), int(net.netmask)) for net in map(ipaddress.IPv4Network, names)]
 
 
 _DOC_V6 = ipaddress.ip_network("2001:db8::/32")
 _ULA = ipaddress.ip_network("fc00::/7")
-_SHARED = ipaddress.ip_network("100.64.0.0/10")
-_NOBODYS = tuple(
-    (int(net.network_address), int(net.netmask))
-    for net in map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "240.0.0.0/4"))
-)
+# This network, loopback, documentation, benchmarks, multicast, reserved.
+_NOBODYS = _nets("0.0.0.0/8", "127.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "224.0.0.0/3")
+# Private use, carriers, links, protocols.
+_PRIVATE = _nets("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "192.0.0.0/29", "192.0.0.170/31")
 
 
 def mac(text: str) -> bool:
