@@ -1,4 +1,4 @@
-"""A Ray cluster on hosts of its own (hosts.py): a head, two workers, a client, and a store that speaks S3. It knows no test."""
+"""A Ray cluster on hosts of its own (hosts.py): a head, workers, a client, and a store that speaks S3. It knows no test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.e2e.hosts import Host, Network
@@ -39,9 +39,9 @@ HEALTH = {  # found dead after some 20 seconds: soon enough for a night, late en
 
 
 class Cluster:
-    """The hosts, and how each is started."""
+    """The hosts, and how each is started. Workers are pinned to `cores`, one each; None is any core."""
 
-    def __init__(self, network: Network, base: Path, traced: bool = True) -> None:
+    def __init__(self, network: Network, base: Path, traced: bool = True, cores: Sequence[int | None] = (0, 1)) -> None:
         self.base, self.traced = base, traced
         self.token, self.site_key = base / "ray-token", base / "site.key"
         for path in (self.token, self.site_key):
@@ -64,9 +64,9 @@ class Cluster:
         }
         client = {name: value for name, value in common.items() if not name.startswith(("RAY_AUTH", "RAY_health"))}
         self.head = Host(network, "head", 1, base, common)
-        self.workers = [Host(network, "worker-1", 2, base, common, core=0), Host(network, "worker-2", 3, base, common, core=1)]
-        self.client = Host(network, "client", 4, base, client | {"VERITENSOR_CLUSTER__TOKEN": f"file:{self.token}"})
-        self.store = Host(network, "store", 5, base, common)
+        self.client = Host(network, "client", 2, base, client | {"VERITENSOR_CLUSTER__TOKEN": f"file:{self.token}"})
+        self.store = Host(network, "store", 3, base, common)
+        self.workers = [Host(network, f"worker-{i}", 3 + i, base, common, core=core) for i, core in enumerate(cores, 1)]
         self.address = f"http://{self.head.address}:8265"
 
     @property
