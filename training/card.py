@@ -27,9 +27,9 @@ multilingual-e5-small's vector of each. The model was built with `python -m trai
 A window has {window_tokens} tokens; the next window starts {stride_tokens} tokens later. The score of a window is
 {mix[0]} · min(transformer, {ceiling}) + {mix[1]} · first stage + {mix[2]}, in log odds. The score of a document is its highest window score.
 
-For most windows, the transformer ends after three of its layers: a small network sees there that the window is far from any
-instruction, and it scores {ended}. Of windows of unfamiliar attacks that the whole transformer suspects, {lost} ended early when the limit was
-set.
+Where nothing looks like an instruction, the transformer ends after three of its layers: a small network guesses from these what all of
+them would say, and the window scores {ended}. Of windows of unfamiliar attacks that the whole transformer suspects, {lost} ended early when the
+limit was set.
 
 The transformer reads only stretches of {zone} words that the first stage scores {gate} or higher. Its scores are lower in languages other than
 English, so it adds up to {ease:.1f} in {tongues} languages, which it recognizes by their commonest words (`languages.safetensors`). It adds what
@@ -117,7 +117,7 @@ def write(out: Path, data: Path, facts: dict[str, Any], documents: Sequence[Docu
                      [(f"{kind}{'' if kind in unseen or kind == 'all' else ' *'}", *row.values()) for kind, row in facts["clean"].items()]),
         recall=_table(("set", "attacks", "`low`", "`medium`", "`high`"),
                       [(f"{name}{' *' if name in MEASURE_ONLY else ''}", *row.values()) for name, row in facts["recall"].items()]),
-        labelled="\n".join(sets), own=len(own), written=len(written), tongues=len({one.language for one in written}), zone=ZONE, ended=f"{ENDED:.0f}", lost=f"{LOST:.0%}".replace("%", " %"), parts=sum(len(found) for one in parts.values() for found in one.values()), withdrawn=len(parts), languages=", ".join(sorted({line.language for line in own})),
+        labelled="\n".join(sets), own=len(own), written=len(written), tongues=len({one.language for one in written}), zone=ZONE, ended=f"{ENDED:.0f}", lost=f"{100 * LOST:g} %", parts=sum(len(found) for one in parts.values() for found in one.values()), withdrawn=len(parts), languages=", ".join(sorted({line.language for line in own})),
         sources="\n".join(f"- {s}: {counts[s][1]} windows with an injection, {counts[s][0]} without" for s in other),
         all_documents=len(documents), packages=len({d.package for d in documents}),
         licences=", ".join(f"{name} ({n})" for name, n in licences.most_common()),

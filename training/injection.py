@@ -63,6 +63,7 @@ LEARNS_ON = ((7000, 8e-5, long_round),)
 # How much of the last round is taken, beside the network before it, which knows more of what it has never met.
 TAKES, TAKES_ON = 0.5, 0.3
 ORDERS_IN = ("real: chat", "real: spam", "real: promptguide")  # kinds that hold orders to models: no alarm there is false by itself
+IN_DOUBT = 0.5  # from the limit of the early end: eight bits may decide otherwise about such a window
 GOLDEN = Path(__file__).parent.parent / "tests/engines/injection/golden.json"
 # How much an attack of a small set of strangers counts for the linear model, beside one of ours.
 WEIGHTS = {"deepset_train": 3.0, "bipia_indocument_train": 3.0, "attacks_atr": 2.0, "attacks_multilingual_agent": 2.0, "injecagent_dh": 2.0,
@@ -441,18 +442,24 @@ def scores_as_shipped(out: Path, facts: dict[str, Any], found: Sequence[Sequence
 
 
 def golden(out: Path, learnt: Learnt, facts: dict[str, Any], path: Path) -> None:
-    """What the whole model says of texts of our own in full precision, for the test that holds eight bits to it."""
+    """What the whole model says of texts of our own in full precision, for the test that holds eight bits to it.
+
+    Texts for which eight bits may decide otherwise whether a window ends early are left out.
+    """
     rng = random.Random(1)
     apart = [texts.choose(rng, line.text) for line in texts.lines() if line.kept_apart]
     found = rng.sample(apart, 120) + [text for text, _ in PROBES]
     windows = Cutter(learnt.tokenizer, WINDOW, STRIDE, FirstStage.load(out), None).windows(found)
-    whole, token = injection_network.scores(learnt.network, [list(w.ids) for w in windows])
+    ids = [list(w.ids) for w in windows]
+    whole, token = injection_network.scores(learnt.network, ids)
+    above = injection_network.above_limit(learnt.network, learnt.early, ids)
     a, b, c = facts["mix"]
     rows: dict[int, float] = {}
-    for w, one, two in zip(windows, whole, token, strict=True):
-        deep = min(facts["share"] * one + (1 - facts["share"]) * two, facts["ceiling"])
+    for w, one, two, far in zip(windows, whole, token, above, strict=True):
+        deep = injection_network.ENDED if far < 0 else min(facts["share"] * one + (1 - facts["share"]) * two, facts["ceiling"])
         rows[w.row] = max(rows.get(w.row, -math.inf), a * deep + b * w.first + c)
-    ranked = sorted(rows, key=lambda row: rows[row])
+    doubtful = {w.row for w, far in zip(windows, above, strict=True) if abs(far) < IN_DOUBT}
+    ranked = sorted(rows.keys() - doubtful, key=lambda row: rows[row])
     chosen = [ranked[i] for i in np.linspace(0, len(ranked) - 1, 64).astype(int)]
     write_json(path, {"texts": [{"text": found[row], "score": round(rows[row], 4)} for row in chosen]})
 

@@ -18,7 +18,7 @@ from training.e5 import padded
 from training.injection_network import LOWER, SEEN, EarlyEnd, Network, halves
 
 ALARMING = 0.0  # log odds from which a window of an attack counts
-LOST = 0.01  # of such windows, at most, end early
+LOST = 0.005  # of such windows, at most, end early
 WITHIN = 6.0  # log odds; how far beyond it a window lies does not matter
 PASSES, RATE = 40, 1e-3
 Ids = Sequence[Sequence[int]]

@@ -156,6 +156,15 @@ def scores(network: Network, ids: Sequence[Sequence[int]]) -> tuple[Array, Array
     return whole, token
 
 
+def above_limit(network: Network, early: EarlyEnd, ids: Sequence[Sequence[int]]) -> Array:
+    """How far each window lies above the limit of the early end: below 0, it ends there."""
+    network.eval()
+    early.eval()
+    with torch.inference_mode():
+        lower = (network.encoder.through(network.encoder.placed(network.encoder.word(torch.tensor([one]))), None, 0, LOWER) for one in ids)
+        return np.array([float(early(states) - early.limit) for states in lower])
+
+
 def restored(path: Path) -> Network:
     """A network from an exported `model.onnx`: what it learnt, less what eight bits lost. Raises RuntimeError if it was exported in another way.
 
@@ -205,7 +214,8 @@ class _Lower(nn.Module):
     def forward(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
         encoder = self.network.encoder
         states = encoder.through(encoder.placed(self.words[ids].float() * self.scale[ids]), None, 0, LOWER)  # type: ignore[index]
-        return (states, self.early(states)[0] >= self.early.limit) if self.early else (states,)
+        # negated, so that what is not a number goes on, to be refused, and does not end as harmless
+        return (states, ~(self.early(states)[0] < self.early.limit)) if self.early else (states,)
 
 
 class _Upper(nn.Module):

@@ -38,7 +38,7 @@ def test_a_window_that_ends_early_is_not_read_by_the_other_layers(tmp_path: Path
     import torch
 
     from training.e5 import Encoder
-    from training.injection_network import ENDED, EarlyEnd, Network, export, restored, scores
+    from training.injection_network import ENDED, EarlyEnd, Network, above_limit, export, restored, scores
     from veritensor_ray.engines.injection.onnx_classifier import OnnxBackend
 
     with torch.random.fork_rng():
@@ -47,11 +47,9 @@ def test_a_window_that_ends_early_is_not_read_by_the_other_layers(tmp_path: Path
         for one in (*made.parameters(), *early.parameters()):
             one.data += 0.02 * torch.randn_like(one)
     ids = [[0, *range(4, 4 + count), 2] for count in (1, 7, 40)]
-    with torch.inference_mode():
-        lower = [made.encoder.through(made.encoder.placed(made.encoder.word(torch.tensor([one]))), None, 0, 3) for one in ids]
-        guessed = sorted(float(early(states)) for states in lower)
-        early.limit.fill_((guessed[0] + guessed[1]) / 2)
-        ends = [bool(early(states) < early.limit) for states in lower]
+    early.limit.zero_()
+    early.limit.fill_(float(np.sort(above_limit(made, early, ids))[:2].mean()))
+    ends = [far < 0 for far in above_limit(made, early, ids)]
     export(made, 0.5, tmp_path / "model.onnx", early)
     said = OnnxBackend(tmp_path, 1).scores(ids)
     assert [score == ENDED for score in said] == ends
@@ -60,6 +58,20 @@ def test_a_window_that_ends_early_is_not_read_by_the_other_layers(tmp_path: Path
     assert np.abs(np.where(ends, 0, said - (whole + token) / 2)).max() < 0.05
     for learnt, again in zip((whole, token), scores(restored(tmp_path / "model.onnx"), ids), strict=True):
         assert np.abs(learnt - again).max() < 0.05
+
+
+def test_a_window_does_not_end_early_where_the_guess_is_not_a_number(tmp_path: Path) -> None:
+    import torch
+
+    from training.e5 import Encoder
+    from training.injection_network import ENDED, EarlyEnd, Network, export
+    from veritensor_ray.engines.injection.onnx_classifier import OnnxBackend
+
+    made, early = Network(Encoder(50, 5)).eval(), EarlyEnd().eval()
+    early.limit.fill_(1e9)
+    early.guess[4].bias.data.fill_(float("nan"))
+    export(made, 0.5, tmp_path / "model.onnx", early)
+    assert OnnxBackend(tmp_path, 1).scores([[0, 4, 2]])[0] != ENDED
 
 
 @pytest.mark.parametrize(
