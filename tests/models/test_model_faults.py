@@ -108,7 +108,8 @@ def one_nan(path: Path) -> None:
     choose = min if path.name == ONNX else max
 
     def change(tensors: dict[str, Any]) -> None:
-        large = [name for name in tensors if tensors[name].numel() > 99 and not name.startswith("early.")]  # that part chooses, it does not score
+        # the early end chooses and does not score
+        large = [name for name in tensors if tensors[name].numel() > 99 and not name.startswith("early.")]
         name = choose(large, key=lambda key: tensors[key].numel())
         tensors[name].view(-1)[-1] = float("nan")
 

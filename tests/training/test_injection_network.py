@@ -61,15 +61,14 @@ def test_a_window_that_ends_early_is_not_read_by_the_other_layers(tmp_path: Path
 
 
 def test_a_window_does_not_end_early_where_the_guess_is_not_a_number(tmp_path: Path) -> None:
-    import torch
-
     from training.e5 import Encoder
     from training.injection_network import ENDED, EarlyEnd, Network, export
     from veritensor_ray.engines.injection.onnx_classifier import OnnxBackend
 
     made, early = Network(Encoder(50, 5)).eval(), EarlyEnd().eval()
     early.limit.fill_(1e9)
-    early.guess[4].bias.data.fill_(float("nan"))
+    for one in early.parameters():
+        one.data.fill_(float("nan"))
     export(made, 0.5, tmp_path / "model.onnx", early)
     assert OnnxBackend(tmp_path, 1).scores([[0, 4, 2]])[0] != ENDED
 
