@@ -68,7 +68,8 @@ def test_a_window_does_not_end_early_where_the_guess_is_not_a_number(tmp_path: P
     made, early = Network(Encoder(50, 5)).eval(), EarlyEnd().eval()
     early.limit.fill_(1e9)
     for one in early.parameters():
-        one.data.fill_(float("nan"))
+        if one.dim() == 1:  # eight bits would make numbers of others
+            one.data.fill_(float("nan"))
     export(made, 0.5, tmp_path / "model.onnx", early)
     assert OnnxBackend(tmp_path, 1).scores([[0, 4, 2]])[0] != ENDED
 
