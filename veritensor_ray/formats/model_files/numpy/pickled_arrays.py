@@ -29,6 +29,7 @@ from veritensor_ray.formats.model_files.pickle.pickle_tree import (
     TreeDict,
     TreeList,
     Unknown,
+    below,
     described,
     named_entries,
     read_tree,
@@ -330,26 +331,18 @@ def only_arrays(tree: Tree) -> dict[str, PickledArray]:
 def _inside(path: str, value: object) -> list[tuple[str, object]] | None:
     """Return what is in a container, with its names; None for anything else. An array of objects without dimensions is its object."""
     if isinstance(value, TreeDict):
-        return [*_entries(path, value)]
+        if value.attributes:
+            raise CannotRewriteError("a dictionary in it has attributes")
+        return [*named_entries(path, value)]
     if isinstance(value, (TreeList, tuple)):
         items = value.items if isinstance(value, TreeList) else value
-        return [(_joined(path, str(number)), one) for number, one in enumerate(items)]
+        return [(below(path, str(number)), one) for number, one in enumerate(items)]
     if isinstance(value, PickledArray) and isinstance(value.data, TreeList):
         indexes = np.ndindex(value.shape)
         return [
-            (_joined(path, ".".join(map(str, index))) if index else path, one) for index, one in zip(indexes, value.data.items, strict=True)
+            (below(path, ".".join(map(str, index))) if index else path, one) for index, one in zip(indexes, value.data.items, strict=True)
         ]
     return None
-
-
-def _entries(path: str, value: TreeDict) -> Iterator[tuple[str, object]]:
-    if value.attributes:
-        raise CannotRewriteError("a dictionary in it has attributes")
-    yield from named_entries(path, value)
-
-
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
 
 
 def _add(found: dict[str, PickledArray], name: str, array: PickledArray) -> None:

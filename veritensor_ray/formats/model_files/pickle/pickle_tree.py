@@ -82,7 +82,12 @@ def named_entries(path: str, value: TreeDict) -> Iterator[tuple[str, object]]:
         if key in names:
             raise CannotRewriteError(f"the name {shown(key)} occurs twice")
         names.add(key)
-        yield f"{path}.{key}" if path else key, inner
+        yield below(path, key), inner
+
+
+def below(path: str, name: str) -> str:
+    """Return the path of what has that name in a value."""
+    return f"{path}.{name}" if path else name
 
 
 def shown(name: str) -> str:
