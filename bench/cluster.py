@@ -1,11 +1,11 @@
 """Measure the gain from more workers: the same audit on one worker, on two and on four, each of which gets a share of a CPU.
 
-Hosts are network namespaces (tests/e2e/hosts.py), and the shares are quotas of control groups, so it needs root. They are small enough to leave
-the head, the driver and the client as much of the machine as they want. Engines run without a model over files that all hosts see. The
+Hosts are network namespaces (tests/e2e/hosts.py), and the shares are quotas of control groups (version 1), so it needs root. They are small
+enough to leave the head, the driver and the client as much of the machine as they want. Engines run without a model over files that all hosts see. The
 time is that of the scan, as in run.json, without start and listing. Amdahl's figure is the share of the time on one worker that does not become
 shorter with more of them, fitted to all runs.
 
-python -m bench.cluster FOLDER [--rounds 2] [--workers 1 2 4] [--share 0.35]
+python -m bench.cluster FOLDER [--rounds 2] [--workers 1 2 4] [--share 0.4]
 """
 
 from __future__ import annotations
@@ -38,31 +38,25 @@ def share(name: str, cpus: float) -> Iterator[None]:
     group.mkdir(exist_ok=True)
     (group / "cpu.cfs_period_us").write_text(str(PERIOD))
     (group / "cpu.cfs_quota_us").write_text(str(round(cpus * PERIOD)))
-    own = str(os.getpid())
+    own, before = str(os.getpid()), GROUPS / _group_of_this_process()
     (group / "cgroup.procs").write_text(own)  # children stay where their parent was when they started
     try:
         yield
     finally:
-        (GROUPS / "cgroup.procs").write_text(own)
+        (before / "cgroup.procs").write_text(own)
+
+
+def _group_of_this_process() -> str:
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    return next(path for _, names, path in (line.split(":", 2) for line in lines) if "cpu" in names.split(",")).lstrip("/")
 
 
 def audit(cluster: Cluster, source: Path, workers: int, output: Path) -> float:
     """Return the seconds of the scan with this many workers."""
     if not until(lambda: cluster.nodes() == workers, 240):
         raise SystemExit(f"{workers} workers did not start")
-    command = [
-        "submit",
-        str(source),
-        "--output",
-        str(output),
-        "--address",
-        cluster.address,
-        "--engines",
-        ENGINES,
-        "--wait",
-        "--allow-partial",
-    ]
-    done = cluster.cli(*command, timeout=3000)
+    options = f"--address {cluster.address} --engines {ENGINES} --wait --allow-partial".split()
+    done = cluster.cli("submit", str(source), "--output", str(output), *options, timeout=3000)
     if done.returncode:
         raise SystemExit(done.stdout[-2000:] + done.stderr)
     return float(json.loads((output / "run.json").read_text())["utilisation"]["seconds"])
@@ -78,7 +72,7 @@ def measure(cluster: Cluster, folder: Path, rounds: int, numbers: Sequence[int],
                 with share(f"{cluster.base.name}-{worker}", cpus):
                     cluster.start_worker(worker, cpus=1)
             seconds[number].append(audit(cluster, folder, number, cluster.base / f"{number}-{turn}"))
-            print(f"{number} workers: {seconds[number][-1]:.1f} s", flush=True)
+            print(f"{number} worker{'s' * (number > 1)}: {seconds[number][-1]:.1f} s", flush=True)
         for host in cluster.workers:
             host.power_off()
         until(lambda: cluster.nodes() == 0, 120)
@@ -97,14 +91,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=2, help="Rounds, measured in turns.")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4], help="Numbers of workers, smallest first.")
-    parser.add_argument("--share", type=float, default=0.35, metavar="CPUS", help="What each worker gets of a CPU.")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4], help="Numbers of workers.")
+    parser.add_argument("--share", type=float, default=0.4, metavar="CPUS", help="What each worker gets of a CPU.")
     options = parser.parse_args()
+    if not os.access(GROUPS, os.W_OK):
+        raise SystemExit(
+            f"{GROUPS} cannot be written: this takes root and control groups of version 1 (systemd.unified_cgroup_hierarchy=0)"
+        )
     base = Path(tempfile.mkdtemp(prefix="vr-", dir="/var/tmp"))  # short, because names of sockets are limited
     try:
         with Network() as network:
             cluster = Cluster(network, base, traced=False, cores=[None] * max(options.workers))
-            seconds = measure(cluster, options.folder.resolve(), options.rounds, options.workers, options.share)
+            seconds = measure(cluster, options.folder.resolve(), options.rounds, sorted(options.workers), options.share)
     finally:
         shutil.rmtree(base, ignore_errors=True)
         for group in GROUPS.glob(f"{base.name}-*"):
