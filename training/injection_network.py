@@ -214,7 +214,7 @@ class _Lower(nn.Module):
     def forward(self, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
         encoder = self.network.encoder
         states = encoder.through(encoder.placed(self.words[ids].float() * self.scale[ids]), None, 0, LOWER)  # type: ignore[index]
-        # negated, so that what is not a number goes on, to be refused, and does not end as harmless
+        # negated, so that a window goes on whose guess is not a number
         return (states, ~(self.early(states)[0] < self.early.limit)) if self.early else (states,)
 
 

@@ -87,7 +87,7 @@ def _among(address: int, nets: Sequence[tuple[int, int]]) -> bool:
 
 
 def _nets(*names: str) -> list[tuple[int, int]]:
-    """Return the addresses and masks of IPv4 networks, which are ten times as fast to compare with as objects of `ipaddress`."""
+    """Return the addresses and masks of IPv4 networks: comparing numbers takes half the time of comparing objects."""
     return [(int(net.network_address), int(net.netmask)) for net in map(ipaddress.IPv4Network, names)]
 
 

@@ -16,7 +16,7 @@ SHELLS = listed("sh bash zsh ksh profile bashrc makefile mk")
 _NO_ESCAPES = listed("env properties ini cfg conf yaml yml toml sh bash zsh ksh")  # inside of single quotes
 _MOST = bounds.VALUE
 _LEAST, _LONGEST = 3, 2048  # characters of a value without quotes
-_NOT_FIRST = "([{<>,;\"'`\\"
+_NOT_FIRST = "([{<>,;\"'`\\"  # characters that begin something else
 _ELEMENT = re.compile(r"[^<\n\r\x1e]{3,2048}(?=</)")
 _OWN_LINE = re.compile(r"[ \t]*(?:- +)?(?:export +|set +|setx +|ENV +|ARG +)?\Z")
 _REST = re.compile(r"[^\n\r\x1e]*")
@@ -59,7 +59,7 @@ def quoted_end(text: str, start: int, quote: str, extension: str) -> int:
     return -1
 
 
-class RunEnds:
+class _RunEnds:
     """Where the runs of characters end that stand around places of a text. Each run is searched once, however many places are in it."""
 
     def __init__(self, text: str, stop: str) -> None:
@@ -80,9 +80,9 @@ class TextWithValues:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._words = RunEnds(text, r"[\s\x1e]")
-        self._parameters = RunEnds(text, r"[\s\x1e&#\"'<>`\\{}|^]")
-        self._plain = RunEnds(text, r"[\s\"'`<>,;\x1e\\]")
+        self._words = _RunEnds(text, r"[\s\x1e]")
+        self._parameters = _RunEnds(text, r"[\s\x1e&#\"'<>`\\{}|^]")
+        self._plain = _RunEnds(text, r"[\s\"'`<>,;\x1e\\]")
 
     def bare_end(self, name: int, start: int, extension: str, after: str = "") -> int | None:
         """Return where a value without quotes ends that begins at `start`, or None if there is none. `name` is where its name begins.
