@@ -15,6 +15,7 @@ from collections.abc import Callable
 from veritensor_ray.core.format_table import declared_type
 from veritensor_ray.masking.iban_form import ibans
 from veritensor_ray.masking.secret_kinds.secret_shapes import ANY_DISCORD_TOKEN, ANY_PASSWORD_HASH, PEM_IN_BASE64, PUTTY_KEY
+from veritensor_ray.masking.secret_kinds.token_form import Token
 from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.masking.spellings import readings
@@ -50,6 +51,11 @@ _PERSONAL = (("", _ACCOUNT, 2), ("", _CARD, 2), ("-", _SSN, 2), ("@", _EMAIL, 2)
 _LONG = re.compile(r"[\w./+=:~$?&;%!@-]{12,}")
 _SPACED = tuple((hint, token) for token in TOKENS if r"\s" in token.source for hint in token.hints)
 _TOKENS = tuple((hint, token) for token in TOKENS if r"\s" not in token.source for hint in token.hints)
+_START = 3  # characters by which most of those words are looked up, which is faster than to search for each of them
+_BY_START: dict[str, list[int]] = {}
+for _number, (_hint, _) in enumerate(_TOKENS):
+    _BY_START.setdefault(_hint[:_START], []).append(_number)
+_TOO_SHORT = [number for start, numbers in _BY_START.items() if len(start) < _START for number in numbers]
 
 _ASSIGNED_WORDS = "(?:pass(?:word|wd|phrase)|pwd|secret|token|(?:api|access|account|private)[_-]?key|authorization)"
 _ASSIGNED = re.compile(
@@ -118,9 +124,9 @@ def mask(text: str, note: Note | None = None) -> str:
         if hint in masked:
             masked = _starred(pattern, masked, text, PERSONAL, note, keep)
     low = text.lower()
-    if any(hint in low for hint in _ASSIGNED_HINTS):
+    if any(map(low.__contains__, _ASSIGNED_HINTS)):
         masked = _starred(_ASSIGNED, masked, text, GIVEN, note)
-    return _starred(_GIVEN, masked, text, GIVEN, note) if any(hint in low for hint in _GIVEN_HINTS) else masked
+    return _starred(_GIVEN, masked, text, GIVEN, note) if any(map(low.__contains__, _GIVEN_HINTS)) else masked
 
 
 @functools.lru_cache(256)  # many cells and many decoded texts are equal
@@ -202,13 +208,19 @@ def _marked(text: str, note: Note | None) -> str:
         if hint in masked:
             masked = _starred(pattern, masked, text, SECRET, note, keep)
     long = "\n".join(dict.fromkeys(_LONG.findall(masked)))
-    likely = [token for hint, token in _TOKENS if hint in long] if long else []
-    for token in (*likely, *(token for hint, token in _SPACED if hint in masked)):
+    for token in (*_likely_tokens(long), *(token for hint, token in _SPACED if hint in masked)):
         masked = _starred(token.glued, masked, text, SECRET, note, 2)
     for hint, pattern, keep in _MARKED:
         if hint in masked:
             masked = _starred(pattern, masked, text, SECRET, note, keep)
     return masked
+
+
+def _likely_tokens(text: str) -> list[Token]:
+    """Return the tokens one of whose words occurs in a text, in the order of the table."""
+    starts = _BY_START.keys() & set(map("".join, zip(text, text[1:], text[2:], strict=False)))
+    numbers = sorted(_TOO_SHORT + [number for start in starts for number in _BY_START[start]]) if text else []
+    return [token for hint, token in map(_TOKENS.__getitem__, numbers) if hint in text]
 
 
 def _without_ibans(masked: str, text: str, note: Note | None) -> str:

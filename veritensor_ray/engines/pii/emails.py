@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from veritensor_ray.engines.pii.joining import JoinedBatch, PiiSpan, listed
 from veritensor_ray.engines.pii.mail_fields import IDS, field_of, heads_a_mail
-from veritensor_ray.engines.pii.onceover import OnceOver
+from veritensor_ray.engines.pii.onceover import OnceOver, holds_any
 
 _LOCAL_SPLIT = re.compile(r"[^\w.+%~'&-]")
 _UNSPACED = (
@@ -74,13 +74,15 @@ _SIGNED = re.compile(
     r"|\b(?:written|created|contributed|developed|designed|adapted|ported|implemented|patch(?:es)?|suggested|rewritten) by\b|\binspired by\b|\bwrote this file\b",
     re.IGNORECASE,
 )  # fmt: skip
-_SIGNED_WORDS = ("copyright", "(c)", "spdx-", "author", "maintain", "by", "wrote this file")  # every match contains one of these, except ©
+_SIGNED_WORDS = ("copyright", "(c)", "©", "spdx-", "author", "maintain", "by", "wrote this file")  # every match contains one of these
 _SIGNED_LINE = re.compile(r" ?-- [^<\n]{2,60}<[^>\n]+> {1,2}\w{3}, \d|\W{0,4}by [^<\n]{2,40}<", re.IGNORECASE)
 _LICENCE = re.compile(r"permission|licen[cs]e|warrant|copyright|redistribut|merchantab|as is\b", re.IGNORECASE)
+_LICENCE_WORDS = ("permission", "licen", "warrant", "copyright", "redistribut", "merchantab", "as is")
 _HEADING = re.compile(
     r"^[^\S\n]*(?:[#=*\[\"'/]+ *)?(?:[\w.'’]+ ){0,4}(?:authors?|maintainers?|contributors|committers|credits|acknowledge?ments)\b[^\n@<]{0,60}$",
     re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
+_HEADING_WORDS = ("author", "maintainer", "contributors", "committers", "credits", "acknowledg")
 _LISTED = re.compile(
     r"[\W_]*(?:name[\"']? ?[:=]|by )?[\W_]*(?:[^\W\d_][\w.'’-]*,?[\W_]{1,4}){0,7}(?:e?mail[\"']? ?[:=][\W_]*)?[\W_]*$", re.IGNORECASE
 )
@@ -199,10 +201,8 @@ def _role(local: str) -> bool:
 
 
 def _is_signed(text: str) -> bool:
-    """Return whether a text contains an author or copyright line. Most texts have none of the words these consist of."""
-    if text.isascii() and not any(map(text.lower().__contains__, _SIGNED_WORDS)):
-        return False
-    return _SIGNED.search(text) is not None
+    """Return whether a text contains an author or copyright line."""
+    return holds_any(_SIGNED_WORDS, text) and _SIGNED.search(text) is not None
 
 
 def _is_listed(before: str) -> bool:
@@ -216,7 +216,9 @@ class _Surroundings:
 
     def __init__(self, joined: JoinedBatch) -> None:
         self._joined = joined
-        self._signed, self._licence, self._headings = (OnceOver(one, joined.text) for one in (_SIGNED, _LICENCE, _HEADING))
+        self._signed = OnceOver(_SIGNED, joined.text, words=_SIGNED_WORDS)
+        self._licence = OnceOver(_LICENCE, joined.text, words=_LICENCE_WORDS)
+        self._headings = OnceOver(_HEADING, joined.text, words=_HEADING_WORDS)
         self._credit = -1  # end of the last address in the current list of authors
 
     def public(self, start: int, end: int) -> str:

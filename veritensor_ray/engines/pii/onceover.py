@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Sequence
 
 _AHEAD = 2048
-_BESIDE = 64  # most characters between two adjacent windows
+_ALSO_ASCII = "\u0130\u0131\u017f"  # a pattern that ignores case takes these for i and s, but they have other lower-case letters
+_BESIDE = 256  # most characters between two adjacent windows: a new search would read as many after its window
+
+
+def holds_any(words: Sequence[str], text: str) -> bool:
+    """Return whether a pattern that ignores case may find one of these words, which are in lower case."""
+    low = text.lower()
+    return any(map(low.__contains__, words)) or (not low.isascii() and any(map(text.__contains__, _ALSO_ASCII)))
 
 
 class OnceOver:
     """Searches for a pattern in windows that move forward through a text, without searching their overlap again.
 
     A short distance to the next window is searched as well, so that adjacent windows are as cheap as overlapping ones. `longest` limits the
-    characters of a match, so that one at the end of a window is found whole.
+    characters of a match, so that one at the end of a window is found whole. `words`, in lower case, are such that every match contains one
+    of them: most texts contain none, and looking for words is far cheaper than a pattern that ignores case.
     """
 
-    def __init__(self, pattern: re.Pattern[str], text: str, longest: int = 256) -> None:
-        self._pattern, self._text, self._longest = pattern, text, longest
+    def __init__(self, pattern: re.Pattern[str], text: str, longest: int = 256, words: Sequence[str] = ("",)) -> None:
+        self._pattern, self._text, self._longest, self._words = pattern, text, longest, words
         self._found: deque[re.Match[str]] = deque()
         self._start = self._until = 0  # where the last window began, and how far the text has been searched
         self._done = 0  # where the last match ended
@@ -33,8 +42,9 @@ class OnceOver:
         if end > self._until:
             begin = max(self._until, self._done)
             self._until = end + (_AHEAD if follows else 0)  # if windows overlap, the next one is near
-            ahead = self._pattern.finditer(self._text, begin, min(len(self._text), self._until + self._longest))
-            found.extend(match for match in ahead if match.start() < self._until)
+            limit = min(len(self._text), self._until + self._longest)
+            if holds_any(self._words, self._text[begin:limit]):
+                found.extend(match for match in self._pattern.finditer(self._text, begin, limit) if match.start() < self._until)
             self._done = found[-1].end() if found else begin
         while found and found[0].start() < start:
             found.popleft()

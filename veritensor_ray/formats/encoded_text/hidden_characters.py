@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
+import string
 import unicodedata
 from collections.abc import Iterator
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -39,12 +40,13 @@ _SUSPECT_BYTES = re.compile(
     rb"|\xef(?:\xb7[\x90-\xaf]|\xb8[\x80-\x8f]|\xbb\xbf|\xbe\xa0|[\xbc\xbd]|\xbf[\xb0-\xbb\xbe\xbf])"
     rb"|\xf0(?:\x9b\xb2[\xa0-\xa3]|\x9d(?:\x85[\xb3-\xba]|[\x90-\x9f]))|\xf3\xa0|[\xf0-\xf4][\x8f\x9f\xaf\xbf]\xbf[\xbe\xbf]"
 )
-_CONTROLS = b"".join(re.findall(rf"[\0{CONTROLS}]".encode(), bytes(range(128))))
-_CONTROL_BYTES = re.compile(rf"[{CONTROLS}](?<=[A-Za-z0-9@._ -][{CONTROLS}])[{CONTROLS}]*+(?=[A-Za-z0-9@._ -])".encode())
+_CONTROLS = b"".join(re.findall(f"[{CONTROLS}]".encode(), bytes(range(128))))
+_IN_CONTROLS = table(_CONTROLS)
+_BESIDE_CONTROLS = frozenset(string.ascii_letters.encode() + string.digits.encode() + b"@._ -")
 # Letters with NULs between them are UTF-16 or UTF-32 that somebody decoded as another encoding. Single NULs separate names in lists.
 _SPACED = re.compile("[^\\0\n](?:\\0{1,3}[^\\0\n]){3,}")
 _NULS = re.compile("\\0+")
-_SPACED_BYTES = re.compile(rb"[^\0\n](?:\0{1,3}[^\0\n]){3}")
+_SPACED_BYTES = re.compile(rb"\0(?<=[^\0\n]\0)\0{0,2}[^\0\n](?:\0{1,3}[^\0\n]){2}")  # begins with a literal byte, which is found at once
 _ASCII = bytes(range(128))
 # ASCII that somebody decoded as UTF-16: two characters look like one, most often like a Chinese one. Of those, a third could be two of ASCII,
 # so that sixteen in a row hardly ever are Chinese.
@@ -92,9 +94,13 @@ def suspects(texts: pa.Array, joined: JoinedRows) -> Iterator[tuple[int, str]]:
                 or _OVERRIDE.encode() in beyond
             ):
                 yield row, VIA
-    if len(joined.data.translate(None, _CONTROLS)) < len(joined.data):  # which is far quicker than a search
-        for found in chain(_CONTROL_BYTES.finditer(joined.data), _SPACED_BYTES.finditer(joined.data)):
-            yield joined.row(found.start()), VIA
+    if len(joined.data.translate(None, _CONTROLS)) < len(joined.data):
+        for start, end in runs(joined.data.translate(_IN_CONTROLS), b"a"):
+            beside = joined.data[start - 1 : start] + joined.data[end : end + 1]
+            if len(beside) == 2 and _BESIDE_CONTROLS.issuperset(beside):
+                yield joined.row(start), VIA
+    for found in _SPACED_BYTES.finditer(joined.data):
+        yield joined.row(found.start()), VIA
     for start, end in runs(joined.data.translate(_KINDS), b"a1a"):
         if _is_order(joined.data[start:end]):
             yield joined.row(start), VIA
