@@ -40,7 +40,8 @@ class _Hosted:
     machine: str
     claims: int = 0
     calls: list[object] = field(default_factory=list)
-    loaded: bool = False
+    ready: set[bool] = field(default_factory=set)  # whether its engines that read images are loaded, and those that read text
+    load_seconds: float = 0.0
     dead: bool = False
 
 
@@ -48,7 +49,8 @@ class Pool:
     """Actors that host the same engines, which read text, images or both. `stage` is the pool's name in the reasons of the ledger.
 
     `places` is the maximum number of actors on each machine. The first actor is started for the first batch; another one is started once
-    CPUs have been idle while batches waited for as long as an actor takes to load. A call takes `cpus` of the turns. With `gpus`, a fraction
+    CPUs have been idle while batches waited for as long as an actor takes to load. An actor loads the engines that read images for its first
+    batch of images, and the others for its first batch of text. A call takes `cpus` of the turns. With `gpus`, a fraction
     of a GPU or more, the next batch waits at the actor while it works on the current one.
     """
 
@@ -109,8 +111,10 @@ class Pool:
         """Load the first actor, so that a long run learns at once if a model does not load. Raises ModelError as the actor raised it."""
 
         async def loaded(machine: str) -> None:
-            hosted = await self._hosting(machine)
-            hosted.claims -= 1
+            for images, wanted in ((False, self.reads_text), (True, self.reads_images)):
+                if wanted:
+                    hosted = await self._hosting(machine, images)
+                    hosted.claims -= 1
 
         await self._on_a_place(loaded, None)
 
@@ -121,24 +125,26 @@ class Pool:
 
     async def scan(self, texts: ray.ObjectRef[Any], names: tuple[str, ...], near: str | None = None) -> ray.ObjectRef[Any]:
         """Scan a batch in the object store with some of the engines; returns a reference to the result. Raises StageLost."""
-        _, result = await self._call(lambda actor: actor.scan.options(num_returns=2).remote(texts, names), near)
+        _, result = await self._call(lambda actor: actor.scan.options(num_returns=2).remote(texts, names), near, images=False)
         return result
 
     async def read_images(
         self, images: ray.ObjectRef[Any], near: str | None = None
     ) -> tuple[ray.ObjectRef[Any], ray.ObjectRef[Any] | None]:
         """Transcribe a batch; returns references to the result and to the text (None if there is none). Raises StageLost."""
-        numbers, result, texts = await self._call(lambda actor: actor.read_images.options(num_returns=3).remote(images), near)
+        numbers, result, texts = await self._call(
+            lambda actor: actor.read_images.options(num_returns=3).remote(images), near, images=True
+        )
         return result, texts if numbers["texts"] else None
 
-    async def _call(self, submit: Callable[[Any], list[Any]], near: str | None) -> list[Any]:
+    async def _call(self, submit: Callable[[Any], list[Any]], near: str | None, images: bool) -> list[Any]:
         """Call an actor; returns its values, of which the first, some small numbers, is fetched. `near` is the machine of the batch.
 
         Raises StageLost.
         """
 
         async def called(machine: str) -> list[Any]:
-            hosted = await self._hosting(machine)
+            hosted = await self._hosting(machine, images)
             try:
                 return await self._answer(hosted, submit)
             finally:
@@ -189,8 +195,11 @@ class Pool:
             self.stage_seconds[name] += seconds
         return [numbers, *results]
 
-    async def _hosting(self, machine: str) -> _Hosted:
-        """Returns an actor that answers, claimed by the caller until the claim is taken back; starts a new one if the others are busy."""
+    async def _hosting(self, machine: str, images: bool) -> _Hosted:
+        """Returns an actor that answers and is ready for images or text, claimed by the caller until the claim is taken back.
+
+        Starts a new one if the others are busy.
+        """
         while True:
             if self._broken:
                 raise self._broken
@@ -202,22 +211,23 @@ class Pool:
             hosted.claims += 1
             answers = False
             try:
-                if answers := bool(hosted.calls) or await self._answers(hosted):
+                if answers := (bool(hosted.calls) and images in hosted.ready) or await self._answers(hosted, images):
                     return hosted
             finally:
                 if not answers:  # also if the caller was cancelled meanwhile
                     hosted.claims -= 1
 
-    async def _answers(self, hosted: _Hosted) -> bool:
-        """Whether an idle actor is alive: one that died while idle, or before it was ready, must not count against an artifact."""
+    async def _answers(self, hosted: _Hosted, images: bool) -> bool:
+        """Whether an actor is alive and ready: one that died while idle, or before it was ready, must not count against an artifact."""
         try:
-            took = (await hosted.actor.ready.remote())["cpu_seconds"]
-            if not hosted.loaded:
-                hosted.loaded = True
+            took = (await hosted.actor.ready.remote(images))["cpu_seconds"]
+            if images not in hosted.ready:
+                hosted.ready.add(images)
                 if not self.load_seconds:
                     self._call_places.forget()  # until now the cost of another actor was unknown
                 self._takes_to_load = took
-                self.load_seconds += took
+                self.load_seconds += took - hosted.load_seconds
+                hosted.load_seconds = took
         except RayTaskError as error:
             cause = error.cause if isinstance(error.cause, VeritensorError) else CannotRunError(f"stage {self.stage}: {error}")
             self._broken = cause

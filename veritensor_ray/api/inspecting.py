@@ -203,7 +203,9 @@ def _inspected(
 ) -> Iterator[Inspection]:
     """Yield what is found in each file, in the order of the roots and, in a folder, of names."""
     from veritensor_ray.findings.collect import Assembled
+    from veritensor_ray.pipeline.bounded import process
 
+    process.SHARED.start()
     context, info = run_of(settings, bundle, starts)
     for row in planned(settings, context.engines, starts):
         parts = [] if row.status else _scanned(context, [row], memory).to_pylist()

@@ -17,6 +17,7 @@ from veritensor_ray.engines.registry import create
 from veritensor_ray.findings.recorder import Recorder
 from veritensor_ray.formats.format_registry import use
 from veritensor_ray.models.model_store import ModelStore
+from veritensor_ray.pipeline.bounded.process_limits import WORKBENCHES
 from veritensor_ray.stores.outputs import OutputStore
 
 
@@ -107,7 +108,7 @@ def _from(engine: Engine, store: ModelStore) -> str:
         return ""
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=WORKBENCHES)
 def _loaded(fingerprint: str, names: tuple[str, ...], settings_json: str, expected: tuple[tuple[str, str], ...]) -> Workbench:
     bench = load(Settings.model_validate_json(settings_json), names)  # the fingerprint is part of the cache key
     planned = dict(expected)
@@ -143,6 +144,15 @@ def transcribers(context: Context, names: tuple[str, ...]) -> frozenset[str]:
     """Return which of these engines read images. Asking an engine for its protocol takes long, so it is asked once per process."""
     use(context.settings)
     return _transcribers(context.fingerprint, names, context.settings_json)
+
+
+def models_by_input(context: Context, models: tuple[str, ...]) -> dict[bool, tuple[str, ...]]:
+    """Return the engines with a model that read images (`True`), and the others, which read text.
+
+    Each group is loaded when the first batch needs it: most corpora have no images, and reading them needs the largest libraries.
+    """
+    reading_images = transcribers(context, models)
+    return {images: tuple(name for name in models if (name in reading_images) == images) for images in (False, True)}
 
 
 def workbench(context: Context, names: tuple[str, ...]) -> Workbench:

@@ -226,7 +226,8 @@ class _Calibration:
         if not estimate.start:  # the process is new
             estimate.imports = scanned.imports + _RAY_IMPORT
             estimate.start = estimate.imports + scanned.local
-            estimate.load = estimate.imports + scanned.models
+        if scanned.models:  # loaded for the first text, or for the first image
+            estimate.load = (estimate.load or estimate.imports) + scanned.models
         estimate.took += scanned.seconds
         one.sampled += sum(effort(row.artifact, row.bytes) for row in rows)
         one.took += scanned.seconds

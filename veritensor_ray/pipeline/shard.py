@@ -24,7 +24,7 @@ from veritensor_ray.findings.shard_commit import commit_table, write_commit
 from veritensor_ray.pipeline.cleaning_scans.name_scan import categories, copy_names
 from veritensor_ray.pipeline.cleaning_scans.reference_search import references
 from veritensor_ray.pipeline.cleaning_scans.text_search import following
-from veritensor_ray.pipeline.context import Context, Workbench, without_weights, workbench
+from veritensor_ray.pipeline.context import Context, Workbench, models_by_input, without_weights, workbench
 from veritensor_ray.pipeline.extract import Extraction, Pulse
 from veritensor_ray.pipeline.scan import Handover, prepare, scan_batch, transcribe
 from veritensor_ray.pipeline.sweep_rescan import Known
@@ -95,21 +95,31 @@ def scanned(
     pulse: Pulse = lambda: None,
     modelled: Callable[[float], None] = lambda seconds: None,
     known: Known | None = None,
+    loading: Callable[[tuple[str, ...]], None] = lambda names: None,
 ) -> list[Outcome]:
-    """Extract a shard and run the engines that its rows name, in sequence. `modelled` receives the CPU seconds of each model stage."""
+    """Extract a shard and run the engines that its rows name, in sequence.
+
+    `modelled` receives the CPU seconds of each model stage. `loading` is called with the names of engines that are about to be used, and
+    may load them.
+    """
     wanted = rows[0].engines
     local, models = (tuple(name for name in names if name in wanted) for names in split_engines(context))
     extraction = Extraction(context, rows, workbench(context, local), models, pulse, known)
+    names = models_by_input(context, models)
     results: list[StageResult] = []
     for handover in extraction.batches():
-        began = time.process_time()
         texts: Handover | None = handover
         if handover.images:
-            texts, result = read_images(context, workbench(context, models), handover.batch, pulse)
+            loading(names[True])
+            began = time.process_time()
+            texts, result = read_images(context, workbench(context, names[True]), handover.batch, pulse)
             results.append(result)
+            modelled(time.process_time() - began)
         if texts is not None:
-            results.append(scan_texts(context, workbench(context, models), texts, pulse))
-        modelled(time.process_time() - began)
+            loading(names[False])
+            began = time.process_time()
+            results.append(scan_texts(context, workbench(context, names[False]), texts, pulse))
+            modelled(time.process_time() - began)
     merge(extraction.outcomes, results, context.settings.limits.hits_per_rule)
     return extraction.outcomes
 
@@ -119,9 +129,11 @@ def scan_shard(
     rows: Sequence[PlanRow],
     pulse: Pulse = lambda: None,
     modelled: Callable[[float], None] = lambda seconds: None,
+    loading: Callable[[tuple[str, ...]], None] = lambda names: None,
 ) -> pa.Table:
     """Run all steps over one shard and return the table to commit; see `scanned`."""
-    return commit_table(rows, scanned(context, rows, pulse, modelled), dict(context.expected), context.site_key)
+    outcomes = scanned(context, rows, pulse, modelled, loading=loading)
+    return commit_table(rows, outcomes, dict(context.expected), context.site_key)
 
 
 @dataclass(frozen=True)

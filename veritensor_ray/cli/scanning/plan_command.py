@@ -50,7 +50,7 @@ def plan(
     from veritensor_ray.engines.dependencies.advisory_ages import overdue, source_ages, told
     from veritensor_ray.engines.registry import selected
     from veritensor_ray.masking.site_key import site_key
-    from veritensor_ray.pipeline.bounded.process import Splitter, descriptions, snapshots
+    from veritensor_ray.pipeline.bounded.process import SHARED, Splitter, descriptions, snapshots
     from veritensor_ray.pipeline.estimate import calibrate, survey
 
     settings = load_settings(config, flags | {"sources": source or None})
@@ -58,6 +58,8 @@ def plan(
         raise UsageError("plan needs at least one source")
     settings, _ = activate(settings, thorough=estimate)
     names = tuple(selected(settings))
+    if estimate:
+        SHARED.start()  # for the samples
 
     def listed(count: int) -> None:
         sys.stderr.write(f"\rartifacts listed: {count:,}")

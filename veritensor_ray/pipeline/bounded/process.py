@@ -62,6 +62,11 @@ class Worker:
         self._said: deque[bytes] = deque(maxlen=_LAST_LINES)
         self._listener: threading.Thread | None = None
 
+    def start(self) -> None:
+        """Start the process if it does not run, so that it imports its modules while the caller prepares the first call."""
+        with self._lock:
+            self._running()
+
     def call(self, function: str, *arguments: Any, seconds: float, memory: int | None) -> tuple[dict[str, Any], bytes]:
         """Call `function` of the module and return its answer: a mapping of small values, and bytes.
 
@@ -201,7 +206,8 @@ atexit.register(SHARED.close)
 class Scanned(NamedTuple):
     """A table ready to commit, the CPU seconds it took, and those of them spent in models.
 
-    If the process is new, the others are the CPU seconds of its imports, and of loading the engines without a model and with one.
+    `imports` are the CPU seconds of the process before, which are those of its imports if it is new. `local` and `models` are those of
+    loading engines without a model and with one, as far as this scan was the first to need them.
     """
 
     table: pa.Table

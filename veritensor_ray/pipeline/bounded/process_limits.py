@@ -26,6 +26,7 @@ except ImportError:  # Windows, where this package runs only as a client
 _LEAST, _MOST = 1 << 30, 4 << 30
 _SLACK = 0.01  # fraction of the watchdog's time
 _STATUS = Path("/proc/self/status")
+WORKBENCHES = 6  # of loaded engines that a process keeps; a context has up to three
 _ours = [False]  # whether the limit of this process is that of `bound_memory`
 _SHARE = 0.75  # fraction of the memory for all workers together
 

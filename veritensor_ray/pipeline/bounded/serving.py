@@ -17,13 +17,12 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any, BinaryIO
 
 from veritensor_ray.core.errors import LimitExceeded, VeritensorError, failure
-from veritensor_ray.pipeline.bounded.process_limits import Watchdog, bound_memory, unbound_memory
+from veritensor_ray.pipeline.bounded.process_limits import WORKBENCHES, Watchdog, bound_memory, unbound_memory
 
 HEAD = struct.Struct("<QQ")  # lengths of the two parts of a message
 Answer = tuple[dict[str, Any], bytes]
 Functions = Mapping[str, Callable[..., Answer]]
 _PR_SET_PDEATHSIG = 1
-_PLACES = 4  # workbenches that `Bounds.prepare` keeps
 
 
 def exactly(stream: IO[bytes], count: int) -> bytes:
@@ -60,14 +59,20 @@ class Bounds:
         """Stop the watchdog when the request is done."""
         self._watchdog.rest()
 
-    def prepare(self, key: object, load: Callable[[], None]) -> None:
-        """Load what belongs to `key` without limits, once. Model weights do not count against the artifact."""
-        if key not in self._ready:
-            if self._ours:
-                unbound_memory()
-                self._ours = False
-            load()
-            self._ready = [*self._ready[1 - _PLACES :], key]
+    def prepare(self, key: object, load: Callable[[], object]) -> bool:
+        """Load what belongs to `key` without limits, once: model weights do not count against the artifact. Afterwards, `bind` is due.
+
+        Returns whether it was loaded now.
+        """
+        if key in self._ready:
+            return False
+        self.rest()
+        if self._ours:
+            unbound_memory()
+            self._ours = False
+        load()
+        self._ready = [*self._ready[1 - WORKBENCHES :], key]
+        return True
 
 
 def _answered(functions: Functions, bounds: Bounds, request: bytes) -> Answer:
