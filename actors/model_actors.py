@@ -34,7 +34,8 @@ class ModelActor:
         """
         if images not in self._benches:
             began = time.process_time() if self._benches else 0.0
-            self._benches[images] = workbench(self._context, models_by_input(self._context, self._names)[images])
+            reading_text, reading_images = models_by_input(self._context, self._names)
+            self._benches[images] = workbench(self._context, reading_images if images else reading_text)
             self._took += time.process_time() - began
         return {"cpu_seconds": self._took}
 

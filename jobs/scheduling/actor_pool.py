@@ -132,9 +132,7 @@ class Pool:
         self, images: ray.ObjectRef[Any], near: str | None = None
     ) -> tuple[ray.ObjectRef[Any], ray.ObjectRef[Any] | None]:
         """Transcribe a batch; returns references to the result and to the text (None if there is none). Raises StageLost."""
-        numbers, result, texts = await self._call(
-            lambda actor: actor.read_images.options(num_returns=3).remote(images), near, images=True
-        )
+        numbers, result, texts = await self._call(lambda actor: actor.read_images.options(num_returns=3).remote(images), near, images=True)
         return result, texts if numbers["texts"] else None
 
     async def _call(self, submit: Callable[[Any], list[Any]], near: str | None, images: bool) -> list[Any]:

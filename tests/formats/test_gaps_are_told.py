@@ -39,7 +39,7 @@ CASES = RealFiles(LINES).cases()
 def visited(name: str, data: bytes, media_type: str | None = None) -> tuple[str, str, Outcome]:
     """What a walk makes of a file: its media type, all texts, and the outcome."""
     outcome = Outcome(name, 0, 0)
-    tools = Tools(Workbench((), {}), (), frozenset(), True, Recorder({}, b"key", 10), Limits(), lambda: None)
+    tools = Tools(Workbench((), {}), (), (), True, Recorder({}, b"key", 10), Limits(), lambda: None)
     walk, found = Walk(tools, outcome, len(data)), list[str]()
     source, about = walk.recognised(io.BytesIO(data), FileInfo(name, len(data), ""))
     try:

@@ -32,7 +32,7 @@ def walked(name: str, data: bytes, share: Share) -> tuple[Outcome, str]:
     """The same for a part of a file."""
     outcome = Outcome(name, 0, 0)
     bench = Workbench((), {})
-    walk = Walk(Tools(bench, (), frozenset(), True, Recorder({}, b"k", 10), Limits(), lambda: None), outcome, len(data))
+    walk = Walk(Tools(bench, (), (), True, Recorder({}, b"k", 10), Limits(), lambda: None), outcome, len(data))
     source, about = walk.recognised(io.BytesIO(data), FileInfo(name, len(data), ""), share)
     placed = list(walk.artifact(source, about))
     return outcome, "\n".join(str(text) for one in placed if one.block.view == "residue" for text in one.block.texts)

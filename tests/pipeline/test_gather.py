@@ -136,7 +136,7 @@ def test_a_file_among_others_gives_what_it_gives_alone(tmp_path: Path, engines: 
 
 def walk() -> Walk:
     """One that nothing is asked of."""
-    tools = Tools(Workbench((), {}), (), frozenset(), True, Recorder({}, b"key", 10), Limits(), lambda: None)
+    tools = Tools(Workbench((), {}), (), (), True, Recorder({}, b"key", 10), Limits(), lambda: None)
     return Walk(tools, Outcome("a.txt", 0, 0), 1 << 20)
 
 

@@ -30,7 +30,7 @@ CSV = b"name,text\na,b\nc,d\n"
 def tables(name: str, data: bytes, share: Share = WHOLE) -> Tables:
     """The rows of tables by member and part."""
     outcome = Outcome(name, 0, 0)
-    walk = Walk(Tools(Workbench((), {}), (), frozenset(), True, Recorder({}, b"k", 10), Limits(), lambda: None), outcome, len(data))
+    walk = Walk(Tools(Workbench((), {}), (), (), True, Recorder({}, b"k", 10), Limits(), lambda: None), outcome, len(data))
     for _ in walk.artifact(*walk.recognised(io.BytesIO(data), FileInfo(name, len(data), ""), share)):
         pass
     return outcome.tables

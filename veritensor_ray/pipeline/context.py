@@ -136,23 +136,20 @@ def without_weights(context: Context, names: tuple[str, ...]) -> tuple[Engine, .
 
 
 @functools.lru_cache(maxsize=16)
-def _transcribers(fingerprint: str, names: tuple[str, ...], settings_json: str) -> frozenset[str]:
-    return frozenset(engine.name for engine in _created(fingerprint, names, settings_json) if isinstance(engine, Transcriber))
+def _by_input(fingerprint: str, names: tuple[str, ...], settings_json: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    engines = _created(fingerprint, names, settings_json)
+    images = tuple(engine.name for engine in engines if isinstance(engine, Transcriber))
+    return tuple(engine.name for engine in engines if engine.name not in images or isinstance(engine, TextEngine)), images
 
 
-def transcribers(context: Context, names: tuple[str, ...]) -> frozenset[str]:
-    """Return which of these engines read images. Asking an engine for its protocol takes long, so it is asked once per process."""
-    use(context.settings)
-    return _transcribers(context.fingerprint, names, context.settings_json)
+def models_by_input(context: Context, models: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which of these engines with a model read text, and which read images.
 
-
-def models_by_input(context: Context, models: tuple[str, ...]) -> dict[bool, tuple[str, ...]]:
-    """Return the engines with a model that read images (`True`), and the others, which read text.
-
-    Each group is loaded when the first batch needs it: most corpora have no images, and reading them needs the largest libraries.
+    Each group is loaded when the first batch needs it: most corpora have no images, and reading them needs the largest libraries. Asking
+    an engine for its protocol takes long, so it is asked once per process.
     """
-    reading_images = transcribers(context, models)
-    return {images: tuple(name for name in models if (name in reading_images) == images) for images in (False, True)}
+    use(context.settings)
+    return _by_input(context.fingerprint, models, context.settings_json)
 
 
 def workbench(context: Context, names: tuple[str, ...]) -> Workbench:

@@ -29,7 +29,7 @@ from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.common.spool import edges
 from veritensor_ray.formats.opened_files import kind_of_part
 from veritensor_ray.pipeline.cleaning_scans.reference_search import references
-from veritensor_ray.pipeline.context import Context, Workbench, transcribers, without_weights
+from veritensor_ray.pipeline.context import Context, Workbench, models_by_input, without_weights
 from veritensor_ray.pipeline.engine_time import EngineTime
 from veritensor_ray.pipeline.gather import BlockPile, Gatherer, Part, Placed
 from veritensor_ray.pipeline.reading_progress import Position, ReadingProgress
@@ -54,8 +54,8 @@ class Extraction:
     ) -> None:
         self._context, self._rows, self._bench = context, rows, bench
         self._models = without_weights(context, tuple(model_engines))
-        reading_images = transcribers(context, tuple(model_engines))
-        transcribed = bool(transcribers(context, context.engines))
+        _, reading_images = models_by_input(context, tuple(model_engines))
+        transcribed = bool(models_by_input(context, context.engines)[1])
         self._pulse = pulse
         self._known = known
         self._throttle = Throttle(context.read_rate, pulse)

@@ -105,20 +105,20 @@ def scanned(
     wanted = rows[0].engines
     local, models = (tuple(name for name in names if name in wanted) for names in split_engines(context))
     extraction = Extraction(context, rows, workbench(context, local), models, pulse, known)
-    names = models_by_input(context, models)
+    reading_text, reading_images = models_by_input(context, models)
     results: list[StageResult] = []
     for handover in extraction.batches():
         texts: Handover | None = handover
         if handover.images:
-            loading(names[True])
+            loading(reading_images)
             began = time.process_time()
-            texts, result = read_images(context, workbench(context, names[True]), handover.batch, pulse)
+            texts, result = read_images(context, workbench(context, reading_images), handover.batch, pulse)
             results.append(result)
             modelled(time.process_time() - began)
         if texts is not None:
-            loading(names[False])
+            loading(reading_text)
             began = time.process_time()
-            results.append(scan_texts(context, workbench(context, names[False]), texts, pulse))
+            results.append(scan_texts(context, workbench(context, reading_text), texts, pulse))
             modelled(time.process_time() - began)
     merge(extraction.outcomes, results, context.settings.limits.hits_per_rule)
     return extraction.outcomes

@@ -60,7 +60,7 @@ class Tools:
 
     bench: Workbench
     models: Sequence[Engine]
-    transcribers: frozenset[str]
+    transcribers: tuple[str, ...]
     transcribed: bool
     recorder: Recorder
     limits: Limits

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veritensor_ray.engines.pii.onceover import OnceOver
+from veritensor_ray.engines.pii.onceover import _ALSO_ASCII, OnceOver
 
 _WORDS = re.compile(r"\b(?:licence|as is\b|warrant)", re.IGNORECASE)
 
@@ -34,6 +34,26 @@ class _Counting:
     def finditer(self, text: str, start: int, end: int) -> Iterator[re.Match[str]]:
         self.looked += end - start
         return _WORDS.finditer(text, start, end)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["licence ", "LICENCE ", "l\u0131cence ", "As \u0130s ", "warran\u017fty ", "x", "\n", "and so on "]), max_size=60
+    ).map("".join),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 300)), max_size=20).map(sorted),
+)
+def test_words_that_every_match_has_change_nothing(text: str, windows: list[tuple[int, int]]) -> None:
+    plain, by_words = OnceOver(_WORDS, text), OnceOver(_WORDS, text, words=("licence", "as is", "warrant"))
+    for start, size in windows:
+        spans = [[match.span() for match in over.within(start, start + size)] for over in (plain, by_words)]
+        assert spans[0] == spans[1]
+
+
+def test_letters_that_a_pattern_takes_for_ascii_ones_are_known() -> None:
+    """Of those whose lower case is not ASCII: a word may be written with them."""
+    letters = re.compile("[a-z]", re.IGNORECASE)
+    odd = {c for c in map(chr, range(0x80, 0x110000)) if letters.match(c) and not c.lower().isascii()}
+    assert odd == set(_ALSO_ASCII)
 
 
 def test_overlapping_windows_are_looked_through_once() -> None:

@@ -22,7 +22,7 @@ Work = Callable[[Any, Callable[[str], Any]], Coroutine[Any, Any, None]]
 
 UNLOADABLE = """
 from veritensor_ray.core.errors import ModelError
-from veritensor_ray.testing import ObedientModel
+from veritensor_ray.testing import ObedientModel, ObedientTranscriber
 
 
 class Unloadable(ObedientModel):
@@ -30,11 +30,21 @@ class Unloadable(ObedientModel):
 
     def load(self, models):
         raise ModelError("the weights are gone. Bring them again")
+
+
+class Blind(ObedientTranscriber):
+    name = "blind"
+
+    def load(self, models):
+        raise ModelError("the weights are gone. Bring them again")
 """
 
 
+FAKE = "veritensor_ray.testing:ObedientModel"
+
+
 def in_a_pool(
-    work: Work, name: str = "fake-model", kind: str = "veritensor_ray.testing:ObedientModel", places: int = 2, folder: Path | None = None
+    work: Work, names: tuple[str, ...] = ("fake-model",), kinds: tuple[str, ...] = (FAKE,), places: int = 2, folder: Path | None = None
 ) -> None:
     """Run `work` with a pool, and with a function that puts a text into the object store as a batch."""
     import ray
@@ -42,14 +52,14 @@ def in_a_pool(
     from veritensor_ray.jobs.scheduling.actor_pool import Pool
     from veritensor_ray.jobs.scheduling.cpu_turns import CpuTurns
 
-    given = {"plugins": [kind], "plugin_folder": folder and str(folder), "engines": [name], "limits": {"artifact_seconds": 10}}
-    context = Context(Settings.model_validate(given), (), (name,), b"key", "pool")
+    given = {"plugins": kinds, "plugin_folder": folder and str(folder), "engines": names, "limits": {"artifact_seconds": 10}}
+    context = Context(Settings.model_validate(given), (), names, b"key", "pool")
     (node,) = [one["NodeID"] for one in ray.nodes() if one["Alive"]]
 
     async def inside() -> None:
-        pool = Pool(ray.put(context), without_weights(context, (name,)), CpuTurns({node: places}), {node: places})
+        pool = Pool(ray.put(context), without_weights(context, names), CpuTurns({node: places}), {node: places})
         try:
-            await work(pool, lambda text: pool.scan(ray.put(Handover(text_batch([text]))), (name,)))
+            await work(pool, lambda text: pool.scan(ray.put(Handover(text_batch([text]))), names))
         finally:
             pool.close()
 
@@ -108,7 +118,7 @@ def test_who_gives_up_while_an_actor_loads_leaves_nothing_behind() -> None:
         await scan("word")
         ((hosted,),) = pool._hosted.values()
         assert hosted.claims == 0
-        assert hosted.loaded
+        assert hosted.ready == {False}
 
     in_a_pool(work)
 
@@ -121,4 +131,19 @@ def test_a_model_that_does_not_load_ends_every_call_with_its_own_words(tmp_path:
             with pytest.raises(ModelError, match="the weights are gone"):
                 await call()
 
-    in_a_pool(work, "unloadable", "unloadable:Unloadable", folder=tmp_path)
+    in_a_pool(work, ("unloadable",), ("unloadable:Unloadable",), folder=tmp_path)
+
+
+def test_what_reads_images_is_loaded_for_the_first_image(tmp_path: Path) -> None:
+    (tmp_path / "unloadable.py").write_text(UNLOADABLE)
+
+    async def work(pool: Any, scan: Callable[[str], Any]) -> None:
+        import ray
+
+        await scan("word")
+        with pytest.raises(ModelError, match="the weights are gone"):
+            await pool.read_images(ray.put(Handover(text_batch(["word"]), images=True)))
+        with pytest.raises(ModelError, match="the weights are gone"):
+            await scan("word")
+
+    in_a_pool(work, ("fake-model", "blind"), (FAKE, "unloadable:Blind"), folder=tmp_path)

@@ -20,6 +20,7 @@ from veritensor_ray.corpus.planning import plan_rows
 from veritensor_ray.pipeline.bounded import process
 from veritensor_ray.pipeline.context import Context
 from veritensor_ray.pipeline.estimate import calibrate, survey
+from veritensor_ray.testing import painted
 
 ENGINE = """
 import os, signal, sys, time
@@ -102,6 +103,41 @@ def test_the_process_is_kept_and_replaced() -> None:
     first.wait()  # and not os.waitid: a thread waits for it as well, and only one of the two gets the answer
     assert vr.inspect("harmless", **OPTIONS).ledger["status"] == "scanned"
     assert process.SHARED._process is not first
+
+
+def test_it_is_started_ahead_of_the_first_call() -> None:
+    process.SHARED.start()
+    first = process.SHARED.pid
+    assert first is not None
+    assert vr.inspect("harmless", **OPTIONS).ledger["status"] == "scanned"
+    assert process.SHARED.pid == first
+
+
+def test_engines_with_a_model_are_loaded_for_what_they_read(tmp_path: Path) -> None:
+    names = ("fake-model", "fake-ocr")
+    kinds = ("veritensor_ray.testing:ObedientModel", "veritensor_ray.testing:ObedientTranscriber")
+    settings = Settings.model_validate({"plugins": kinds, "engines": names, "sources": [str(tmp_path)]})
+    context = Context(settings, tuple(roots(settings.sources, settings.stores)), names, b"k", "tests")
+    took = {}
+    for name, data in {
+        "a.bin": b"\0",
+        "b.txt": b"words",
+        "c.png": painted("words"),
+        "d.txt": b"more words",
+        "e.png": painted("more"),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        rows = [row for row in plan_rows(settings, names, lambda *_: []) if row.artifact == name]
+        scanned = process.scan(context, rows)
+        assert scanned.table.column("status").to_pylist() == ["skipped" if name == "a.bin" else "scanned"]
+        took[name] = scanned.local > 0, scanned.models > 0
+    assert took == {
+        "a.bin": (True, False),
+        "b.txt": (False, True),
+        "c.png": (False, True),
+        "d.txt": (False, False),
+        "e.png": (False, False),
+    }
 
 
 def test_it_outlives_the_thread_that_asked_first() -> None:

@@ -59,9 +59,8 @@ class Dependencies:
         return about.media_type == NOTEBOOK or parser_for(about) is not None
 
     def load(self, models: ModelStore) -> None:
-        """Load the lists, and open the advisory database if there is one. If it is missing, each manifest gets a gap."""
-        for ecosystem in TARGETS:
-            self._lists.of(ecosystem)
+        """Read the user's lists, and open the advisory database if there is one. If it is missing, each manifest gets a gap."""
+        self._lists.load()
         self._knowledge.open()
         self._open = True
 

@@ -24,6 +24,15 @@ class Lists:
         self._override = {str(name): path for name, path in override.items()}
         self._built: dict[str, Lookalikes] = {}
 
+    def load(self) -> None:
+        """Build the indexes of the user's lists, of which one may be unreadable. Raises UsageError.
+
+        Those of the shipped lists wait for the first manifest, which most corpora do not have.
+        """
+        for ecosystem in TARGETS:
+            if ecosystem.lower() in self._override:
+                self.of(ecosystem)
+
     def of(self, ecosystem: str) -> Lookalikes:
         """Return the index of an ecosystem. Raises UsageError if a user's list cannot be read."""
         if ecosystem not in self._built:

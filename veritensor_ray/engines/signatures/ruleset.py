@@ -93,9 +93,10 @@ def from_folders(folders: Sequence[str]) -> RuleSet:
 def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
     if not sources:
         return RuleSet(None, {}, {})
+    each: dict[str, Any] = {}
     for name, source in sources.items():
         try:
-            yara.compile(source=source, **_OPTIONS)
+            each[name] = yara.compile(source=source, **_OPTIONS)
         except yara.Error as error:
             raise UsageError(f"rules: {name}.yar does not compile: {error}") from None
     compiled = yara.compile(sources=dict(sources), **_OPTIONS)
@@ -103,7 +104,7 @@ def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
     ids: dict[tuple[str, str], str] = {}
     restricted, views = {}, {}
     over_source = set()
-    for namespace, name, meta in _declared(sources, compiled):
+    for namespace, name, meta in _declared(each, compiled):
         rule = _rule(f"{namespace}.yar, rule {name}", name, meta, prefix)
         if meta.get("source"):
             over_source.add(rule.id)
@@ -117,9 +118,9 @@ def _compile(sources: Mapping[str, str], prefix: str) -> RuleSet:
     return RuleSet(compiled, rules, ids, restricted, views, frozenset(over_source), digest)
 
 
-def _declared(sources: Mapping[str, str], compiled: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield namespace, name and metadata of each rule. Compiled rules lack their namespace, but keep the order of the sources."""
-    names = [(namespace, rule.identifier) for namespace, source in sources.items() for rule in yara.compile(source=source, **_OPTIONS)]
+def _declared(each: Mapping[str, Any], compiled: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield namespace, name and metadata of each rule. Rules that are compiled together lack their namespace, but keep the order of `each`."""
+    names = [(namespace, rule.identifier) for namespace, rules in each.items() for rule in rules]
     for (namespace, name), rule in zip(names, compiled, strict=True):
         yield namespace, name, rule.meta
 
