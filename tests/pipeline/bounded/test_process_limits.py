@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,27 @@ def test_a_share_of_what_control_groups_leave(groups: str | None, files: dict[st
     assert GIB <= found <= 4 * GIB
     if memory is not None:
         assert found <= memory * GIB
+
+
+LOADING = """
+from veritensor_ray.pipeline.bounded.process_limits import bound_memory, raised_memory
+MB = 1 << 20
+assert bound_memory(200 * MB)
+artifact = bytearray(120 * MB)
+with raised_memory():
+    model = bytearray(400 * MB)
+more = bytearray(40 * MB)
+try:
+    bytearray(120 * MB)
+except MemoryError:
+    print("bounded")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory is not bounded")
+def test_what_is_loaded_while_an_artifact_is_read_leaves_it_no_more_memory() -> None:
+    said = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True, check=True).stdout
+    assert said == "bounded\n"
 
 
 def test_the_machine_is_no_part_of_a_fingerprint() -> None:

@@ -53,17 +53,12 @@ def scan(
     Engines with a model are loaded when a batch needs them.
     """
     models, modelled = list[float](), list[float]()
-
-    def load(names: tuple[str, ...]) -> None:
-        models.append(_load(bounds, context, names))
-        bounds.bind()  # again, after what it suspended
-
     imports = time.process_time()
     local = _load(bounds, context, split_engines(context)[0])
     bounds.bind()
     with _in_memory(memory):
         started = time.process_time()
-        table = scan_shard(context, rows, bounds.pulse, modelled.append, load)
+        table = scan_shard(context, rows, bounds.pulse, modelled.append, lambda names: models.append(_load(bounds, context, names)))
         seconds = time.process_time() - started - sum(models)
     took = {"seconds": seconds, "modelled": sum(modelled), "imports": imports, "local": local, "models": sum(models)}
     return took, _streamed(table)

@@ -89,13 +89,30 @@ def bound_memory(allowance: int | None) -> bool:
     """
     if resource is None or not _STATUS.exists():
         return False
-    status = _STATUS.read_text()
-    held = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData"))
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if soft == resource.RLIM_INFINITY:
-        resource.setrlimit(resource.RLIMIT_DATA, (held + (allowance or worker_memory()), hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (_held() + (allowance or worker_memory()), hard))
         _ours[0] = True
     return soft == resource.RLIM_INFINITY
+
+
+def _held() -> int:
+    """Return the bytes that count towards the limit."""
+    return next(int(line.split()[1]) * 1024 for line in _STATUS.read_text().splitlines() if line.startswith("VmData"))
+
+
+@contextlib.contextmanager
+def raised_memory() -> Iterator[None]:
+    """Suspend `bound_memory` for the block, and raise its limit by what the block keeps, which belongs to this process and not to an artifact."""
+    if not _ours[0]:
+        yield
+        return
+    (soft, hard), held = resource.getrlimit(resource.RLIMIT_DATA), _held()
+    resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft + max(0, _held() - held), hard))
 
 
 def settle() -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any, BinaryIO
 
 from veritensor_ray.core.errors import LimitExceeded, VeritensorError, failure
-from veritensor_ray.pipeline.bounded.process_limits import WORKBENCHES, Watchdog, bound_memory, unbound_memory
+from veritensor_ray.pipeline.bounded.process_limits import WORKBENCHES, Watchdog, bound_memory, raised_memory, unbound_memory
 
 HEAD = struct.Struct("<QQ")  # lengths of the two parts of a message
 Answer = tuple[dict[str, Any], bytes]
@@ -39,16 +39,17 @@ class Bounds:
     def __init__(self) -> None:
         self._watchdog = Watchdog(0)
         self._memory: int | None = None
-        self._ours = False
+        self._ours = self._bound = False
         self._ready: list[object] = []
 
     def renew(self, seconds: float, memory: int | None) -> None:
         """Set the limits for the next request."""
-        self._watchdog, self._memory = Watchdog(seconds), memory
+        self._watchdog, self._memory, self._bound = Watchdog(seconds), memory, False
 
     def bind(self) -> None:
         """Apply the limits. From now on the bytes are an attacker's."""
         self._ours |= bound_memory(self._memory)
+        self._bound = True
         self.pulse()
 
     def pulse(self) -> None:
@@ -60,17 +61,19 @@ class Bounds:
         self._watchdog.rest()
 
     def prepare(self, key: object, load: Callable[[], object]) -> bool:
-        """Load what belongs to `key` without limits, once: model weights do not count against the artifact. Afterwards, `bind` is due.
-
-        Returns whether it was loaded now.
-        """
+        """Load what belongs to `key` without limits, once: model weights do not count against the artifact. Returns whether it was loaded now."""
         if key in self._ready:
             return False
-        self.rest()
-        if self._ours:
-            unbound_memory()
-            self._ours = False
-        load()
+        if self._bound:  # an artifact is being read, and must not gain any memory by this
+            self.rest()
+            with raised_memory():
+                load()
+            self.pulse()
+        else:
+            if self._ours:
+                unbound_memory()
+                self._ours = False
+            load()
         self._ready = [*self._ready[1 - WORKBENCHES :], key]
         return True
 
