@@ -1,4 +1,4 @@
-"""Measure the static path against an earlier commit and against veritensor 1.9.4, over the same files.
+"""Measure the speed of scans against an earlier commit and against veritensor 1.9.4, over the same files.
 
 It writes bench/speed.json and docs/speed.md.
 
@@ -11,8 +11,10 @@ python -m bench.speed [--before REV] [--peer VERITENSOR] [--documents FOLDER ...
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
+import random
 import resource
 import shutil
 import subprocess
@@ -38,6 +40,7 @@ KINDS = (".html", ".json", ".md", ".rst", ".txt")
 SMALL = range(1_000, 32_000)  # bytes in a small document
 SMALL_BYTES, LARGE_BYTES = 20_000_000, 200_000_000
 STATIC = "signatures,secrets,structure,indicators,modelfiles,dependencies"
+CUSTOMERS = 20_000  # rows of a table in which nearly every cell is personal data
 ROUNDS = 2  # rounds per measurement, in which the subjects take turns; the lowest time counts, since disturbances only add to it
 
 
@@ -53,6 +56,9 @@ class Tree:
         return os.environ | {"PYTHONPATH": str(self.folder), "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")} | _ONE_THREAD
 
 
+_GIVEN = ("Anna", "Peter", "Maria", "John", "Laura", "Felix", "Chen", "Amira", "Jonas", "Elena", "Tom", "Sofia")
+_FAMILY = ("Meyer", "Schmidt", "Rossi", "Garcia", "Novak", "Silva", "Kim", "Tanaka", "Brown", "Fischer", "Weber", "Dubois")
+_CITIES = ("Berlin", "Hamburg", "Paris", "Wien")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -104,6 +110,23 @@ def parquet_cells(file: Path, small: Path) -> float:
     return sum(len(cell.encode()) for cell in cells) / 1e6
 
 
+def customers(folder: Path) -> float:
+    """Write a CSV file of made persons. Return its megabytes."""
+    draw = random.Random(0)  # the same file in every run
+    folder.mkdir()
+    file = folder / "customers.csv"
+    with file.open("w", newline="") as out:
+        table = csv.writer(out)
+        table.writerow(["id", "name", "email", "phone", "street", "city"])
+        for number in range(CUSTOMERS):
+            given, family = draw.choice(_GIVEN), draw.choice(_FAMILY)
+            mail = f"{given}.{family}{draw.randrange(10_000)}@mail{draw.randrange(50)}.de".lower()
+            phone = f"+49 {draw.randrange(30, 1000)} {draw.randrange(10**6, 10**8)}"
+            street = f"{draw.choice(_FAMILY)}straße {draw.randrange(1, 200)}"
+            table.writerow([number, f"{given} {family}", mail, phone, street, draw.choice(_CITIES)])
+    return round(file.stat().st_size / 1e6, 1)
+
+
 def in_process(tree: Tree, folder: Path, engines: str, home: Path) -> float:
     """Return the CPU seconds of a scan in one process, without Ray and without one-time costs."""
     command = [sys.executable, "-P", str(ROOT / "bench" / "in_process.py"), str(folder), engines]
@@ -111,12 +134,13 @@ def in_process(tree: Tree, folder: Path, engines: str, home: Path) -> float:
     return float(json.loads(done.stdout.splitlines()[-1])["cpu_seconds"])
 
 
-def submitted(tree: Tree, folder: Path, engines: str, home: Path) -> float:
-    """Return the elapsed seconds of `submit`, including the start of Ray."""
-    command = [sys.executable, "-m", "veritensor_ray", "submit", str(folder), "--output", str(home / "out"), "--engines", engines]
+def submitted(tree: Tree, folder: Path, engines: str | None, home: Path) -> float:
+    """Return the elapsed seconds of `submit` with some or all engines, including the start of Ray."""
+    command = [sys.executable, "-m", "veritensor_ray", "submit", str(folder), "--output", str(home / "out")]
+    chosen = ["--engines", engines] if engines else []
     began = time.perf_counter()
     subprocess.run(
-        [*command, "--allow-partial", "--fresh"],
+        [*command, *chosen, "--allow-partial", "--fresh"],
         env=tree.environment(home),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -169,6 +193,7 @@ def measured(now: Tree, before: Tree | None, peer: Path | None, sources: Sequenc
         corpus = small_documents(small, sources, SMALL_BYTES)
         megabytes = many_documents(base / "large", small, LARGE_BYTES)
         text = parquet_cells(cells, small)
+        table = customers(base / "customers")
         trees = [tree for tree in (now, before) if tree]
         cpu: dict[str, dict[str, list[float]]] = {}
         wall: dict[str, dict[str, list[float]]] = {}
@@ -181,8 +206,12 @@ def measured(now: Tree, before: Tree | None, peer: Path | None, sources: Sequenc
                     ("cells of Parquet, all engines without a model", cells.parent, STATIC),
                 ):
                     cpu.setdefault(row, {}).setdefault(tree.name, []).append(in_process(tree, folder, engines, home))
-                row = f"{corpus['mb']} MB, all engines without a model"
-                wall.setdefault(row, {}).setdefault(tree.name, []).append(submitted(tree, small, STATIC, home))
+                for row, folder, chosen in (
+                    (f"{corpus['mb']} MB, all engines without a model", small, STATIC),
+                    (f"{corpus['mb']} MB, all engines", small, None),
+                    (f"a table of {CUSTOMERS:,} customers, {table} MB, all engines", base / "customers", None),
+                ):
+                    wall.setdefault(row, {}).setdefault(tree.name, []).append(submitted(tree, folder, chosen, home))
             if peer:
                 seconds, _ = peer_scan(peer, small, 1, home)
                 cpu["small documents, all engines without a model"].setdefault("veritensor", []).append(seconds)
@@ -190,6 +219,7 @@ def measured(now: Tree, before: Tree | None, peer: Path | None, sources: Sequenc
                 wall[f"{corpus['mb']} MB, all engines without a model"].setdefault("veritensor", []).append(clock)
         for tree in trees:
             wall.setdefault(f"{megabytes} MB, all engines without a model", {})[tree.name] = [submitted(tree, base / "large", STATIC, home)]
+        wall[f"{megabytes} MB, all engines"] = {now.name: [submitted(now, base / "large", None, home)]}
     size = {row: text if row.startswith("cells") else corpus["mb"] for row in cpu}
     return {
         "machine": machine(),
@@ -204,10 +234,10 @@ def page(results: dict[str, Any], static_path: dict[str, Any], compiled: dict[st
     """Return docs/speed.md. `static_path` and `compiled` are what the modules of these names measured."""
     about, corpus, before = results["machine"], results["corpus"], results["before"]
     lines = [
-        "# Speed of the static path",
+        "# Speed",
         "",
-        "This page compares the speed of everything except models with an earlier commit and with veritensor 1.9.4, a separate",
-        "scanner. `python -m bench.speed` writes it. All columns were measured in one run over the same files:",
+        "This page compares the speed of scans with an earlier commit and with veritensor 1.9.4, a scanner without models.",
+        "`python -m bench.speed` writes it. All columns were measured in one run over the same files:",
         f"{corpus['documents']:,} small real documents ({', '.join(KINDS)}), {corpus['mb']} MB. The best of {ROUNDS} rounds counts.",
         "",
         f"Machine: {about['cpus']} CPUs ({about['cpu']}), Python {about['python']}.",
