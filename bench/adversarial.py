@@ -203,7 +203,7 @@ def report(results: Mapping[str, Any]) -> str:
         wrapped(
             "The last column is the CPU time of all three together for a file of 100 MB, at most. It is calculated from the speed at "
             f"{results['characters']:,} characters: tests hold that the work grows with the size of a text and not faster, and further findings "
-            "of a rule that has `limits.hits_per_rule` of them in a file are only counted, which takes about half as long. Plain "
+            "of a rule that has `limits.hits_per_rule` of them in a file are only counted, which costs less. Plain "
             f"text of that size takes {_duration(statistics.median(file_seconds(row, 'plain') for row in rows if row['format'] == 'txt'))}."
         ),
         "",
