@@ -25,7 +25,7 @@ def test_the_worst_stands_beside_the_best() -> None:
     assert "finds 15% to 95% of the attacks" in injection
     assert "`novels` documents fared worst (4 of 100)" in injection
     assert "F1 is 0.86" in pii and "reaches 0.50" in pii and "0.60 (two) to 0.70 (one)" in pii
-    assert "200 MB of small documents takes 51 s" in speed and "8 times as fast as veritensor" in speed
+    assert "200 MB of small documents takes 51 s" in speed and "8 times as much as veritensor" in speed
 
 
 def test_what_was_not_measured_is_not_said() -> None:
