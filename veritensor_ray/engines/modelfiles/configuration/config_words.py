@@ -84,7 +84,7 @@ def _words_and_patterns() -> tuple[list[bytes], list[re.Pattern[bytes]]]:
 
 
 def searched(data: bytes) -> bool:
-    """Return what the automaton would find, piece by piece: a hundred times as slow, but with nothing to build."""
+    """Return what the automaton would find, piece by piece: hundreds of times as slow, but with nothing to build."""
     words, patterns = _words_and_patterns()
     return (
         any(word in data for word in words)
