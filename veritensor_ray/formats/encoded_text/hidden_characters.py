@@ -40,8 +40,7 @@ _SUSPECT_BYTES = re.compile(
     rb"|\xef(?:\xb7[\x90-\xaf]|\xb8[\x80-\x8f]|\xbb\xbf|\xbe\xa0|[\xbc\xbd]|\xbf[\xb0-\xbb\xbe\xbf])"
     rb"|\xf0(?:\x9b\xb2[\xa0-\xa3]|\x9d(?:\x85[\xb3-\xba]|[\x90-\x9f]))|\xf3\xa0|[\xf0-\xf4][\x8f\x9f\xaf\xbf]\xbf[\xbe\xbf]"
 )
-_CONTROLS = b"".join(re.findall(f"[{CONTROLS}]".encode(), bytes(range(128))))
-_IN_CONTROLS = table(_CONTROLS)
+_IN_CONTROLS = table(b"".join(re.findall(f"[{CONTROLS}]".encode(), bytes(range(128)))))
 _BESIDE_CONTROLS = frozenset(string.ascii_letters.encode() + string.digits.encode() + b"@._ -")
 # Letters with NULs between them are UTF-16 or UTF-32 that somebody decoded as another encoding. Single NULs separate names in lists.
 _SPACED = re.compile("[^\\0\n](?:\\0{1,3}[^\\0\n]){3,}")
@@ -94,11 +93,10 @@ def suspects(texts: pa.Array, joined: JoinedRows) -> Iterator[tuple[int, str]]:
                 or _OVERRIDE.encode() in beyond
             ):
                 yield row, VIA
-    if len(joined.data.translate(None, _CONTROLS)) < len(joined.data):
-        for start, end in runs(joined.data.translate(_IN_CONTROLS), b"a"):
-            beside = joined.data[start - 1 : start] + joined.data[end : end + 1]
-            if len(beside) == 2 and _BESIDE_CONTROLS.issuperset(beside):
-                yield joined.row(start), VIA
+    for start, end in runs(joined.data.translate(_IN_CONTROLS), b"a"):
+        beside = joined.data[start - 1 : start] + joined.data[end : end + 1]
+        if len(beside) == 2 and _BESIDE_CONTROLS.issuperset(beside):
+            yield joined.row(start), VIA
     for found in _SPACED_BYTES.finditer(joined.data):
         yield joined.row(found.start()), VIA
     for start, end in runs(joined.data.translate(_KINDS), b"a1a"):
