@@ -11,6 +11,7 @@ import ray
 
 from veritensor_ray.core.errors import ModelError
 from veritensor_ray.corpus.stage_times import StageTimes
+from veritensor_ray.models.shared_answers import Place, share
 from veritensor_ray.pipeline.bounded.process_limits import Watchdog
 from veritensor_ray.pipeline.context import Context, Workbench, models_by_input, workbench
 from veritensor_ray.pipeline.scan import Handover
@@ -26,18 +27,19 @@ class ModelActor:
         self._benches: dict[bool, Workbench] = {}  # by whether their engines read images
         self._took = 0.0
 
-    def ready(self, images: bool) -> dict[str, float]:
+    def ready(self, images: bool, answers: Place | None) -> dict[str, Any]:
         """Load the engines that read images, or else those that read text, and run their self-tests, once.
 
-        Returns the CPU seconds that loading has taken so far, with the start of the process. Raises ModelError, which reaches the driver
-        unchanged.
+        `answers` is where another actor of this machine shares what its models answered, if there is one. Returns where this one does, and
+        the CPU seconds that loading has taken so far, with the start of the process. Raises ModelError, which reaches the driver unchanged.
         """
+        shared = share(answers)
         if images not in self._benches:
             began = time.process_time() if self._benches else 0.0
             reading_text, reading_images = models_by_input(self._context, self._names)
             self._benches[images] = workbench(self._context, reading_images if images else reading_text)
             self._took += time.process_time() - began
-        return {"cpu_seconds": self._took}
+        return {"cpu_seconds": self._took, "answers": shared}
 
     def scan(self, handover: Handover, names: tuple[str, ...]) -> tuple[dict[str, Any], StageResult]:
         """Scan a batch. Returns small numbers for the driver, and the findings of the engines, which the driver never looks at."""

@@ -27,6 +27,7 @@ from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.scheduling.cpu_turns import CALL, CpuTurns, Places
 from veritensor_ray.jobs.scheduling.lost_processes import StageLost
+from veritensor_ray.models.shared_answers import Place
 
 T = TypeVar("T")
 _DEATHS = 12  # in a row, without a successful call in between: then artifacts are not the cause
@@ -42,6 +43,7 @@ class _Hosted:
     calls: list[object] = field(default_factory=list)
     ready: set[bool] = field(default_factory=set)  # whether its engines that read images are loaded, and those that read text
     load_seconds: float = 0.0
+    answers: Place | None = None  # where it shares what its models answered
     dead: bool = False
 
 
@@ -218,7 +220,9 @@ class Pool:
     async def _answers(self, hosted: _Hosted, images: bool) -> bool:
         """Whether an actor is alive and ready: one that died while idle, or before it was ready, must not count against an artifact."""
         try:
-            took = (await hosted.actor.ready.remote(images))["cpu_seconds"]
+            others = (one.answers for one in self._hosted[hosted.machine] if one is not hosted)
+            ready = await hosted.actor.ready.remote(images, next(filter(None, others), None))
+            took, hosted.answers = ready["cpu_seconds"], ready["answers"]
             if images not in hosted.ready:
                 hosted.ready.add(images)
                 if not self.load_seconds:

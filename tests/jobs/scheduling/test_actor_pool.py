@@ -80,6 +80,8 @@ def test_the_first_batch_starts_an_actor_and_waiting_another() -> None:
         pool._takes_to_load = 0.0
         await asyncio.gather(*(scan("word") for _ in range(20)))
         assert actors(pool) == 2, "they waited longer than that, and there are places for two"
+        shared = {one.answers and one.answers[1:] for there in pool._hosted.values() for one in there}
+        assert len(shared) == 1, "what one model has answered, the other need not compute again"
 
     in_a_pool(work)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,8 +13,7 @@ from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.injection.windows import TokenWindow
 from veritensor_ray.engines.word_forms import Array
 from veritensor_ray.models.model_store import ONNX
-
-_KNOWN = 1 << 17  # scores of earlier windows that are kept, because corpora repeat themselves
+from veritensor_ray.models.shared_answers import Answers
 
 
 class Backend(Protocol):
@@ -39,7 +37,7 @@ class Network:
     def __init__(self, folder: Path, token_budget: int, threads: int = 1) -> None:
         self.folder = folder
         self.backend = _backend(folder, token_budget, threads)
-        self._known: OrderedDict[bytes, float] = OrderedDict()
+        self._known: Answers[Sequence[int], float] = Answers("injection", float, float)
 
     @property
     def exact(self) -> bool:
@@ -47,16 +45,10 @@ class Network:
         return self.backend.exact
 
     def score(self, windows: Sequence[TokenWindow]) -> Array:
-        """Return the log odds of each window. Equal windows are computed once per call and, while they are remembered, across calls."""
-        keys = [hashlib.blake2b(np.asarray(window.ids, np.int32).tobytes(), digest_size=16).digest() for window in windows]
-        new = {key: window.ids for key, window in zip(keys, windows, strict=True) if key not in self._known}
-        self._known.update(zip(new, self._numbers(self.backend.scores(list(new.values()))).tolist(), strict=True))
-        for key in keys:
-            self._known.move_to_end(key)
-        scores = np.array([self._known[key] for key in keys])
-        while len(self._known) > _KNOWN:
-            self._known.popitem(last=False)
-        return scores
+        """Return the log odds of each window. Equal windows are computed once while they are remembered."""
+        ids = [window.ids for window in windows]
+        keys = [hashlib.blake2b(np.asarray(one, np.int32).tobytes(), digest_size=16).digest() for one in ids]
+        return np.array(self._known.of(keys, ids, lambda new: self._numbers(self.backend.scores(new)).tolist()))
 
     def alone(self, window: TokenWindow) -> float:
         """Return the log odds of one window computed by itself."""

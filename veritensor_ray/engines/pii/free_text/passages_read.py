@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,13 +17,13 @@ from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.pii.joining import PiiSpan
 from veritensor_ray.engines.pii.pii_rules import FREE_TEXT
 from veritensor_ray.models.model_store import ONNX, known_answers
+from veritensor_ray.models.shared_answers import Answers
 
 if TYPE_CHECKING:
     from veritensor_ray.core.config import Settings
     from veritensor_ray.models.model_store import Model
 
 NEAR = 0.02  # scores around a threshold; batching and half precision shift them by less
-_KNOWN = 1 << 17  # earlier passages that are remembered, because corpora repeat licenses and headers
 
 _LINE = re.compile(r"[^\s](?:[^\n]*[^\s])?")
 
@@ -86,7 +85,11 @@ class FreeText:
         self._thresholds = thresholds_of(model.settings, settings.pii.thresholds)
         self._floor = max(min(self._thresholds.values()) - NEAR, 0.01)
         self._marker = _marker(model.folder, [*self._labels, *model.settings.get("sinks", ())], settings)
-        self._known: OrderedDict[bytes, list[PiiSpan]] = OrderedDict()
+        self._known: Answers[str, list[PiiSpan]] = Answers(
+            "pii",
+            lambda spans: [(span.rule, span.start, span.end, span.score) for span in spans],
+            lambda packed: [PiiSpan(*one) for one in packed],
+        )
         self._self_test(model.folder, known_answers(model))
 
     def _self_test(self, folder: Path, known: Mapping[str, str]) -> None:
@@ -104,18 +107,14 @@ class FreeText:
         If scores depend on the batch, a text with one near a threshold is read again by itself.
         """
         keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
-        for (key, text), entities in zip(new.items(), self._marker.entities(list(new.values()), self._floor), strict=True):
+        return self._known.of(keys, texts, self._read)
+
+    def _read(self, texts: list[str]) -> Iterator[list[PiiSpan]]:
+        for text, entities in zip(texts, self._marker.entities(texts, self._floor), strict=True):
             spans = self._spans(entities)
             if not self._marker.exact and any(abs(span.score - self._thresholds[span.rule]) < NEAR for span in spans):
                 spans = self._spans(self._marker.alone(text, self._floor))
-            self._known[key] = [part for span in spans if span.score >= self._thresholds[span.rule] for part in _by_line(text, span)]
-        for key in keys:
-            self._known.move_to_end(key)
-        results = [self._known[key] for key in keys]
-        while len(self._known) > _KNOWN:
-            self._known.popitem(last=False)
-        return results
+            yield [part for span in spans if span.score >= self._thresholds[span.rule] for part in _by_line(text, span)]
 
     def _spans(self, entities: Sequence[Entity]) -> list[PiiSpan]:
         """Return the entities whose label has a rule as spans, in order."""
