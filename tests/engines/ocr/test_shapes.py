@@ -1,4 +1,4 @@
-"""Our networks are EasyOCR's: with the same weights they answer the same, number for number."""
+"""Our networks are EasyOCR's: with the same weights they answer the same, number for number until normalizations are folded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from veritensor_ray.engines.ocr.shapes import CHARACTERS, answers, detector, heat, recogniser
+from veritensor_ray.engines.ocr.shapes import CHARACTERS, answers, detector, fold, heat, recogniser
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +25,17 @@ def filled(theirs: Any, ours: Any) -> tuple[Any, Any]:
     return theirs, ours
 
 
+def folded(layers: Any) -> Any:
+    """The same network without its normalizations."""
+    import torch
+
+    assert any(isinstance(layer, torch.nn.BatchNorm2d) for layer in layers.modules())
+    with torch.no_grad():
+        fold(layers)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in layers.modules())
+    return layers
+
+
 @pytest.mark.parametrize(("height", "width"), [(32, 64), (96, 32), (64, 160)])
 def test_the_detector(height: int, width: int) -> None:
     import torch
@@ -33,7 +44,9 @@ def test_the_detector(height: int, width: int) -> None:
     theirs, ours = filled(CRAFT(), detector())
     pictures = torch.rand(2, 3, height, width)
     with torch.inference_mode():
-        assert torch.equal(heat(ours, pictures), theirs(pictures)[0])
+        expected = theirs(pictures)[0]
+        assert torch.equal(heat(ours, pictures), expected)
+        torch.testing.assert_close(heat(folded(ours), pictures), expected)
 
 
 @pytest.mark.parametrize("width", [16, 200])
@@ -46,4 +59,6 @@ def test_the_recogniser(width: int) -> None:
     theirs, ours = filled(Model(1, 256, 256, len(CHARACTERS) + 1), recogniser())
     lines = torch.rand(3, 1, 64, width) * 2 - 1
     with torch.inference_mode():
-        assert torch.equal(answers(ours, lines), theirs(lines, None))
+        expected = theirs(lines, None)
+        assert torch.equal(answers(ours, lines), expected)
+        torch.testing.assert_close(answers(folded(ours), lines), expected)

@@ -40,10 +40,12 @@ class Networks:
         with torch.device("meta"):  # avoids seconds of creating random weights that are replaced immediately
             finder: Any = shapes.detector()
             reader: Any = shapes.recogniser()
-        _fill(finder, folder / detector)
-        _fill(reader, folder / recognizer)
-        self._finder: Any = finder.to(self.device, memory_format=torch.channels_last).eval()
-        self._reader: Any = reader.to(self.device).eval()
+        for network, name in ((finder, detector), (reader, recognizer)):
+            _fill(network.eval(), folder / name)
+            with torch.no_grad():
+                shapes.fold(network)
+        self._finder: Any = finder.to(self.device, memory_format=torch.channels_last)
+        self._reader: Any = reader.to(self.device)
 
     def heat(self, grey: Array) -> tuple[Array, Array]:
         """Return two maps of half the size: how likely each point is the middle of a character, and of a gap within a word."""

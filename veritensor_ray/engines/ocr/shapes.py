@@ -85,6 +85,20 @@ def answers(layers: Any, lines: Tensor) -> Tensor:
     return layers["Prediction"](columns)  # type: ignore[no-any-return]
 
 
+def fold(layers: nn.Module) -> None:
+    """Fold each normalization into the convolution before it, in place: a pass over all values less, for the same result."""
+    from torch import nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    before, named = "", dict(layers.named_children())
+    for name, layer in named.items():
+        if isinstance(layer, nn.BatchNorm2d):
+            layers.set_submodule(before, fuse_conv_bn_eval(named[before], layer))
+            layers.set_submodule(name, nn.Identity())
+        fold(layer)
+        before = name
+
+
 def _trunk() -> Any:
     from torch import nn
 
