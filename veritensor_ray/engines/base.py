@@ -204,6 +204,14 @@ class RereadingTranscriber(Transcriber, Protocol):
         """Return what `read_images` returns, but as read in the other way."""
 
 
+@runtime_checkable
+class ForeseeingTranscriber(Transcriber, Protocol):
+    """A transcriber that can tell, without its model, how long it takes for images: some take a thousand times as long as others."""
+
+    def foreseen(self, image: bytes) -> float:
+        """Return about how many CPU seconds an image takes. Only proportions matter. Raises if it cannot be read."""
+
+
 _Found = TypeVar("_Found")
 
 

@@ -5,6 +5,7 @@ It writes nothing and does not depend on Ray.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import time
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from veritensor_ray.core.config import Settings
+from veritensor_ray.core.errors import VeritensorError
+from veritensor_ray.core.media_types import SVG
 from veritensor_ray.corpus.effort import effort
 from veritensor_ray.corpus.listing import Listed, roots
 from veritensor_ray.corpus.planning import PlanRow
@@ -23,6 +26,7 @@ _WARM, _AT_ONCE, _FILES = 2, 4, 16  # samples of a class in the first round, in 
 _PIECE = 400_000  # bytes: of a larger file, a part of about this size is read if it can be split
 _WHOLE = 8_000_000  # bytes: larger files that cannot be split are not sampled
 _SECONDS, _PATIENCE = 20.0, 120.0  # of CPU time that samples may take, and of time; on a busy machine the two differ
+_LOOKING = 5.0  # seconds for looking at images whose effort their name and size do not tell
 _RAY = 6.0  # seconds in which an embedded Ray starts and ends
 _RAY_IMPORT, _EACH_SHARD = 0.3, 0.04  # CPU seconds for Ray in each process; for the tasks and calls of a shard, and its commit
 
@@ -190,6 +194,7 @@ class _Calibration:
         self._patience = min(context.settings.limits.artifact_seconds, _PATIENCE)
         self._until = time.monotonic() + _PATIENCE
         self._dead = set[str]()
+        self._foreseen: dict[str, float] = {}
         limits = context.settings.limits.model_copy(update={"shard_bytes": _PIECE})
         self._split = process.Splitter(context.settings.model_copy(update={"limits": limits}), process.SHARED)
 
@@ -211,6 +216,11 @@ class _Calibration:
                 self._estimate.start += max(0.0, cold[0] - cold[1] * one.took / one.sampled)
             else:
                 one.took, one.sampled = cold
+        until = time.monotonic() + _LOOKING
+        for name, one in every:
+            if _is_image(name) and one.sampled:
+                efforts = [self._effort(row) for row in one.samples if row.artifact in self._foreseen or time.monotonic() < until]
+                one.effort = one.artifacts * sum(efforts) / len(efforts)
 
     def _read(self, name: str, one: SizeClass, rows: list[PlanRow]) -> None:
         """Read samples of a class, if there is time. One that kills the process ends the sampling of its type."""
@@ -229,13 +239,23 @@ class _Calibration:
         if scanned.models:  # loaded for the first text, or for the first image
             estimate.load = (estimate.load or estimate.imports) + scanned.models
         estimate.took += scanned.seconds
-        one.sampled += sum(effort(row.artifact, row.bytes) for row in rows)
+        one.sampled += sum(map(self._effort, rows)) if _is_image(name) else sum(effort(row.artifact, row.bytes) for row in rows)
         one.took += scanned.seconds
         one.modelled += scanned.modelled
         columns = (scanned.table.column(column).to_pylist() for column in ("status", "reason"))
         estimate.seen.setdefault(name, Counter()).update(
             status if status == "scanned" else f"{status}: {reason}" for status, reason in zip(*columns, strict=True)
         )
+
+    def _effort(self, row: PlanRow) -> float:
+        """Return the expected effort of an image, by what is in it if that can be told."""
+        known = self._foreseen.get(row.artifact)
+        if known is None:
+            known = effort(row.artifact, row.bytes)
+            with contextlib.suppress(VeritensorError):
+                known = process.foreseen(self._context, row, self._patience) or known
+            self._foreseen[row.artifact] = known
+        return known
 
     def _parts(self, samples: Sequence[PlanRow]) -> list[PlanRow]:
         """Return rows for samples: small ones as they are, and parts of big ones, more of them if there are few."""
@@ -255,3 +275,7 @@ class _Calibration:
             for number in numbers
             for kind, start, end in [cuts[number]]
         ]
+
+
+def _is_image(media_type: str) -> bool:
+    return media_type.startswith("image/") and media_type != SVG

@@ -53,6 +53,15 @@ def test_a_transcriber_for_images() -> None:
     assert engine.rules() == []
 
 
+def test_it_tells_without_its_networks_what_takes_long() -> None:
+    engine = Ocr(Settings())
+    shown = Image.new("RGB", (2000, 1500), "white"), drawn("word"), drawn("a line of words\n" * 9, size=9)
+    blank, word, page = (engine.foreseen(file(picture)) for picture in shown)
+    assert 0 < blank < word < page / 5
+    with pytest.raises(ReadError, match="not a complete image"):
+        engine.foreseen(file(_noise())[:500])
+
+
 def test_rows_keep_their_location_and_images_without_text_give_none(ocr: Ocr) -> None:
     images = batch(
         file(Image.new("RGB", (200, 100), "white")), file(drawn("some words")), row=[3, 4], page=9, part="slide 2", view="hidden"

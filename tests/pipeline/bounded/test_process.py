@@ -15,6 +15,7 @@ import pytest
 import veritensor_ray as vr
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import CannotRunError
+from veritensor_ray.corpus.effort import effort
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import plan_rows
 from veritensor_ray.pipeline.bounded import process
@@ -48,6 +49,17 @@ class Fragile:
             if what == "shout": sys.stderr.write("shouted\\n" * 20_000)
             if what == "read": assert not sys.stdin.read()
         return []
+"""
+FORESEEING = """
+import io
+from PIL import Image
+from veritensor_ray.testing import ObedientTranscriber
+
+class Foreseeing(ObedientTranscriber):
+    name = "foreseeing"
+
+    def foreseen(self, image):
+        return Image.open(io.BytesIO(image)).width / 10
 """
 OPTIONS: dict[str, Any] = {"plugins": ["fragile_engine:Fragile"], "engines": ["fragile"], "limits": {"artifact_seconds": 20.0}}
 HASTY: dict[str, Any] = {**OPTIONS, "limits": {"artifact_seconds": 1.0}}
@@ -170,6 +182,22 @@ def test_the_kind_whose_samples_kill_it_is_guessed(tmp_path: Path) -> None:
     assert [*found.measured] == ["text/markdown"]
     assert found.of("text/plain") > 0
     assert [*found.seen["text/plain"]] == [f"quarantined: {DEATHS[2][1]}"]
+
+
+def test_images_count_by_what_is_in_them_if_an_engine_can_tell(tmp_path: Path) -> None:
+    (tmp_path / "plugins" / "foreseeing_engine.py").write_text(FORESEEING)
+    (tmp_path / "corpus").mkdir()
+    widths = [*range(1, 9)]
+    for width in widths:
+        (tmp_path / "corpus" / f"{width}.png").write_bytes(painted("x" * width))
+    (tmp_path / "corpus" / "broken.png").write_bytes(painted("x" * 8)[:30])
+    settings = Settings.model_validate({"plugins": ["foreseeing_engine:Foreseeing"], "sources": [str(tmp_path / "corpus")]})
+    found = survey(plan_rows(settings, ("foreseeing",), lambda *_: []), {}, settings, ("foreseeing",))
+    calibrate(found, settings, b"k")
+    whole, broken = found.kinds["image/png"].classes[2], found.kinds["image/png"].classes[1]
+    assert whole.effort == pytest.approx(sum(widths) / 10)
+    assert 0 < whole.sampled < whole.effort, "some were read only once the process was warm"
+    assert broken.effort == pytest.approx(effort("broken.png", 30)), "by its name and size"
 
 
 def test_what_kills_the_splitter_is_not_split(tmp_path: Path) -> None:

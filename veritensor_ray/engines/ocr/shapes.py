@@ -90,13 +90,13 @@ def fold(layers: nn.Module) -> None:
     from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-    before, named = "", dict(layers.named_children())
-    for name, layer in named.items():
+    before: tuple[str, Any] = "", None
+    for name, layer in dict(layers.named_children()).items():
         if isinstance(layer, nn.BatchNorm2d):
-            layers.set_submodule(before, fuse_conv_bn_eval(named[before], layer))
+            layers.set_submodule(before[0], fuse_conv_bn_eval(before[1], layer))
             layers.set_submodule(name, nn.Identity())
         fold(layer)
-        before = name
+        before = name, layer
 
 
 def _trunk() -> Any:

@@ -16,11 +16,13 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.corpus.datasets.dataset_folders import DatasetFolder
 from veritensor_ray.corpus.datasets.descriptions import described
+from veritensor_ray.corpus.fetch import OpenArtifact
 from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.corpus.tables.table_kinds import DATA_FILES, TableFolder, loaded, opened
+from veritensor_ray.engines.base import ForeseeingTranscriber
 from veritensor_ray.pipeline.bounded.serving import Answer, Bounds, main
-from veritensor_ray.pipeline.context import Context, workbench
+from veritensor_ray.pipeline.context import Context, without_weights, workbench
 from veritensor_ray.pipeline.explained_verdicts import explained
 from veritensor_ray.pipeline.passages.reading_back import Request, found_again
 from veritensor_ray.pipeline.shard import scan_shard, split_engines
@@ -62,6 +64,17 @@ def scan(
         seconds = time.process_time() - started - sum(models)
     took = {"seconds": seconds, "modelled": sum(modelled), "imports": imports, "local": local, "models": sum(models)}
     return took, _streamed(table)
+
+
+def foresee(bounds: Bounds, context: Context, row: PlanRow) -> Answer:
+    """Return about how many CPU seconds an image takes, if an engine can tell."""
+    engines = [one for one in without_weights(context, context.engines) if isinstance(one, ForeseeingTranscriber)]
+    bounds.bind()
+    if not engines:
+        return {"seconds": None}, b""
+    with contextlib.closing(OpenArtifact(row, context.roots[row.root], context.settings.stores)) as opened:
+        data = opened.file().read()
+    return {"seconds": sum(one.foreseen(data) for one in engines)}, b""
 
 
 def explain(bounds: Bounds, context: Context, row: PlanRow) -> Answer:
@@ -149,6 +162,7 @@ _FUNCTIONS: dict[str, Callable[..., Answer]] = {
     "attacks": attacks,
     "dataset": dataset,
     "explain": explain,
+    "foresee": foresee,
     "passage": passage,
     "ready": ready,
     "scan": scan,

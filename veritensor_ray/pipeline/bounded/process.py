@@ -234,6 +234,12 @@ def scan(
     return Scanned(_committed(data), *(float(answer[name]) for name in Scanned._fields[1:]))
 
 
+def foreseen(context: Context, row: PlanRow, seconds: float) -> float | None:
+    """Return about how many CPU seconds an image takes, or None if no engine can tell. Raises Died, or whatever reading it raises."""
+    answer, _ = SHARED.call("foresee", context, row, seconds=seconds, memory=context.settings.limits.worker_memory)
+    return None if answer["seconds"] is None else float(answer["seconds"])
+
+
 def explain(context: Context, row: PlanRow) -> tuple[pa.Table, dict[str, Any]]:
     """Run `explained` in the child and return the table and the explanation. Raises Died, or whatever it raises."""
     limits = context.settings.limits

@@ -46,6 +46,7 @@ _PATTERNS = (
 
 
 _EARNED = 1 << 19  # bytes that a process must have looked at before the automaton saves more time than it takes to build
+_CALL = 256  # bytes that could be looked at in the time that each search takes however short the text is
 _seen = [0]
 
 
@@ -95,5 +96,5 @@ def searched(data: bytes) -> bool:
 
 def worth_parsing(data: bytes) -> bool:
     """Return whether a file may hold a finding."""
-    _seen[0] += len(data)
+    _seen[0] += len(data) + _CALL
     return searched(data) if _seen[0] < _EARNED or not available() else _automaton().holds(data)
