@@ -122,7 +122,7 @@ class Cascade:
             for rule in candidates:
                 beside |= rule.beside
                 try:
-                    if rule.selector.test(element):
+                    if rule.certain or rule.selector.test(element):
                         found.append(rule)
                 except Undecided as reason:
                     self._count(reason.bound, rule.declarations)
