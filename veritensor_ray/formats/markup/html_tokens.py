@@ -36,8 +36,8 @@ _TAG, _TAG_XML = (
 _NEXT, _NEXT_XML = (re.compile(rf"<(?:/?({first})|!--|!\[CDATA\[|[!?/])") for first in ("[A-Za-z]", r"[^\W\d]"))
 _NAME = re.compile(rf"[^{_SPACE}/>]+")
 _ATTRIBUTE = re.compile(
-    rf"""[{_SPACE}/]*+([^{_SPACE}/>=][^{_SPACE}/>=]*+)(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"([^"]*+)"|'([^']*+)'|([^{_SPACE}>]*+)))?+|="""
-)
+    rf"""[{_SPACE}/]*+([^{_SPACE}/>=][^{_SPACE}/>=]*+)(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"([^"]*+)"|'([^']*+)'|([^{_SPACE}>]*+)))?+|[{_SPACE}/]++|="""
+)  # white space that no attribute follows is one match: it would otherwise be searched again from each of its characters
 _HTML_COMMENT_END = re.compile(r"--!?>")
 _DOCTYPE = re.compile(r"""<!--|"[^"]*+"|'[^']*+'|[\[\]>]""")
 _RAW_ENDS = {name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE) for name in RAW_ELEMENTS}
