@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -32,6 +33,7 @@ _ENDS = {
 }
 _CSS = ("", media_types.CSS)
 _REMEMBERED = 50_000
+_SHORT_SHEET = 1 << 15  # characters, of which each takes at most half a kilobyte as rules
 
 
 def read_html(source: Source) -> Iterator[Item]:
@@ -53,8 +55,8 @@ def _read(source: Source, xml: bool) -> Iterator[Item]:
 
 def _style_sheets(text: str, xml: bool) -> StyleSheet:
     """Collect all style sheets of the page, wherever they stand, because they also apply to what precedes them."""
-    sheet, first = StyleSheet(), _STYLE.search(text)
-    at = 0 if first else len(text)
+    pieces: list[tuple[str, str]] = []
+    at = 0 if _STYLE.search(text) else len(text)
     while found := _STYLE_SHEET.search(text, at):
         at = found.end()
         if not found.group(1):
@@ -68,9 +70,20 @@ def _style_sheets(text: str, xml: bool) -> StyleSheet:
             if name == "style":
                 values = {one.lower(): decoded_value(value or "") for one, _, value in t.attributes(found.group(), name)}
                 if values.get("type", "").lower() in _CSS:
-                    sheet.add(text[at:end], values.get("media", ""))
+                    pieces.append((text[at:end], values.get("media", "")))
             at = end
+    short = sum(len(css) + len(media) for css, media in pieces) <= _SHORT_SHEET
+    return _known_sheet(*pieces) if short else _sheet(*pieces)
+
+
+def _sheet(*pieces: tuple[str, str]) -> StyleSheet:
+    sheet = StyleSheet()
+    for css, media in pieces:
+        sheet.add(css, media)
     return sheet
+
+
+_known_sheet = functools.lru_cache(4)(_sheet)  # the pages of one site, and the mails of one sender, have the same
 
 
 class _Page:
