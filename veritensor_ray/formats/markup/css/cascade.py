@@ -14,6 +14,7 @@ from veritensor_ray.formats.markup.css.styles import NONE, Declarations, StyleRu
 from veritensor_ray.formats.markup.css.visibility import VISIBLE, WHOLE_PAGE, State, within
 
 _REMEMBERED, _SHORT = 50_000, 256
+_NO_RULES: list[StyleRule] = []
 _HEAD = ("head", "body", "frameset")
 _TABLE_PARTS = ("table", "tbody", "thead", "tfoot")
 _REASONS = {
@@ -89,7 +90,7 @@ class Cascade:
 
     def state(self, around: State, element: Element | None, hints: Declarations, own: Declarations, tag: str) -> State:
         """The state of an element. `hints` are attributes that are styles, which all others override; `own` is its style attribute."""
-        rules = self._matching(element) if element else []
+        rules = self._matching(element) if element else _NO_RULES
         if not (rules or hints or own):
             return around
         if not rules or hints:
@@ -117,8 +118,12 @@ class Cascade:
         found = []
         beside = False
         try:
-            candidates = self._sheet.candidates(element.tag, element.id, element.classes)
-            self._steps.spend(len(element.classes) + sum(rule.steps for rule in candidates))
+            classes = element.classes
+            candidates = self._sheet.candidates(element.tag, element.id, classes)
+            steps = len(classes)
+            for rule in candidates:
+                steps += rule.steps
+            self._steps.spend(steps)
             for rule in candidates:
                 beside |= rule.beside
                 try:
@@ -130,7 +135,8 @@ class Cascade:
                     self._count(None, rule.declarations)
         except Undecided as reason:
             self._undecided[reason.bound] += 1
-        found.sort(key=StyleRule.weight)
+        if len(found) > 1:
+            found.sort(key=StyleRule.weight)
         if element.path and not beside:
             self._matched[element.path] = found
         return found

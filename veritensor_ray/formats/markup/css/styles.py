@@ -100,7 +100,7 @@ _GROUPS = {"media": on_screen, "container": on_screen, "supports": supported}
 class StyleRule:
     """A selector and its declarations. `layer` holds the positions of its layers; infinity if it is in no layer."""
 
-    selector: CompiledSelector | _Plain
+    selector: CompiledSelector | Plain
     layer: tuple[float, ...]
     order: int
     declarations: Declarations
@@ -244,7 +244,7 @@ class StyleSheet:
                         beside = _asks_for_siblings(part)
                         self.by_siblings |= beside
                         steps = 1 + _size(part) // _STEP
-                        certain = isinstance(selector, _Plain) and selector.certain
+                        certain = isinstance(selector, Plain) and selector.certain
                         self._keep(StyleRule(selector, places, self._count, declared, normal, important, beside, steps, size, certain))
             except Undecided as reason:
                 self.unread.append((reason.bound, declared))
@@ -263,10 +263,11 @@ class StyleSheet:
         """The rules that may apply to an element."""
         rules = self.rules
         found = [*rules.get(tag, ()), *rules.get("*", ())]
-        if identity:
-            found += rules.get(f"#{identity}", ())
+        if identity and (key := f"#{identity}") in rules:
+            found += rules[key]
         for one in classes:
-            found += rules.get(f".{one}", ())
+            if (key := f".{one}") in rules:
+                found += rules[key]
         return found
 
 
@@ -323,7 +324,7 @@ def _stripped(tokens: Sequence[Node]) -> list[Node]:
     return list(tokens[kept[0] : kept[-1] + 1]) if kept else []
 
 
-class _Plain:
+class Plain:
     """A selector of nothing but tags, classes, ids and combinators, with the attributes of a compiled one.
 
     It compiles without fail, so this can wait until an element is tested. Most are never tested, since no element has their last class.
@@ -340,7 +341,7 @@ class _Plain:
         self.certain = True
 
     @classmethod
-    def of(cls, tokens: Sequence[Node]) -> _Plain | None:
+    def of(cls, tokens: Sequence[Node]) -> Plain | None:
         """None if there is anything else in the selector, or too many combinators to be sure that it compiles."""
         found = cls(tokens)
         ids = classes = tags = parts = combined = 0  # parts of the last compound
@@ -382,14 +383,14 @@ class _Plain:
         return cssselect2.compile_selector_list(self._tokens)[0].test  # type: ignore[no-any-return]
 
 
-def _compiled(tokens: list[Node]) -> Sequence[CompiledSelector | _Plain]:
+def _compiled(tokens: list[Node]) -> Sequence[CompiledSelector | Plain]:
     """Compile a selector. Raises Undecided if it is unknown or too expensive; returns an empty list if it matches no element."""
     if not any(token.type != "whitespace" for token in tokens):
         return []
     if _is_moment_or_part(tokens):
         return []
     _size(tokens)
-    if plain := _Plain.of(tokens):
+    if plain := Plain.of(tokens):
         return [plain]
     try:
         return cssselect2.compile_selector_list(tokens)  # type: ignore[no-any-return]

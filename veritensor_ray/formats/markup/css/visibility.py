@@ -84,33 +84,24 @@ def within(state: State, styles: Declarations, name: str) -> State:
         gone = gone or _is_gone(values)
     indent = values.of("text-indent")
     far = length(indent[0], size) if indent else None
-    found = State(
-        gone=gone,
-        invisible=invisible,
-        size=size,
-        scale=state.scale * _scale(values),
-        opacity=state.opacity if name in WHOLE_PAGE else state.opacity * _opacity(values),
-        indented=state.indented if far is None else not -_OFF < far < 10 * _OFF,
-        color=ink,
-        fill=_fill(values, state.fill, ink),
-        paper=state.paper if through else ground,
-        painted=state.painted or (through and not same(ground, state.paper)),
-        shadow=_shadow(values, state.shadow, ink),
-        keeps_space=state.keeps_space,
-        variables=variables,
+    indented = state.indented if far is None else not -_OFF < far < 10 * _OFF
+    scale = state.scale * _scale(values)
+    opacity = state.opacity if name in WHOLE_PAGE else state.opacity * _opacity(values)
+    fill = _fill(values, state.fill, ink)
+    paper = state.paper if through else ground
+    painted = state.painted or (through and not same(ground, state.paper))
+    shadow = _shadow(values, state.shadow, ink)
+    hidden = (
+        gone
+        or invisible
+        or indented
+        or size * scale <= _LEGIBLE
+        or opacity <= _FAINT
+        or (same(fill or ink, paper) and not painted and all(same(one, paper) for one in shadow))
     )
-    return replace(found, hidden=_is_hidden(found))
-
-
-def _is_hidden(state: State) -> bool:
-    return (
-        state.gone
-        or state.invisible
-        or state.indented
-        or state.size * state.scale <= _LEGIBLE
-        or state.opacity <= _FAINT
-        or (same(state.fill or state.color, state.paper) and not state.painted and all(same(one, state.paper) for one in state.shadow))
-    )
+    return State(
+        gone, invisible, size, scale, opacity, indented, ink, fill, paper, shadow, painted, state.keeps_space, variables, hidden
+    )  # fmt: skip
 
 
 class _Computed:
