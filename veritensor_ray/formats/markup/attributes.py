@@ -25,6 +25,7 @@ from veritensor_ray.formats.markup.odd_names import LONG, OddNames, is_odd
 
 _WORD = r"[^\W\d_]{2,}+"
 _SENTENCE = re.compile(rf"(?<![^\W\d_]){_WORD}(?:[\s,.:;]++{_WORD}){{3}}")
+_LEAST_SENTENCE = 11  # characters: four words and what separates them
 _BETWEEN = re.compile(r"[\s,.:;]")  # what separates the words of a sentence; most names of classes have none
 _DATA = re.compile(r"\s{0,9}data:([\w.+-]{0,60}/[\w.+-]{0,60})?([^,]{0,200}),", re.IGNORECASE)
 _ENDINGS = {HTML: ".html", SVG: ".svg", JAVASCRIPT: ".js", "application/javascript": ".js", CSS: ".css"}
@@ -92,9 +93,11 @@ class Attributes:
                 if value and not value.isspace():
                     count += 1
                     layout = about.layout or (attribute == "name" and name == "meta")
-                    if not layout or (len(value) >= 4 and _says_something(about, value)):
+                    size = len(value)
+                    short = size < 4 or (size < _LEAST_SENTENCE and attribute != "style" and "@" not in value)
+                    if not layout or (not short and _says_something(about, value)):
                         said.append((attribute, found.start(group), value))
-                    elif about.naming and len(value) >= LONG:
+                    elif about.naming and size >= LONG:
                         self._silent(value, start + found.start(group), line)
             if count + nameless > _MOST:
                 break
@@ -121,7 +124,7 @@ class Attributes:
             if len(self._known) < _REMEMBERED:
                 self._known.add(key)
         text, origins = value_text(raw, start, line)
-        if attribute in ADDRESSES and (member := _data_url(text, start)):
+        if attribute in ADDRESSES and (text[:1] in "dD" or text[:1].isspace()) and (member := _data_url(text, start)):
             self._writer.ready.append(member)
         elif attribute == "srcdoc":
             self._writer.ready.append(Member(f"srcdoc@{start}.html", io.BytesIO(text.encode("utf-8", "replace"))))
@@ -191,7 +194,7 @@ def _says_something(about: _AttributeKind, value: str) -> bool:
     # an address has an @, and a key 20 characters
     if about.foreign and ("@" in value or (about.foreign is _FOREIGN and len(value) >= 20)) and about.foreign.search(value):
         return True
-    return len(value) >= 11 and _BETWEEN.search(value) is not None and _SENTENCE.search(value) is not None
+    return len(value) >= _LEAST_SENTENCE and _BETWEEN.search(value) is not None and _SENTENCE.search(value) is not None
 
 
 def _meta(values: Mapping[str, str]) -> str:
