@@ -49,6 +49,9 @@ HTML, XHTML = "text/html", "application/xhtml+xml"
         # the same tag in other surroundings
         ("<p class=x>one</p><div hidden><p class=x>two</p></div><p class=x>three</p>", ["one", "three"]),
         ("<style>.y .x{display:none}</style><p class=x>one</p><div class=y><p class=x>two</p></div><p class=x>three", ["one", "three"]),
+        # the same style sheet with other conditions
+        ("<style>.x{display:none}</style><p class=x>one", []),
+        ("<style media=print>.x{display:none}</style><p class=x>one", ["one"]),
         ("&#" + "0" * 9000 + "65;", ["A"]),
         ("&#9999999999;", ["\ufffd"]),
     ],
@@ -318,6 +321,8 @@ def test_damaged_input(media_type: str) -> None:
         b"a<b>b</b>" * 10_000,
         b"<ul>" + b"<b>" * 500 + b"<li></li>" * 10_000,
         b"<a " + b"x=y " * 40_000 + b">",
+        b"<a x" + b" " * 100_000 + b">",
+        b"<a" + b"/" * 100_000 + b"=>",
     ],
 )
 def test_hostile_input_takes_linear_time(source: bytes, media_type: str, at_most: AtMost) -> None:
