@@ -34,18 +34,32 @@ def decoded_reference(reference: str) -> str:
 
 def decoded_value(raw: str) -> str:
     """The text of an attribute's value, without its origins."""
-    return value_text(raw, 0, 0)[0] if "&" in raw else raw
+    return _IN_VALUE.sub(lambda found: decoded_reference(found[0]), raw) if "&" in raw and len(raw) <= _LENGTH else raw
 
 
 def value_text(raw: str, start: int, line: int) -> tuple[str, list[Origin]]:
     """The text of an attribute's value, with its origins."""
     if "&" not in raw or len(raw) > _LENGTH:
         return raw, [_new(Origin, (0, start, start + len(raw), line))]
-    found: list[tuple[str, list[Origin]]] = []
-    paragraph = Paragraph(lambda text, origins, _: found.append((text, origins)), whole=True)
-    paragraph.add(raw, start, line, paragraph.keep_all, _IN_VALUE)
-    paragraph.end()
-    return found[0] if found else ("", [])
+    parts: list[str] = []
+    origins: list[Origin] = []
+    at = size = 0
+    for found in _IN_VALUE.finditer(raw):
+        begin, end = found.span()
+        if begin > at:
+            parts.append(raw[at:begin])
+            origins.append(_new(Origin, (size, start + at, start + begin, line)))
+            size += begin - at
+            line += raw.count("\n", at, begin)
+        if text := decoded_reference(found[0]):
+            parts.append(text)
+            origins.append(_new(Origin, (size, start + begin, start + end, line)))
+            size += len(text)
+        at = end
+    if at < len(raw):
+        parts.append(raw[at:])
+        origins.append(_new(Origin, (size, start + at, start + len(raw), line)))
+    return "".join(parts), origins
 
 
 class Paragraph:
@@ -54,10 +68,10 @@ class Paragraph:
     `emit` receives the text, its origins, and the number of its characters that the next part does not repeat.
     """
 
-    __slots__ = ("_at", "_emit", "_end", "_line", "_origins", "_parts", "_space", "_start", "_whole", "size")
+    __slots__ = ("_at", "_emit", "_end", "_line", "_origins", "_parts", "_space", "_start", "size")
 
-    def __init__(self, emit: Emit, whole: bool = False) -> None:
-        self._emit, self._whole = emit, whole
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
         self._clear()
 
     def _clear(self) -> None:
@@ -86,10 +100,10 @@ class Paragraph:
         if raw:
             self.plain(raw, start, line)
 
-    def add(self, raw: str, start: int, line: int, take: Callable[[str, int, int], None], reference: re.Pattern[str] = _REFERENCE) -> None:
+    def add(self, raw: str, start: int, line: int, take: Callable[[str, int, int], None]) -> None:
         """Add source text: decode its references, and let `take` handle the text between them. Stray ampersands are not references."""
         at, breaks = 0, "\n" in raw
-        for found in reference.finditer(raw):
+        for found in _REFERENCE.finditer(raw):
             begin, end = found.span()
             if begin > at:
                 take(raw[at:begin], start + at, line)
@@ -165,7 +179,7 @@ class Paragraph:
         length = len(text)
         self._end = start + length
         self.size += length
-        if (self.size > _LENGTH or len(self._origins) > _ORIGINS) and not self._whole:
+        if self.size > _LENGTH or len(self._origins) > _ORIGINS:
             self._overflow()
 
     def shown(self, text: str, start: int, end: int, line: int) -> None:
@@ -178,7 +192,7 @@ class Paragraph:
             self._origins.append(_new(Origin, (self.size, start, end, line)))
             self._parts.append(text)
             self.size += len(text)
-        if len(self._origins) > _ORIGINS and not self._whole:
+        if len(self._origins) > _ORIGINS:
             self._overflow()
 
     def _put_space(self) -> None:

@@ -14,6 +14,7 @@ from veritensor_ray.formats.markup.css.styles import NONE, Declarations, StyleRu
 from veritensor_ray.formats.markup.css.visibility import VISIBLE, WHOLE_PAGE, State, within
 
 _REMEMBERED, _SHORT = 50_000, 256
+_REMEMBERED_CANDIDATES = 4096
 _NO_RULES: list[StyleRule] = []
 _HEAD = ("head", "body", "frameset")
 _TABLE_PARTS = ("table", "tbody", "thead", "tfoot")
@@ -118,11 +119,7 @@ class Cascade:
         found = []
         beside = False
         try:
-            classes = element.classes
-            candidates = self._sheet.candidates(element.tag, element.id, classes)
-            steps = len(classes)
-            for rule in candidates:
-                steps += rule.steps
+            candidates, steps = self._candidates(element)
             self._steps.spend(steps)
             for rule in candidates:
                 beside |= rule.beside
@@ -139,6 +136,18 @@ class Cascade:
             found.sort(key=StyleRule.weight)
         if element.path and not beside:
             self._matched[element.path] = found
+        return found
+
+    def _candidates(self, element: Element) -> tuple[list[StyleRule], int]:
+        """The rules that may apply to an element, and the steps that it takes to find out which do."""
+        known, key = self._sheet.remembered, (element.tag, element.id, element.attrib.get("class"))
+        if element.path and (found := known.get(key)):
+            return found
+        classes = element.classes
+        rules = self._sheet.candidates(element.tag, element.id, classes)
+        found = rules, len(classes) + sum(rule.steps for rule in rules)
+        if element.path and len(known) < _REMEMBERED_CANDIDATES:
+            known[key] = found
         return found
 
     def _count(self, bound: str | None, declarations: Declarations) -> None:

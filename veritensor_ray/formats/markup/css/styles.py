@@ -183,6 +183,7 @@ class StyleSheet:
         self.by_siblings = False  # whether any selector depends on siblings
         self.unread: list[tuple[str | None, Declarations]] = []
         self.truncated = False
+        self.remembered: dict[tuple[str, str | None, str | None], tuple[list[StyleRule], int]] = {}  # the candidates by tag, id and `class`
         self._room, self._count = bounds.CSS_CHARS, 0
         self._layers: dict[tuple[str, ...], float] = {}
 
