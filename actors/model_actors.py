@@ -33,13 +33,13 @@ class ModelActor:
         `answers` is where another actor of this machine shares what its models answered, if there is one. Returns where this one does, and
         the CPU seconds that loading has taken so far, with the start of the process. Raises ModelError, which reaches the driver unchanged.
         """
-        shared = share(answers)
         if images not in self._benches:
             began = time.process_time() if self._benches else 0.0
             reading_text, reading_images = models_by_input(self._context, self._names)
             self._benches[images] = workbench(self._context, reading_images if images else reading_text)
             self._took += time.process_time() - began
-        return {"cpu_seconds": self._took, "answers": shared}
+        # shared only now: a self-test has to ask the weights of this process
+        return {"cpu_seconds": self._took, "answers": share(answers)}
 
     def scan(self, handover: Handover, names: tuple[str, ...]) -> tuple[dict[str, Any], StageResult]:
         """Scan a batch. Returns small numbers for the driver, and the findings of the engines, which the driver never looks at."""
