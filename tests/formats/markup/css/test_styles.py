@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import cssselect2
 import pytest
-import tinycss2
 
 from tests.clock import AtMost
 from tests.formats.markup.origins import by_view, items
 from veritensor_ray.core import bounds
 from veritensor_ray.core.segments import Gap
-from veritensor_ray.formats.markup.css.styles import Plain
 
 HTML, XHTML = "text/html", "application/xhtml+xml"
 
@@ -241,25 +238,6 @@ def test_what_is_not_applied_takes_no_time(how: str, at_most: AtMost) -> None:
 )
 def test_what_is_not_applied_and_would_hide_nothing_is_no_gap(css: str) -> None:
     assert met(page(css, "<ul><li>a</ul><p>X<b>")) == set()
-
-
-@pytest.mark.parametrize(
-    ("text", "certain"),
-    [
-        ("a", True), ("*", True), (".b", True), ("*.b", True), ("#c", True), ("\\61", True), ("A.B#c.d", False), ("a b>c + d~*.e", False),
-        ("\n a\t.b ", False), ("* *", False), ("#1", None), ("a:hover", None), ("a::before", None), ("[b]", None), (":not(a)", None),
-        ("a|b", None), ("> a", None), ("a >", None), ("a > > b", None), (".", None), (". a", None), (".*", None), ("a*", None),
-        ("a/**/b", None), ("a " * 10, None),
-    ],
-)  # fmt: skip
-def test_a_plain_selector_is_what_the_library_makes_of_it(text: str, certain: bool | None) -> None:
-    tokens = tinycss2.parse_component_value_list(text)
-    found = Plain.of(tokens)
-    assert (found and found.certain) is certain
-    if found:
-        (compiled,) = cssselect2.compile_selector_list(tokens)
-        for name in ("id", "class_name", "lower_local_name", "specificity", "never_matches", "pseudo_element"):
-            assert getattr(found, name) == getattr(compiled, name), name
 
 
 def test_every_bound_of_a_style_is_of_the_table() -> None:

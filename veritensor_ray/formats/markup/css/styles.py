@@ -6,10 +6,9 @@ import functools
 import math
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import cssselect2
 import tinycss2
@@ -20,9 +19,7 @@ from veritensor_ray.core import bounds
 from veritensor_ray.formats.common.name_sets import names
 from veritensor_ray.formats.markup.css.css_values import Undecided, significant, split
 from veritensor_ray.formats.markup.css.media_conditions import on_screen, supported
-
-if TYPE_CHECKING:
-    from veritensor_ray.formats.markup.css.selectors import Element
+from veritensor_ray.formats.markup.css.plain_selectors import PlainSelector
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,6 @@ _LONGEST, _SHORT = 4096, 256
 _SELECTOR_DEPTH, _SELECTORS = 6, 500  # levels of one selector; selectors of one rule
 _DEEP = 16  # levels of nested blocks and layers
 _DIGITS = re.compile(r"(\d{300})\d+")  # longer numbers are useless, and Python refuses to parse numbers of several thousand digits
-_COMBINED = 8  # combinators, which the compiled selector nests
 _STEP = 16  # tokens of a selector that are examined in one step
 _TOO_LONG = bounds.CSS_SELECTOR + 1
 Selectors = Sequence[list[Node]]
@@ -100,7 +96,7 @@ _GROUPS = {"media": on_screen, "container": on_screen, "supports": supported}
 class StyleRule:
     """A selector and its declarations. `layer` holds the positions of its layers; infinity if it is in no layer."""
 
-    selector: CompiledSelector | Plain
+    selector: CompiledSelector | PlainSelector
     layer: tuple[float, ...]
     order: int
     declarations: Declarations
@@ -245,7 +241,7 @@ class StyleSheet:
                         beside = _asks_for_siblings(part)
                         self.by_siblings |= beside
                         steps = 1 + _size(part) // _STEP
-                        certain = isinstance(selector, Plain) and selector.certain
+                        certain = isinstance(selector, PlainSelector) and selector.certain
                         self._keep(StyleRule(selector, places, self._count, declared, normal, important, beside, steps, size, certain))
             except Undecided as reason:
                 self.unread.append((reason.bound, declared))
@@ -325,73 +321,14 @@ def _stripped(tokens: Sequence[Node]) -> list[Node]:
     return list(tokens[kept[0] : kept[-1] + 1]) if kept else []
 
 
-class Plain:
-    """A selector of nothing but tags, classes, ids and combinators, with the attributes of a compiled one.
-
-    It compiles without fail, so this can wait until an element is tested. Most are never tested, since no element has their last class.
-    """
-
-    never_matches, pseudo_element = False, None
-
-    def __init__(self, tokens: Sequence[Node]) -> None:
-        self._tokens = tokens
-        self.id: str | None = None
-        self.class_name: str | None = None
-        self.lower_local_name: str | None = None
-        self.specificity = 0, 0, 0
-        self.certain = True
-
-    @classmethod
-    def of(cls, tokens: Sequence[Node]) -> Plain | None:
-        """None if there is anything else in the selector, or too many combinators to be sure that it compiles."""
-        found = cls(tokens)
-        ids = classes = tags = parts = combined = 0  # parts of the last compound
-        space = joined = False
-        waiting = iter(tokens)
-        for token in waiting:
-            kind = token.type
-            if kind == "whitespace":
-                space = True
-                continue
-            value = token.value if kind in ("literal", "hash", "ident") else None
-            if kind == "literal" and value in ("+", ">", "~"):
-                if joined or not parts:
-                    return None
-                joined = True
-                continue
-            if parts and (space or joined):
-                found.id = found.class_name = found.lower_local_name = None
-                parts, combined = 0, combined + 1
-            space = joined = False
-            if kind == "hash" and token.is_identifier:
-                found.id, ids = value, ids + 1
-            elif kind == "literal" and value == "." and (token := next(waiting, None)) and token.type == "ident":
-                found.class_name, classes = token.value, classes + 1
-            elif kind == "ident" and not parts:
-                found.lower_local_name, tags = token.lower_value, tags + 1
-            elif not (kind == "literal" and value == "*" and not parts):
-                return None
-            parts += 1
-        if joined or combined > _COMBINED:
-            return None
-        found.specificity = ids, classes, tags
-        found.certain = ids + classes + tags <= 1 and not combined
-        return found
-
-    @functools.cached_property
-    def test(self) -> Callable[[Element], bool]:
-        """Whether the selector applies to an element."""
-        return cssselect2.compile_selector_list(self._tokens)[0].test  # type: ignore[no-any-return]
-
-
-def _compiled(tokens: list[Node]) -> Sequence[CompiledSelector | Plain]:
+def _compiled(tokens: list[Node]) -> Sequence[CompiledSelector | PlainSelector]:
     """Compile a selector. Raises Undecided if it is unknown or too expensive; returns an empty list if it matches no element."""
     if not any(token.type != "whitespace" for token in tokens):
         return []
     if _is_moment_or_part(tokens):
         return []
     _size(tokens)
-    if plain := Plain.of(tokens):
+    if plain := PlainSelector.of(tokens):
         return [plain]
     try:
         return cssselect2.compile_selector_list(tokens)  # type: ignore[no-any-return]
