@@ -194,7 +194,7 @@ class _Calibration:
         self._patience = min(context.settings.limits.artifact_seconds, _PATIENCE)
         self._until = time.monotonic() + _PATIENCE
         self._dead = set[str]()
-        self._foreseen: dict[str, float] = {}
+        self._foreseen: dict[str, float | None] = {}  # by artifact
         limits = context.settings.limits.model_copy(update={"shard_bytes": _PIECE})
         self._split = process.Splitter(context.settings.model_copy(update={"limits": limits}), process.SHARED)
 
@@ -218,9 +218,10 @@ class _Calibration:
                 one.took, one.sampled = cold
         until = time.monotonic() + _LOOKING
         for name, one in every:
-            if _is_image(name) and one.sampled:
-                efforts = [self._effort(row) for row in one.samples if row.artifact in self._foreseen or time.monotonic() < until]
-                one.effort = one.artifacts * sum(efforts) / len(efforts)
+            if _is_image(name) and name not in self._dead:
+                rows_in_time = (row for row in one.samples if row.artifact in self._foreseen or time.monotonic() < until)
+                if told := [seconds for row in rows_in_time if (seconds := self._seconds(row))]:
+                    one.effort = one.artifacts * sum(told) / len(told)
 
     def _read(self, name: str, one: SizeClass, rows: list[PlanRow]) -> None:
         """Read samples of a class, if there is time. One that kills the process ends the sampling of its type."""
@@ -239,7 +240,7 @@ class _Calibration:
         if scanned.models:  # loaded for the first text, or for the first image
             estimate.load = (estimate.load or estimate.imports) + scanned.models
         estimate.took += scanned.seconds
-        one.sampled += sum(map(self._effort, rows)) if _is_image(name) else sum(effort(row.artifact, row.bytes) for row in rows)
+        one.sampled += sum((_is_image(name) and self._seconds(row)) or effort(row.artifact, row.bytes) for row in rows)
         one.took += scanned.seconds
         one.modelled += scanned.modelled
         columns = (scanned.table.column(column).to_pylist() for column in ("status", "reason"))
@@ -247,15 +248,13 @@ class _Calibration:
             status if status == "scanned" else f"{status}: {reason}" for status, reason in zip(*columns, strict=True)
         )
 
-    def _effort(self, row: PlanRow) -> float:
-        """Return the expected effort of an image, by what is in it if that can be told."""
-        known = self._foreseen.get(row.artifact)
-        if known is None:
-            known = effort(row.artifact, row.bytes)
+    def _seconds(self, row: PlanRow) -> float | None:
+        """Return about how many CPU seconds an image takes, by what is in it, or None if that cannot be told."""
+        if row.artifact not in self._foreseen:
+            self._foreseen[row.artifact] = None
             with contextlib.suppress(VeritensorError):
-                known = process.foreseen(self._context, row, self._patience) or known
-            self._foreseen[row.artifact] = known
-        return known
+                self._foreseen[row.artifact] = process.foreseen(self._context, row, self._patience)
+        return self._foreseen[row.artifact]
 
     def _parts(self, samples: Sequence[PlanRow]) -> list[PlanRow]:
         """Return rows for samples: small ones as they are, and parts of big ones, more of them if there are few."""
