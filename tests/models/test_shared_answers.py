@@ -10,27 +10,27 @@ from collections.abc import Iterator
 import pytest
 
 from veritensor_ray.models import shared_answers
-from veritensor_ray.models.shared_answers import Answers, Place, share
+from veritensor_ray.models.shared_answers import ModelAnswers, Place, share
 
 # asks about the words after the place, and prints those that it had to compute
 OTHER = """
 import sys
-from veritensor_ray.models.shared_answers import Answers, share
+from veritensor_ray.models.shared_answers import ModelAnswers, share
 path, device, inode, *words = sys.argv[1:]
 place = share((path, int(device), int(inode)))
 asked = []
-lengths = Answers("lengths", int, int)
+lengths = ModelAnswers("lengths", int, int)
 answers = lengths.of([word.encode() for word in words], words, lambda new: asked.extend(new) or map(len, new))
 assert answers == [len(word) for word in words]
 print(place[1:] == (int(device), int(inode)), *asked)
 """
 
 
-def lengths(model: str = "lengths") -> Answers[str, int]:
-    return Answers(model, int, int)
+def lengths(model: str = "lengths") -> ModelAnswers[str, int]:
+    return ModelAnswers(model, int, int)
 
 
-def computed(answers: Answers[str, int], *words: str) -> list[str]:
+def computed(answers: ModelAnswers[str, int], *words: str) -> list[str]:
     """The words that had to be computed."""
     asked: list[str] = []
 

@@ -86,7 +86,7 @@ def _opened(place: Place) -> _Log | None:
     return None
 
 
-class Answers(Generic[Item, Answer]):
+class ModelAnswers(Generic[Item, Answer]):
     """The latest answers of a model by the key of what it was asked about.
 
     `model` tells the models of a process apart. `pack` makes of an answer what JSON can hold, and `unpack` the answer again.

@@ -13,7 +13,7 @@ from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.injection.windows import TokenWindow
 from veritensor_ray.engines.word_forms import Array
 from veritensor_ray.models.model_store import ONNX
-from veritensor_ray.models.shared_answers import Answers
+from veritensor_ray.models.shared_answers import ModelAnswers
 
 
 class Backend(Protocol):
@@ -37,7 +37,7 @@ class Network:
     def __init__(self, folder: Path, token_budget: int, threads: int = 1) -> None:
         self.folder = folder
         self.backend = _backend(folder, token_budget, threads)
-        self._known: Answers[Sequence[int], float] = Answers("injection", float, float)
+        self._known: ModelAnswers[Sequence[int], float] = ModelAnswers("injection", float, float)
 
     @property
     def exact(self) -> bool:

@@ -17,7 +17,7 @@ from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.pii.joining import PiiSpan
 from veritensor_ray.engines.pii.pii_rules import FREE_TEXT
 from veritensor_ray.models.model_store import ONNX, known_answers
-from veritensor_ray.models.shared_answers import Answers
+from veritensor_ray.models.shared_answers import ModelAnswers
 
 if TYPE_CHECKING:
     from veritensor_ray.core.config import Settings
@@ -85,7 +85,7 @@ class FreeText:
         self._thresholds = thresholds_of(model.settings, settings.pii.thresholds)
         self._floor = max(min(self._thresholds.values()) - NEAR, 0.01)
         self._marker = _marker(model.folder, [*self._labels, *model.settings.get("sinks", ())], settings)
-        self._known: Answers[str, list[PiiSpan]] = Answers(
+        self._known: ModelAnswers[str, list[PiiSpan]] = ModelAnswers(
             "pii",
             lambda spans: [(span.rule, span.start, span.end, span.score) for span in spans],
             lambda packed: [PiiSpan(*one) for one in packed],
