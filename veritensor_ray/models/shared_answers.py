@@ -32,7 +32,7 @@ class _Log:
 
     @classmethod
     def new(cls) -> _Log:
-        """Raises OSError where there are no files in memory, and AttributeError where Python does not know them."""
+        """Create an empty file. Raises OSError if the system refuses it, and AttributeError if it has no files in memory."""
         created = os.memfd_create("answers")
         try:
             return cls.at(f"/proc/self/fd/{created}")
@@ -41,7 +41,7 @@ class _Log:
 
     @classmethod
     def at(cls, path: str) -> _Log:
-        """Raises OSError if it cannot be opened."""
+        """Open the file of another process. Raises OSError."""
         return cls(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK))
 
     def close(self) -> None:

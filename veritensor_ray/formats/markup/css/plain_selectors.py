@@ -18,7 +18,7 @@ _COMBINED = 8  # combinators, which the compiled selector nests
 class PlainSelector:
     """A selector of nothing but tags, classes, ids and combinators, with the attributes of a compiled one.
 
-    It compiles without fail, so this can wait until an element is tested. Most are never tested, since no element has their last class.
+    Compiling it cannot fail, so it can wait until an element is tested. Most are never tested, because no element has their last class.
     """
 
     never_matches, pseudo_element = False, None
@@ -33,7 +33,7 @@ class PlainSelector:
 
     @classmethod
     def of(cls, tokens: Sequence[Node]) -> PlainSelector | None:
-        """None if there is anything else in the selector, or too many combinators to be sure that it compiles."""
+        """Return the selector, or None if there is anything else in it, or too many combinators to be sure that it compiles."""
         found = cls(tokens)
         ids = classes = tags = parts = combined = 0  # parts of the last compound
         space = joined = False
