@@ -35,6 +35,7 @@ _SETTINGS = re.compile(
 )
 _AFTER = ".,:;\"'`"  # of the sentence around; most passwords that end in a symbol end in one of the others
 _PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
+_OPEN_OR_CLOSED = re.compile(r"[\"'`()\[\]{}<>]")
 _BEFORE = 200  # characters in which something may open
 
 
@@ -59,20 +60,20 @@ def quoted_end(text: str, start: int, quote: str, extension: str) -> int:
     return -1
 
 
-class _RunEnds:
+class RunEnds:
     """Where the runs of characters end that stand around places of a text. Each run is searched once, however many places are in it."""
 
-    def __init__(self, text: str, stop: str) -> None:
-        """`stop` is a pattern of the characters that end a run."""
-        self._text, self._stop = text, re.compile(stop)
+    def __init__(self, text: str, stop: str, longest: int = _LONGEST) -> None:
+        """`stop` is a pattern of the characters that end a run, of which `longest` characters count."""
+        self._text, self._stop, self._longest = text, re.compile(stop), longest
         self._first = self._end = 0
 
     def end(self, at: int) -> int:
-        """Return where the run around a place ends, or where a value that begins there would be too long."""
+        """Return where the run around a place ends, or where what begins there would be too long."""
         if not self._first <= at < self._end:
             found = self._stop.search(self._text, at)
             self._first, self._end = at, found.start() if found else len(self._text)
-        return min(self._end, at + _LONGEST)
+        return min(self._end, at + self._longest)
 
 
 class TextWithValues:
@@ -80,9 +81,9 @@ class TextWithValues:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._words = _RunEnds(text, r"[\s\x1e]")
-        self._parameters = _RunEnds(text, r"[\s\x1e&#\"'<>`\\{}|^]")
-        self._plain = _RunEnds(text, r"[\s\"'`<>,;\x1e\\]")
+        self._words = RunEnds(text, r"[\s\x1e]")
+        self._parameters = RunEnds(text, r"[\s\x1e&#\"'<>`\\{}|^]")
+        self._plain = RunEnds(text, r"[\s\"'`<>,;\x1e\\]")
 
     def bare_end(self, name: int, start: int, extension: str, after: str = "") -> int | None:
         """Return where a value without quotes ends that begins at `start`, or None if there is none. `name` is where its name begins.
@@ -131,7 +132,8 @@ def _opener(text: str, name: int) -> str:
     """Return the quote or bracket that was opened in the line before the name and is still open, or an empty text."""
     line = text[max(0, name - _BEFORE) : name].rpartition("\n")[2].rpartition("\x1e")[2]
     open_ones: list[str] = []
-    for at, char in enumerate(line):
+    for found in _OPEN_OR_CLOSED.finditer(line):
+        at, char = found.start(), found.group()
         if open_ones and open_ones[-1] in "\"'`":
             if char == open_ones[-1]:
                 open_ones.pop()

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from veritensor_ray.engines.secrets import likelihood
+from veritensor_ray.engines.secrets.extents import RunEnds
 from veritensor_ray.engines.secrets.shaped import ShapedSecret, is_no_password
 from veritensor_ray.masking.secret_kinds import checksums
 from veritensor_ray.masking.secret_kinds.published import is_published
@@ -88,42 +89,78 @@ def encoded_pair(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]
     yield ShapedSecret("http-authorization", found.start("user"), found.end("password"), 0.4 if weak else 0.75, "low" if weak else None)
 
 
+_LEAST, _MOST = 8, 4000  # characters of a header behind its first name
 _COOKIES = re.compile(
-    rf"cookies?\\{{0,7}}[\"'`]?\]?\s{{0,3}}(?:[:=,(]|=>)\s{{0,9}}(?:-\s{{1,3}})?\[?\s{{0,9}}(?:{_STRING})?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{8,4000}})",
+    rf"cookies?\\{{0,7}}[\"'`]?\]?\s{{0,3}}(?:[:=,(]|=>)\s{{0,9}}(?:-\s{{1,3}})?\[?\s{{0,9}}(?:{_STRING})?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{{_LEAST}}})",
     re.IGNORECASE,
 )
-_OPTION = re.compile(r"[^\n\x1e]{0,400}?\s(?:-b|--cookie)[ =]{1,2}[\"']?(?P<cookies>[\w.\-$]{1,60}=[^\r\n\"'`\\<>]{8,4000})")
-_COOKIE = re.compile(r"(?:\A|;\s{0,3})([\w.\-$]{1,60})=([^;\s,]{12,4000})")
+_OPTION = re.compile(
+    rf"[^\n\x1e]{{0,400}}?\s(?:-b|--cookie)[ =]{{1,2}}[\"']?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{{_LEAST}}})"
+)
+_COOKIE = re.compile(r"(?:;\s{0,3})?([\w.\-$]{1,60})=(?=[^;\s,]{12})")
+_COOKIE_VALUE = re.compile(r"[^;\s,]{12,4000}")
 _SESSION = re.compile(r"sess|(?:^|[_.-])sid\b|sid$|auth|token|jwt|remember|log(?:ged)?_?in|credential|secret|api_?key|passw", re.IGNORECASE)
 _NO_SESSION = re.compile(r"csrf|xsrf|analytics|consent|ga_|public|token_type", re.IGNORECASE)
 
 
-def cookies(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """Yield the cookies of sessions in a header. `at` is the offset of "cookie"."""
-    yield from _cookies(_COOKIES.match(text, at, end_of_text))
+class CookieHeaders:
+    """The cookies of sessions in the headers of a text. What the ranges of several headers share is read once, so that a flood of them
+    costs little more than its length.
+    """
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends = RunEnds(text, r"[\r\n\"'`\\<>]", _MOST)
+        self._first = self._read = 0
 
-def curl_cookies(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """Yield the cookies of sessions in a command. `at` is the offset of "curl"."""
-    yield from _cookies(_OPTION.match(text, at, end_of_text))
+    def in_message(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+        """Yield the cookies in a header. `at` is the offset of "cookie"."""
+        yield from self._sessions(_COOKIES.match(self._text, at, end_of_text), end_of_text)
 
+    def in_command(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+        """Yield the cookies in a command. `at` is the offset of "curl"."""
+        yield from self._sessions(_OPTION.match(self._text, at, end_of_text), end_of_text)
 
-def _cookies(found: re.Match[str] | None) -> Iterator[ShapedSecret]:
-    if found:
-        for one in cookies_of(found["cookies"]):
-            yield one._replace(start=one.start + found.start("cookies"), end=one.end + found.start("cookies"))
+    def _sessions(self, found: re.Match[str] | None, end_of_text: int) -> Iterator[ShapedSecret]:
+        if found is None:
+            return
+        first = found.start("cookies")
+        last = min(self._ends.end(found.end("cookies") - _LEAST), end_of_text)
+        known = self._first <= first < self._read
+        # The last of the pairs that another header had may have been cut off there.
+        onwards = max(first, self._text.rfind(";", first, self._read)) if known else first
+        self._first, self._read = (self._first if known else first), last
+        if onwards > first:
+            yield from _sessions(self._text, first, self._text.find(";", first, onwards + 1))
+        yield from _sessions(self._text, onwards, last)
 
 
 def cookies_of(header: str) -> Iterator[ShapedSecret]:
     """Yield the cookies of sessions in the value of a header."""
-    for cookie in _COOKIE.finditer(header):
-        if is_session(cookie[1], cookie[2]):
-            yield ShapedSecret("http-authorization", cookie.start(2), cookie.end(2), 0.6, "low", "Cookie of a session")
+    return _sessions(header, 0, len(header))
+
+
+def _sessions(text: str, first: int, last: int) -> Iterator[ShapedSecret]:
+    """Yield the cookies of sessions among the pairs in a range, which semicolons separate."""
+    at = first
+    while at >= 0:
+        cookie = _COOKIE.match(text, at, last)
+        if cookie and _may_be_session(cookie[1]) and (value := _COOKIE_VALUE.match(text, cookie.end(), last)) and _is_drawn(value.group()):
+            yield ShapedSecret("http-authorization", *value.span(), 0.6, "low", "Cookie of a session")
+        at = text.find(";", cookie.end() if cookie else at + 1, last)
 
 
 def is_session(name: str, value: str) -> bool:
     """Return whether a cookie is random and, by its name, one that logs its bearer in."""
-    return _SESSION.search(name) is not None and _NO_SESSION.search(name) is None and likelihood.is_key(value.partition("%")[0] or value)
+    return _may_be_session(name) and _is_drawn(value)
+
+
+def _may_be_session(name: str) -> bool:
+    return _SESSION.search(name) is not None and _NO_SESSION.search(name) is None
+
+
+def _is_drawn(value: str) -> bool:
+    return likelihood.is_key(value.partition("%")[0] or value)
 
 
 HTTP_PLACES = (
@@ -131,6 +168,8 @@ HTTP_PLACES = (
     (("basic ", "basic%20", 'basic",', "basic',", 'basic\\"', "basic+"), basic),
     (("authorization",), authorization),
     (("b64encode(", "btoa(", "buffer.from(", "base64_encode(", "encodetostring(", "encode64(", "getbytes("), encoded_pair),
-    (("cookie:", 'cookie"', "cookie'", "cookie\\", "cookie=", "cookie`", "cookies="), cookies),
-    (("curl ",), curl_cookies),
+)
+COOKIE_PLACES = (
+    (("cookie:", 'cookie"', "cookie'", "cookie\\", "cookie=", "cookie`", "cookies="), CookieHeaders.in_message),
+    (("curl ",), CookieHeaders.in_command),
 )

@@ -14,7 +14,7 @@ from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.secrets import assigned_names, assignments, extents, likelihood, nested
 from veritensor_ray.engines.secrets.assignments import AssignedValue, Verdict
 from veritensor_ray.engines.secrets.extents import TextWithValues
-from veritensor_ray.engines.secrets.http_messages import HTTP_PLACES, cookies_of, is_session
+from veritensor_ray.engines.secrets.http_messages import COOKIE_PLACES, HTTP_PLACES, CookieHeaders, cookies_of, is_session
 from veritensor_ray.engines.secrets.prefilter import Prefilter
 from veritensor_ray.engines.secrets.shaped import PLACES, PLACES_ANY_CASE, ShapedSecret, discord_tokens
 from veritensor_ray.engines.secrets.told_cells import Where
@@ -24,7 +24,7 @@ from veritensor_ray.masking.secret_kinds import checksums
 from veritensor_ray.masking.secret_kinds.published import is_published
 from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
 
-_KEYWORD, _VENDOR, _TOKENS, _PLACES = 0, 1, 1000, 2000
+_KEYWORD, _VENDOR, _TOKENS, _PLACES, _COOKIES = 0, 1, 1000, 2000, 3000
 _NEAR = 300  # characters between a key id and its secret
 _BESIDE = 3  # cells or values between them
 _SECRET_LENGTH = 40
@@ -45,12 +45,14 @@ class SecretScanner:
         self._places = [finder for _, finder in (*PLACES, *PLACES_ANY_CASE, *HTTP_PLACES)]
         exact += [(word, _PLACES + i) for i, (some, _) in enumerate(PLACES) for word in some]
         keywords += [(word, _PLACES + len(PLACES) + i) for i, (some, _) in enumerate((*PLACES_ANY_CASE, *HTTP_PLACES)) for word in some]
+        keywords += [(word, _COOKIES + i) for i, (some, _) in enumerate(COOKIE_PLACES) for word in some]
         self._prefilter = Prefilter(exact, keywords)
 
     def scan(self, joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
         """Yield everything found in a buffer, including overlaps, in no particular order."""
         named: list[int] = []
         vendors: list[int] = []
+        headers = CookieHeaders(joined.text)
         for group, at in self._prefilter.find(joined.data):
             if group == _KEYWORD:
                 named.append(at)
@@ -58,8 +60,10 @@ class SecretScanner:
                 vendors.append(at)
             elif group < _PLACES:
                 yield from _token(group - _TOKENS, joined, at, where)
-            else:
+            elif group < _COOKIES:
                 yield from self._places[group - _PLACES](joined.text, at, joined.ends[joined.index(at)])
+            else:
+                yield from COOKIE_PLACES[group - _COOKIES][1](headers, at, joined.ends[joined.index(at)])
         yield from _named(sorted(named), joined, where)
         yield from _by_vendor(sorted(vendors), joined, where)
         yield from _cells(joined, where)
@@ -70,9 +74,7 @@ def _token(number: int, joined: JoinedBytes, at: int, where: Where) -> Iterator[
     token, text = TOKENS[number], joined.text
     if token.back:
         first = max(joined.starts[joined.index(at)], at - token.back)
-        found = next((one for one in token.pattern.finditer(text, first, at + 400) if one.end() > at), None)
-        if found and found.start() > at:
-            return
+        found = token.beginning_by(text, first, at)
     else:
         found = token.pattern.match(text, at)
     if (

@@ -16,6 +16,7 @@ AN = "[A-Za-z0-9]"
 # What may stand before a token: no letter or digit, unless an escape ends with it, as in `\\nghp_` or `%3Dghp_`.
 _ALONE = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u00[0-9A-Fa-f]{2}))"
 _BEHIND = re.compile(r"\(\?<!\[[^\]]*\]\)")
+_LONGEST = 400  # characters behind a literal that a token may have
 UUID = f"{HEX}{{8}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{12}}"
 
 
@@ -46,6 +47,19 @@ class Token:
         """The pattern for reporting, which requires that the token stands by itself."""
         before = "" if self.back else _ALONE
         return _compiled(f"{before}(?:{self.source}){self.end}")
+
+    def beginning_by(self, text: str, first: int, last: int) -> re.Match[str] | None:
+        """Return the first match that begins between two places at most `back` characters apart, and ends behind the later one."""
+        ahead = self._ahead.match(text, first, last + _LONGEST)
+        if ahead is None:
+            return None
+        found = next((one for one in self.pattern.finditer(text, ahead.start("token"), last + _LONGEST) if one.end() > last), None)
+        return found if found and found.start() <= last else None
+
+    @functools.cached_property
+    def _ahead(self) -> re.Pattern[str]:
+        """The pattern for reporting behind what it may skip, so that it is not tried far behind a literal."""
+        return _compiled(rf"[\s\S]{{0,{self.back}}}?(?P<token>{self.pattern.pattern})")
 
     @functools.cached_property
     def glued(self) -> re.Pattern[str]:
