@@ -102,6 +102,10 @@ class Recorded:
         has_row = fact in self.facts or self._facts_of.get(spot.rule_id, 0) < limit
         self.located.add(fact if has_row else None, spot, location)
 
+    def is_full_of(self, rule: str, limit: int) -> bool:
+        """Return whether a rule has all the facts it may have, so that no others get a row."""
+        return self._facts_of.get(rule, 0) >= limit
+
     def counted(self, fact: Fact, rule: str, severity: str, confidence: float, hides: bool, limit: int) -> bool:
         """Count another place of a fact if counting is all that remains to do. Returns whether it did.
 
@@ -109,7 +113,7 @@ class Recorded:
         """
         known = self.facts.get(fact)
         if known is None:
-            return self._facts_of.get(rule, 0) >= limit
+            return self.is_full_of(rule, limit)
         room = (hides or len(known["places"]) < bounds.PLACES) and self._places_of.get(rule, 0) < limit
         if room or RANK[severity] > RANK[known["severity"]]:
             return False

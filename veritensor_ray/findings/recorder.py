@@ -83,6 +83,10 @@ class Recorder:
             if (count := full.get(like)) and shared.ready(number):
                 count()
                 continue
+            if not self._locating and not shared.may_be_wide and (more := self._tallied(hit, place, like[-1])):
+                shared.note(number, self._recorded(artifact).values.note)
+                full[like] = more
+                continue
             show = self._shown(artifact, at.text, hit.start, hit.end, hit.rule, masks=partial(shared.of, number))
             if more := self._add(engine, hit, place, partial(self._in_text, at, hit), show):
                 full[like] = more
@@ -106,6 +110,21 @@ class Recorder:
                 location["line"] = lines.at(hit.start)
             shown = Shown(category, hit.evidence is None, byte_end=about.offset + max(hit.end, hit.start))
             self._add(engine, hit, place, partial(dict, location=location, shown=shown), show)
+
+    def _tallied(self, hit: Hit, place: _HitPlace, raw: str) -> Callable[[], None] | None:
+        """Count a hit that gets no row, because its rule has all the facts it may have. Returns a function that counts one more like it."""
+        recorded, rule = self._recorded(place.artifact), self._rules[hit.rule]
+        if not recorded.is_full_of(hit.rule, self._limit):
+            return None
+        key, severity = evidence_key(self._key, hit.rule, raw), hit.severity or rule.severity
+        fact = self._fact(place.member, key)
+        if fact in recorded.facts:
+            return None
+        if rule.category in (SECRET, PERSONAL):
+            recorded.values.note(rule.category, raw)
+        tally = recorded.tally(place.column, hit.rule, severity)
+        tally.add(1, (key,))
+        return partial(recorded.count, tally, fact, severity)
 
     def _fact(self, member: str | None, key: bytes) -> Fact:
         """Return the fact that a hit belongs to."""

@@ -64,8 +64,11 @@ def conceal(rows: Sequence[Mapping[str, Any]], covered: Covered) -> Iterator[dic
         return
     units = _Units(covered)
     for row in rows:
-        rest = {name: value for name, value in row.items() if name != "shown"}
-        yield rest | (_redacted(row, row["shown"], units) if units and row.get("shown") else {})
+        rest = dict(row)
+        shown = rest.pop("shown", None)
+        if units and shown:
+            rest |= _redacted(row, shown, units)
+        yield rest
 
 
 class _Spans:
@@ -126,8 +129,10 @@ def _solid(text: str) -> str:
 
 
 def _replaced(text: str, first: int, spans: _Spans, hide: Callable[[str], str], but: int | None) -> str:
+    if not text or not spans.starts:
+        return text
     pieces, at = [], 0
-    for start, end in spans.within(first, first + len(text), but) if spans.starts else ():
+    for start, end in spans.within(first, first + len(text), but):
         start, end = start - first if start > first else 0, end - first  # a slice ends with the text
         pieces += [text[at:start], hide(text[start:end])]
         at = end
@@ -229,15 +234,18 @@ def _aligned(parts: list[str], start: int, end: int, both: _Both, unsure: re.Pat
     long as what it stands for, so the length of a piece limits where it can come from.
     """
     before, evidence, after = parts
-    cut = max((match.end() for match in unsure.finditer(before)), default=0)
+    cut = max([match.end() for match in unsure.finditer(before)], default=0)
     known = start - len(before) + cut
-    hidden = both.blurred(before[:cut], known - size(before[:cut]), known) + both.exact(before[cut:], known)
+    hidden = both.exact(before[cut:], known)
+    if cut:
+        hidden = both.blurred(before[:cut], known - size(before[:cut]), known) + hidden
     behind = min(end, start + EVIDENCE)
     return [hidden, _onwards(evidence, start, both, unsure, size), _onwards(after, behind, both, unsure, size)]
 
 
 def _onwards(text: str, first: int, both: _Both, unsure: re.Pattern[str], size: Callable[[str], int]) -> str:
     match = unsure.search(text)
-    cut = match.start() if match else len(text)
-    rest = text[cut:]
+    if match is None:
+        return both.exact(text, first)
+    cut, rest = match.start(), text[match.start() :]
     return both.exact(text[:cut], first) + both.blurred(rest, first + cut, first + cut + size(rest))

@@ -57,7 +57,7 @@ class SharedMasks:
         self._piece_of: list[int] = []
         first, last, number = 0, -1, -1
         self._ready: tuple[int, str] = (-1, "")
-        self._may_be_wide = "\0" in text
+        self.may_be_wide = "\0" in text
         for left, right in windows:
             if left < last and right - first <= _PIECE:
                 last = right if right > last else last
@@ -69,18 +69,22 @@ class SharedMasks:
 
     def ready(self, number: int) -> bool:
         """Return whether everything around a hit has been noted: its piece is masked and does not have two bytes per character."""
-        return self._ready[0] == self._piece_of[number] and not self._may_be_wide
+        return self._ready[0] == self._piece_of[number] and not self.may_be_wide
 
     def of(self, number: int, left: int, right: int, note: Note) -> str:
         """Return the masked window of a hit."""
+        self.note(number, note)
+        first = self._pieces[self._piece_of[number]][0]
+        return self._ready[1][left - first : right - first]
+
+    def note(self, number: int, note: Note) -> None:
+        """Note the values around a hit."""
         piece = self._piece_of[number]
-        first, last = self._pieces[piece]
         if self._ready[0] != piece:
-            masked, values = masked_with_values(self._text[first:last])
+            masked, values = masked_with_values(self._text[slice(*self._pieces[piece])])
             for kind, value in values:
                 note(kind, value)
             self._ready = piece, masked
-        return self._ready[1][left - first : right - first]
 
 
 class EvidenceAhead:
@@ -170,14 +174,14 @@ def _covered(text: str, hit: slice) -> str:
     """Mask a secret, and random-looking text next to it that may be the other half of a pair."""
     keep = min(4, (hit.stop - hit.start) // 8)
     inside = text[hit][:keep] + blanked(text[hit][keep:])
-    before, after = (
-        _RUN.sub(lambda run: "*" * len(run.group()) if _has_digit(run.group()) else run.group(), text[part]) for part in _around(hit)
-    )
-    return before + inside + after
+    return _without_runs(text[: hit.start]) + inside + _without_runs(text[hit.stop :])
 
 
-def _around(hit: slice) -> tuple[slice, slice]:
-    return slice(None, hit.start), slice(hit.stop, None)
+def _without_runs(text: str) -> str:
+    """Mask what looks random."""
+    if not _has_digit(text):  # often, because the secrets around are masked already
+        return text
+    return _RUN.sub(lambda run: "*" * len(run.group()) if _has_digit(run.group()) else run.group(), text)
 
 
 def _has_digit(text: str) -> bool:

@@ -237,7 +237,7 @@ def _goes_on(text: str, at: int) -> bool:
 def _forms(value: str, kind: str) -> Iterator[str]:
     """Yield the value, its secret part alone, and both in the forms that readers and form fields write."""
     parts = {value, value.strip(_TRIMMED)}
-    if kind != PERSONAL:
+    if kind != PERSONAL and not value.isalnum():  # a token has no parts
         parts |= {found[1] for pattern in (_LOGIN, _ASSIGNED) for found in pattern.finditer(value)}
         parts |= {line for line in _LINES.split(value) if len(line) >= 2 * _GRAM}
     for part in [one for one in parts if not one.isalnum()]:

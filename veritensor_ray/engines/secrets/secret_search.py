@@ -28,6 +28,7 @@ _KEYWORD, _VENDOR, _TOKENS, _PLACES, _COOKIES = 0, 1, 1000, 2000, 3000
 _NEAR = 300  # characters between a key id and its secret
 _BESIDE = 3  # cells or values between them
 _SECRET_LENGTH = 40
+_BLOCK = 1024  # characters that are searched at once
 _AWS_SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
 _BASE64, _BASE64_END = re.compile("[A-Za-z0-9+/]+"), re.compile(r"[A-Za-z0-9+/]+\Z")
 _PARAMETER = ("?", "&")  # before a parameter of an address, where pages put cache keys
@@ -52,14 +53,14 @@ class SecretScanner:
         """Yield everything found in a buffer, including overlaps, in no particular order."""
         named: list[int] = []
         vendors: list[int] = []
-        headers = CookieHeaders(joined.text)
+        headers, aws_secrets = CookieHeaders(joined.text), _AwsSecrets(joined, where)
         for group, at in self._prefilter.find(joined.data):
             if group == _KEYWORD:
                 named.append(at)
             elif group == _VENDOR:
                 vendors.append(at)
             elif group < _PLACES:
-                yield from _token(group - _TOKENS, joined, at, where)
+                yield from _token(group - _TOKENS, joined, at, aws_secrets)
             elif group < _COOKIES:
                 yield from self._places[group - _PLACES](joined.text, at, joined.ends[joined.index(at)])
             else:
@@ -70,7 +71,7 @@ class SecretScanner:
         yield from discord_tokens(joined.text)
 
 
-def _token(number: int, joined: JoinedBytes, at: int, where: Where) -> Iterator[ShapedSecret]:
+def _token(number: int, joined: JoinedBytes, at: int, aws_secrets: _AwsSecrets) -> Iterator[ShapedSecret]:
     token, text = TOKENS[number], joined.text
     if token.back:
         first = max(joined.starts[joined.index(at)], at - token.back)
@@ -89,7 +90,7 @@ def _token(number: int, joined: JoinedBytes, at: int, where: Where) -> Iterator[
     one = ShapedSecret(token.rule, found.start(), found.end(), *graded, token.name)
     yield one
     if token.rule == "aws-access-key":
-        yield from _aws_secrets(one, joined, where)
+        yield from aws_secrets.of(one)
 
 
 @functools.lru_cache(4096)  # values repeat, especially in texts designed to slow the scan down
@@ -120,22 +121,38 @@ def _encoded_around(text: str, start: int, end: int) -> bool:
     return len(around) >= _AROUND and not around.islower() and not around.isupper() and any(map(str.isdigit, around))
 
 
-def _aws_secrets(key: ShapedSecret, joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
-    """Yield the secret keys near a key id. Together with it, they give access to the account."""
-    for first, last in _near(key, joined, where):
-        if found := next((one for one in _AWS_SECRET.finditer(joined.text, first, last) if _is_drawn(one.group())), None):
-            message = f"AWS secret key near the id {mask(joined.text[key.start : key.end])}"
-            yield ShapedSecret("aws-secret-key", *found.span(), 0.98, "high", message)
+class _AwsSecrets:
+    """The secret keys near key ids of AWS. Together with its id, a key gives access to the account."""
 
+    def __init__(self, joined: JoinedBytes, where: Where) -> None:
+        self._joined, self._where = joined, where
+        self._blocks: dict[int, list[tuple[int, int]]] = {}  # in a list of key ids, the texts around them overlap
 
-def _near(key: ShapedSecret, joined: JoinedBytes, where: Where) -> Iterator[tuple[int, int]]:
-    """Yield where the secret of a key id may be: in the text around it, or in a cell or a value beside it that is as long as a secret."""
-    i = joined.index(key.start)
-    yield max(joined.starts[i], key.start - _NEAR), min(joined.ends[i], key.end + _NEAR)
-    for other in range(max(0, i - _BESIDE), min(len(joined.starts), i + _BESIDE + 1)):
-        start, end = joined.starts[other], joined.ends[other]
-        if other != i and end - start == _SECRET_LENGTH and where.same_file(joined.first + i, joined.first + other):
-            yield start, end
+    def of(self, key: ShapedSecret) -> Iterator[ShapedSecret]:
+        """Yield the secret keys near a key id."""
+        text = self._joined.text
+        for first, last in self._near(key):
+            if found := next((span for span in self._candidates(first, last) if _is_drawn(text[slice(*span)])), None):
+                message = f"AWS secret key near the id {mask(text[key.start : key.end])}"
+                yield ShapedSecret("aws-secret-key", *found, 0.98, "high", message)
+
+    def _near(self, key: ShapedSecret) -> Iterator[tuple[int, int]]:
+        """Yield where the secret of a key id may be: in the text around it, or in a cell or a value beside it that is as long as a secret."""
+        joined = self._joined
+        i = joined.index(key.start)
+        yield max(joined.starts[i], key.start - _NEAR), min(joined.ends[i], key.end + _NEAR)
+        for other in range(max(0, i - _BESIDE), min(len(joined.starts), i + _BESIDE + 1)):
+            start, end = joined.starts[other], joined.ends[other]
+            if other != i and end - start == _SECRET_LENGTH and self._where.same_file(joined.first + i, joined.first + other):
+                yield start, end
+
+    def _candidates(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Yield what has the form of a secret key in a range of the text."""
+        for block in range(first - first % _BLOCK, last, _BLOCK):
+            if block not in self._blocks:
+                some = _AWS_SECRET.finditer(self._joined.text, block, block + _BLOCK + _SECRET_LENGTH)
+                self._blocks[block] = [found.span() for found in some if found.start() < block + _BLOCK]
+            yield from (span for span in self._blocks[block] if first <= span[0] and span[1] <= last)
 
 
 @functools.lru_cache(1024)  # in a list of key ids, the same secret is near many of them

@@ -29,6 +29,7 @@ class Where:
 
     def __init__(self, texts: pa.RecordBatch) -> None:
         self._paths = texts.column("path")
+        self._row, self._last = -1, ""
         self.telling: dict[int, str] = {}
         self.cookies: dict[int, str] = {}
         column, names = texts.column("column"), texts.column("column").dictionary.to_pylist()
@@ -45,10 +46,15 @@ class Where:
 
     def is_test(self, row: int) -> bool:
         """Return whether a row comes from a test or from what belongs to one."""
-        return _is_test(self._paths[row].as_py() or "")
+        return _is_test(self._path(row))
 
     def extension(self, row: int) -> str:
-        return _extension(self._paths[row].as_py() or "")
+        return _extension(self._path(row))
+
+    def _path(self, row: int) -> str:
+        if row != self._row:  # hits in one text follow each other
+            self._row, self._last = row, self._paths[row].as_py() or ""
+        return self._last
 
 
 def _told(columns: Sequence[str | None], indices: pa.Array, texts: pa.Array) -> Iterator[tuple[int, str]]:
