@@ -11,10 +11,9 @@ import re
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import groupby
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
@@ -220,8 +219,7 @@ class HitRecorder(Recorder):
         return member, key + self._number.to_bytes(8)
 
 
-@dataclass(frozen=True, slots=True)
-class _HitPlace:
+class _HitPlace(NamedTuple):
     artifact: int
     member: str | None
     column: str | None

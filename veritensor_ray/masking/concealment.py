@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from veritensor_ray.core.detection import EVIDENCE
 from veritensor_ray.masking.redaction import INNER, PERSONAL, SECRET, blanked, without_random
@@ -20,8 +20,7 @@ _KEPT = re.compile(r"(?P<kept>[A-Za-z][A-Za-z0-9+.-]{0,20}://|@$)|\S")
 _WORDS = re.compile(r"\w")
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """Where the characters that a finding shows come from, as far as its location does not say so.
 
     Derived text (not the original's) has a number, `text`, in which the hit is `[start, end)`; `fields` then gives the characters of the

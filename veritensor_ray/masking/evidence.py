@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from veritensor_ray.core.detection import CONTEXT, EVIDENCE
 from veritensor_ray.masking.redaction import INNER, PERSONAL, SECRET, Note, blanked, mask, masked_with_values, stars, visible
@@ -26,8 +26,7 @@ _PIECE = 8192  # characters that are masked at once for hits close together
 Masks = Callable[[int, int, Note], str]  # masks a range of a text
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """A hit as it stands in the text, and what is shown of it and around it."""
 
     raw: str

@@ -122,7 +122,7 @@ class Pii(WithModel):
                 for found in self._structured(JoinedBatch.of(mapped.text, joined.columns[i])):
                     begin, until = mapped.original(found.start, found.end)
                     if text[begin:until] != mapped.text[found.start : found.end]:
-                        yield replace(found, start=start + begin, end=start + until, score=round(found.score * _HIDDEN, 3))
+                        yield found._replace(start=start + begin, end=start + until, score=round(found.score * _HIDDEN, 3))
 
     def _tagged(self, joined: JoinedBatch, aside: frozenset[int]) -> list[Tagged]:
         """Return the tagger's verdict on each text. Without the gate, the model reads everything; without free text, nothing."""
@@ -157,7 +157,7 @@ class Pii(WithModel):
         answers = iter(self._reader.read(waiting) if self._reader else ())
         for read in reads:
             spans = [
-                replace(one, start=passage.start + one.start, end=passage.start + one.end)
+                one._replace(start=passage.start + one.start, end=passage.start + one.end)
                 for passage in read.passages
                 for one in next(answers)
                 if passage.asked(passage.start + one.start, passage.start + one.end)
@@ -172,7 +172,7 @@ class Pii(WithModel):
 
 def _of_header(tagged: Tagged) -> Tagged:
     """Keep only names in an email header: each belongs to the address next to it."""
-    names = [replace(one, rule="mail-header", detail="name next to an address") for one in tagged.settled if one.rule == "person"]
+    names = [one._replace(rule="mail-header", detail="name next to an address") for one in tagged.settled if one.rule == "person"]
     return Tagged(tuple(names))
 
 

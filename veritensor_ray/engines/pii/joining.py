@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -34,8 +33,7 @@ class Column(NamedTuple):
     header: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PiiSpan:
+class PiiSpan(NamedTuple):
     """A finding at [start, end) in a buffer. `detail` specifies its kind; `severity` is set if it differs from the rule's."""
 
     rule: str

@@ -7,11 +7,9 @@ at the speed of a table lookup, and expensive checks run only on candidates.
 from __future__ import annotations
 
 import functools
-import heapq
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from stdnum import luhn
@@ -35,7 +33,7 @@ def find(joined: JoinedBatch, settings: PiiSettings) -> Iterator[PiiSpan]:
         if field is None or found.rule == "mail-header" or (found.rule != "ip-address" and field in WRITTEN):
             yield found
         elif found.rule == "ip-address":
-            yield replace(found, rule="mail-header", detail="IP address")
+            yield found._replace(rule="mail-header", detail="IP address")
 
 
 _BESIDE = 48
@@ -96,6 +94,7 @@ _FLOAT = re.compile(r"\d*\.\d+")
 _LETTERS = re.compile(r"[^\W\d_]")
 _GROUPED = 16  # digits of a card in groups of four
 _ALONE = (15, 16, 18)  # numbers of digits that may be an identifier without a nearby word
+_BETWEEN = re.compile(r"(?<=\d)( {2,3}| [/-] |/(?=\+|\d{5}))")  # numbers of one run
 _EXPIRY = re.compile(r"\W{1,3}(?:0[1-9]|1[0-2])\W{0,2}(?:20)?[2-4]\d(?!\d)")
 _CELLS = str.maketrans(";|", ",,")
 _LABEL = re.compile(r"[-, (]{1,3}(?:office|cell|fax|work)\b", re.IGNORECASE)
@@ -143,7 +142,7 @@ def _scientific(joined: JoinedBatch, regions: tuple[str, ...]) -> Iterator[PiiSp
         if zeros >= 0 and joined.columns[i] is not None and match.span() == (joined.starts[i], joined.ends[i]):
             digits = match.group()[0] + match[1] + "0" * zeros
             for found in _phone_numbers(JoinedBatch.of(digits, joined.columns[i]), digits, 0, regions):
-                yield replace(found, start=match.start(), end=match.end())
+                yield found._replace(start=match.start(), end=match.end())
 
 
 def _within(joined: JoinedBatch, pattern: re.Pattern[str], near: Clustered, where: Near | None = None) -> Iterator[re.Match[str]]:
@@ -225,7 +224,7 @@ def _cards(joined: JoinedBatch, run: str, start: int, about: Callable[[], dict[s
 def _parts(run: str) -> Iterator[tuple[int, str]]:
     """Yield the run, or the parts between double spaces or slashes in it, without trailing separators."""
     at = 0
-    for piece in re.split(r"(?<=\d)( {2,3}| [/-] |/(?=\+|\d{5}))", run):
+    for piece in _BETWEEN.split(run):
         if piece[:1] in ("+", "(") or piece[:1].isdigit():
             yield at, piece.rstrip(" ./(-")
         at += len(piece)
@@ -432,6 +431,7 @@ _NUMERIC_DATE = re.compile(r"[0-9](?<![\w./-].)[0-9]{0,3}([-/.])[0-9]{1,2}\1[0-9
 _WORDED = re.compile(rf"[0-9](?<!\w.)[0-9]?(?:st|nd|rd|th|er|\.)? (?:of |de )?{_MONTHS},? (?:de )?(?:19|20)[0-9]{{2}}(?!\w)", re.IGNORECASE)
 _MONTH_FIRST = re.compile(r"[A-Z](?<!\w.)[a-zéûä]{2,8}\.? [0-9]{1,2}(?:st|nd|rd|th)?,? (?:19|20)[0-9]{2}(?!\w)")
 _COMPACT = re.compile(r"[0-9](?<!\w.)(?:9[0-9]{2}|0[0-9]{2})(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?!\w)")
+_DATES = (_NUMERIC_DATE, _WORDED, _MONTH_FIRST, _COMPACT)
 
 _AFTER, _BEFORE, _WORDS = 64, 24, 7
 _CUE = 32  # most characters of a word for birth and the punctuation after it
@@ -463,16 +463,25 @@ def _cues(joined: JoinedBatch) -> Iterator[re.Match[str]]:
 def _beside(joined: JoinedBatch, cue: re.Match[str]) -> Iterator[tuple[re.Match[str], str]]:
     """Yield the first date after a cue, and the first in the text just before it, each with the text between."""
     text, (first, last) = joined.text, cue.span()
-    if date := next(_dates(text, last, last + len(joined.after(last, _AFTER))), None):
+    if date := _first_date(text, last, last + len(joined.after(last, _AFTER))):
         yield date, text[last : date.start()]
-    if date := next(_dates(text, first - len(joined.before(first, _BEFORE)), first), None):
+    if date := _first_date(text, first - len(joined.before(first, _BEFORE)), first):
         yield date, text[date.end() : first]
 
 
 def _dates(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-    """Yield dates by position, longer ones first. Each pattern searches only as far as needed."""
-    kinds = [_dates_of(pattern, text, start, end) for pattern in (_NUMERIC_DATE, _WORDED, _MONTH_FIRST, _COMPACT)]
-    yield from heapq.merge(*kinds, key=lambda match: (match.start(), -match.end()))
+    """Yield dates by position, longer ones first."""
+    yield from sorted((date for pattern in _DATES for date in _dates_of(pattern, text, start, end)), key=_by_place)
+
+
+def _first_date(text: str, start: int, end: int) -> re.Match[str] | None:
+    """Return the first date, the longest of several that begin there."""
+    firsts = [date for pattern in _DATES if (date := next(_dates_of(pattern, text, start, end), None))]
+    return min(firsts, key=_by_place, default=None)
+
+
+def _by_place(date: re.Match[str]) -> tuple[int, int]:
+    return date.start(), -date.end()
 
 
 def _dates_of(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[re.Match[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from veritensor_ray.core.config import Severity
 from veritensor_ray.engines.secrets import extents, likelihood
@@ -83,8 +83,7 @@ _VERSIONED = re.compile(r"(?:\A|-)\d+(?:\.\d+)+(?:-|\Z)")  # part of a package's
 _SYMBOL = re.compile(r"[^\w\s.\-]")
 
 
-@dataclass(frozen=True, slots=True)
-class AssignedValue:
+class AssignedValue(NamedTuple):
     """An assigned value, its position, and the kind of assignment."""
 
     text: str
@@ -97,8 +96,7 @@ class AssignedValue:
         return self.start + len(self.text)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The judgment on a value under its name."""
 
     rule: str

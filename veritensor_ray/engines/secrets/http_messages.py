@@ -94,9 +94,7 @@ _COOKIES = re.compile(
     rf"cookies?\\{{0,7}}[\"'`]?\]?\s{{0,3}}(?:[:=,(]|=>)\s{{0,9}}(?:-\s{{1,3}})?\[?\s{{0,9}}(?:{_STRING})?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{{_LEAST}}})",
     re.IGNORECASE,
 )
-_OPTION = re.compile(
-    rf"[^\n\x1e]{{0,400}}?\s(?:-b|--cookie)[ =]{{1,2}}[\"']?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{{_LEAST}}})"
-)
+_OPTION = re.compile(rf"[^\n\x1e]{{0,400}}?\s(?:-b|--cookie)[ =]{{1,2}}[\"']?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{{_LEAST}}})")
 _COOKIE = re.compile(r"(?:;\s{0,3})?([\w.\-$]{1,60})=(?=[^;\s,]{12})")
 _COOKIE_VALUE = re.compile(r"[^;\s,]{12,4000}")
 _SESSION = re.compile(r"sess|(?:^|[_.-])sid\b|sid$|auth|token|jwt|remember|log(?:ged)?_?in|credential|secret|api_?key|passw", re.IGNORECASE)

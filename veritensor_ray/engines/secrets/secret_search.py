@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Severity
@@ -203,7 +202,7 @@ def _assigned(
         return found
     for value in assignments.values_after(values, start, end, extension):
         if not value.quoted and extension in assignments.SOURCE and extents.among_settings(text, value.start, value.end):
-            value = replace(value, quoted=True)  # inside a string
+            value = value._replace(quoted=True)  # inside a string
         if found := _confirmed(name, value, text, extension):
             return found
     return None
@@ -222,7 +221,7 @@ def _confirmed(name: str, value: AssignedValue, text: str, extension: str) -> Sh
     """Return a value, or what of the object that it is, if it is a secret."""
     verdict = assignments.judged(name, value, extension)
     if verdict is None and value.quoted and "\\" in value.text:
-        verdict = assignments.judged(name, replace(value, text=nested.plain(value.text)), extension)
+        verdict = assignments.judged(name, value._replace(text=nested.plain(value.text)), extension)
     if verdict:
         return _found(verdict, value, text)
     return next(_leaves(name, value), None) if value.quoted and value.text[:1] in "{[" else None

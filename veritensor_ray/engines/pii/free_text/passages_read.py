@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -131,7 +130,7 @@ def _by_line(text: str, span: PiiSpan) -> list[PiiSpan]:
     lines = list(_LINE.finditer(text, span.start, span.end))
     if len(lines) < 2 or (span.rule == "address" and not all(line.group()[0].isdigit() and " " in line.group() for line in lines)):
         return [span]
-    return [replace(span, start=line.start(), end=line.end()) for line in lines]
+    return [span._replace(start=line.start(), end=line.end()) for line in lines]
 
 
 def _marker(folder: Path, labels: Sequence[str], settings: Settings) -> Marker:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -141,7 +141,7 @@ def _graded(span: PiiSpan, cell: Cell, passage: _Passage, record: _RecordTie) ->
     column = set(words_of_name(cell.column or ""))
     if not tie and (_OF_DIAGNOSES & column or (record.anywhere and not _OF_WORKS & column)):
         tie = record.evidence
-    return replace(span, severity="high" if tie else "info", detail=tie or "no connection to a person found")
+    return span._replace(severity="high" if tie else "info", detail=tie or "no connection to a person found")
 
 
 @dataclass(frozen=True, slots=True)
