@@ -69,8 +69,7 @@ _PROSE_AFTER = re.compile(
 _WHOLE = ("assign", "said", "option")  # ways in which a value may have any punctuation
 _NOT_IN_KEYS = re.compile(r"[\"'`<>,;\\()\[\]{}&]")  # a value that is not quoted and has one of these is a password, or more than a key
 _QUOTE = re.compile(r"[A-Za-z@$]{0,2}(\\{0,7}(?:\"\"\"|'''|[\"'`]))", re.ASCII)
-LOOSE = r"(?:[-_. ]?(?:secret|access|private|api|token|key|auth|pat|code|tok|credential)){0,6}+s?[\s\-.:=>\"',]{1,6}+([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{13,512}+)"
-_LOOSE = re.compile(LOOSE, re.ASCII | re.IGNORECASE)
+LOOSE = r"(?:[-_. ]?(?:secret|access|private|api|token|key|auth|pat|code|tok|credential)){0,6}+s?[\s\-.:=>\"',]{1,6}+(?P<value>[A-Za-z0-9][A-Za-z0-9+/=_.~\-]{13,512}+)"
 _BY_VENDOR = re.compile(
     r"(?:[-_. ](?!\w{13})\w{1,12}){0,2}?\s{0,3}(?:[:=]\s{0,3}[\"']?|[ \-\"'])([A-Za-z0-9][A-Za-z0-9+/=_.~\-]{15,512}+)", re.ASCII
 )
@@ -170,12 +169,6 @@ def _word_after(whole: TextWithValues, first: int, way: str) -> Iterator[Assigne
     elif whole.text[last : last + 1] not in ("<", "("):
         cut = value.find("&")
         yield AssignedValue(value[:cut] if cut >= 4 else value, first, False, way)
-
-
-def loose_value(text: str, end: int) -> AssignedValue | None:
-    """Return a random value that follows a word for a key almost directly, or None."""
-    found = _LOOSE.match(text, end)
-    return AssignedValue(found[1].rstrip("."), found.start(1), False, "loose") if found else None
 
 
 def vendor_value(text: str, end: int) -> AssignedValue | None:

@@ -16,6 +16,7 @@ SHELLS = listed("sh bash zsh ksh profile bashrc makefile mk")
 _NO_ESCAPES = listed("env properties ini cfg conf yaml yml toml sh bash zsh ksh")  # inside of single quotes
 _MOST = bounds.VALUE
 _LEAST, _LONGEST = 3, 2048  # characters of a value without quotes
+_STOP = 16  # characters of what ends a run, at most
 _NOT_FIRST = "([{<>,;\"'`\\"  # characters that begin something else
 _ELEMENT = re.compile(r"[^<\n\r\x1e]{3,2048}(?=</)")
 _OWN_LINE = re.compile(r"[ \t]*(?:- +)?(?:export +|set +|setx +|ENV +|ARG +)?\Z")
@@ -67,13 +68,17 @@ class RunEnds:
         """`stop` is a pattern of the characters that end a run, of which `longest` characters count."""
         self._text, self._stop, self._longest = text, re.compile(stop), longest
         self._first = self._end = 0
+        self._ended = False  # whether the run is known to end there
 
     def end(self, at: int) -> int:
         """Return where the run around a place ends, or where what begins there would be too long."""
+        most = min(at + self._longest, len(self._text))
         if not self._first <= at < self._end:
-            found = self._stop.search(self._text, at)
-            self._first, self._end = at, found.start() if found else len(self._text)
-        return min(self._end, at + self._longest)
+            self._first, self._end, self._ended = at, at, False
+        if not self._ended and self._end < most:
+            found = self._stop.search(self._text, self._end, most + _STOP)
+            self._end, self._ended = (found.start(), True) if found else (most, False)
+        return min(self._end, most)
 
 
 class TextWithValues:
@@ -82,6 +87,7 @@ class TextWithValues:
     def __init__(self, text: str) -> None:
         self.text = text
         self._words = RunEnds(text, r"[\s\x1e]")
+        self._signs = RunEnds(text, r"[\s\x1e&,;|<\\\"'`]")  # each of what ends a value inside a word begins with one of these
         self._parameters = RunEnds(text, r"[\s\x1e&#\"'<>`\\{}|^]")
         self._plain = RunEnds(text, r"[\s\"'`<>,;\x1e\\]")
 
@@ -101,8 +107,9 @@ class TextWithValues:
         opener = _opener(text, name)
         if extension in SHELLS and not opener:
             return start + len(_until(_OPERATOR, value))
-        for pattern in (_NEXT_PAIR, _TAG, _ESCAPED, _QUOTE_END):
-            value = _until(pattern, value)
+        if self._signs.end(start) < last:
+            for pattern in (_NEXT_PAIR, _TAG, _ESCAPED, _QUOTE_END):
+                value = _until(pattern, value)
         return start + len(_without_sentence(_inside(value, opener), _AFTER + after))
 
     def plain_end(self, start: int) -> int | None:

@@ -12,36 +12,22 @@ from collections.abc import Iterator
 from veritensor_ray.engines.secrets import likelihood
 from veritensor_ray.engines.secrets.extents import RunEnds
 from veritensor_ray.engines.secrets.shaped import ShapedSecret, is_no_password
+from veritensor_ray.engines.secrets.word_likeness import STAND_IN
 from veritensor_ray.masking.secret_kinds import checksums
 from veritensor_ray.masking.secret_kinds.published import is_published
 
 _STRING = r"[bru]{0,2}\\{0,7}[\"'`]"
 # What may stand between the scheme and the token: a space, or the end of one string and the beginning of the next.
 _GAP = rf"(?:[ +]{{1,2}}|%20)(?:\\{{0,7}}[\"'`]?\s{{0,3}}[+.,&]?\s{{0,3}}{_STRING})?|\\{{0,7}}[\"'`]\s{{0,3}},\s{{0,9}}{_STRING}"
-_BEARER = re.compile(rf"(?:bearer|token|ssws|apikey|ntlm):?(?:{_GAP})([\w\-][\w.~+/=|\-]{{15,4000}})", re.IGNORECASE | re.ASCII)
-_BASIC = re.compile(rf"basic(?:{_GAP})((?:[A-Za-z0-9+/]|\\/){{8,400}}={{0,2}})(?![A-Za-z0-9+/])", re.IGNORECASE)
+_BEARER = re.compile(rf"(?:bearer|token|ssws|apikey|ntlm):?(?:{_GAP})(?P<token>[\w\-][\w.~+/=|\-]{{15}})", re.IGNORECASE | re.ASCII)
+_BASIC = re.compile(rf"basic(?:{_GAP})((?:[A-Za-z0-9+/]|\\/){{8,400}}+={{0,2}})(?![A-Za-z0-9+/])", re.IGNORECASE)
 _HEADER = re.compile(r"authorization[\w\s\"'`\\:=,()\[\]>.%{}-]{0,40}\Z", re.IGNORECASE)
 _BEFORE = 60
 _OTHER_SCHEME = re.compile(
     rf"\\{{0,7}}[\"'`]?\]?\s{{0,3}}[:=,]\s{{0,40}}(?:-\s{{1,3}})?\[?(?:{_STRING})?(?!basic|bearer)[A-Za-z][A-Za-z0-9-]{{2,19}}[ :=]{{1,2}}"
-    r"([\w\-][\w.~+/=|\-]{19,4000})(?![\w(])",
+    r"(?P<token>[\w\-][\w.~+/=|\-]{19})",
     re.IGNORECASE | re.ASCII,
 )
-
-
-def bearer(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """Yield the token of an HTTP header. `at` is the offset of the scheme."""
-    yield from _token(_BEARER.match(text, at, end_of_text))
-
-
-def authorization(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-    """Yield the token under a scheme of its own. `at` is the offset of "authorization"."""
-    yield from _token(_OTHER_SCHEME.match(text, at + len("authorization"), end_of_text))
-
-
-def _token(found: re.Match[str] | None) -> Iterator[ShapedSecret]:
-    if found and likelihood.is_random(found[1]) and not likelihood.is_stand_in(found[1]):
-        yield ShapedSecret("http-authorization", found.start(1), found.end(1), 0.45 if likelihood.has_sequence(found[1]) else 0.75)
 
 
 def basic(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
@@ -90,6 +76,8 @@ def encoded_pair(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]
 
 
 _LEAST, _MOST = 8, 4000  # characters of a header behind its first name
+_OPTION_WITHIN = 410  # characters of a command, in which an option must follow
+_CURL = re.compile(r"curl\b[^\n\x1e]{0,400}?\s(?:-u|--user|-U|--proxy-user)[ =]{0,2}[\"']?[^\s:\"'$<{]{1,80}:([^\s\"'$<{]{3,120})")
 _COOKIES = re.compile(
     rf"cookies?\\{{0,7}}[\"'`]?\]?\s{{0,3}}(?:[:=,(]|=>)\s{{0,9}}(?:-\s{{1,3}})?\[?\s{{0,9}}(?:{_STRING})?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{{_LEAST}}})",
     re.IGNORECASE,
@@ -101,29 +89,56 @@ _SESSION = re.compile(r"sess|(?:^|[_.-])sid\b|sid$|auth|token|jwt|remember|log(?
 _NO_SESSION = re.compile(r"csrf|xsrf|analytics|consent|ga_|public|token_type", re.IGNORECASE)
 
 
-class CookieHeaders:
-    """The cookies of sessions in the headers of a text. What the ranges of several headers share is read once, so that a flood of them
-    costs little more than its length.
+class HttpMessages:
+    """The headers and commands in a text. What the ranges of several share is read once, so that a flood of them costs little more than
+    its length.
     """
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._ends = RunEnds(text, r"[\r\n\"'`\\<>]", _MOST)
+        self._tokens = RunEnds(text, r"[^A-Za-z0-9_.~+/=|\-]", _MOST)
+        self._pairs = RunEnds(text, r"[\r\n\"'`\\<>]", _MOST)
+        self._options = RunEnds(text, r"[\n\x1e]|\s-(?:[uUb]|-user|-proxy-user|-cookie)", _OPTION_WITHIN)
         self._first = self._read = 0
 
-    def in_message(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+    def bearer(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+        """Yield the token of a header. `at` is the offset of the scheme."""
+        yield from self._token(_BEARER.match(self._text, at, end_of_text), end_of_text)
+
+    def authorization(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+        """Yield the token under a scheme of its own. `at` is the offset of "authorization"."""
+        for found in self._token(_OTHER_SCHEME.match(self._text, at + len("authorization"), end_of_text), end_of_text):
+            if self._text[found.end : found.end + 1] != "(":
+                yield found
+
+    def cookies(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
         """Yield the cookies in a header. `at` is the offset of "cookie"."""
         yield from self._sessions(_COOKIES.match(self._text, at, end_of_text), end_of_text)
 
-    def in_command(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
-        """Yield the cookies in a command. `at` is the offset of "curl"."""
+    def curl(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
+        """Yield the password and the cookies in a command. `at` is the offset of "curl"."""
+        option = self._options.end(at)
+        if option - at >= _OPTION_WITHIN or self._text[option : option + 1] in ("", "\n", "\x1e"):
+            return
+        login = _CURL.match(self._text, at, min(end_of_text, at + 600))
+        if login and not likelihood.is_stand_in(login[1]) and login[1].lower() not in STAND_IN:
+            yield ShapedSecret("http-authorization", *login.span(1), 0.7)
         yield from self._sessions(_OPTION.match(self._text, at, end_of_text), end_of_text)
+
+    def _token(self, found: re.Match[str] | None, end_of_text: int) -> Iterator[ShapedSecret]:
+        if found is None:
+            return
+        start = found.start("token")
+        end = min(self._tokens.end(start), end_of_text)
+        token = self._text[start:end]
+        if likelihood.is_random(token) and not likelihood.is_stand_in(token):
+            yield ShapedSecret("http-authorization", start, end, 0.45 if likelihood.has_sequence(token) else 0.75)
 
     def _sessions(self, found: re.Match[str] | None, end_of_text: int) -> Iterator[ShapedSecret]:
         if found is None:
             return
         first = found.start("cookies")
-        last = min(self._ends.end(found.end("cookies") - _LEAST), end_of_text)
+        last = min(self._pairs.end(found.end("cookies") - _LEAST), end_of_text)
         known = self._first <= first < self._read
         # The last of the pairs that another header had may have been cut off there.
         onwards = max(first, self._text.rfind(";", first, self._read)) if known else first
@@ -161,13 +176,13 @@ def _is_drawn(value: str) -> bool:
     return likelihood.is_key(value.partition("%")[0] or value)
 
 
-HTTP_PLACES = (
-    (("bearer ", "bearer%20", "bearer+", 'bearer",', "ssws ", "ntlm "), bearer),
-    (("basic ", "basic%20", 'basic",', "basic',", 'basic\\"', "basic+"), basic),
-    (("authorization",), authorization),
-    (("b64encode(", "btoa(", "buffer.from(", "base64_encode(", "encodetostring(", "encode64(", "getbytes("), encoded_pair),
+PLACES_IN_MESSAGES = (
+    (("bearer ", "bearer%20", "bearer+", 'bearer",', "ssws ", "ntlm "), HttpMessages.bearer),
+    (("authorization",), HttpMessages.authorization),
+    (("cookie:", 'cookie"', "cookie'", "cookie\\", "cookie=", "cookie`", "cookies="), HttpMessages.cookies),
+    (("curl ",), HttpMessages.curl),
 )
-COOKIE_PLACES = (
-    (("cookie:", 'cookie"', "cookie'", "cookie\\", "cookie=", "cookie`", "cookies="), CookieHeaders.in_message),
-    (("curl ",), CookieHeaders.in_command),
+HTTP_PLACES = (
+    (("basic ", "basic%20", 'basic",', "basic',", 'basic\\"', "basic+"), basic),
+    (("b64encode(", "btoa(", "buffer.from(", "base64_encode(", "encodetostring(", "encode64(", "getbytes("), encoded_pair),
 )

@@ -13,7 +13,7 @@ from veritensor_ray.engines.joined import JoinedBytes
 from veritensor_ray.engines.secrets import assigned_names, assignments, extents, likelihood, nested
 from veritensor_ray.engines.secrets.assignments import AssignedValue, Verdict
 from veritensor_ray.engines.secrets.extents import TextWithValues
-from veritensor_ray.engines.secrets.http_messages import COOKIE_PLACES, HTTP_PLACES, CookieHeaders, cookies_of, is_session
+from veritensor_ray.engines.secrets.http_messages import HTTP_PLACES, PLACES_IN_MESSAGES, HttpMessages, cookies_of, is_session
 from veritensor_ray.engines.secrets.prefilter import Prefilter
 from veritensor_ray.engines.secrets.shaped import PLACES, PLACES_ANY_CASE, ShapedSecret, discord_tokens
 from veritensor_ray.engines.secrets.told_cells import Where
@@ -23,7 +23,7 @@ from veritensor_ray.masking.secret_kinds import checksums
 from veritensor_ray.masking.secret_kinds.published import is_published
 from veritensor_ray.masking.secret_kinds.token_kinds import TOKENS
 
-_KEYWORD, _VENDOR, _TOKENS, _PLACES, _COOKIES = 0, 1, 1000, 2000, 3000
+_KEYWORD, _VENDOR, _TOKENS, _PLACES, _IN_MESSAGES = 0, 1, 1000, 2000, 3000
 _NEAR = 300  # characters between a key id and its secret
 _BESIDE = 3  # cells or values between them
 _SECRET_LENGTH = 40
@@ -45,14 +45,14 @@ class SecretScanner:
         self._places = [finder for _, finder in (*PLACES, *PLACES_ANY_CASE, *HTTP_PLACES)]
         exact += [(word, _PLACES + i) for i, (some, _) in enumerate(PLACES) for word in some]
         keywords += [(word, _PLACES + len(PLACES) + i) for i, (some, _) in enumerate((*PLACES_ANY_CASE, *HTTP_PLACES)) for word in some]
-        keywords += [(word, _COOKIES + i) for i, (some, _) in enumerate(COOKIE_PLACES) for word in some]
+        keywords += [(word, _IN_MESSAGES + i) for i, (some, _) in enumerate(PLACES_IN_MESSAGES) for word in some]
         self._prefilter = Prefilter(exact, keywords)
 
     def scan(self, joined: JoinedBytes, where: Where) -> Iterator[ShapedSecret]:
         """Yield everything found in a buffer, including overlaps, in no particular order."""
         named: list[int] = []
         vendors: list[int] = []
-        headers, aws_secrets = CookieHeaders(joined.text), _AwsSecrets(joined, where)
+        messages, aws_secrets = HttpMessages(joined.text), _AwsSecrets(joined, where)
         for group, at in self._prefilter.find(joined.data):
             if group == _KEYWORD:
                 named.append(at)
@@ -60,10 +60,10 @@ class SecretScanner:
                 vendors.append(at)
             elif group < _PLACES:
                 yield from _token(group - _TOKENS, joined, at, aws_secrets)
-            elif group < _COOKIES:
+            elif group < _IN_MESSAGES:
                 yield from self._places[group - _PLACES](joined.text, at, joined.ends[joined.index(at)])
             else:
-                yield from COOKIE_PLACES[group - _COOKIES][1](headers, at, joined.ends[joined.index(at)])
+                yield from PLACES_IN_MESSAGES[group - _IN_MESSAGES][1](messages, at, joined.ends[joined.index(at)])
         yield from _named(sorted(named), joined, where)
         yield from _by_vendor(sorted(vendors), joined, where)
         yield from _cells(joined, where)
@@ -72,11 +72,7 @@ class SecretScanner:
 
 def _token(number: int, joined: JoinedBytes, at: int, aws_secrets: _AwsSecrets) -> Iterator[ShapedSecret]:
     token, text = TOKENS[number], joined.text
-    if token.back:
-        first = max(joined.starts[joined.index(at)], at - token.back)
-        found = token.beginning_by(text, first, at)
-    else:
-        found = token.pattern.match(text, at)
+    found = token.around(text, at, joined.starts[joined.index(at)]) if token.back else token.pattern.match(text, at)
     if (
         found is None
         or ".." in text[found.end() - 1 : found.end() + 2]
@@ -175,12 +171,15 @@ def _named(at: list[int], joined: JoinedBytes, where: Where) -> Iterator[ShapedS
         if not known:
             begun, floor, end = place, max(done, joined.starts[row]), assignments.end_of_name(text, place)
         hopeless = known or assignments.is_hopeless(text, place, end)
-        if hopeless and (extension in assignments.SOURCE or not _LOOSELY.match(text, place)):
+        near = _near_word(text, place, extension) if hopeless else None
+        if hopeless and near is None:
             continue
         start = nested.behind_escape(text, assignments.start_of_name(text, begun, floor))
         if _inside(text, start) or (extension in assignments.PROSE and text[start - 1 : start] in _PARAMETER and text[start:end] == "key"):
             continue
-        found = (not hopeless and _assigned(strings, values, start, end, end_of_row, extension)) or _loose(text, start, place, extension)
+        found = None if hopeless else _assigned(strings, values, start, end, end_of_row, extension)
+        if found is None and (near := near or _near_word(text, place, extension)):
+            found = _loose(text, start, place, near, extension)
         if found and found.end <= end_of_row:
             done = found.end
             yield found
@@ -243,14 +242,15 @@ def _leaves(name: str, value: AssignedValue) -> Iterator[ShapedSecret]:
             )
 
 
-def _loose(text: str, start: int, place: int, extension: str) -> ShapedSecret | None:
-    if extension in assignments.SOURCE:
+def _near_word(text: str, place: int, extension: str) -> re.Match[str] | None:
+    """Return a word for a key and the value that follows it almost directly."""
+    return None if extension in assignments.SOURCE else _LOOSELY.match(text, place)
+
+
+def _loose(text: str, start: int, place: int, near: re.Match[str], extension: str) -> ShapedSecret | None:
+    if not _PREFIX.match(text, start, place):
         return None
-    near = _LOOSELY.match(text, place)
-    value = assignments.loose_value(text, near.end("word")) if near and _PREFIX.match(text, start, place) else None
-    if near is None or value is None:
-        return None
-    end = near.end("word")
+    value, end = AssignedValue(near["value"].rstrip("."), near.start("value"), False, "loose"), near.end("word")
     about = text[start:end] if start < place else text[max(0, start - 12) : end].rpartition("\n")[2]
     verdict = assignments.loosely_judged(about, value, extension)
     return _found(verdict, value, text) if verdict else None

@@ -131,7 +131,6 @@ def is_no_password(user: str, password: str) -> bool:
     )
 
 
-_CURL = re.compile(r"curl\b[^\n\x1e]{0,400}?\s(?:-u|--user|-U|--proxy-user)[ =]{0,2}[\"']?([^\s:\"'$<{]{1,80}):([^\s\"'$<{]{3,120})")
 _PSEXEC = re.compile(r"psexec(?:\.exe)?\b[^\n\x1e]{0,300}?\s-u\s+([^\s]{1,80})\s+-p\s+\"?([^\s$%\"<]{3,80})", re.IGNORECASE)
 _MYSQL = re.compile(r"mysql(?:dump|admin)?\s(?:[^\n\x1e]{0,200}?\s)?(?:-p|--password=)(?![\s$<{\"'])([^\s\"'$<;|&]{4,80})()")
 _SSHPASS = re.compile(r"sshpass\s+-p\s*[\"']?([^\s\"'$<]{3,80})()")
@@ -139,12 +138,12 @@ _SSHPASS = re.compile(r"sshpass\s+-p\s*[\"']?([^\s\"'$<]{3,80})()")
 
 def command(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
     """Yield a password on a command line."""
-    for pattern in (_CURL, _PSEXEC, _SSHPASS, _MYSQL):
+    for pattern in (_PSEXEC, _SSHPASS, _MYSQL):
         found = pattern.match(text, at, min(end_of_text, at + 600))
         if found:
             group = 2 if found[2] else 1
             if not likelihood.is_stand_in(found[group]) and found[group].lower() not in STAND_IN:
-                yield ShapedSecret("password" if pattern is not _CURL else "http-authorization", found.start(group), found.end(group), 0.7)
+                yield ShapedSecret("password", found.start(group), found.end(group), 0.7)
 
 
 _PAIR = re.compile(
@@ -229,7 +228,7 @@ PLACES = (
 )
 PLACES_ANY_CASE = (
     (("%3a%2f%2f",), escaped_addresses),
-    (("curl ", "psexec", "sshpass ", "mysql"), command),
+    (("psexec", "sshpass ", "mysql"), command),
     (("auth=(", "auth = (", "login(", "basicauth(", "getconnection("), login_call),
     (("identified ", "with password", "with encrypted password", "convertto-securestring"), stated),
 )

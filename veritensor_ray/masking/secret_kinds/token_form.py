@@ -25,7 +25,7 @@ class Token:
     """One kind of token.
 
     The prefilter searches for `literals`, which spaces separate (one in slashes is a pattern of fixed length). `source` matches at a
-    literal, or begins up to `back` characters before it. A passed `check` proves the token; after a failed one, it is rejected if
+    literal, or begins up to `back` characters before it, or exactly so many if `exact`. A passed `check` proves the token; after a failed one, it is rejected if
     `strict` and merely likely otherwise. `loose` is a pattern that is redacted but not reported: a truncated token, or an older form.
     """
 
@@ -39,6 +39,7 @@ class Token:
     check: Callable[[str], bool] | None = None
     strict: bool = False
     back: int = 0
+    exact: bool = False
     end: str = r"(?![A-Za-z0-9_-])"
     loose: str | None = None
 
@@ -48,18 +49,19 @@ class Token:
         before = "" if self.back else _ALONE
         return _compiled(f"{before}(?:{self.source}){self.end}")
 
-    def beginning_by(self, text: str, first: int, last: int) -> re.Match[str] | None:
-        """Return the first match that begins between two places at most `back` characters apart, and ends behind the later one."""
-        ahead = self._ahead.match(text, first, last + _LONGEST)
+    def around(self, text: str, at: int, start_of_text: int) -> re.Match[str] | None:
+        """Return the token around a literal at `at`, if it begins before the literal."""
+        first, last = max(start_of_text, at - self.back), at - self.back if self.exact else at
+        ahead = self._ahead.match(text, first, at + _LONGEST) if first <= last else None
         if ahead is None:
             return None
-        found = next((one for one in self.pattern.finditer(text, ahead.start("token"), last + _LONGEST) if one.end() > last), None)
+        found = next((one for one in self.pattern.finditer(text, ahead.start("token"), at + _LONGEST) if one.end() > at), None)
         return found if found and found.start() <= last else None
 
     @functools.cached_property
     def _ahead(self) -> re.Pattern[str]:
         """The pattern for reporting behind what it may skip, so that it is not tried far behind a literal."""
-        return _compiled(rf"[\s\S]{{0,{self.back}}}?(?P<token>{self.pattern.pattern})")
+        return _compiled(rf"[\s\S]{{0,{0 if self.exact else self.back}}}?(?P<token>{self.pattern.pattern})")
 
     @functools.cached_property
     def glued(self) -> re.Pattern[str]:
