@@ -17,6 +17,10 @@ _NO_ESCAPES = listed("env properties ini cfg conf yaml yml toml sh bash zsh ksh"
 _MOST = bounds.VALUE
 _LEAST, _LONGEST = 3, 2048  # characters of a value without quotes
 _STOP = 16  # characters of what ends a run, at most
+_SPACE = re.compile(r"[\s\x1e]")
+_SIGN = re.compile(r"[\s\x1e&,;|<\\\"'`]")  # with which begins each of the patterns that end a value inside a word
+_NO_PARAMETER = re.compile(r"[\s\x1e&#\"'<>`\\{}|^]")
+_NOT_PLAIN = re.compile(r"[\s\"'`<>,;\x1e\\]")
 _NOT_FIRST = "([{<>,;\"'`\\"  # characters that begin something else
 _ELEMENT = re.compile(r"[^<\n\r\x1e]{3,2048}(?=</)")
 _OWN_LINE = re.compile(r"[ \t]*(?:- +)?(?:export +|set +|setx +|ENV +|ARG +)?\Z")
@@ -64,9 +68,9 @@ def quoted_end(text: str, start: int, quote: str, extension: str) -> int:
 class RunEnds:
     """Where the runs of characters end that stand around places of a text. Each run is searched once, however many places are in it."""
 
-    def __init__(self, text: str, stop: str, longest: int = _LONGEST) -> None:
-        """`stop` is a pattern of the characters that end a run, of which `longest` characters count."""
-        self._text, self._stop, self._longest = text, re.compile(stop), longest
+    def __init__(self, text: str, stop: re.Pattern[str], longest: int = _LONGEST) -> None:
+        """`stop` matches what ends a run, of which `longest` characters count."""
+        self._text, self._stop, self._longest = text, stop, longest
         self._first = self._end = 0
         self._ended = False  # whether the run is known to end there
 
@@ -86,10 +90,8 @@ class TextWithValues:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._words = RunEnds(text, r"[\s\x1e]")
-        self._signs = RunEnds(text, r"[\s\x1e&,;|<\\\"'`]")  # each of what ends a value inside a word begins with one of these
-        self._parameters = RunEnds(text, r"[\s\x1e&#\"'<>`\\{}|^]")
-        self._plain = RunEnds(text, r"[\s\"'`<>,;\x1e\\]")
+        self._words, self._signs = RunEnds(text, _SPACE), RunEnds(text, _SIGN)
+        self._parameters, self._plain = RunEnds(text, _NO_PARAMETER), RunEnds(text, _NOT_PLAIN)
 
     def bare_end(self, name: int, start: int, extension: str, after: str = "") -> int | None:
         """Return where a value without quotes ends that begins at `start`, or None if there is none. `name` is where its name begins.

@@ -76,6 +76,8 @@ def encoded_pair(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]
 
 
 _LEAST, _MOST = 8, 4000  # characters of a header behind its first name
+_NO_TOKEN, _NO_PAIR = re.compile(r"[^A-Za-z0-9_.~+/=|\-]"), re.compile(r"[\r\n\"'`\\<>]")
+_OPTION_OR_LINE = re.compile(r"\s-(?:[uUb]|-user|-proxy-user|-cookie)|[\n\x1e]")
 _OPTION_WITHIN = 410  # characters of a command, in which an option must follow
 _CURL = re.compile(r"curl\b[^\n\x1e]{0,400}?\s(?:-u|--user|-U|--proxy-user)[ =]{0,2}[\"']?[^\s:\"'$<{]{1,80}:([^\s\"'$<{]{3,120})")
 _COOKIES = re.compile(
@@ -96,9 +98,8 @@ class HttpMessages:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = RunEnds(text, r"[^A-Za-z0-9_.~+/=|\-]", _MOST)
-        self._pairs = RunEnds(text, r"[\r\n\"'`\\<>]", _MOST)
-        self._options = RunEnds(text, r"[\n\x1e]|\s-(?:[uUb]|-user|-proxy-user|-cookie)", _OPTION_WITHIN)
+        self._tokens, self._pairs = RunEnds(text, _NO_TOKEN, _MOST), RunEnds(text, _NO_PAIR, _MOST)
+        self._options = RunEnds(text, _OPTION_OR_LINE, _OPTION_WITHIN)
         self._first = self._read = 0
 
     def bearer(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
@@ -118,7 +119,7 @@ class HttpMessages:
     def curl(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
         """Yield the password and the cookies in a command. `at` is the offset of "curl"."""
         option = self._options.end(at)
-        if option - at >= _OPTION_WITHIN or self._text[option : option + 1] in ("", "\n", "\x1e"):
+        if option - at >= _OPTION_WITHIN or self._text[option + 1 : option + 2] != "-":
             return
         login = _CURL.match(self._text, at, min(end_of_text, at + 600))
         if login and not likelihood.is_stand_in(login[1]) and login[1].lower() not in STAND_IN:
