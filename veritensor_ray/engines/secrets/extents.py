@@ -16,7 +16,7 @@ SHELLS = listed("sh bash zsh ksh profile bashrc makefile mk")
 _NO_ESCAPES = listed("env properties ini cfg conf yaml yml toml sh bash zsh ksh")  # inside of single quotes
 _MOST = bounds.VALUE
 _LEAST, _LONGEST = 3, 2048  # characters of a value without quotes
-_STOP = 16  # characters of what ends a run, at most
+_STOP = 200  # characters of what ends a run, at most
 _SPACE = re.compile(r"[\s\x1e]")
 _SIGN = re.compile(r"[\s\x1e&,;|<\\\"'`]")  # with which begins each of the patterns that end a value inside a word
 _NO_PARAMETER = re.compile(r"[\s\x1e&#\"'<>`\\{}|^]")
@@ -80,8 +80,9 @@ class RunEnds:
         if not self._first <= at < self._end:
             self._first, self._end, self._ended = at, at, False
         if not self._ended and self._end < most:
-            found = self._stop.search(self._text, self._end, most + _STOP)
-            self._end, self._ended = (found.start(), True) if found else (most, False)
+            ahead = most + self._longest  # farther than asked, so that what the patterns examine behind it counts little
+            found = self._stop.search(self._text, self._end, ahead + _STOP)
+            self._end, self._ended = (found.start(), True) if found else (min(ahead, len(self._text)), False)
         return min(self._end, most)
 
 

@@ -77,14 +77,13 @@ def encoded_pair(text: str, at: int, end_of_text: int) -> Iterator[ShapedSecret]
 
 _LEAST, _MOST = 8, 4000  # characters of a header behind its first name
 _NO_TOKEN, _NO_PAIR = re.compile(r"[^A-Za-z0-9_.~+/=|\-]"), re.compile(r"[\r\n\"'`\\<>]")
-_OPTION_OR_LINE = re.compile(r"\s-(?:[uUb]|-user|-proxy-user|-cookie)|[\n\x1e]")
-_OPTION_WITHIN = 410  # characters of a command, in which an option must follow
-_CURL = re.compile(r"curl\b[^\n\x1e]{0,400}?\s(?:-u|--user|-U|--proxy-user)[ =]{0,2}[\"']?[^\s:\"'$<{]{1,80}:([^\s\"'$<{]{3,120})")
+_WITHIN = 404  # characters of a command, in which an option must begin
+_LOGIN = re.compile(r"\s(?:-u|--user|-U|--proxy-user)[ =]{0,2}[\"']?[^\s:\"'$<{]{1,80}:(?P<password>[^\s\"'$<{]{3,120})|[\n\x1e]")
 _COOKIES = re.compile(
     rf"cookies?\\{{0,7}}[\"'`]?\]?\s{{0,3}}(?:[:=,(]|=>)\s{{0,9}}(?:-\s{{1,3}})?\[?\s{{0,9}}(?:{_STRING})?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{{_LEAST}}})",
     re.IGNORECASE,
 )
-_OPTION = re.compile(rf"[^\n\x1e]{{0,400}}?\s(?:-b|--cookie)[ =]{{1,2}}[\"']?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{{_LEAST}}})")
+_OPTION = re.compile(rf"\s(?:-b|--cookie)[ =]{{1,2}}[\"']?(?P<cookies>[\w.\-$]{{1,60}}=[^\r\n\"'`\\<>]{{{_LEAST}}})|[\n\x1e]")
 _COOKIE = re.compile(r"(?:;\s{0,3})?([\w.\-$]{1,60})=(?=[^;\s,]{12})")
 _COOKIE_VALUE = re.compile(r"[^;\s,]{12,4000}")
 _SESSION = re.compile(r"sess|(?:^|[_.-])sid\b|sid$|auth|token|jwt|remember|log(?:ged)?_?in|credential|secret|api_?key|passw", re.IGNORECASE)
@@ -99,7 +98,7 @@ class HttpMessages:
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens, self._pairs = RunEnds(text, _NO_TOKEN, _MOST), RunEnds(text, _NO_PAIR, _MOST)
-        self._options = RunEnds(text, _OPTION_OR_LINE, _OPTION_WITHIN)
+        self._logins, self._options = RunEnds(text, _LOGIN, _WITHIN), RunEnds(text, _OPTION, _WITHIN)
         self._first = self._read = 0
 
     def bearer(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
@@ -118,13 +117,12 @@ class HttpMessages:
 
     def curl(self, at: int, end_of_text: int) -> Iterator[ShapedSecret]:
         """Yield the password and the cookies in a command. `at` is the offset of "curl"."""
-        option = self._options.end(at)
-        if option - at >= _OPTION_WITHIN or self._text[option + 1 : option + 2] != "-":
-            return
-        login = _CURL.match(self._text, at, min(end_of_text, at + 600))
-        if login and not likelihood.is_stand_in(login[1]) and login[1].lower() not in STAND_IN:
-            yield ShapedSecret("http-authorization", *login.span(1), 0.7)
-        yield from self._sessions(_OPTION.match(self._text, at, end_of_text), end_of_text)
+        login = _LOGIN.match(self._text, self._logins.end(at), min(end_of_text, at + 600))
+        password = login["password"] if login else None
+        if login and password and not likelihood.is_stand_in(password) and password.lower() not in STAND_IN:
+            yield ShapedSecret("http-authorization", *login.span("password"), 0.7)
+        option = _OPTION.match(self._text, self._options.end(at), end_of_text)
+        yield from self._sessions(option if option and option["cookies"] else None, end_of_text)
 
     def _token(self, found: re.Match[str] | None, end_of_text: int) -> Iterator[ShapedSecret]:
         if found is None:
