@@ -112,6 +112,19 @@ def test_flood_control_keeps_rows_few_and_tallies_complete() -> None:
     assert [row["rule_id"] for row in recorded.rows] == [RULE.id] * 3 + [GRADED.id]
 
 
+def test_a_secret_beyond_the_limit_is_counted_and_hidden_wherever_it_stands() -> None:
+    made = recorder(limit=2)
+    words = [f"hunter{i}Xy{i}" for i in range(5)]
+    text = " ".join(words)
+    spans = [(text.index(word), text.index(word) + len(word)) for word in words]
+    made.text_hits("test", batch([text]), [Hit(SECRET.id, start, end, 0) for start, end in spans])
+    made.text_hits("test", batch([text], part="again"), [Hit(SECRET.id, start, end, 0) for start, end in spans])
+    recorded = made.by_artifact[0]
+    assert [sum(row["counts"]) for row in recorded.rows] == [2, 2]
+    assert {(t.count, len(t.keys)) for t in recorded.tallies.values()} == {(10, 5)}
+    assert recorded.values.kinds == dict.fromkeys(words, "secret")
+
+
 def test_of_equal_hits_the_first_places_are_known_and_all_are_counted() -> None:
     made = recorder()
     for first in (0, 20):

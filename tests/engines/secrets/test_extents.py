@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.engines.secrets.building import ALNUM, batch, engine, found
+from veritensor_ray.engines.secrets.extents import RunEnds
 
 _ALL = string.punctuation
 
@@ -135,3 +139,12 @@ def test_what_ends_a_value(path: str, text: str, value: str) -> None:
 )
 def test_expressions_are_no_values(path: str, text: str) -> None:
     assert found(text, path) == []
+
+
+@given(st.text("ab -u\n", max_size=60), st.lists(st.integers(0, 59), max_size=20), st.integers(1, 20))
+def test_a_run_ends_where_a_search_from_each_place_says(text: str, places: list[int], longest: int) -> None:
+    for pattern in (re.compile(r"[ \n]"), re.compile(" -u|\n")):
+        ends = RunEnds(text, pattern, longest)
+        for at in [place for place in places if place <= len(text)]:
+            stop = pattern.search(text, at)
+            assert ends.end(at) == min(stop.start() if stop else len(text), at + longest, len(text))

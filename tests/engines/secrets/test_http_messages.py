@@ -121,6 +121,30 @@ def test_the_cookie_of_a_session_is_low(path: str, text: str) -> None:
     assert text.format(SESSION)[hit.start : hit.end] == SESSION
 
 
+@pytest.mark.parametrize("between", ["; ", " Set-Cookie: ", " | cookie=", "; a=b" * 1200 + " Set-Cookie: x=y; "])
+def test_headers_in_one_line_are_read_to_the_end_of_each(between: str) -> None:
+    other = SESSION[::-1]
+    text = f"Cookie: theme=dark; sid={SESSION}{between}session={other}; lang=en"
+    assert found(text, "a.log") == [("http-authorization", SESSION), ("http-authorization", other)]
+
+
+@pytest.mark.parametrize(
+    ("command", "values"),
+    [
+        ("curl -u ann:{} https://h", [KEY]),
+        ("curl -u ann https://h --user bob:{}", [KEY]),
+        ("curl https://h\n-u ann:{}", [KEY]),
+        ("curl https://h\nhttps://h -u ann:{}", []),
+        ("curl " + "x" * 380 + " -u ann:{}", [KEY]),
+        ("curl " + "x" * 420 + " -u ann:{}", []),
+        ("curl curl curl -u ann:{} -b 'sid=" + SESSION + "'", [KEY, SESSION]),
+        ("curl -u $USER:{}", []),
+    ],
+)
+def test_an_option_of_curl_belongs_to_its_line_and_is_near(command: str, values: list[str]) -> None:
+    assert found(command.format(KEY), "a.sh") == [("http-authorization", value) for value in values]
+
+
 @pytest.mark.parametrize(
     "pairs", ["theme=" + SESSION, "csrftoken=" + SESSION, "sid=changeme-please", "_ga=GA1.2.1234567890.1234567890", "session=${SESSION}"]
 )

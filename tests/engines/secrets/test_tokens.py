@@ -146,6 +146,12 @@ def test_the_secret_near_a_key_id_is_high_and_names_the_id_masked(between: str) 
         assert len(hits) == 2
 
 
+@pytest.mark.parametrize("before", range(960, 1040, 7))
+def test_the_secret_is_found_wherever_in_the_text_it_begins(before: int) -> None:
+    text = f"{'x ' * before}{AWS_ID} {AWS_SECRET} {AWS_ID[::-1]}"
+    assert ("aws-secret-key", AWS_SECRET) in found(text, "a.txt")
+
+
 def test_a_secret_in_the_next_value_is_high_too() -> None:
     columns = ["AccessKeyId", "Status", "SecretAccessKey"]
     hits = engine().scan_text(batch([AWS_ID, "Active", AWS_SECRET], "a.json", columns))
