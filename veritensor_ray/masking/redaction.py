@@ -30,11 +30,11 @@ _BODY = re.compile(  # the inside of such a block
     rf"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{{0,76}}(?:{_NEXT}[A-Za-z0-9+/]{{56,76}}(?![A-Za-z0-9+/]))+={{0,2}}(?:{_NEXT}[A-Za-z0-9+/]{{1,76}}={{0,2}})?"
 )
 _ACCOUNT = re.compile(r"[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?")  # like an IBAN, or a part of one
-_CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
+_CARD = re.compile(r"\d(?<!\d\d)[ -]?(?:\d[ -]?){11,17}\d(?!\d)")  # a class of characters first, by which Python skips others
 _CARD_OF_NAME = re.compile(
     r"(?<!\d)[3-6](?:\d{12,18}|\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{3}[ -]\d{6}[ -]\d{5})(?!\d)"
 )  # not a date followed by a number
-_SSN = re.compile(r"(?<!\d)\d{3}-\d{2}-\d{4}(?!\d)")
+_SSN = re.compile(r"\d(?<!\d\d)\d{2}-\d{2}-\d{4}(?!\d)")
 _EMAIL = re.compile(r"(?<![^\W_])[\w.+-]{1,64}@(?:[^\W_]|-){1,63}(?:\.(?:[^\W_]|-){1,63})+")
 # Hidden entirely, or except for two characters, which help to find it again; each with a hint, a word that every match contains.
 _WHOLE = (("://", _LOGIN, 0), ("PRIVATE KEY", _BLOCK, 0), ("PuTTY-User-Key-File-", PUTTY_KEY, 0))
@@ -96,6 +96,12 @@ _GIVEN_HINTS = (
     *("-u", "pass", "mysql", "mariadb", "redis", "psexec", "identified", "auth", "login", "getconnection", "key", "token", "secret"),
     *("kennwort", "losung", "mot de", "contrase", "senha", "wachtwoord"),
 )
+# Where matches of these expressions may begin, in lower case. Python tries an expression that ignores case at every character.
+_ASSIGNED_AT = re.compile(r"a(?=ccess|ccount|pi|uthorization)|b(?=earer)|p(?=ass|rivate|wd)|s(?=ecret)|t(?=oken)")
+_GIVEN_AT = re.compile(
+    r"-(?=-|u)|a(?=ccess|pi|uth)|b(?=asicauth)|c(?=ontrase|url)|d(?=efault)|g(?=etconnection)|i(?=dentified)|k(?=ennwort)|l(?=ogin|osung)"
+    r"|m(?=achine|ariadb|ot de passe|ysql)|p(?=ass|rivate|sexec)|r(?=edis-cli)|s(?=ecret|enha|shpass)|t(?=oken)|w(?=achtwoord)"
+)
 _NAMED_QUERY = re.compile(
     r"(?<=[?&])(?:[\w.-]{0,40}(?:token|key|keyid|sig|signature|credential|password|secret|pwd)=)(?P<value>[^&\s\"']+)", re.IGNORECASE
 )
@@ -125,8 +131,8 @@ def mask(text: str, note: Note | None = None) -> str:
             masked = _starred(pattern, masked, text, PERSONAL, note, keep)
     low = text.lower()
     if any(map(low.__contains__, _ASSIGNED_HINTS)):
-        masked = _starred(_ASSIGNED, masked, text, GIVEN, note)
-    return _starred(_GIVEN, masked, text, GIVEN, note) if any(map(low.__contains__, _GIVEN_HINTS)) else masked
+        masked = _starred(_ASSIGNED, masked, text, GIVEN, note, at=_ASSIGNED_AT)
+    return _starred(_GIVEN, masked, text, GIVEN, note, at=_GIVEN_AT) if any(map(low.__contains__, _GIVEN_HINTS)) else masked
 
 
 @functools.lru_cache(256)  # many cells and many decoded texts are equal
@@ -231,8 +237,19 @@ def _without_ibans(masked: str, text: str, note: Note | None) -> str:
     return masked
 
 
-def _starred(pattern: re.Pattern[str], masked: str, text: str, kind: str, note: Note | None, keep: int | None = None) -> str:
-    """Mask the matches of a pattern except their first `keep` characters. Without `keep`, mask only the last group, the value."""
+def _starred(
+    pattern: re.Pattern[str],
+    masked: str,
+    text: str,
+    kind: str,
+    note: Note | None,
+    keep: int | None = None,
+    at: re.Pattern[str] | None = None,
+) -> str:
+    """Mask the matches of a pattern except their first `keep` characters. Without `keep`, mask only the last group, the value.
+
+    Each match begins where `at`, if given, matches the text in lower case.
+    """
 
     def star(found: re.Match[str]) -> str:
         begin, end = found.span() if keep is not None else found.span(found.lastgroup or 0)
@@ -241,7 +258,14 @@ def _starred(pattern: re.Pattern[str], masked: str, text: str, kind: str, note: 
         begin = min(end, begin + (keep or 0))
         return masked[found.start() : begin] + stars(masked[begin:end]) + masked[end : found.end()]
 
-    return pattern.sub(star, masked)
+    if at is None or not masked.isascii():  # outside of ASCII, letters match that have another lower case
+        return pattern.sub(star, masked)
+    pieces, done = [], 0
+    for place in at.finditer(masked.lower()):
+        if place.start() >= done and (found := pattern.match(masked, place.start())):
+            pieces += [masked[done : found.start()], star(found)]
+            done = found.end()
+    return "".join(pieces) + masked[done:] if pieces else masked
 
 
 def _kept(found: re.Match[str]) -> str:
