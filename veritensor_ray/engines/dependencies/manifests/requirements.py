@@ -116,9 +116,8 @@ def _requirement(text: str, at: int, line: int | None) -> Iterator[Item]:
 
 
 def _general(text: str, at: int, line: int | None) -> Iterator[Item]:
-    try:
-        found = Requirement(text)
-    except (InvalidRequirement, ValueError, RecursionError):
+    found = _parsed(text)
+    if found is None:
         if (foreign := _foreign(text, at)) is not None:
             yield foreign
         elif _PATH.match(text.partition(" ")[0]):
@@ -132,16 +131,21 @@ def _general(text: str, at: int, line: int | None) -> Iterator[Item]:
         yield Unread("a requirement cannot be parsed", line)
 
 
+@functools.lru_cache(maxsize=4096)  # in commands and lists, the same requirements recur
+def _parsed(text: str) -> Requirement | None:
+    try:
+        return Requirement(text)
+    except (InvalidRequirement, ValueError, RecursionError):
+        return None
+
+
 def _foreign(text: str, at: int) -> Dependency | None:
     """Parse a requirement whose name has letters that no package name may have: no index has it, but it may imitate a name that exists."""
     name = _FOREIGN.match(text)
     if name is None or name[0].isascii():
         return None
-    try:
-        found = Requirement("x" * len(name[0]) + text[name.end() :])
-    except (InvalidRequirement, ValueError, RecursionError):
-        return None
-    return replace(from_requirement(found, at), name=name[0])
+    found = _parsed("x" * len(name[0]) + text[name.end() :])
+    return None if found is None else replace(from_requirement(found, at), name=name[0])
 
 
 def from_requirement(found: Requirement, at: int) -> Dependency:
