@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clock import AtMost
 from tests.findings.building import RULE, batch, rows_of
+from tests.masking.drawing import drawn
 from veritensor_ray.core.detection import CONTEXT, EVIDENCE, Hit
 from veritensor_ray.findings.recorder import Recorder
-from veritensor_ray.masking.redaction import _TOKENS, _likely_tokens, mask, name_safe, reason_safe, visible
+from veritensor_ray.masking.redaction import (
+    _ASSIGNED,
+    _ASSIGNED_AT,
+    _GIVEN,
+    _GIVEN_AT,
+    _TOKENS,
+    _likely_tokens,
+    mask,
+    name_safe,
+    reason_safe,
+    visible,
+)
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 
 PEM_BODY = "\n".join("MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn/ygWyF8PbnGy0AHB7MaU9Iks" + f"{i:09d}" for i in range(30))
@@ -332,3 +347,11 @@ def test_what_reaches_in_from_far_before_may_be_the_inside_of_a_key(before: str,
 @given(st.lists(st.sampled_from([*(hint for hint, _ in _TOKENS), "A", "k-", "_", "\n"]), max_size=5).map("".join))
 def test_tokens_are_likely_if_one_of_their_words_occurs(text: str) -> None:
     assert _likely_tokens(text) == [token for hint, token in _TOKENS if hint in text]
+
+
+@pytest.mark.parametrize(("pattern", "at"), [(_ASSIGNED, _ASSIGNED_AT), (_GIVEN, _GIVEN_AT)], ids=["assigned", "given"])
+def test_an_assignment_can_begin_only_where_it_is_looked_for(pattern: re.Pattern[str], at: re.Pattern[str]) -> None:
+    chance = random.Random(7)
+    for _ in range(1000):
+        text = drawn(pattern.pattern, chance, pattern.flags)
+        assert at.match(text.lower()) or not text.isascii(), text
