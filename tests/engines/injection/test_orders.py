@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.clock import AtMost
 from veritensor_ray.engines.injection.orders import can_be_an_order
@@ -90,6 +92,11 @@ def test_what_is_too_short_to_be_an_order(text: str) -> None:
 def test_what_may_be_an_order(text: str) -> None:
     assert can_be_an_order(text)
     assert can_be_an_order(f"12. …{text}")
+
+
+@given(st.text("aBC1 ,;:/._-\n(", max_size=40))
+def test_ascii_alone_is_answered_as_among_other_characters(text: str) -> None:
+    assert can_be_an_order(text) == can_be_an_order(f"{text} …")
 
 
 @pytest.mark.parametrize("piece", ["7", "7 ", "AB,", "a", "://", "a://", "忽,", "ア", "_", "AB://,"])

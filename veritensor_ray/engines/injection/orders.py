@@ -19,11 +19,15 @@ _ENDS = r"\s,;!?…|()\[\]{}<>\"«»„“”、。，！？；：「」『』�
 _WORD = re.compile(
     rf"[{_HAN}]{{2}}|[{_KATAKANA}]+|[{_JOINED}]{{4}}|[^\W\d_{_HAN}{_KATAKANA}{_JOINED}](?:[\w+.-]{{1,20}}://\S*|[^{_ENDS}]*)"
 )
+# Three words of a text in ASCII, or more, with addresses and abbreviations among them. No alternative is tried twice, so that it is fast to fail.
+_PERHAPS = re.compile(rf"[^A-Za-z]*+[A-Za-z][^{_ENDS}]*+(?:[{_ENDS}][^A-Za-z]*+[A-Za-z][^{_ENDS}]*+){{{_ENOUGH - 1}}}")
 _ABBREVIATION = re.compile(r"[A-Z]{2}[.:]?")  # such as that of a state, a country or a subject
 
 
 def can_be_an_order(text: str) -> bool:
     """Return whether a text has three words, or six Chinese or Japanese characters. Two capitals count only if there is no lower case."""
+    if text.isascii() and not _PERHAPS.match(text):  # most cells of tables
+        return False
     found = _WORD.finditer(text)
     words = found if text.isupper() else (word for word in found if not _ABBREVIATION.fullmatch(word[0]))
     return sum(1 for _ in islice(words, _ENOUGH)) == _ENOUGH

@@ -53,6 +53,18 @@ def test_blocks_and_cuts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     assert make().read(TEXTS) == whole
 
 
+@pytest.mark.parametrize("block", [7, 17, 2048])
+def test_texts_of_few_words_are_computed_as_if_empty_words_surrounded_them(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(module, "_BLOCK", block)
+    lengths = [1, 2, 9, 1, 3, 4, 5, 6, 7, 2, 6, 30]
+    rows = np.random.default_rng(2).integers(0, min(SIZES), (len(SIZES), sum(lengths)), dtype=np.uint32)
+    network = TaggerNetwork(arrays())
+    together = network.of_texts(rows, np.repeat(np.array([2, 3, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22]), lengths))
+    ends = np.cumsum(lengths)
+    alone = [network.probabilities(rows[:, end - size : end], np.array([], np.int64)) for end, size in zip(ends, lengths, strict=True)]
+    np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-6)
+
+
 def test_a_long_text_is_cut_at_line_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "AT_ONCE", 120)
     monkeypatch.setattr("veritensor_ray.engines.word_forms.AT_ONCE", 120)

@@ -29,6 +29,7 @@ REACH = sum(DILATIONS)  # words on either side that affect a verdict
 GAP = max(DILATIONS)  # empty words between two texts, so that neither sees the other
 FILE = "tagger.safetensors"
 _BLOCK = 2048  # words computed at once, so that intermediate results stay in the cache
+_SHORT = 6  # words of a text that is computed together with others of its length, which needs no empty words: most cells of tables
 _REMEMBERED = 1 << 23  # characters of texts whose verdicts are remembered, including the overhead of each
 _ENTRY = 200
 _LOOK_BACK = 4096  # characters that are searched for a good end when a long text is cut
@@ -117,6 +118,58 @@ class TaggerNetwork:
             raise ModelError(f"{path} does not contain the tables and tags of this version. Reinstall veritensor-ray")
         return network
 
+    def of_texts(self, rows: Array, texts: Array) -> Array:
+        """Return the probability of every tag, shape (words, tags). `rows` is (5, words), and `texts` the number of each word's text,
+        ascending.
+        """
+        which = np.cumsum(np.diff(texts, prepend=texts[:1]) > 0)
+        lengths = np.bincount(which)[which]
+        found = np.empty((len(texts), len(TAGS)), np.float32)
+        for length in range(1, _SHORT + 1):
+            words = np.flatnonzero(lengths == length)
+            step = _BLOCK // length * length
+            for start in range(0, len(words), step):
+                some = words[start : start + step]
+                found[some] = self._of_length(rows[:, some], length)
+        words = np.flatnonzero(lengths > _SHORT)
+        if len(words):
+            places = np.arange(len(words)) + GAP * np.cumsum(np.diff(which[words], prepend=which[words[:1]]) > 0)
+            spread = np.zeros((len(rows), int(places[-1]) + 1), np.uint32)
+            spread[:, places] = rows[:, words]
+            filled = np.zeros(spread.shape[1], bool)
+            filled[places] = True
+            found[words] = self.probabilities(spread, np.flatnonzero(~filled))[places]
+        return found
+
+    def _of_length(self, rows: Array, length: int) -> Array:
+        """Return the same as `of_texts` for texts of `length` words each. What lies beyond a text would only add zeros."""
+        words = rows.reshape(len(rows), -1, length).transpose(0, 2, 1).reshape(len(rows), -1)  # all first words, then all second ones
+        count = words.shape[1] // length
+        state = np.zeros((words.shape[1], self._tables[0].shape[1]), np.float32)
+        for table, row in zip(self._tables, words, strict=True):
+            state += np.take(table, row, axis=0)
+        for number, ((weight, bias), reach) in enumerate(zip(self._layers, DILATIONS, strict=True)):
+            new = state @ weight[1]
+            if reach < length:
+                shift = reach * count
+                new[shift:] += state[:-shift] @ weight[0]
+                new[:-shift] += state[shift:] @ weight[2]
+            new += bias
+            np.maximum(new, 0, out=new)
+            if number:
+                new += state
+            state = new
+        return self._shares(state).reshape(length, count, -1).transpose(1, 0, 2).reshape(words.shape[1], -1)
+
+    def _shares(self, state: Array) -> Array:
+        """Return the probability of every tag, given what the last layer says of each word."""
+        odds = state @ self._out[0]
+        odds += self._out[1]
+        odds -= odds.max(1, keepdims=True)
+        np.exp(odds, out=odds)
+        odds /= odds.sum(1, keepdims=True)
+        return np.asarray(odds)
+
     def probabilities(self, rows: Array, empty: Array) -> Array:
         """Return the probability of every tag, shape (words, tags). `rows` is (5, words); `empty` lists the words that separate texts."""
         count = rows.shape[1]
@@ -149,12 +202,7 @@ class TaggerNetwork:
             edges = edges[(edges >= 0) & (edges < size)]
             new[edges] = 0
             state = new
-        odds = state @ self._out[0]
-        odds += self._out[1]
-        odds -= odds.max(1, keepdims=True)
-        np.exp(odds, out=odds)
-        odds /= odds.sum(1, keepdims=True)
-        return odds
+        return self._shares(state)
 
 
 class Tagger:
@@ -227,12 +275,7 @@ class Tagger:
         if not count:
             return
         parts = np.searchsorted(piece.starts, found.starts, "right") - 1
-        places = np.arange(count) + GAP * parts
-        rows = np.zeros((len(word_features.SIZES), int(places[-1]) + 1), np.uint32)
-        rows[:, places] = found.rows
-        filled = np.zeros(rows.shape[1], bool)
-        filled[places] = True
-        tags = self._network.probabilities(rows, np.flatnonzero(~filled))[places]
+        tags = self._network.of_texts(found.rows, parts)
         mass = tags[:, 1::2] + tags[:, 2::2]
         kinds = mass.argmax(1)
         top = mass[np.arange(count), kinds]
