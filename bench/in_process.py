@@ -2,9 +2,13 @@
 
 python -P bench/in_process.py FOLDER ENGINE[,ENGINE ...]
 python -P bench/in_process.py --turns ENGINE[,ENGINE ...] FOLDER ...
+python -P bench/in_process.py --fresh ENGINE[,ENGINE ...] WARM FOLDER ...
 
 With `--turns` it waits for lines on its standard input, each of which asks for one pass: a folder, behind `sample ` if the pass is to be
 sampled, or behind `rows ` if it shall say a digest of its results. Two processes with different versions of the package can so take turns.
+
+With `--fresh` it makes passes over the folder WARM, which load what engines need, and then a sampled one over each other folder. Models
+remember what they have read, so that only the first pass over a text measures them.
 
 It runs as a file, so that `PYTHONPATH` decides which version of the package is measured. `-P` keeps modules in this folder from hiding
 those of Python.
@@ -18,7 +22,7 @@ import json
 import signal
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -57,23 +61,43 @@ def prepared(folder: str, engines: tuple[str, ...], folders: list[str]) -> Calla
 
 
 def sampled(once: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Make a pass, and count in which modules of the package it is: those of a call, the innermost first, as one key."""
-    where: Counter[str] = Counter()
+    """Make a pass, and add up the CPU seconds by modules of the package: those of a call, the innermost first, as one key.
+
+    A signal that arrives while a library computes is handled when the library returns. So a sample stands for the time since the one before.
+    """
+    where: dict[str, float] = defaultdict(float)
+    last = time.process_time()
 
     def count(signal_number: int, frame: FrameType | None) -> None:
+        nonlocal last
         modules: list[str] = []
         while frame:
             _, package, module = frame.f_code.co_filename.rpartition("/veritensor_ray/")
             if package and modules[-1:] != [module]:
                 modules.append(module)
             frame = frame.f_back
-        where["|".join(modules)] += 1
+        now = time.process_time()
+        where["|".join(modules)] += now - last
+        last = now
 
     signal.signal(signal.SIGPROF, count)
     signal.setitimer(signal.ITIMER_PROF, EVERY, EVERY)
     found = once()
     signal.setitimer(signal.ITIMER_PROF, 0)
     return found | {"samples": where}
+
+
+def fresh(folders: list[str], engines: tuple[str, ...]) -> None:
+    """Make passes over the first folder, and then print what a sampled one over each of the others finds.
+
+    Some of what engines search with is built only after megabytes.
+    """
+    warm, *passes = [prepared(folder, engines, folders) for folder in folders]
+    for _ in range(3):
+        warm()
+    for once in passes:
+        gc.collect()
+        print(json.dumps(sampled(once)), flush=True)
 
 
 def scan(folder: str, engines: tuple[str, ...]) -> dict[str, Any]:
@@ -101,5 +125,7 @@ def turns(folders: list[str], engines: tuple[str, ...]) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "--turns":
         turns(sys.argv[3:], tuple(sys.argv[2].split(",")))
+    elif sys.argv[1] == "--fresh":
+        fresh(sys.argv[3:], tuple(sys.argv[2].split(",")))
     else:
         print(json.dumps(scan(sys.argv[1], tuple(sys.argv[2].split(",")))))

@@ -1,6 +1,6 @@
 """Write the README's table of figures from the last measurements: python -m bench.readme.
 
-It measures nothing itself. `python -m bench.models` and `python -m bench.speed` call it when they have measured.
+It measures nothing itself. `python -m bench.models`, `python -m bench.speed` and `python -m bench.model_path` call it when they have measured.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import injection_page
+from bench.model_path_page import rate
 from bench.pii_page import people
 
 ROOT = Path(__file__).parent.parent
@@ -18,12 +19,12 @@ README = ROOT / "README.md"
 _TABLE = re.compile(r"(?<=\| --- \| --- \|\n)(?:\| \[[^\n]*\]\(docs/(?:models|speed)\.md[^\n]*\n)+")
 
 
-def figures(models: dict[str, Any], speed: dict[str, Any]) -> list[str]:
+def figures(models: dict[str, Any], speed: dict[str, Any], model_path: dict[str, Any]) -> list[str]:
     """Return the rows of the table. Each quotes the worst case beside the best one."""
     return [
         f"| [injection](docs/models.md#prompt-injection) | {_injection(models['injection'], models['strangers']['sources'])} |",
         f"| [personal data](docs/models.md#personal-data) | {_personal_data(models['pii'])} |",
-        f"| [speed](docs/speed.md) | {_speed(models, speed)} |",
+        f"| [speed](docs/speed.md) | {_speed(model_path, speed)} |",
     ]
 
 
@@ -53,25 +54,26 @@ def _personal_data(measured: dict[str, Any]) -> str:
     )
 
 
-def _speed(models: dict[str, Any], measured: dict[str, Any]) -> str:
+def _speed(model_path: dict[str, Any], measured: dict[str, Any]) -> str:
     large = measured["seconds"]["200.0 MB, all engines without a model"]["now"]
     case = measured["mb_per_cpu_second"]["small documents, all engines without a model"]
-    injection = models["injection speed"]["whole engine, MB per CPU second"]
-    slowest = models["pii"]["speed"]["MB per CPU second"]["patterns and names"]
+    whole, pii, injection = (rate(model_path["kinds"][what]) for what in ("all engines", "`pii` alone", "`injection` alone"))
+    kinds = {name: rate({name: one}) for name, one in model_path["kinds"]["all engines"].items()}
+    low, high = min(kinds, key=lambda name: kinds[name]), max(kinds, key=lambda name: kinds[name])
     rival = (
         f"; per CPU second, it reads {case['now'] / case['veritensor']:.0f} times as much as veritensor 1.9.4"
         if "veritensor" in case
         else ""
     )
     return (
-        f"`pii` reads {slowest:.2f} MB in a CPU second, and `injection` {injection:.2f} MB; without models, an audit of 200 MB of small "
-        f"documents takes {large:.0f} s on two CPUs{rival}"
+        f"all engines together read {whole:.2f} MB in a CPU second, from {kinds[low]:.2f} (`{low}`) to {kinds[high]:.2f} (`{high}`); `pii` alone reads {pii:.2f} and "
+        f"`injection` alone {injection:.2f}; without models, an audit of 200 MB of small documents takes {large:.0f} s on two CPUs{rival}"
     )
 
 
-def page(readme: str, models: dict[str, Any], speed: dict[str, Any]) -> str:
+def page(readme: str, models: dict[str, Any], speed: dict[str, Any], model_path: dict[str, Any]) -> str:
     """Return the README with these figures. Raises ValueError if it has no table of figures."""
-    rows = "".join(f"{row}\n" for row in figures(models, speed))
+    rows = "".join(f"{row}\n" for row in figures(models, speed, model_path))
     written, count = _TABLE.subn(lambda _: rows, readme)
     if count != 1:
         raise ValueError("README.md has no table of figures")
@@ -85,7 +87,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    README.write_text(page(README.read_text(), read("models"), read("speed")))
+    README.write_text(page(README.read_text(), read("models"), read("speed"), read("model_path")))
 
 
 if __name__ == "__main__":

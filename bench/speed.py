@@ -31,7 +31,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench import compiled_page, readme
+from bench import compiled_page, model_path_page, readme
 from bench.machines import machine
 from bench.static_path_page import section
 
@@ -53,13 +53,13 @@ class Tree:
 
     def environment(self, home: Path) -> dict[str, str]:
         """Return environment variables for a process that imports this version and writes to a separate home folder."""
-        return os.environ | {"PYTHONPATH": str(self.folder), "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")} | _ONE_THREAD
+        return os.environ | {"PYTHONPATH": str(self.folder), "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")} | ONE_THREAD
 
 
 _GIVEN = ("Anna", "Peter", "Maria", "John", "Laura", "Felix", "Chen", "Amira", "Jonas", "Elena", "Tom", "Sofia")
 _FAMILY = ("Meyer", "Schmidt", "Rossi", "Garcia", "Novak", "Silva", "Kim", "Tanaka", "Brown", "Fischer", "Weber", "Dubois")
 _CITIES = ("Berlin", "Hamburg", "Paris", "Wien")
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def small_documents(folder: Path, sources: Sequence[Path], limit: int) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def peer_scan(program: Path, folder: Path, jobs: int, home: Path) -> tuple[float
     command = [str(program), "scan", str(folder), "--jobs", str(jobs), "--json", "--output-file", str(home / "peer.json")]
     subprocess.run(
         command,
-        env=os.environ | {"HOME": str(home)} | _ONE_THREAD,
+        env=os.environ | {"HOME": str(home)} | ONE_THREAD,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         check=False,
@@ -231,8 +231,8 @@ def measured(now: Tree, before: Tree | None, peer: Path | None, sources: Sequenc
     }
 
 
-def page(results: dict[str, Any], static_path: dict[str, Any], compiled: dict[str, Any]) -> str:
-    """Return docs/speed.md. `static_path` and `compiled` are what the modules of these names measured."""
+def page(results: dict[str, Any], static_path: dict[str, Any], model_path: dict[str, Any], compiled: dict[str, Any]) -> str:
+    """Return docs/speed.md. `static_path`, `model_path` and `compiled` are what the modules of these names measured."""
     about, corpus, before = results["machine"], results["corpus"], results["before"]
     lines = [
         "# Speed",
@@ -258,6 +258,7 @@ def page(results: dict[str, Any], static_path: dict[str, Any], compiled: dict[st
         "",
         *_table(results["seconds"], before, larger_is_better=False),
         *section(static_path),
+        *model_path_page.section(model_path),
         *compiled_page.section(compiled),
     ]
     return "\n".join(lines) + "\n"
@@ -284,7 +285,7 @@ def _table(rows: dict[str, dict[str, float]], before: str | None, larger_is_bett
 
 def write_page() -> str:
     """Write docs/speed.md from what was measured, and return it."""
-    text = page(*(json.loads((ROOT / "bench" / f"{name}.json").read_text()) for name in ("speed", "static_path", "compiled")))
+    text = page(*(json.loads((ROOT / "bench" / f"{name}.json").read_text()) for name in ("speed", "static_path", "model_path", "compiled")))
     (ROOT / "docs" / "speed.md").write_text(text)
     return text
 

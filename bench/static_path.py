@@ -14,9 +14,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +140,13 @@ def compared(now: Process, before: Process, folder: Path, rounds: int) -> dict[s
 
 def divided(process: Process, folders: Sequence[Path], passes: int) -> dict[str, float]:
     """Return the share of each part in the CPU time."""
-    parts: Counter[str] = Counter()
+    parts: dict[str, float] = defaultdict(float)
     for folder in folders:
         for _ in range(passes):
-            for modules, count in process.ask(f"sample {folder}")["samples"].items():
-                parts[part_of(modules)] += count
-    return {part: round(count / parts.total(), 4) for part, count in parts.most_common()}
+            for modules, seconds in process.ask(f"sample {folder}")["samples"].items():
+                parts[part_of(modules)] += seconds
+    whole = sum(parts.values())
+    return {part: round(seconds / whole, 4) for part, seconds in sorted(parts.items(), key=itemgetter(1), reverse=True)}
 
 
 def measured(now: speed.Tree, before: speed.Tree, corpus: Path, rounds: int, samples: int) -> dict[str, Any]:

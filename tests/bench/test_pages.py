@@ -30,7 +30,7 @@ def test_the_page_of_models_is_what_was_measured() -> None:
 
 def test_the_figures_of_the_readme_are_what_was_measured() -> None:
     text = (ROOT / "README.md").read_text()
-    assert readme.page(text, readme.read("models"), readme.read("speed")) == text
+    assert readme.page(text, *(readme.read(name) for name in ("models", "speed", "model_path"))) == text
 
 
 def test_the_table_of_slow_texts_is_what_was_measured() -> None:
@@ -39,7 +39,7 @@ def test_the_table_of_slow_texts_is_what_was_measured() -> None:
 
 
 def test_the_page_of_speed_is_what_was_measured() -> None:
-    measured = (json.loads((ROOT / f"bench/{name}.json").read_text()) for name in ("speed", "static_path", "compiled"))
+    measured = (json.loads((ROOT / f"bench/{name}.json").read_text()) for name in ("speed", "static_path", "model_path", "compiled"))
     assert speed.page(*measured) == (ROOT / "docs/speed.md").read_text()
 
 

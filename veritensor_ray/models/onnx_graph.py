@@ -38,6 +38,7 @@ class OnnxGraph:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # a window is too small to be split; see `answers`
         options.log_severity_level = _QUIET
+        options.add_session_config_entry("session.x64quantprecision", "1")  # or sums of large products overflow on processors without VNNI
         try:
             self._session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001  # the library has an exception for each error code, and the remedy is the same

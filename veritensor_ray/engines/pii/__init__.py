@@ -35,7 +35,7 @@ class Pii(WithModel):
     """Runs patterns over joined segments, and again over obfuscated passages. The model reads what the tagger leaves unclear."""
 
     name = "pii"
-    version = "7"
+    version = "8"
     needs = Needs(model="pii", gpu=True, libraries=("onnxruntime",))
 
     def __init__(self, settings: Settings) -> None:
