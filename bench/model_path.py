@@ -80,15 +80,13 @@ def passes(tree: speed.Tree, engines: str, folders: Sequence[Path], home: Path) 
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def compared(
-    trees: Sequence[speed.Tree], engines: str, folders: Sequence[Path], home: Path, rounds: int
-) -> list[list[list[dict[str, Any]]]]:
-    """Return the passes of each version: those of a round in a list. The versions take turns."""
+def compared(trees: Sequence[speed.Tree], what: str, folders: Sequence[Path], home: Path, rounds: int) -> list[list[list[dict[str, Any]]]]:
+    """Return the passes of each version with some of ENGINES: those of a round in a list. The versions take turns."""
     found: list[list[list[dict[str, Any]]]] = [[] for _ in trees]
     for number in range(rounds):
         for tree in trees if number % 2 else trees[::-1]:
-            found[trees.index(tree)].append(passes(tree, engines, folders, home))
-            sys.stderr.write(f"{engines[-20:]}, {tree.name}, round {number + 1}\n")
+            found[trees.index(tree)].append(passes(tree, ENGINES[what], folders, home))
+            sys.stderr.write(f"{what}: round {number + 1} of {rounds}, {tree.name}\n")
     return found
 
 
@@ -163,7 +161,7 @@ def measured(now: speed.Tree, before: speed.Tree, corpus: Path, rounds: int) -> 
     with tempfile.TemporaryDirectory(prefix="veritensor-models-") as name:
         base = Path(name)
         warm, folders = halves(corpus, base)
-        found = {what: compared([before, now], engines, [warm, *folders], base, rounds) for what, engines in ENGINES.items()}
+        found = {what: compared([before, now], what, [warm, *folders], base, rounds) for what in ENGINES}
         return {
             "machine": machine(),
             "before": before.name,
