@@ -15,10 +15,11 @@ import torch
 from torch import nn
 
 from training.pii_marked import Array, Marked
-from veritensor_ray.engines.pii.free_text.tagger import DILATIONS, GAP, TAGS
+from veritensor_ray.engines.pii.free_text.tagger import DILATIONS, TAGS
 from veritensor_ray.engines.pii.free_text.word_features import SIZES, words
 
 WIDTH, STATE = 64, 64
+GAP = max(DILATIONS)  # empty words between two texts, so that neither sees the other
 STEP = 12_000  # words
 RATES = 8e-3, 3e-3  # of the tables, and of the rest
 HIDDEN = (0.25, 0.1, 0.1)  # share of words whose whole, beginning, ending is hidden

@@ -54,14 +54,14 @@ def test_blocks_and_cuts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("block", [7, 17, 2048])
-def test_texts_of_few_words_are_computed_as_if_empty_words_surrounded_them(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+def test_no_word_sees_another_text(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(module, "_BLOCK", block)
     lengths = [1, 2, 9, 1, 3, 4, 5, 6, 7, 2, 6, 30]
     rows = np.random.default_rng(2).integers(0, min(SIZES), (len(SIZES), sum(lengths)), dtype=np.uint32)
     network = TaggerNetwork(arrays())
-    together = network.of_texts(rows, np.repeat(np.array([2, 3, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22]), lengths))
+    together = network.probabilities(rows, np.repeat(np.array([2, 3, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22]), lengths))
     ends = np.cumsum(lengths)
-    alone = [network.probabilities(rows[:, end - size : end], np.array([], np.int64)) for end, size in zip(ends, lengths, strict=True)]
+    alone = [network.probabilities(rows[:, end - size : end], np.zeros(size, np.int64)) for end, size in zip(ends, lengths, strict=True)]
     np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-6)
 
 
@@ -147,7 +147,7 @@ def test_a_file_of_weights_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "tagger.safetensors"
     good = arrays()
     save_file(good, path)
-    assert TaggerNetwork.load(path).probabilities(np.zeros((5, 3), np.uint32), np.array([1])).shape == (3, len(TAGS))
+    assert TaggerNetwork.load(path).probabilities(np.zeros((5, 3), np.uint32), np.array([0, 1, 1])).shape == (3, len(TAGS))
     for name, value in {
         "out.bias": np.full(len(TAGS), np.nan, np.float32),
         "table.0": good["table.0"][:-1],

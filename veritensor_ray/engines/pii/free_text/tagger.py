@@ -26,10 +26,8 @@ KINDS = ("person", "organization", "address", "medical", "location")  # the last
 TAGS = ("O", *(f"{part}-{kind}" for kind in KINDS for part in "BI"))
 DILATIONS = (1, 1, 2, 3)  # of the convolutions, each over three words
 REACH = sum(DILATIONS)  # words on either side that affect a verdict
-GAP = max(DILATIONS)  # empty words between two texts, so that neither sees the other
 FILE = "tagger.safetensors"
 _BLOCK = 2048  # words computed at once, so that intermediate results stay in the cache
-_SHORT = 6  # words of a text that is computed together with others of its length, which needs no empty words: most cells of tables
 _REMEMBERED = 1 << 23  # characters of texts whose verdicts are remembered, including the overhead of each
 _ENTRY = 200
 _LOOK_BACK = 4096  # characters that are searched for a good end when a long text is cut
@@ -106,7 +104,7 @@ class TaggerNetwork:
 
         try:
             network = cls(arrays := load_file(path))
-            known = network.probabilities(np.zeros((len(word_features.SIZES), 1), np.uint32), np.array([], np.int64))
+            known = network.probabilities(np.zeros((len(word_features.SIZES), 1), np.uint32), np.zeros(1, np.int64))
         except (OSError, SafetensorError, LookupError, ValueError) as error:
             raise ModelError(f"{path} cannot be loaded: {str(error)[:200]}. Reinstall veritensor-ray") from None
         sizes = tuple(len(arrays[f"table.{i}"]) for i in range(len(word_features.SIZES)))
@@ -118,91 +116,50 @@ class TaggerNetwork:
             raise ModelError(f"{path} does not contain the tables and tags of this version. Reinstall veritensor-ray")
         return network
 
-    def of_texts(self, rows: Array, texts: Array) -> Array:
-        """Return the probability of every tag, shape (words, tags). `rows` is (5, words), and `texts` the number of each word's text,
-        ascending.
+    def probabilities(self, rows: Array, texts: Array) -> Array:
+        """Return the probability of every tag, shape (words, tags). `rows` is (5, words), `texts` has the number of each word's text, ascending.
+
+        No word sees another text.
         """
-        which = np.cumsum(np.diff(texts, prepend=texts[:1]) > 0)
-        lengths = np.bincount(which)[which]
-        found = np.empty((len(texts), len(TAGS)), np.float32)
-        for length in range(1, _SHORT + 1):
-            words = np.flatnonzero(lengths == length)
-            step = _BLOCK // length * length
-            for start in range(0, len(words), step):
-                some = words[start : start + step]
-                found[some] = self._of_length(rows[:, some], length)
-        words = np.flatnonzero(lengths > _SHORT)
-        if len(words):
-            places = np.arange(len(words)) + GAP * np.cumsum(np.diff(which[words], prepend=which[words[:1]]) > 0)
-            spread = np.zeros((len(rows), int(places[-1]) + 1), np.uint32)
-            spread[:, places] = rows[:, words]
-            filled = np.zeros(spread.shape[1], bool)
-            filled[places] = True
-            found[words] = self.probabilities(spread, np.flatnonzero(~filled))[places]
+        count = rows.shape[1]
+        found = np.empty((count, len(TAGS)), np.float32)
+        for start in range(0, count, _BLOCK):
+            stop = min(start + _BLOCK, count)
+            found[start:stop] = self._block(rows, texts, start, stop)
         return found
 
-    def _of_length(self, rows: Array, length: int) -> Array:
-        """Return the same as `of_texts` for texts of `length` words each. What lies beyond a text would only add zeros."""
-        words = rows.reshape(len(rows), -1, length).transpose(0, 2, 1).reshape(len(rows), -1)  # all first words, then all second ones
-        count = words.shape[1] // length
-        state = np.zeros((words.shape[1], self._tables[0].shape[1]), np.float32)
-        for table, row in zip(self._tables, words, strict=True):
-            state += np.take(table, row, axis=0)
+    def _block(self, rows: Array, texts: Array, start: int, stop: int) -> Array:
+        first, last = max(start - REACH, 0), min(stop + REACH, rows.shape[1])
+        texts = texts[first:last]
+        state = np.zeros((last - first, self._tables[0].shape[1]), np.float32)
+        for table, row in zip(self._tables, rows, strict=True):
+            state += np.take(table, row[first:last], axis=0)
         for number, ((weight, bias), reach) in enumerate(zip(self._layers, DILATIONS, strict=True)):
             new = state @ weight[1]
-            if reach < length:
-                shift = reach * count
-                new[shift:] += state[:-shift] @ weight[0]
-                new[:-shift] += state[shift:] @ weight[2]
+            together = texts[reach:] == texts[:-reach]
+            _add_product(new[reach:], state[:-reach], weight[0], together)
+            _add_product(new[:-reach], state[reach:], weight[2], together)
             new += bias
             np.maximum(new, 0, out=new)
             if number:
                 new += state
             state = new
-        return self._shares(state).reshape(length, count, -1).transpose(1, 0, 2).reshape(words.shape[1], -1)
-
-    def _shares(self, state: Array) -> Array:
-        """Return the probability of every tag, given what the last layer says of each word."""
-        odds = state @ self._out[0]
+        odds = state[start - first : stop - first] @ self._out[0]
         odds += self._out[1]
         odds -= odds.max(1, keepdims=True)
         np.exp(odds, out=odds)
         odds /= odds.sum(1, keepdims=True)
         return np.asarray(odds)
 
-    def probabilities(self, rows: Array, empty: Array) -> Array:
-        """Return the probability of every tag, shape (words, tags). `rows` is (5, words); `empty` lists the words that separate texts."""
-        count = rows.shape[1]
-        found = np.empty((count, len(TAGS)), np.float32)
-        for start in range(0, count, _BLOCK):
-            stop = min(start + _BLOCK, count)
-            found[start:stop] = self._block(rows, empty, start, stop)
-        return found
 
-    def _block(self, rows: Array, empty: Array, start: int, stop: int) -> Array:
-        first, last = max(start - REACH, 0), min(stop + REACH, rows.shape[1])
-        state = np.zeros((stop - start + 2 * REACH, self._tables[0].shape[1]), np.float32)
-        at = first - start + REACH
-        inner = state[at : at + last - first]
-        for table, row in zip(self._tables, rows, strict=True):
-            inner += np.take(table, row[first:last], axis=0)
-        holes = empty[np.searchsorted(empty, first) : np.searchsorted(empty, last)] - start + REACH
-        edges = np.concatenate([np.arange(at), holes, np.arange(at + last - first, len(state))])
-        state[edges] = 0
-        for number, ((weight, bias), reach) in enumerate(zip(self._layers, DILATIONS, strict=True)):
-            size = len(state) - 2 * reach
-            new = state[:size] @ weight[0]
-            new += state[reach : reach + size] @ weight[1]
-            new += state[2 * reach :] @ weight[2]
-            new += bias
-            np.maximum(new, 0, out=new)
-            if number:
-                new += state[reach : reach + size]
-            edges = edges - reach
-            edges = edges[(edges >= 0) & (edges < size)]
-            new[edges] = 0
-            state = new
-        return self._shares(state)
+def _add_product(to: Array, of: Array, weight: Array, where: Array) -> None:
+    """Add `of @ weight` to some rows of an array, in place. Few rows are computed by themselves: cells of tables have few words."""
+    if 2 * np.count_nonzero(where) < len(where):
+        to[where] += of[where] @ weight
+    else:
+        product = of @ weight
+        product[~where] = 0
+        to += product
 
 
 class Tagger:
@@ -267,7 +224,7 @@ class Tagger:
     def probabilities(self, text: str) -> tuple[word_features.WordRows, Array]:
         """Return the words of one text of at most `AT_ONCE` characters, and the probability of every tag for each."""
         found = word_features.words(text)
-        return found, self._network.probabilities(found.rows, np.array([], np.int64))
+        return found, self._network.probabilities(found.rows, np.zeros(len(found.starts), np.int64))
 
     def _runs(self, piece: JoinedPiece, found: word_features.WordRows) -> Iterator[_Run]:
         """Yield runs of consecutive words of one kind, in order."""
@@ -275,7 +232,7 @@ class Tagger:
         if not count:
             return
         parts = np.searchsorted(piece.starts, found.starts, "right") - 1
-        tags = self._network.of_texts(found.rows, parts)
+        tags = self._network.probabilities(found.rows, parts)
         mass = tags[:, 1::2] + tags[:, 2::2]
         kinds = mass.argmax(1)
         top = mass[np.arange(count), kinds]
