@@ -88,12 +88,9 @@ def sampled(once: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def fresh(folders: list[str], engines: tuple[str, ...]) -> None:
-    """Make passes over the first folder, and then print what a sampled one over each of the others finds.
-
-    Some of what engines search with is built only after megabytes.
-    """
+    """Make passes over the first folder, and then print what a sampled one over each of the others finds."""
     warm, *passes = [prepared(folder, engines, folders) for folder in folders]
-    for _ in range(3):
+    for _ in range(3):  # some of what engines search with is built only after megabytes
         warm()
     for once in passes:
         gc.collect()

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -28,37 +27,28 @@ from typing import Any
 from bench import readme, speed
 from bench.machines import machine
 from bench.model_path_page import section
+from bench.samples import shares
 
 ENGINES = {"all engines": f"{speed.STATIC},pii,injection", "`pii` alone": "pii", "`injection` alone": "injection"}
-# What a module is part of, by the beginning of its name. The innermost module of a call that is listed here counts, so that a helper
-# belongs to whoever calls it.
+# What a module is part of: the first of these patterns counts that it matches.
 PARTS = {
     "engines/pii/free_text/tagger.py": "pii: word tagger",
     "engines/pii/free_text/word_features.py": "pii: word tagger",
-    "engines/pii/free_text/gliner": "pii: large model",
+    "engines/pii/free_text/gliner*": "pii: large model",
     "engines/pii/free_text/passages_read.py": "pii: large model",
-    "engines/pii/": "pii: patterns and the rest",
+    "engines/pii/*": "pii: patterns and the rest",
     "engines/injection/encoder_network.py": "injection: transformer",
     "engines/injection/onnx_classifier.py": "injection: transformer",
-    "engines/injection/": "injection: first stage and the rest",
-    "masking/": "findings",
-    "findings/": "findings",
+    "engines/injection/*": "injection: first stage and the rest",
+    "masking/*": "findings",
+    "findings/*": "findings",
     "engines/word_forms.py": None,
     "engines/automaton.py": None,
     "engines/regex_syntax.py": None,
     "engines/joined.py": None,
-    "engines/": "engines without a model",
+    "engines/*": "engines without a model",
 }
 REST = "reading, batches and the walk over files"
-
-
-def part_of(modules: str) -> str:
-    """Return what a sample belongs to, by the modules of its calls, the innermost first."""
-    for module in modules.split("|"):
-        part = next((part for prefix, part in PARTS.items() if module.startswith(prefix)), None)
-        if part:
-            return part
-    return REST
 
 
 def halves(corpus: Path, base: Path) -> tuple[Path, list[Path]]:
@@ -104,17 +94,6 @@ def kinds(found: Sequence[Sequence[Sequence[dict[str, Any]]]], names: Sequence[s
             "ratio": round(statistics.median(ratios), 2),
         }
     return rows
-
-
-def divided(rounds: Sequence[Sequence[dict[str, Any]]]) -> dict[str, float]:
-    """Return the share of each part in the CPU time of all passes."""
-    parts: dict[str, float] = defaultdict(float)
-    for one in rounds:
-        for found in one:
-            for modules, seconds in found["samples"].items():
-                parts[part_of(modules)] += seconds
-    whole = sum(parts.values())
-    return {part: round(seconds / whole, 4) for part, seconds in sorted(parts.items(), key=lambda one: one[1], reverse=True)}
 
 
 def first_readers(folders: Sequence[Path]) -> dict[str, float]:
@@ -166,8 +145,11 @@ def measured(now: speed.Tree, before: speed.Tree, corpus: Path, rounds: int) -> 
             "machine": machine(),
             "before": before.name,
             "rounds": rounds,
-            "kinds": {what: kinds(one, [folder.name for folder in folders]) for what, one in found.items()},
-            "parts": {when: divided(one) for when, one in zip(("before", "now"), found["all engines"], strict=True)},
+            "kinds": {what: kinds(both, [folder.name for folder in folders]) for what, both in found.items()},
+            "parts": {
+                when: shares((one["samples"] for some in rounds for one in some), PARTS, REST)
+                for when, rounds in zip(("before", "now"), found["all engines"], strict=True)
+            },
             "first readers": with_one_thread(folders),
         }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bench.samples import table
+
 
 def rate(kinds: Mapping[str, Any], when: str = "now") -> float:
     """Return the megabytes per CPU second over all kinds."""
@@ -25,10 +27,6 @@ def section(results: Mapping[str, Any]) -> list[str]:
         for what, kinds in results["kinds"].items()
     ]
     cost = {when: 1e3 / rate(whole, when) for when in ("before", "now")}
-    parts = []
-    for name in results["parts"]["before"]:
-        before_now = [f"{results['parts'][when].get(name, 0.0) * cost[when]:.0f}" for when in cost]
-        parts.append(f"| {name} | {' | '.join(before_now)} |")
     return [
         "",
         "## With models: where the time goes, before and after",
@@ -44,10 +42,7 @@ def section(results: Mapping[str, Any]) -> list[str]:
         "",
         "Samples of the call stack divide the time of all engines among the parts of the program, in CPU milliseconds per megabyte:",
         "",
-        f"| part | {before} | now |",
-        "| --- | --- | --- |",
-        *parts,
-        f"| all | {cost['before']:.0f} | {cost['now']:.0f} |",
+        *table(results["parts"], cost, before, 0),
         "",
         f"The word tagger reads {first['tagger, MB per CPU second']:g} MB in a CPU second and leaves {100 * first['words left to the large model']:.1f}% of the words to the large model. The first stage of",
         f"`injection` reads {first['first stage, MB per CPU second']:g} MB in a CPU second and leaves {100 * first['words left to the transformer']:.1f}% to the transformer. Both figures are for the files as plain text.",

@@ -14,64 +14,54 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from bench import speed
 from bench.machines import machine
+from bench.samples import shares
 from bench.static_path_page import section
 
 SMALL_FILES = 2000  # of each size
 SIZES = {"empty files": 0, "text files of 1 kB": 1000}
 LINE = b"Words of a page, and some more of them, which nobody has to look at twice.\n"
-# What a module is part of, by the beginning of its name. The innermost module of a call that is listed here counts, so that a helper
-# belongs to whoever calls it.
+# What a module is part of: the first of these patterns counts that it matches.
 RECOGNITION = "recognizing files"
 PARTS = {
-    "formats/markup/css/": "HTML: style sheets",
+    "*/recognise.py": RECOGNITION,
+    "*/recognition.py": RECOGNITION,
+    "*/first_bytes.py": RECOGNITION,
+    "formats/common/*": None,  # what readers share does not say for whom it works
+    "formats/markup/css/*": "HTML: style sheets",
     "formats/markup/attributes.py": "HTML: attributes",
-    "formats/markup/": "HTML: tags and paragraphs",
-    "formats/mail/": "mail",
-    "formats/csv/": "CSV and JSON",
-    "formats/json/": "CSV and JSON",
-    "formats/notebook/": "CSV and JSON",
-    "formats/office/": "office documents",
-    "formats/encoded_text/": "search for hidden text",
-    "formats/residue/": "bytes that no reader claims",
-    "formats/": "other readers",
-    "engines/signatures/": "engine signatures",
-    "engines/secrets/": "engine secrets",
-    "engines/modelfiles/": "engine modelfiles",
-    "engines/dependencies/": "engine dependencies",
-    "engines/indicators/": "engine indicators",
+    "formats/markup/*": "HTML: tags and paragraphs",
+    "formats/mail/*": "mail",
+    "formats/csv/*": "CSV and JSON",
+    "formats/json/*": "CSV and JSON",
+    "formats/notebook/*": "CSV and JSON",
+    "formats/office/*": "office documents",
+    "formats/encoded_text/*": "search for hidden text",
+    "formats/residue/*": "bytes that no reader claims",
+    "formats/*": "other readers",
+    "engines/signatures/*": "engine signatures",
+    "engines/secrets/*": "engine secrets",
+    "engines/modelfiles/*": "engine modelfiles",
+    "engines/dependencies/*": "engine dependencies",
+    "engines/indicators/*": "engine indicators",
     "engines/structure.py": "engine structure",
-    "masking/": "findings",
+    "masking/*": "findings",
     "findings/shard_commit.py": "commits",
-    "findings/outcome": "commits",
+    "findings/outcome*": "commits",
     "findings/outgoing_texts.py": "commits",
-    "findings/": "findings",
+    "findings/*": "findings",
     "core/segments.py": "batches",
     "pipeline/gather.py": "batches",
     "pipeline/scan.py": "batches",
     "corpus/fetch.py": "opening and hashing files",
-    "": "walk over files",
 }
-
-
-def part_of(modules: str) -> str:
-    """Return what a sample belongs to, by the modules of its calls, the innermost first."""
-    for module in modules.split("|"):
-        if module.endswith(("/recognise.py", "/recognition.py", "/first_bytes.py")):
-            return RECOGNITION
-        prefix = next(prefix for prefix in PARTS if module.startswith(prefix))
-        # what readers and engines share does not say for whom it works
-        if prefix and not module.startswith("formats/common/"):
-            return PARTS[prefix]
-    return PARTS[""]
+REST = "walk over files"
 
 
 class Process:
@@ -140,13 +130,7 @@ def compared(now: Process, before: Process, folder: Path, rounds: int) -> dict[s
 
 def divided(process: Process, folders: Sequence[Path], passes: int) -> dict[str, float]:
     """Return the share of each part in the CPU time."""
-    parts: dict[str, float] = defaultdict(float)
-    for folder in folders:
-        for _ in range(passes):
-            for modules, seconds in process.ask(f"sample {folder}")["samples"].items():
-                parts[part_of(modules)] += seconds
-    whole = sum(parts.values())
-    return {part: round(seconds / whole, 4) for part, seconds in sorted(parts.items(), key=itemgetter(1), reverse=True)}
+    return shares((process.ask(f"sample {folder}")["samples"] for folder in folders for _ in range(passes)), PARTS, REST)
 
 
 def measured(now: speed.Tree, before: speed.Tree, corpus: Path, rounds: int, samples: int) -> dict[str, Any]:

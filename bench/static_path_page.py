@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bench.samples import table
+
 
 def section(results: Mapping[str, Any]) -> list[str]:
     """Return the lines of docs/speed.md."""
@@ -17,10 +19,6 @@ def section(results: Mapping[str, Any]) -> list[str]:
             f"| {name} | {one['files']:,} | {one['bytes'] / 1e6:.2f} | {cost['before']:,} | {cost['now']:,} | {' | '.join(speeds)} | {one['ratio']:g} |"
         )
     whole = {when: _per_megabyte(results["kinds"], when) for when in ("before", "now")}
-    parts = []
-    for name in results["parts"]["before"]:
-        before_now = [f"{results['parts'][when].get(name, 0.0) * whole[when]:.1f}" for when in whole]
-        parts.append(f"| {name} | {' | '.join(before_now)} |")
     return [
         "",
         "## Where the time goes, before and after",
@@ -37,10 +35,7 @@ def section(results: Mapping[str, Any]) -> list[str]:
         "Samples of the call stack divide that time, without the last two rows, among the parts of the program, in CPU milliseconds per",
         "megabyte. They are few, so a difference of a few milliseconds says nothing.",
         "",
-        f"| part | {before} | now |",
-        "| --- | --- | --- |",
-        *parts,
-        f"| all | {whole['before']:.0f} | {whole['now']:.0f} |",
+        *table(results["parts"], whole, before, 1),
     ]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bench.in_process import fresh
-from bench.model_path import halves, kinds, part_of
+from bench.model_path import PARTS, REST, halves, kinds
+from bench.samples import part_of
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ from bench.model_path import halves, kinds, part_of
     ],
 )
 def test_a_sample_belongs_to_the_innermost_part(modules: str, part: str) -> None:
-    assert part_of(modules) == part
+    assert part_of(modules, PARTS, REST) == part
 
 
 def test_each_kind_has_the_median_of_its_rounds() -> None:

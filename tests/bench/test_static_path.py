@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.static_path import part_of
+from bench.samples import part_of
+from bench.static_path import PARTS, REST
 
 
 @pytest.mark.parametrize(
@@ -19,4 +20,4 @@ from bench.static_path import part_of
     ],
 )
 def test_a_sample_belongs_to_the_innermost_part(modules: str, part: str) -> None:
-    assert part_of(modules) == part
+    assert part_of(modules, PARTS, REST) == part
