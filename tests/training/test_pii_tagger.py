@@ -9,14 +9,14 @@ import pytest
 
 from training import pii_marked as texts
 from training.pii_teachers import _verdict
-from veritensor_ray.engines.pii.free_text.tagger import GAP, TAGS, TaggerNetwork
+from veritensor_ray.engines.pii.free_text.tagger import TAGS, TaggerNetwork
 from veritensor_ray.engines.pii.free_text.word_features import SIZES, words
 
 
 def test_the_network_that_runs_computes_what_was_trained() -> None:
     import torch
 
-    from training.pii_network import Net, packed
+    from training.pii_network import GAP, Net, packed
 
     torch.manual_seed(3)
     net = Net().eval()
@@ -28,7 +28,7 @@ def test_the_network_that_runs_computes_what_was_trained() -> None:
     at = 0
     for one in some:
         size = one.shape[1]
-        assert np.allclose(running.probabilities(one, np.array([], np.int64)), trained[at : at + size], atol=0.02)
+        assert np.allclose(running.probabilities(one, np.zeros(size, np.int64)), trained[at : at + size], atol=0.02)
         at += size + GAP
 
 
