@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ import pytest
 
 from tests.engines.dependencies.building import archive, epss, kev, record
 from veritensor_ray.core.config import Settings, load_settings
+from veritensor_ray.engines.dependencies.advisory_ages import source_ages
 from veritensor_ray.engines.dependencies.osv_import import import_archives
-from veritensor_ray.jobs import doctor
+from veritensor_ray.jobs import doctor, run_checks
 from veritensor_ray.jobs.run_checks import ready
 from veritensor_ray.jobs.run_reporting import Silent
 from veritensor_ray.jobs.run_requests import Run
 from veritensor_ray.jobs.run_steps import Spent, info
 
-TODAY = datetime.now(UTC).replace(microsecond=0)
+TODAY = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
 
 class Heard(Silent):
@@ -33,8 +35,10 @@ def days_ago(days: int) -> str:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Of a run with advisories of yesterday, an old catalog of CISA's, and no scores."""
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Of a run of TODAY with advisories of yesterday, an old catalog of CISA's, and no scores."""
+    for module in (run_checks, doctor):
+        monkeypatch.setattr(module, "source_ages", partial(source_ages, today=TODAY.date()))
     (tmp_path / "corpus").mkdir()
     archives = [
         archive(tmp_path / "all.zip", [record("PYSEC-1", modified=days_ago(1))]),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from time_machine import TimeMachineFixture
 
 from tests.cli.test_cli import ATTACK, call
 from tests.results.test_comparison import RUN, A, X, Y, finding, write
@@ -20,7 +21,7 @@ from veritensor_ray.results.attestation import attest
 from veritensor_ray.stores.lease import lease
 from veritensor_ray.stores.outputs import OutputStore
 
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 5, 6, 12, tzinfo=UTC)
 PLAN = {"unchanged": 90, "again": 1, "changed": 2, "new": 3, "moved": 4, "copied": 0, "deleted": 5}
 EVIL = "=cmd()\x1b]0;owned\x07\u202e\nb.md"
 
@@ -61,8 +62,9 @@ def unfinished(state: OutputStore, days_ago: float, previous: str | None, job: s
 
 
 @pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OutputStore:
-    """Four nights, of which one is missing: 5, 4, 2 and 1 days ago."""
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, time_machine: TimeMachineFixture) -> OutputStore:
+    """Four nights, of which one is missing: 5, 4, 2 and 1 days before NOW, where the clock stands still."""
+    time_machine.move_to(NOW, tick=False)
     monkeypatch.chdir(tmp_path)
     store = OutputStore(str(tmp_path / "state"))
     for days in (5, 4, 2, 1):
