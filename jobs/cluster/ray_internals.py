@@ -34,7 +34,7 @@ _NEEDED = (
     *(f"ray._private.node:Node.start_{name}" for name in ("api_server", "log_monitor", "monitor", "raylet")),
     *(f"ray._private.node:Node.{name}" for name in ("get_logs_dir_path", "get_session_dir_path", "kill_all_processes")),
     *(f"ray._private.ray_constants:{name}" for name in ("ENABLE_RAY_CLUSTER", "PROCESS_TYPE_RAYLET")),
-    "ray._private.services:canonicalize_bootstrap_address_or_die",
+    *(f"ray._private.services:{name}" for name in ("canonicalize_bootstrap_address_or_die", "get_webui_url_from_internal_kv")),
     "ray._private.state:available_resources_per_node",
     "ray._private.utils:set_sigterm_handler",
     *(f"ray._private.worker:{name}" for name in ("_global_node", "global_worker")),
@@ -287,10 +287,14 @@ def free_resources() -> dict[str, dict[str, float]]:
 def holders() -> dict[str, Counter[str]]:
     """Returns the resources that each job holds, from fields that Ray documents only in its code, because nothing else says who holds them.
 
-    Raises whatever the state API raises, for example if there is no dashboard.
+    Raises CannotRunError if there is no dashboard, and whatever the state API raises.
     """
     import ray
+    from ray._private.services import get_webui_url_from_internal_kv
     from ray.util.state import list_actors, list_jobs, list_placement_groups, list_tasks
+
+    if not get_webui_url_from_internal_kv():  # the state API would look for it for 40 seconds
+        raise CannotRunError("this Ray has no dashboard, which knows them")
 
     here = {"address": ray.get_runtime_context().gcs_address, "limit": 10_000}  # otherwise Ray may ask another one on this machine
     names = {job.job_id: job.submission_id or job.entrypoint for job in list_jobs(**here) if job.job_id}

@@ -232,17 +232,21 @@ def arithmetic(
             take(slots, found)
         except ResourceError as error:
             if time.monotonic() >= give_up:
-                who = holders() if settings.address else []
-                raise ResourceError("\n".join([str(error), *who])) from None
+                raise ResourceError("\n".join([str(error), *_others(settings)])) from None
             if time.monotonic() - said > _SAY_AGAIN:
                 said = time.monotonic()
                 note(f"waiting for resources, for up to {give_up - said:.0f} s more: {error}")
-                for line in holders():
+                for line in _others(settings):
                     note(line)
             time.sleep(_ASK_AGAIN)
             found = machines()
         else:
             return slots, found
+
+
+def _others(settings: Settings) -> list[str]:
+    """Returns who holds the cluster's CPUs and GPUs; an embedded Ray has nobody else."""
+    return holders() if settings.address else []
 
 
 def _settled() -> list[Machine]:
