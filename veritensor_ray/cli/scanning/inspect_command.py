@@ -54,6 +54,9 @@ def inspect(
 
     Suppressed findings are not shown, and do not count. The exit codes are those of `submit`.
     """
+    from veritensor_ray.pipeline.bounded.process import SHARED
+
+    SHARED.start()  # it imports what reads files while this process imports the rest
     from veritensor_ray.api import inspecting
     from veritensor_ray.cli.reading.findings_command import check_format
     from veritensor_ray.cli.scanning.submit_command import exit_code

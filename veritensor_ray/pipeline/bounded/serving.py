@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import pickle
@@ -118,3 +119,4 @@ def main(functions: Functions, parent: int) -> None:
     os.dup2(2, 1)
     with contextlib.suppress(BrokenPipeError, EOFError):
         serve(functions, requests, answers)
+    gc.freeze()  # the parent waits for the end, which need not search all models and rules for cycles
