@@ -294,7 +294,7 @@ def holders() -> dict[str, Counter[str]]:
     from ray.util.state import list_actors, list_jobs, list_placement_groups, list_tasks
 
     if not get_webui_url_from_internal_kv():  # the state API would look for it for 40 seconds
-        raise CannotRunError("this Ray has no dashboard, which knows them")
+        raise CannotRunError("this Ray has no dashboard to ask")
 
     here = {"address": ray.get_runtime_context().gcs_address, "limit": 10_000}  # otherwise Ray may ask another one on this machine
     names = {job.job_id: job.submission_id or job.entrypoint for job in list_jobs(**here) if job.job_id}

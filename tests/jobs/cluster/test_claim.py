@@ -111,5 +111,13 @@ def test_a_run_holds_its_cpus_between_shards(tmp_path: Path) -> None:
         assert taken(own).cpus == cpus()
 
 
+def test_waiting_in_an_embedded_ray_asks_for_no_holders() -> None:
+    notes: list[str] = []
+    waiting = Settings.model_validate({"resources": {"cpus": 64}, "cluster": {"wait_resources": "1s"}})
+    with pytest.raises(ResourceError, match=r"64 extractions need 64 CPUs[^\n]*$"):
+        arithmetic(waiting, 0, notes.append)
+    assert [note.partition(", for up to")[0] for note in notes] == ["waiting for resources"]
+
+
 def test_without_a_dashboard_the_holders_are_unknown() -> None:
-    assert holders() == ["  the holders are unknown: this Ray has no dashboard, which knows them"]
+    assert holders() == ["  the holders are unknown: this Ray has no dashboard to ask"]
