@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from time_machine import TimeMachineFixture
 
 from tests.engines.dependencies.building import archive, epss, kev, record
 from veritensor_ray.core.config import Settings, load_settings
-from veritensor_ray.engines.dependencies.advisory_ages import source_ages
 from veritensor_ray.engines.dependencies.osv_import import import_archives
-from veritensor_ray.jobs import doctor, run_checks
+from veritensor_ray.jobs import doctor
 from veritensor_ray.jobs.run_checks import ready
 from veritensor_ray.jobs.run_reporting import Silent
 from veritensor_ray.jobs.run_requests import Run
@@ -35,10 +34,9 @@ def days_ago(days: int) -> str:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Of a run of TODAY with advisories of yesterday, an old catalog of CISA's, and no scores."""
-    for module in (run_checks, doctor):
-        monkeypatch.setattr(module, "source_ages", partial(source_ages, today=TODAY.date()))
+def settings(tmp_path: Path, time_machine: TimeMachineFixture) -> Settings:
+    """Of a run of TODAY, at noon, with advisories of yesterday, an old catalog of CISA's, and no scores."""
+    time_machine.move_to(TODAY)
     (tmp_path / "corpus").mkdir()
     archives = [
         archive(tmp_path / "all.zip", [record("PYSEC-1", modified=days_ago(1))]),
