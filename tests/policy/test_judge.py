@@ -319,7 +319,7 @@ def test_a_thousand_mistakes_make_a_short_message() -> None:
 
 @pytest.mark.results
 def test_a_mapping_with_many_keys_is_read_once(at_most: AtMost) -> None:
-    """Looking for duplicates key by key would take minutes."""
+    """Looking for duplicates key by key would take half a minute."""
     with at_most(5), pytest.raises(UsageError, match="unknown key"):
         parse("".join(f"k{n}: 1\n" for n in range(50_000)), "p.yaml")
 
