@@ -8,7 +8,7 @@ QUICK := tests/core tests/masking tests/formats tests/engines tests/cleaning tes
 unexport PYTHONDONTWRITEBYTECODE # without compiled modules, each process of the tests rewrites all assertions again
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
-.PHONY: demo test test-offline quick quick-elsewhere clock coverage rest sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci account account-ci bench bench-adversarial bench-models bench-pickles bench-readers clean help
+.PHONY: demo test test-offline durations quick quick-elsewhere clock coverage rest sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci account account-ci bench bench-adversarial bench-models bench-pickles bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -40,6 +40,9 @@ test: $(VENV)/.dev ## Run the default suite, in a network namespace if possible;
 
 test-offline: $(VENV)/.dev ## Run the same suite, but fail if the network cannot be cut off.
 	bash scripts/isolated --require $(BIN)/python -m pytest $(PARALLEL) $(TESTS)
+
+durations: $(VENV)/.dev ## Measure what tests take, in tests/durations.json, by which a parallel run orders its files; TESTS=... renews a part.
+	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) --durations-to tests/durations.json $(TESTS)
 
 quick: $(VENV)/.dev ## Test readers, engines and formats, without Ray, models or servers.
 	$(BIN)/python -m pytest $(PARALLEL) -m "not ray and not slow" $(QUICK)

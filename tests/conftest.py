@@ -29,10 +29,19 @@ OPTIONS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of the tests that take pictures for the documentation."""
+    """The options of the tests that take pictures for the documentation, and one that measures."""
     group = parser.getgroup("pictures")
     for name, said in OPTIONS.items():
         group.addoption(f"--{name}", type=Path, default=None, help=said)
+    parser.addoption("--durations-to", type=Path, default=None, help="file for what each test takes, as tests/durations.json has it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure what tests take, in the process that hears of all of them."""
+    from tests.durations import Stopwatch
+
+    if config.option.durations_to and not os.environ.get("PYTEST_XDIST_WORKER"):
+        config.pluginmanager.register(Stopwatch(config.option.durations_to, config.rootpath))
 
 
 @pytest.hookimpl(tryfirst=True)  # -m looks at the marks
@@ -93,6 +102,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from tests.distribution import Distribution
 
     return Distribution(config, log)
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One process more than processors: tests wait for Rays, servers and browsers, for a third of the time."""
+    return (yield) + 1
 
 
 @pytest.fixture
