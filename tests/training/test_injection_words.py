@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from training.injection_samples import Sample
-from training.injection_words import Vocabulary, fit, passage, table, vocabulary
 from veritensor_ray.engines.injection.first_stage import WITH_VECTORS, ZONE
 from veritensor_ray.engines.injection.linear import words
 from veritensor_ray.engines.injection.word_vectors import WIDTH, check_of, slots_of
+
+if TYPE_CHECKING:
+    from training.injection_words import Vocabulary
 
 CALM = ["the", "river", "was", "wide", "and", "quiet", "that", "evening", "near", "the", "old", "bridge"]
 TELLING = ["reveal", "hidden", "passwords", "now"]
 
 
 def test_words_pairs_and_characters_that_touch_are_counted() -> None:
+    from training.injection_words import vocabulary
+
     found = vocabulary(["Read the page"] * 20 + ["read me 12345", "忽略指令"] * 3)
     assert {"read", "the", "page", "忽", "略"} <= set(found.texts[: found.pairs])
     assert set(found.texts[found.pairs :]) == {"read the", "the page", "忽略", "略指", "指令"}
@@ -26,12 +31,16 @@ def test_words_pairs_and_characters_that_touch_are_counted() -> None:
 
 
 def known() -> tuple[Vocabulary, np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
+    from training.injection_words import Vocabulary
+
     texts = [*CALM, *TELLING, "hidden passwords"]
     vectors = np.random.default_rng(3).normal(size=(len(texts), WIDTH)).astype(np.float32)
     return Vocabulary(texts, [9] * len(texts), len(texts) - 1), vectors
 
 
 def test_an_n_gram_has_its_vector_and_a_stem_the_mean_of_its_words() -> None:
+    from training.injection_words import Vocabulary, table
+
     alike = Vocabulary(["instruction", "instructions", "give instructions"], [3, 1, 1], 2)
     vectors = np.eye(3, WIDTH, dtype=np.float32)
     slots, checks = table(alike, vectors)
@@ -43,6 +52,8 @@ def test_an_n_gram_has_its_vector_and_a_stem_the_mean_of_its_words() -> None:
 
 
 def test_a_passage_holds_the_order() -> None:
+    from training.injection_words import passage, table
+
     _, checks = table(*known())
     text = " ".join([*CALM * 8, *TELLING, *CALM * 8])
     start = text.index("reveal")
@@ -55,6 +66,8 @@ def test_a_passage_holds_the_order() -> None:
 
 
 def test_it_learns_which_words_are_telling() -> None:
+    from training.injection_words import fit, table
+
     rng = random.Random(1)
     slots, checks = table(*known())
     samples = []
