@@ -7,7 +7,7 @@ import random
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,32 @@ def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_standard(tmp_path_factory.mktemp("trained") / "hf/veritensor")
 
 
+@pytest.fixture(scope="module")
+def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """HF_HOME of all tests here. The process that reads documents keeps it for as long as it lives, and takes seconds to start."""
+    process.SHARED.close()  # it has the HF_HOME of another file
+    yield tmp_path_factory.mktemp("place") / "hf"
+    process.SHARED.close()
+
+
 @pytest.fixture
-def home(_trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of it in HF_HOME."""
-    copy = shutil.copytree(_trained, tmp_path / "hf/veritensor")
-    monkeypatch.setenv("HF_HOME", str(copy.parent))
-    process.SHARED.close()  # it has the HF_HOME of another test
-    yield copy
+def home(_trained: Path, _place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh copy of it in HF_HOME."""
+    shutil.rmtree(_place, ignore_errors=True)
+    monkeypatch.setenv("HF_HOME", str(_place))
+    return shutil.copytree(_trained, _place / "veritensor")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Changes HF_HOME to a folder that does not exist, also in the process that reads documents."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def leave() -> None:
+            patch.setenv("HF_HOME", str(tmp_path / "nothing"))
+            process.SHARED.close()
+
+        yield leave
     process.SHARED.close()
 
 
@@ -331,29 +350,6 @@ def test_too_few_of_them_have_text(home: Path, tmp_path: Path, run: Run) -> None
     assert (code, "holds 5 documents with readable text" in err) == (2, True)
 
 
-def test_the_bundle_carries_it_and_is_sealed(home: Path, clean: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Made after a calibration, imported elsewhere, used by a run there; a calibration on top of it only says what to configure."""
-    run(str(clean))
-    kept = json.loads((home / "injection/calibration.json").read_text())["thresholds"]
-    made = zone(tmp_path / "zone")
-    created = made.create("calibrated.tar", sources=Sources(models=home.parent))
-    assert "models/injection/calibration.json" in created.manifest.files
-    import_bundle(made.settings(), made.folder / "calibrated.tar")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
-    process.SHARED.close()
-    seen = vr.inspect(f"{calm(2)} {ATTACK}", profile="standard", engines=["injection"], **made.flags)
-    assert [finding["rule_id"] for finding in seen.findings] == ["injection.prompt"]
-    settings, active = activate(made.settings(profile="standard"))
-    assert active is not None
-    assert ModelStore.of(settings).model("injection").settings["thresholds"] == kept
-    (tmp_path / "zone.yaml").write_text(json.dumps(made.flags))
-    code, out, _ = run(str(clean), "--config", str(tmp_path / "zone.yaml"))
-    assert code == 0
-    assert f"The model is part of bundle {active.id}, which is signed. Put this into the configuration file:" in out
-    assert f"injection:\n  low: {kept['low']}\n  medium: {kept['medium']}\n  high: {kept['high']}\n" in out
-    verified(active.folder, trust_list(made.flags["trusted_keys"]))
-
-
 def test_kinds_are_types_of_file_where_there_are_no_folders(home: Path, tmp_path: Path, run: Run) -> None:
     for number in range(30):
         (tmp_path / f"{number}.txt").write_text(calm(1, number))
@@ -378,3 +374,28 @@ def test_the_embedded_model_is_sealed(clean: Path, tmp_path: Path, run: Run) -> 
     assert 0.25 <= float(low) <= float(medium) <= float(high) < 1
     assert float(medium) >= 0.5
     assert "The embedded model is part of the package" in out
+
+
+def test_the_bundle_carries_it_and_is_sealed(home: Path, clean: Path, run: Run, tmp_path: Path, elsewhere: Callable[[], None]) -> None:
+    """Made after a calibration, imported elsewhere, used by a run there; a calibration on top of it only says what to configure.
+
+    It is the last one, since it needs another process.
+    """
+    run(str(clean))
+    kept = json.loads((home / "injection/calibration.json").read_text())["thresholds"]
+    made = zone(tmp_path / "zone")
+    created = made.create("calibrated.tar", sources=Sources(models=home.parent))
+    assert "models/injection/calibration.json" in created.manifest.files
+    import_bundle(made.settings(), made.folder / "calibrated.tar")
+    elsewhere()
+    seen = vr.inspect(f"{calm(2)} {ATTACK}", profile="standard", engines=["injection"], **made.flags)
+    assert [finding["rule_id"] for finding in seen.findings] == ["injection.prompt"]
+    settings, active = activate(made.settings(profile="standard"))
+    assert active is not None
+    assert ModelStore.of(settings).model("injection").settings["thresholds"] == kept
+    (tmp_path / "zone.yaml").write_text(json.dumps(made.flags))
+    code, out, _ = run(str(clean), "--config", str(tmp_path / "zone.yaml"))
+    assert code == 0
+    assert f"The model is part of bundle {active.id}, which is signed. Put this into the configuration file:" in out
+    assert f"injection:\n  low: {kept['low']}\n  medium: {kept['medium']}\n  high: {kept['high']}\n" in out
+    verified(active.folder, trust_list(made.flags["trusted_keys"]))
