@@ -75,7 +75,7 @@ def s3_server(app: S3App) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _served(server: Any) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)  # each end waits for it
     thread.start()
     try:
         yield

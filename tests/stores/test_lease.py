@@ -28,7 +28,7 @@ from veritensor_ray.stores.holder import Holder, parse, this_process
 from veritensor_ray.stores.lease import LEASE, lease
 from veritensor_ray.stores.outputs import OutputStore
 
-ROUNDS = 20
+ROUNDS = 8
 KINDS = ["s3", "gcs", "azure", "memory"]
 Make = Callable[[str], OutputStore]
 
@@ -133,7 +133,7 @@ def test_of_several_runs_one_takes_a_dead_ones_lease(s3: Make) -> None:
         put(s3(f"round-{number}"), elsewhere(0.2).data())
         return compete(s3(f"round-{number}"), 3)
 
-    assert [round_(number) for number in range(10)] == [(1, 2)] * 10
+    assert [round_(number) for number in range(5)] == [(1, 2)] * 5
 
 
 RUN = """
@@ -211,8 +211,10 @@ def test_a_killed_process_of_this_machine_need_not_be_waited_for(place: str, s3:
 def test_it_is_renewed_while_it_is_held_and_free_afterwards(make: Make) -> None:
     store = make("state")
     with lease(store) as held:
-        time.sleep(1)
-        assert held_in(store).renewals >= 2
+        ends = time.monotonic() + 30
+        while held_in(store).renewals < 2:
+            assert time.monotonic() < ends
+            time.sleep(0.1)
         with (
             pytest.raises(LeaseHeld, match=r"another run is writing \w+://results/state: process \d+ on .*\. Wait .* expires at .* UTC"),
             lease(store),
@@ -263,7 +265,7 @@ def test_a_clock_that_is_wrong_takes_nothing_from_a_run_that_is_alive(s3: Make, 
 
 @every_store
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("wait", [0, 1], ids=["at once", "after the thread noticed"])
+@pytest.mark.parametrize("wait", [0, 0.5], ids=["at once", "after the thread noticed"])
 def test_a_holder_that_lost_it_notices_and_leaves_the_others_alone(make: Make, wait: float) -> None:
     store = make("state")
     other = elsewhere().data()
@@ -319,7 +321,7 @@ def test_a_store_that_ignores_conditions_is_told_and_is_best_effort(s3: Make, ap
     with lease(s3("state"), notes.append) as held:
         held.check()
     assert "does not support conditional writes" in notes[0]
-    assert [compete(s3(f"round-{number}"), 2) for number in range(5)] == [(1, 1)] * 5
+    assert [compete(s3(f"round-{number}"), 2) for number in range(3)] == [(1, 1)] * 3
 
 
 def test_a_local_lease_whose_file_is_removed(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def stub(warehouse: Path) -> Iterator[RestStub]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     made.url = f"http://127.0.0.1:{server.server_address[1]}/in"
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()  # each end waits for it
     yield made
     server.shutdown()
     server.server_close()
