@@ -47,10 +47,16 @@ def named(node: ast.AST) -> str:
 
 
 @functools.cache
+def parsed(path: Path) -> ast.Module:
+    """A module of the package, which nobody changes."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
 def own_errors() -> frozenset[str]:
     """All classes that inherit from an error of this package."""
     found = set(OWN)
-    classes = [node for path in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+    classes = [node for path in PACKAGE.rglob("*.py") for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)]
     while new := {one.name for one in classes if one.name not in found and any(named(base) in found for base in one.bases)}:
         found |= new
     return frozenset(found)
@@ -81,11 +87,11 @@ def shows_no_words(node: ast.AST, above: dict[ast.AST, ast.AST]) -> bool:
 
 def repeated(module: ast.Module) -> Iterator[str]:
     """Where a library's error may be quoted."""
-    above = {child: node for node in ast.walk(module) for child in ast.iter_child_nodes(node)}
-    for handler in ast.walk(module):
-        if isinstance(handler, ast.ExceptHandler) and handler.name and not caught(handler) <= own_errors():
-            uses = [node for node in ast.walk(handler) if isinstance(node, ast.Name) and node.id == handler.name]
-            yield from (f"line {node.lineno}: {ast.unparse(above[node])}" for node in uses if not shows_no_words(node, above))
+    handlers = [node for node in ast.walk(module) if isinstance(node, ast.ExceptHandler) and node.name and not caught(node) <= own_errors()]
+    for handler in handlers:
+        above = {child: node for node in ast.walk(handler) for child in ast.iter_child_nodes(node)}
+        uses = [node for node in above if isinstance(node, ast.Name) and node.id == handler.name]
+        yield from (f"line {node.lineno}: {ast.unparse(above[node])}" for node in uses if not shows_no_words(node, above))
 
 
 def quoted(module: ast.Module) -> Iterator[str]:
@@ -98,7 +104,7 @@ def quoted(module: ast.Module) -> Iterator[str]:
 
 
 def test_no_sentence_repeats_a_library_or_quotes_a_text() -> None:
-    modules = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in READING}
+    modules = {str(path.relative_to(PACKAGE)): parsed(path) for path in READING}
     found = {name: wrong for name, module in modules.items() if name not in MACHINE and (wrong := [*quoted(module), *repeated(module)])}
     assert found == {}
 
