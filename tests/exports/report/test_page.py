@@ -49,8 +49,24 @@ def made(
 
 
 @pytest.fixture(scope="module")
-def url(audit: Results, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return made(audit, tmp_path_factory.mktemp("report") / "report.html")
+def report(audit: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report that nobody changes."""
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    made(audit, file)
+    file.chmod(0o444)
+    return file
+
+
+@pytest.fixture(scope="module")
+def url(report: Path) -> str:
+    return report.as_uri()
+
+
+@pytest.fixture(scope="module")
+def sweep_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of a sweep with a history."""
+    folder = tmp_path_factory.mktemp("sweep")
+    return made(swept(folder / "state"), folder / "report.html")
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +173,8 @@ def test_counts_beside_the_filters_agree_with_the_rows(asked: Page, audit: Resul
     assert facets["folders"] == {"kb": 2, "kb/deep": 2, "hr": 251, "": 2, "100%_off": 1}
 
 
-def test_pages_and_search_by_mouse(chromium: Browser, tmp_path: Path, audit: Results) -> None:
-    with opened(chromium, made(audit, tmp_path / "r.html")) as watched:
+def test_pages_and_search_by_mouse(chromium: Browser, url: str) -> None:
+    with opened(chromium, url) as watched:
         page = watched.page
         page.select_option("[aria-label='Group by']", "none")
         page.evaluate("ray.table.limit = 4; ray.table.go(0)")
@@ -307,16 +323,15 @@ def test_long_words_are_broken(chromium: Browser, tmp_path: Path) -> None:
         assert watched.page.evaluate("document.documentElement.scrollWidth") == 375
 
 
-def test_the_policy_allows_only_the_scripts_of_the_page(chromium: Browser, tmp_path: Path, audit: Results) -> None:
-    url = made(audit, tmp_path / "r.html")
-    text = (tmp_path / "r.html").read_text()
+def test_the_policy_allows_only_the_scripts_of_the_page(chromium: Browser, tmp_path: Path, report: Path) -> None:
+    text = report.read_text()
     policy = re.search('http-equiv="Content-Security-Policy" content="([^"]+)"', text)
     assert policy is not None
     assert "default-src &#39;none&#39;" in policy[1]
     assert "unsafe" not in policy[1]
     added = text.replace("</main>", "<script>document.title='owned'</script><p style='color: red' onclick='1'>x</p></main>")
     (tmp_path / "r.html").write_text(added)
-    with pytest.raises(AssertionError, match="policy: script-src"), opened(chromium, url) as watched:
+    with pytest.raises(AssertionError, match="policy: script-src"), opened(chromium, (tmp_path / "r.html").as_uri()) as watched:
         assert watched.page.title() == "Audit run-1"
         assert watched.page.evaluate("typeof eval") == "function"
 
@@ -358,15 +373,13 @@ def test_no_findings(chromium: Browser, tmp_path: Path) -> None:
         assert "Nothing: every applicable engine has seen every byte of 1 artifact." in watched.page.locator("#missing").inner_text()
 
 
-def test_the_same_results_make_the_same_file(tmp_path: Path, audit: Results) -> None:
-    made(audit, tmp_path / "1.html")
-    made(audit, tmp_path / "2.html")
-    assert (tmp_path / "1.html").read_bytes() == (tmp_path / "2.html").read_bytes()
+def test_the_same_results_make_the_same_file(tmp_path: Path, report: Path, audit: Results) -> None:
+    made(audit, tmp_path / "again.html")
+    assert report.read_bytes() == (tmp_path / "again.html").read_bytes()
 
 
-def test_embedded_rows_hold_no_more_than_the_results_do(tmp_path: Path, audit: Results) -> None:
-    made(audit, tmp_path / "r.html")
-    [block] = re.findall(r'data-table="findings">([^<]+)<', (tmp_path / "r.html").read_text())
+def test_embedded_rows_hold_no_more_than_the_results_do(report: Path, audit: Results) -> None:
+    [block] = re.findall(r'data-table="findings">([^<]+)<', report.read_text())
     columns = json.loads(gzip.decompress(base64.b64decode(block)))["columns"]
     assert "content_fingerprint" not in columns
     assert set(columns["evidence"]["values"]) == {row["evidence"] for row in audit.records("SELECT evidence FROM findings")}
@@ -377,9 +390,8 @@ def test_embedded_rows_hold_no_more_than_the_results_do(tmp_path: Path, audit: R
 
 @pytest.mark.parametrize("width", [375, 1024, 1920])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_width_in_both_themes(width: int, dark: bool, chromium: Browser, tmp_path: Path) -> None:
-    results = swept(tmp_path / "state")
-    with opened(chromium, made(results, tmp_path / "r.html"), width=width, dark=dark) as watched:
+def test_every_width_in_both_themes(width: int, dark: bool, chromium: Browser, sweep_url: str) -> None:
+    with opened(chromium, sweep_url, width=width, dark=dark) as watched:
         page = watched.page
         page.click("#open-rules")
         page.locator(LINES).first.click()
@@ -397,8 +409,8 @@ def test_every_width_in_both_themes(width: int, dark: bool, chromium: Browser, t
 
 
 @pytest.mark.parametrize("width", [320, 420, 721])
-def test_the_navigation_is_within_reach(width: int, chromium: Browser, tmp_path: Path) -> None:
-    with opened(chromium, made(swept(tmp_path / "state"), tmp_path / "r.html"), width=width, height=600) as watched:
+def test_the_navigation_is_within_reach(width: int, chromium: Browser, sweep_url: str) -> None:
+    with opened(chromium, sweep_url, width=width, height=600) as watched:
         page = watched.page
         assert page.locator(".top nav a").count() == 6
         assert out_of_reach(page) == []
@@ -479,8 +491,8 @@ def test_a_long_history_still_has_bars(chromium: Browser, tmp_path: Path) -> Non
         assert watched.page.evaluate(colored) > 0.1
 
 
-def test_the_trend_can_be_pointed_at(chromium: Browser, tmp_path: Path) -> None:
-    with opened(chromium, made(swept(tmp_path / "state"), tmp_path / "r.html")) as watched:
+def test_the_trend_can_be_pointed_at(chromium: Browser, sweep_url: str) -> None:
+    with opened(chromium, sweep_url) as watched:
         page = watched.page
         page.locator("#trend").scroll_into_view_if_needed()
         box = page.locator("#trend-chart .u-over").bounding_box()
