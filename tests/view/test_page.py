@@ -58,6 +58,19 @@ def site(output: Path, tmp_path: Path) -> Iterator[Served]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def kept(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(output, tmp_path_factory.mktemp("kept") / "policy.yaml", reveal=True) as one:
+        yield one
+
+
+@pytest.fixture
+def looked_at(kept: Served) -> Served:
+    """A site for all tests that decide nothing. Its link is as if nobody had used it."""
+    kept.site.keys.used = False
+    return kept
+
+
 def shown(page: Page) -> list[str]:
     page.wait_for_selector("#findings-table table:not([aria-busy])")
     return [" | ".join(row.locator("td").all_inner_texts()).replace("\n", " ") for row in page.locator(LINES).all()]
@@ -108,8 +121,8 @@ def test_from_the_link_to_a_suppression_by_keyboard(chromium: Browser, site: Ser
 
 
 @pytest.mark.parametrize("width", [320, 420])
-def test_the_navigation_is_within_reach(width: int, chromium: Browser, site: Served) -> None:
-    with opened(chromium, site.link, width=width) as watched:
+def test_the_navigation_is_within_reach(width: int, chromium: Browser, looked_at: Served) -> None:
+    with opened(chromium, looked_at.link, width=width) as watched:
         assert watched.page.locator(".top nav a").count() == 5
         assert out_of_reach(watched.page) == []
 
@@ -133,9 +146,9 @@ def test_all_that_match_a_condition_are_suppressed_with_the_counts_first(chromiu
     assert len(entry.finding) == 3
 
 
-def test_a_passage_is_masked_until_somebody_says_why(chromium: Browser, site: Served, output: Path) -> None:
+def test_a_passage_is_masked_until_somebody_says_why(chromium: Browser, looked_at: Served, output: Path) -> None:
     (output / "access.jsonl").unlink(missing_ok=True)
-    with opened(chromium, site.link) as watched:
+    with opened(chromium, looked_at.link) as watched:
         page = watched.page
         press(page, "/")
         page.keyboard.type("letter")
@@ -191,15 +204,15 @@ def test_a_read_only_page_offers_no_decision(chromium: Browser, output: Path) ->
         assert watched.page.locator("dialog.live, .toast").count() == 0
 
 
-def test_a_used_link_says_so(chromium: Browser, site: Served) -> None:
-    with opened(chromium, site.link):
+def test_a_used_link_says_so(chromium: Browser, looked_at: Served) -> None:
+    with opened(chromium, looked_at.link):
         pass
     context = chromium.new_context()
     page = context.new_page()
-    page.goto(site.link)
+    page.goto(looked_at.link)
     until(page, "document.getElementById('said').textContent !== 'Opening…'")
     assert "works only once" in page.locator("#said").inner_text()
-    assert page.url == f"http://{site.host}/"
+    assert page.url == f"http://{looked_at.host}/"
     context.close()
 
 
@@ -278,21 +291,21 @@ def test_a_page_of_another_origin_reads_and_decides_nothing(chromium: Browser, s
     assert not (tmp_path / "policy.yaml").exists()
 
 
-def test_a_name_that_is_rebound_to_loopback_reads_nothing(chromium: Browser, site: Served) -> None:
+def test_a_name_that_is_rebound_to_loopback_reads_nothing(chromium: Browser, looked_at: Served) -> None:
     """As if attacker.example had resolved to 127.0.0.1: the browser then takes the server for that of the attacker."""
-    port = site.host.rpartition(":")[2]
+    port = looked_at.host.rpartition(":")[2]
     rebound = chromium.browser_type.launch(
         executable_path=_program(), args=["--no-sandbox", "--host-resolver-rules=MAP attacker.example 127.0.0.1"]
     )
     page = rebound.new_page()
-    answer = page.goto(f"http://attacker.example:{port}/#{site.site.keys.token}")
+    answer = page.goto(f"http://attacker.example:{port}/#{looked_at.site.keys.token}")
     assert answer is not None
     assert answer.status == 403
-    assert f"answers only to http://{site.host}" in page.inner_text("body")
+    assert f"answers only to http://{looked_at.host}" in page.inner_text("body")
     asked = "fetch('/session', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'}).then(() => 'answered', () => 'blocked')"
     assert page.evaluate(asked) == "blocked"  # by the policy of the refusal
     rebound.close()
-    assert not site.site.keys.used
+    assert not looked_at.site.keys.used
 
 
 def _program() -> str:
@@ -305,8 +318,8 @@ def _program() -> str:
 
 @pytest.mark.parametrize("width", [375, 1024, 1920])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_nothing_overflows(chromium: Browser, site: Served, width: int, dark: bool) -> None:
-    with opened(chromium, site.link, width=width, dark=dark) as watched:
+def test_nothing_overflows(chromium: Browser, looked_at: Served, width: int, dark: bool) -> None:
+    with opened(chromium, looked_at.link, width=width, dark=dark) as watched:
         page = watched.page
         press(page, "j", "Enter")
         page.wait_for_selector(".passage, .l1")

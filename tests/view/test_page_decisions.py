@@ -29,6 +29,21 @@ def site(tmp_path: Path) -> Iterator[Served]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def no_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where decisions about the site `undecided` would be kept."""
+    return tmp_path_factory.mktemp("undecided") / "policy.yaml"
+
+
+@pytest.fixture(scope="module")
+def undecided(no_policy: Path) -> Iterator[Served]:
+    """A site for all tests that decide nothing."""
+    mixed(no_policy.with_name("out"))
+    with served(no_policy.with_name("out"), no_policy) as one:
+        one.enter()
+        yield one
+
+
 def row(site: Served, **about: Any) -> dict[str, Any]:
     found: dict[str, Any] = site.ask("query", {"filter": about})["rows"][0]
     return found
@@ -111,11 +126,11 @@ def test_entries_that_are_newer_than_the_results_hide_from_the_start(site: Serve
     ],
     ids=str,
 )
-def test_decisions_that_are_not_possible_change_nothing(site: Served, tmp_path: Path, body: dict[str, Any], words: str) -> None:
-    said = site.refused("suppress", body)
+def test_decisions_that_are_not_possible_change_nothing(undecided: Served, no_policy: Path, body: dict[str, Any], words: str) -> None:
+    said = undecided.refused("suppress", body)
     assert words in said
     assert "\n" not in said
-    assert not (tmp_path / "policy.yaml").exists()
+    assert not no_policy.exists()
 
 
 def test_labels_are_shown_and_removed(site: Served, tmp_path: Path) -> None:

@@ -37,6 +37,22 @@ def fresh(tmp_path: Path) -> Iterator[Served]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("kept")
+    mixed(folder / "out")
+    with served(folder / "out") as one:
+        yield one
+
+
+@pytest.fixture
+def unused(kept: Served) -> Served:
+    """A server for all tests of tokens that open nothing. Its link is as if nobody had used it."""
+    kept.site.keys.used = False
+    kept.client.cookies.clear()
+    return kept
+
+
 def test_the_link_opens_the_page_once(fresh: Served, capfd: pytest.CaptureFixture[str]) -> None:
     assert fresh.client.get("/").status_code == 200
     assert fresh.client.get(fresh.page).status_code == 403
@@ -62,16 +78,16 @@ def test_the_link_opens_the_page_once(fresh: Served, capfd: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     "body", [{"token": "wrong"}, {"token": ""}, {"token": "\ud800"}, {"token": "é"}], ids=["wrong", "empty", "surrogate", "accent"]
 )
-def test_a_wrong_token_opens_nothing_and_uses_nothing_up(fresh: Served, body: dict[str, str]) -> None:
-    answer = fresh.client.post("/session", content=json.dumps(body), headers=fresh.headers)
+def test_a_wrong_token_opens_nothing_and_uses_nothing_up(unused: Served, body: dict[str, str]) -> None:
+    answer = unused.client.post("/session", content=json.dumps(body), headers=unused.headers)
     assert answer.status_code in (400, 403)
     sentence(answer)
-    assert fresh.enter().status_code == 200
+    assert unused.enter().status_code == 200
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"token": 1}', b'{"token": null}', b"{}", b'{"token": "a", "b": 1}', b"\xff"])
-def test_a_malformed_token_is_refused(fresh: Served, body: bytes) -> None:
-    answer = fresh.client.post("/session", content=body, headers=fresh.headers)
+def test_a_malformed_token_is_refused(unused: Served, body: bytes) -> None:
+    answer = unused.client.post("/session", content=body, headers=unused.headers)
     assert answer.status_code == 400
     sentence(answer)
 
