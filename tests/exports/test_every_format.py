@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import re
@@ -135,10 +136,7 @@ CHECKS: dict[str, Callable[[bytes], None]] = {
 }
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("name", FORMATS)
-def test_text_of_the_corpus_stays_text(name: str, text: str, tmp_path: Path) -> None:
-    """In names, evidence, messages, reasons and the texts of a rule that somebody wrote."""
+def _of_hostile(folder: Path, text: str) -> Selection:
     stored = text.encode("utf-8", "backslashreplace").decode()  # a table holds no surrogates, but run.json may
     everywhere = {
         "artifact": f"{stored}/{stored}.md",
@@ -160,7 +158,7 @@ def test_text_of_the_corpus_stays_text(name: str, text: str, tmp_path: Path) -> 
         outputs.RULE, title=stored, description=stored, remediation=stored, false_alarms=stored, references=(stored,), taxonomy=(stored,)
     )
     results = outputs.output(
-        tmp_path,
+        folder,
         rows,
         [outputs.entry(f"{stored}/{stored}.md", status="unreadable", reason=stored)],
         [rule],
@@ -168,7 +166,20 @@ def test_text_of_the_corpus_stays_text(name: str, text: str, tmp_path: Path) -> 
         sources=[f"/data/{text}"],
         policy=policy,
     )
-    data = written(name, outputs.selection(results))
+    return outputs.selection(results)
+
+
+@pytest.fixture(scope="module")
+def of_hostile(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Selection]:
+    """Makes a selection of results whose texts are all the same; all formats share it."""
+    return functools.cache(lambda text: _of_hostile(tmp_path_factory.mktemp("hostile"), text))
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("name", FORMATS)
+def test_text_of_the_corpus_stays_text(name: str, text: str, of_hostile: Callable[[str], Selection]) -> None:
+    """In names, evidence, messages, reasons and the texts of a rule that somebody wrote."""
+    data = written(name, of_hostile(text))
     assert data
     if name not in ("xlsx", "parquet"):
         assert not UNPRINTABLE.search(data.decode())
@@ -178,31 +189,49 @@ def test_text_of_the_corpus_stays_text(name: str, text: str, tmp_path: Path) -> 
         CHECKS[name](data)
 
 
+REASONS = ("the file is encrypted", "the archive is cut off")
+
+
+@pytest.fixture(scope="module")
+def unchecked(tmp_path_factory: pytest.TempPathFactory) -> Selection:
+    about: dict[str, Any] = {"not_covered": outputs.not_covered(*REASONS), "coverage": {"ocr": {"no-reader": 3}}}
+    entries = [outputs.entry(status="unreadable", reason=REASONS[0])]
+    return outputs.selection(outputs.output(tmp_path_factory.mktemp("unchecked"), [], entries, **about))
+
+
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in PLAIN])
-def test_what_was_not_checked_is_in_the_file(name: str, tmp_path: Path) -> None:
+def test_what_was_not_checked_is_in_the_file(name: str, unchecked: Selection) -> None:
     """Without findings too, since an empty file would look like a clean corpus."""
-    reasons = ("the file is encrypted", "the archive is cut off")
-    about: dict[str, Any] = {"not_covered": outputs.not_covered(*reasons), "coverage": {"ocr": {"no-reader": 3}}}
-    results = outputs.output(tmp_path, [], [outputs.entry(status="unreadable", reason=reasons[0])], **about)
-    found = "\n".join(texts(name, written(name, outputs.selection(results))))
-    for words in (*reasons, "3 artifacts with images whose text was not read"):
+    found = "\n".join(texts(name, written(name, unchecked)))
+    for words in (*REASONS, "3 artifacts with images whose text was not read"):
         assert words in found
 
 
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Selection:
+    return outputs.selection(outputs.output(tmp_path_factory.mktemp("complete"), []))
+
+
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in PLAIN])
-def test_a_corpus_that_was_checked_completely_has_no_complaint(name: str, tmp_path: Path) -> None:
-    results = outputs.output(tmp_path, [])
-    found = "\n".join(texts(name, written(name, outputs.selection(results))))
+def test_a_corpus_that_was_checked_completely_has_no_complaint(name: str, complete: Selection) -> None:
+    found = "\n".join(texts(name, written(name, complete)))
     assert "Not checked:" not in found
     assert "not-checked/" not in found
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_two_exports_are_equal(name: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Selection, Selection]:
+    """The same rows in another order and another place."""
+    folder = tmp_path_factory.mktemp("moved")
     rows = [outputs.finding(str(number), severity=("low", "critical")[number % 2]) for number in range(9)]
-    one, other = outputs.output(tmp_path / "1" / "out", rows), outputs.output(tmp_path / "2" / "out", rows[::-1])
-    moved = Results(other.store, one.run)
-    assert written(name, outputs.selection(one)) == written(name, outputs.selection(moved))
+    one, other = outputs.output(folder / "1" / "out", rows), outputs.output(folder / "2" / "out", rows[::-1])
+    return outputs.selection(one), outputs.selection(Results(other.store, one.run))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_two_exports_are_equal(name: str, moved: tuple[Selection, Selection]) -> None:
+    one, other = moved
+    assert written(name, one) == written(name, other)
 
 
 @pytest.mark.parametrize(
@@ -221,10 +250,15 @@ def test_a_format_describes_itself() -> None:
     assert [name for name, one in FORMATS.items() if not one.text] == ["parquet", "xlsx"]
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_run_json_with_only_what_it_must_have(name: str, tmp_path: Path) -> None:
-    results = many(tmp_path / "out", 30)
+@pytest.fixture(scope="module")
+def fewer(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("fewer")
+    results = many(folder, 30)
     optional = ("package_version", "profile", "started_at", "policy", "reason_codes", "severity_new", "bundle_id", "schema_version")
-    (tmp_path / "out" / "run.json").write_text(json.dumps({key: value for key, value in results.run.items() if key not in optional}))
-    fewer = Results(*find(str(tmp_path / "out"), {}))
+    (folder / "run.json").write_text(json.dumps({key: value for key, value in results.run.items() if key not in optional}))
+    return Results(*find(str(folder), {}))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_run_json_with_only_what_it_must_have(name: str, fewer: Results) -> None:
     assert written(name, Selection(fewer, "SELECT * FROM findings", {}))
