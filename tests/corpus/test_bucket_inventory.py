@@ -6,12 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.corpus.inventories import MANIFEST, delivered, row
+from tests.corpus.kept_server import KeptServer, kept_server
 from tests.corpus.loopback_bucket import LoopbackBucket
 from tests.corpus.test_buckets import KEYS
 from tests.pipeline.test_extract import scanned
@@ -22,6 +24,18 @@ from veritensor_ray.corpus.listing import Listed, check_inventories, check_sourc
 from veritensor_ray.pipeline.machine_report import examine
 
 NAMED = f"s3://reports/{MANIFEST}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[KeptServer]:
+    with kept_server() as one:
+        yield one
+
+
+@pytest.fixture
+def bucket(server: KeptServer) -> Iterator[LoopbackBucket]:
+    with server.emptied() as one:
+        yield one
 
 
 @pytest.fixture

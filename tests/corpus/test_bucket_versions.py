@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.corpus.kept_server import KeptServer, kept_server
 from tests.corpus.loopback_bucket import LoopbackBucket
 from tests.pipeline.test_extract import scanned
 from veritensor_ray.core.config import Settings
@@ -33,6 +36,18 @@ READ = {
     4: {"a.txt": "second", "d/back.txt": "after", "d/é €+%41.txt": "odd"},
     8: {"a.txt": "third", "d/back.txt": "after", "d/later.txt": "much later", "d/é €+%41.txt": "odder"},
 }
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[KeptServer]:
+    with kept_server() as one:
+        yield one
+
+
+@pytest.fixture
+def bucket(server: KeptServer) -> Iterator[LoopbackBucket]:
+    with server.emptied() as one:
+        yield one
 
 
 @pytest.fixture
