@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import random
 import re
@@ -51,6 +52,19 @@ def visited(name: str, data: bytes, media_type: str | None = None) -> tuple[str,
     return about.media_type, "\n".join(found), outcome
 
 
+@functools.cache
+def whole_file(media_type: str) -> tuple[str, bytes]:
+    """The name of a file of this type, and its bytes."""
+    name, build = CASES[media_type]
+    return name, build()
+
+
+@functools.cache
+def read_whole(media_type: str) -> tuple[str, str, Outcome]:
+    """What a walk makes of that file. Nobody changes the outcome."""
+    return visited(*whole_file(media_type))
+
+
 def noise(length: int) -> bytes:
     return random.Random(length).randbytes(max(0, length))
 
@@ -89,9 +103,7 @@ def test_every_reader_has_a_case() -> None:
 
 @pytest.mark.parametrize("media_type", CASES)
 def test_a_whole_file_is_read(media_type: str) -> None:
-    name, build = CASES[media_type]
-    data = build()
-    kind, read, outcome = visited(name, data)
+    kind, read, outcome = read_whole(media_type)
     assert kind == media_type
     expected = {"application/x-faiss": 0, "image/bmp": 0, "application/x-ole-encrypted": 0, "image/gif": 1, "application/x-onnx": 1}
     assert len(set(_NEEDLE.findall(read))) == expected.get(media_type, len(WORDS))
@@ -104,10 +116,9 @@ def test_a_whole_file_is_read(media_type: str) -> None:
 @pytest.mark.parametrize("media_type", CASES)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_lost_is_told(media_type: str, damage: str) -> None:
-    name, build = CASES[media_type]
-    whole = build()
+    name, whole = whole_file(media_type)
     data = DAMAGES[damage](whole)
-    _, before, _ = visited(name, whole)
+    _, before, _ = read_whole(media_type)
     kind, after, outcome = visited(name, data)
     assert not any(ODD_NAMES.match(gap.reason) for gap in outcome.gaps), "a reason is a sentence about the file"
     told = bool(outcome.gaps) or outcome.status != "scanned"
