@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +66,23 @@ OPTIONS: dict[str, Any] = {"plugins": ["fragile_engine:Fragile"], "engines": ["f
 HASTY: dict[str, Any] = {**OPTIONS, "limits": {"artifact_seconds": 1.0}}
 
 
-@pytest.fixture(autouse=True)
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "plugins"
-    folder.mkdir()
+@pytest.fixture(scope="module", autouse=True)
+def _engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("plugins")
     (folder / "fragile_engine.py").write_text(ENGINE)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
-    monkeypatch.syspath_prepend(str(folder))
-    process.SHARED.close()  # it has the path of another test
-    return folder
+    (folder / "foreseeing_engine.py").write_text(FORESEEING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
+        patch.syspath_prepend(str(folder))
+        process.SHARED.close()  # it has the path of another file
+        yield
+        process.SHARED.close()
+
+
+@pytest.fixture
+def _new() -> None:
+    """For tests of a process that has just been started; all others use the one that runs."""
+    process.SHARED.close()
 
 
 DEATHS = [
@@ -117,6 +126,7 @@ def test_the_process_is_kept_and_replaced() -> None:
     assert process.SHARED._process is not first
 
 
+@pytest.mark.usefixtures("_new")
 def test_it_is_started_ahead_of_the_first_call() -> None:
     process.SHARED.start()
     first = process.SHARED.pid
@@ -125,6 +135,7 @@ def test_it_is_started_ahead_of_the_first_call() -> None:
     assert process.SHARED.pid == first
 
 
+@pytest.mark.usefixtures("_new")
 def test_engines_with_a_model_are_loaded_for_what_they_read(tmp_path: Path) -> None:
     names = ("fake-model", "fake-ocr")
     kinds = ("veritensor_ray.testing:ObedientModel", "veritensor_ray.testing:ObedientTranscriber")
@@ -152,6 +163,7 @@ def test_engines_with_a_model_are_loaded_for_what_they_read(tmp_path: Path) -> N
     }
 
 
+@pytest.mark.usefixtures("_new")
 def test_it_outlives_the_thread_that_asked_first() -> None:
     thread = threading.Thread(target=vr.inspect, args=("harmless",), kwargs=OPTIONS)
     thread.start()
@@ -184,8 +196,8 @@ def test_the_kind_whose_samples_kill_it_is_guessed(tmp_path: Path) -> None:
     assert [*found.seen["text/plain"]] == [f"quarantined: {DEATHS[2][1]}"]
 
 
+@pytest.mark.usefixtures("_new")
 def test_images_count_by_what_is_in_them_if_an_engine_can_tell(tmp_path: Path) -> None:
-    (tmp_path / "plugins" / "foreseeing_engine.py").write_text(FORESEEING)
     (tmp_path / "corpus").mkdir()
     widths = [*range(1, 9)]
     for width in widths:
@@ -240,6 +252,7 @@ def _pid(note: Path) -> int:
     raise AssertionError("the process did not start")
 
 
+@pytest.mark.usefixtures("_new")
 def test_nothing_is_imported_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("pyarrow", "json", "fsspec", "veritensor_ray"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w'); raise SystemExit('imported')")
