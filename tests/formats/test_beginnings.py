@@ -9,6 +9,7 @@ import struct
 import pytest
 from PIL import Image
 
+from tests.cases import each
 from tests.formats.reading import read
 from veritensor_ray.core.format_table import FORMATS
 from veritensor_ray.core.media_types import UNKNOWN
@@ -110,8 +111,8 @@ SAMPLES: dict[str, tuple[bytes, ...]] = {
 }
 
 
-@pytest.mark.parametrize(("media_type", "start"), [(name, start) for name, starts in SAMPLES.items() for start in starts])
-@pytest.mark.parametrize("extension", ["", ".txt", ".png"])
+@each(("media_type", "start"), [(name, start) for name, starts in SAMPLES.items() for start in starts])
+@each("extension", ["", ".txt", ".png"])
 def test_first_bytes(media_type: str, start: bytes, extension: str) -> None:
     assert sniff(start + BODY, extension).media_type == media_type
 
@@ -120,7 +121,7 @@ def test_each_format_with_a_beginning_has_a_sample() -> None:
     assert {one.media_type for one in FORMATS if one.begins} - SAMPLES.keys() == set()
 
 
-@pytest.mark.parametrize(
+@each(
     "start",
     [
         *(
@@ -152,7 +153,7 @@ def test_what_only_looks_like_them(start: bytes) -> None:
     assert sniff(start + BODY, "").media_type == UNKNOWN
 
 
-@pytest.mark.parametrize("media_type", sorted(SAMPLES))
+@each("media_type", sorted(SAMPLES))
 def test_prose_that_begins_so_is_text(media_type: str) -> None:
     for start in SAMPLES[media_type]:
         letters = bytes(byte for byte in start[:16] if 32 <= byte < 127)

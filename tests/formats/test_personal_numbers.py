@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.cases import each
 from tests.formats.reading import read
 from tests.formats.records.test_read import example, file_of
 from tests.formats.residue.accounts import both, texts
@@ -26,7 +27,7 @@ PARQUET, ARROW = Kind("application/vnd.apache.parquet"), Kind("application/vnd.a
 JSON, LINES = Kind("application/json", "utf-8"), Kind("application/jsonl", "utf-8")
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "text"),
     [
         (CARD, TEXT), (float(CARD), TEXT), (100_000_000, "100000000"), (99_999_999, None), (10**19 - 1, "9" * 19), (10**19, None),
@@ -41,7 +42,7 @@ NAMED, SHORT = ["account_number", "accountNo", "customer.acct", "phone", "Mobile
 UNNAMED = ["account_id", "account_numbers[]", "phone[0]", "price", "phone.id", "", "bankrupt", "impressions"]
 
 
-@pytest.mark.parametrize(("column", "named"), [*((name, True) for name in NAMED), *((name, False) for name in UNNAMED)])
+@each(("column", "named"), [*((name, True) for name in NAMED), *((name, False) for name in UNNAMED)])
 def test_shorter_numbers_are_text_where_a_name_says_what_they_are(column: str, named: bool) -> None:
     assert number_text(SHORT, column) == number_text(float(SHORT), column) == (str(SHORT) if named else None)
     assert number_text(999_999, column) is None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.cases import each
 from tests.formats.office.building import FILES
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.format_table import mismatch
@@ -53,7 +54,7 @@ def checkpoint() -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "media_type", "extensions"),
     [
         (real("letter.docx"), f"{OOXML}.wordprocessingml.document", ".docx"),

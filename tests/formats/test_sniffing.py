@@ -19,6 +19,7 @@ import pytest
 import zstandard
 from PIL import Image
 
+from tests.cases import each
 from tests.formats.pdf.building import pdf
 from veritensor_ray.core.format_table import mismatch
 from veritensor_ray.formats.common.kind import HEAD_BYTES, Kind
@@ -55,7 +56,7 @@ def _image(kind: str) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
+@each(
     ("head", "media_type"),
     [
         (_parquet(), "application/vnd.apache.parquet"),
@@ -100,7 +101,7 @@ def _image(kind: str) -> bytes:
         (random.Random(1).randbytes(HEAD_BYTES), "application/octet-stream"),
     ],
 )
-@pytest.mark.parametrize("extension", ["", ".txt", ".json"])
+@each("extension", ["", ".txt", ".json"])
 def test_bytes_decide_and_not_the_name(head: bytes, media_type: str, extension: str) -> None:
     assert sniff(head, extension) == Kind(media_type)
 
@@ -110,7 +111,7 @@ RTF = rb"{\rtf1\ansi words}"
 PDF_TEXT = "%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer <<>>\nstartxref\n9\n%%EOF\n"
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "extension", "media_type"),
     [
         *(
@@ -146,7 +147,7 @@ def test_a_long_document_behind_text_is_known_by_its_end() -> None:
     assert sniff(long[:HEAD_BYTES], ".txt", b"and so on\n", whole=False).media_type != "application/pdf"
 
 
-@pytest.mark.parametrize(
+@each(
     "magic",
     [
         "x^2 + y",
@@ -167,7 +168,7 @@ def test_a_long_document_behind_text_is_known_by_its_end() -> None:
         "ustar".rjust(262),
     ],
 )
-@pytest.mark.parametrize("codec", ["utf-8", "cp1252"])
+@each("codec", ["utf-8", "cp1252"])
 def test_prose_may_begin_with_the_letters_of_a_magic(magic: str, codec: str) -> None:
     kind = sniff(f"{magic} are the letters; à côté du café, le garçon était très fâché.\n".encode(codec), ".txt")
     assert (kind.media_type, kind.is_text) == ("text/plain", True)
@@ -190,7 +191,7 @@ def test_a_truncated_magic_is_no_error(magic: bytes, media_type: str) -> None:
     assert sniff(magic, "").media_type in (media_type, "text/plain", "application/octet-stream")
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "extension", "media_type"),
     [
         ("", "", "text/plain"),
@@ -234,7 +235,7 @@ def test_a_notebook_is_known_by_its_tail() -> None:
     assert sniff(head, "", b'], "nbformat": 4}', whole=False).media_type == "application/x-ipynb+json"
 
 
-@pytest.mark.parametrize(
+@each(
     ("bom", "codec"),
     [
         (codecs.BOM_UTF8, "utf-8"),
@@ -244,7 +245,7 @@ def test_a_notebook_is_known_by_its_tail() -> None:
         (codecs.BOM_UTF32_BE, "utf-32-be"),
     ],
 )
-@pytest.mark.parametrize("text", ["plain words", "Привет, мир", "你好，世界", '{"a": "b"}'])
+@each("text", ["plain words", "Привет, мир", "你好，世界", '{"a": "b"}'])
 def test_byte_order_marks(bom: bytes, codec: str, text: str) -> None:
     expected = Kind("application/json" if text.startswith("{") else "text/plain", codec, len(bom))
     assert sniff(bom + text.encode(codec), ".txt") == expected
@@ -299,7 +300,7 @@ def test_a_nul_among_many_characters_leaves_text_text(nuls: int, is_text: bool) 
     assert sniff(TEXT * 20 + bytes(nuls), ".txt").is_text is is_text
 
 
-@pytest.mark.parametrize(
+@each(
     ("extension", "media_type", "wrong"),
     [
         (".txt", "application/json", False),

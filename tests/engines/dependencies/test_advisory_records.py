@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.engines.dependencies.building import record
 from veritensor_ray.engines.dependencies import advisory_records
 from veritensor_ray.engines.dependencies.advisory_records import Advisory, advisories, grouped, unpacked
@@ -46,7 +47,7 @@ CASES: list[tuple[dict[str, Any], dict[str, bool]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "expected"), CASES)
+@each(("fields", "expected"), CASES)
 def test_affects(fields: dict[str, Any], expected: dict[str, bool]) -> None:
     advisory = one(**fields)
     packed = unpacked(advisory.ecosystem, advisory.packed())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.engines.dependencies.building import database, engine, record, scan
 from veritensor_ray.engines.base import FileInfo
 from veritensor_ray.engines.dependencies.advisory_model import Dependency, Item, Unparsable, Unread
@@ -23,7 +24,7 @@ def shown(items: list[Item]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "name", "version"),
     [
         ("python", "python", None),
@@ -92,7 +93,7 @@ def test_a_dockerfile() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "images"),
     [
         ("COPY --link \\\n  --from=nginx:1 /a /b\n", ["nginx==1"]),
@@ -190,7 +191,7 @@ test:
 """
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "text", "expected"),
     [
         ("compose.yaml", COMPOSE, ["postgres==16", "redis", "redis"]),

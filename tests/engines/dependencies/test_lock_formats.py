@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from tests.cases import each
 from tests.clock import AtMost
 from tests.engines.dependencies.test_conda_files import CONDA_LOCK, PIXI_6, RECIPE, RECIPE_YAML
 from tests.engines.dependencies.test_containers import COMPOSE, DOCKERFILE, GITHUB, KUBERNETES
@@ -316,7 +317,7 @@ def items(name: str, text: str) -> list[Item]:
     return list(parser(text))
 
 
-@pytest.mark.parametrize(("name", "content", "ecosystem", "expected", "lines"), CASES, ids=IDS)
+@each(("name", "content", "ecosystem", "expected", "lines"), CASES, ids=IDS)
 def test_lock(name: str, content: str, ecosystem: str, expected: list[str], lines: list[int | None]) -> None:
     found = items(name, content)
     dependencies = [one for one in found if isinstance(one, Dependency)]
@@ -344,7 +345,7 @@ def test_of_a_pom_with_too_many_dependencies_the_first_are_read(monkeypatch: pyt
     assert [isinstance(one, Dependency) for one in found] == [False, True, True]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text"),
     [
         ("yarn.lock", "nothing like it\n"),

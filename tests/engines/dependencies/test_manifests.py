@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.clock import AtMost
 from veritensor_ray.core.detection import FileInfo
 from veritensor_ray.engines.dependencies.advisory_model import Dependency, Index, Item, Unparsable, Unread
@@ -335,7 +336,7 @@ def items(name: str, text: str) -> list[Item]:
     return list(parser(text))
 
 
-@pytest.mark.parametrize(("name", "content", "expected", "indexes", "unread"), CASES, ids=[case[0] for case in CASES])
+@each(("name", "content", "expected", "indexes", "unread"), CASES, ids=[case[0] for case in CASES])
 def test_format(name: str, content: str, expected: list[str], indexes: int, unread: int) -> None:
     found = items(name, content)
     dependencies = [one for one in found if isinstance(one, Dependency)]
@@ -344,7 +345,7 @@ def test_format(name: str, content: str, expected: list[str], indexes: int, unre
     assert sum(isinstance(one, Unread) for one in found) == unread, [one for one in found if isinstance(one, Unread)]
 
 
-@pytest.mark.parametrize(("name", "content"), [case[:2] for case in CASES], ids=[case[0] for case in CASES])
+@each(("name", "content"), [case[:2] for case in CASES], ids=[case[0] for case in CASES])
 def test_every_name_has_its_place(name: str, content: str) -> None:
     aliases = {"minimist", "@types/node", "some-wheel", "local-file"}  # under another name, or another spelling
     for one in items(name, content):
@@ -378,7 +379,7 @@ def test_says_the_line_of_an_entry_that_is_not_understood(name: str, text: str, 
     assert [one.line for one in items(name, text) if isinstance(one, Unread)] == lines
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "is_one"),
     [
         ("requirements.txt", True),
@@ -441,7 +442,7 @@ def test_what_lines_do_not_tell_is_left_to_the_parser(text: str, monkeypatch: py
     assert "fake" not in str(list(locks.parse_toml(text)))
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "text"),
     [
         ("pyproject.toml", "[project\n"),

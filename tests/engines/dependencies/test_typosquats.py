@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.clock import AtMost
 from veritensor_ray.engines.dependencies.known_names import Lists, popular
 from veritensor_ray.engines.dependencies.typosquats import Lookalikes, distance, skeleton
@@ -37,7 +38,7 @@ def test_finds_slips(ecosystem: str, names: str, least: float) -> None:
     assert 1 - len(missed) / len(found) >= least, missed
 
 
-@pytest.mark.parametrize(
+@each(
     ("ecosystem", "name", "target", "how", "severity"),
     [
         ("PyPI", "reqeusts", "requests", "one typo", "high"),

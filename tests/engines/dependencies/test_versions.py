@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import each
 from veritensor_ray.engines.dependencies.advisory_model import ECOSYSTEMS
 from veritensor_ray.engines.dependencies.cvss_severity import base_score, rating, severity_of
 from veritensor_ray.engines.dependencies.versions import canonical, order
 
 
-@pytest.mark.parametrize(
+@each(
     ("ecosystem", "ascending"),
     [
         (
@@ -47,13 +48,13 @@ def test_order(ecosystem: str, ascending: list[str]) -> None:
         assert order(ecosystem, lower) < order(ecosystem, higher)
 
 
-@pytest.mark.parametrize("text", ["", "latest", "1.2.3.4.5.x!", "1" * 300, "9" * 5000, "^1.0", "*", "\ud800", "1.0 || 2.0"])
-@pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
+@each("text", ["", "latest", "1.2.3.4.5.x!", "1" * 300, "9" * 5000, "^1.0", "*", "\ud800", "1.0 || 2.0"])
+@each("ecosystem", ECOSYSTEMS)
 def test_what_is_no_version_has_no_order(ecosystem: str, text: str) -> None:
     assert order(ecosystem, text) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("ecosystem", "a", "b"),
     [
         ("PyPI", "1.0", "1.0.0"),
@@ -85,7 +86,7 @@ def test_spelling_and_order_agree(pair: list[str]) -> None:
     assert (canonical("PyPI", a) == canonical("PyPI", b)) == (order("PyPI", a) == order("PyPI", b))
 
 
-@pytest.mark.parametrize(
+@each(
     ("vector", "score"),
     [  # the examples of the specification's own documents
         ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", 9.8),
@@ -130,7 +131,7 @@ V4 = [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:L/AC:L/AT:N/PR:L/UI:N/VC:L/VI:N/
 HIGH = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H"}]
 
 
-@pytest.mark.parametrize(
+@each(
     ("record", "affected", "word"),
     [
         ({"severity": HIGH}, {}, "high"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.engines.injection.building import save_model, sealed
 from veritensor_ray.core.config import Settings, load_settings
 from veritensor_ray.core.errors import ModelError, UsageError
@@ -24,7 +25,7 @@ def test_a_model_without_a_linear_one_is_read_whole() -> None:
     assert (found.gate, found.mix, found.ceiling) == (None, (1.0, 0.0, 0.0), None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("change", "where"),
     [
         ({"window_tokens": 0}, "window_tokens"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.cases import each
 from tests.engines.injection.building import first_stage
 from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.injection.first_stage import MARGIN, WITH_VECTORS, ZONE, ZONE_STRIDE, FirstStage
@@ -82,8 +83,8 @@ def test_zones_are_what_is_worth_reading(texts: list[str], expected: list[tuple[
     assert found(texts) == expected
 
 
-@pytest.mark.parametrize("before", [0, 1, 3, 5, 40])
-@pytest.mark.parametrize("after", [0, 4, 40])
+@each("before", [0, 1, 3, 5, 40])
+@each("after", [0, 4, 40])
 def test_an_order_is_found_anywhere_in_a_long_text(before: int, after: int) -> None:
     text = CALM * before + ORDER + " " + CALM * after
     [(row, zone)] = found([CALM, text, CALM])

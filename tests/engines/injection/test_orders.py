@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.clock import AtMost
 from veritensor_ray.engines.injection.orders import can_be_an_order
 
@@ -82,13 +83,13 @@ READ = [
 ]
 
 
-@pytest.mark.parametrize("text", LEFT_OUT)
+@each("text", LEFT_OUT)
 def test_what_is_too_short_to_be_an_order(text: str) -> None:
     assert not can_be_an_order(text)
     assert not can_be_an_order(f"  {text} \n12 %, 3 …")
 
 
-@pytest.mark.parametrize("text", READ)
+@each("text", READ)
 def test_what_may_be_an_order(text: str) -> None:
     assert can_be_an_order(text)
     assert can_be_an_order(f"12. …{text}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.cases import each
 from veritensor_ray.core.segments import Block, Identity, one_batch
 from veritensor_ray.engines.injection.prompt_columns import holds_prompts
 
@@ -34,7 +33,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("block", "file", "expected"), CASES)
+@each(("block", "file", "expected"), CASES)
 def test_where_orders_belong(block: Block, file: Identity, expected: bool) -> None:
     assert holds_prompts(one_batch([(block, file)]), 0) == expected
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.cases import each
 from tests.engines.injection.building import random_ids, save_torch
 from tests.engines.mapped import mapped_share
 from veritensor_ray.core.errors import ModelError
@@ -152,8 +153,8 @@ def lengths(seed: int, count: int) -> list[int]:
     return [min(128, max(3, round(rng.lognormvariate(3.5, 1.0)))) for _ in range(count)]
 
 
-@pytest.mark.parametrize("budget", [512, 2048, 4096])
-@pytest.mark.parametrize("count", [1, 7, 400, 3000])
+@each("budget", [512, 2048, 4096])
+@each("count", [1, 7, 400, 3000])
 def test_packed_keeps_the_budget_and_every_window(budget: int, count: int) -> None:
     sizes = lengths(1, count)
     batches = list(packed(sizes, budget))

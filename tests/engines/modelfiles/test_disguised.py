@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.building import dumps, found, judged
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.detection import FileInfo, Judged
@@ -30,10 +31,8 @@ def archive(front: bytes = b"") -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("extension", sorted(WEIGHTS))
-@pytest.mark.parametrize(
-    ("data", "what"), [(ELF, "an ELF program"), (SCRIPT, "a script"), (WINDOWS, "a Windows program"), (MACH, "a Mach-O program")]
-)
+@each("extension", sorted(WEIGHTS))
+@each(("data", "what"), [(ELF, "an ELF program"), (SCRIPT, "a script"), (WINDOWS, "a Windows program"), (MACH, "a Mach-O program")])
 def test_programs_with_the_names_of_models(data: bytes, what: str, extension: str) -> None:
     assert ("disguised-program", what) in found(data, f"pytorch_model{extension}")
     passed = judged(data, f"pytorch_model{extension}")
@@ -57,8 +56,8 @@ def test_programs_and_numbers_under_their_own_names(data: bytes, name: str) -> N
     assert found(data, name) == []
 
 
-@pytest.mark.parametrize("name", ["first.pt", "first.bin", "first.ckpt", "first.keras"])
-@pytest.mark.parametrize(
+@each("name", ["first.pt", "first.bin", "first.ckpt", "first.keras"])
+@each(
     ("front", "expected"),
     [
         (SCRIPT, [("disguised-program", "a script")]),

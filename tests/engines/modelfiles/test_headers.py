@@ -15,6 +15,7 @@ import onnx.helper
 import pytest
 from safetensors.numpy import save
 
+from tests.cases import each
 from tests.engines.modelfiles.building import found, judged, scan
 from tests.formats.model_files.building import GGUF_ARRAY, GGUF_STRING, gguf
 from veritensor_ray.core.media_types import UNKNOWN
@@ -31,7 +32,7 @@ def entry(start: int, end: int, shape: list[int] | None = None, dtype: str = "U8
     return {"dtype": dtype, "shape": [end - start] if shape is None else shape, "data_offsets": [start, end]}
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "problem"),
     [
         (save({"a": np.ones((2, 3), np.float32), "b": np.zeros(0)}, {"note": "x"}), None),

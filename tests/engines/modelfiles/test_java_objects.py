@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.cases import each
 from tests.engines.modelfiles.building import judged, scan
 from veritensor_ray.core.detection import Hit
 
@@ -16,7 +15,7 @@ def java(*classes: str) -> bytes:
 TREE = "weka.classifiers.trees.J48"
 
 
-@pytest.mark.parametrize(
+@each(
     ("classes", "severities"),
     [
         ([TREE], ["low"]),

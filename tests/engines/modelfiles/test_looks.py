@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.graphs.assembling import field, graph, node, saved_model, tflite
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.detection import FileInfo
@@ -182,7 +183,7 @@ def test_every_row_has_a_case_that_reaches_it() -> None:
     assert sorted(row_of(path, kind).title for path, kind, _, _ in CASES) == sorted(row.title for row in LOOKS)
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "media_type", "strange"), [pytest.param(path, kind, strange, id=row_of(path, kind).title) for path, kind, _, strange in CASES]
 )
 def test_what_is_not_understood_is_not_inert(path: str, media_type: str, strange: list[bytes]) -> None:
@@ -192,7 +193,7 @@ def test_what_is_not_understood_is_not_inert(path: str, media_type: str, strange
         assert found is not None or not row_of(path, media_type).model, f"case {number}: a model file has a verdict"
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "media_type", "good"), [pytest.param(path, kind, good, id=row_of(path, kind).title) for path, kind, good, _ in CASES if good]
 )
 def test_what_is_understood_is_inert(path: str, media_type: str, good: bytes) -> None:

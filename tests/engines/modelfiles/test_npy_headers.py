@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import struct
 
-import pytest
-
+from tests.cases import each
 from tests.engines.modelfiles.building import judged, scan
 from veritensor_ray.core.detection import Hit
 from veritensor_ray.engines.modelfiles.modelfile_rules import RULES
@@ -22,8 +21,8 @@ def plain(descr: str = "'<f8'", shape: str = "(1,)", more: str = "") -> str:
     return f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, {more}}}"
 
 
-@pytest.mark.parametrize("major", [1, 2, 3])
-@pytest.mark.parametrize(
+@each("major", [1, 2, 3])
+@each(
     ("header", "severity"),
     [
         (plain(), None),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from veritensor_ray.engines.modelfiles import chat_templates, configuration
 
 SAMPLE = {chr(code) for code in range(128)} | {"é", "\u00a0"}
@@ -68,7 +69,7 @@ class Meeting:
         return kept | self.walk(tree, before)
 
 
-@pytest.mark.parametrize(("name", "pattern"), [pytest.param(*one, id=one[0]) for one in patterns()])
+@each(("name", "pattern"), [pytest.param(*one, id=one[0]) for one in patterns()])
 def test_no_endless_repeats_meet(name: str, pattern: re.Pattern[str]) -> None:
     assert Meeting(pattern.pattern, pattern.flags).found == 0
 

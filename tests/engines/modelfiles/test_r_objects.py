@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.building import found, judged
 from tests.pipeline.test_extract import scanned
 from veritensor_ray.engines.modelfiles.r_objects import _Walk
@@ -76,7 +77,7 @@ MAPPED = number(238) + number(2) + symbol("mmap_real") + number(2) + symbol("bas
 COMPACT = number(238) + number(2) + symbol("compact_intseq") + number(2) + symbol("base") + NIL + NUMBERS + NIL
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "evidence", "verdict"),
     [
         pytest.param(rds(promise(SYSTEM)), "a promise that calls system", "dangerous", id="the object is a promise"),
@@ -109,7 +110,7 @@ def test_objects(data: bytes, evidence: str | None, verdict: str) -> None:
     assert passed.verdict == verdict
 
 
-@pytest.mark.parametrize(
+@each(
     ("item", "names"),
     [
         (symbol("system"), ["system"]),
@@ -121,7 +122,7 @@ def test_objects(data: bytes, evidence: str | None, verdict: str) -> None:
         (texts("a", "system"), []),
     ],
 )
-@pytest.mark.parametrize("strange", [0, 99])
+@each("strange", [0, 99])
 def test_functions_behind_what_is_not_known(item: bytes, names: list[str], strange: int) -> None:
     """R may read on where the walk breaks off."""
     assert [said for rule, said in found(rds(number(strange) + item), "a.rds") if rule == "r-code"] == names

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.building import found
 from tests.formats.model_files.building import GGUF_STRING, text
 
@@ -29,7 +30,7 @@ def gguf(tensors: Sequence[Tensor], data: int, alignment: tuple[int, str, int] |
 PLAIN: Tensor = ("a", (4, 2), 0, 0)  # eight floating-point numbers
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "problem"),
     [
         (gguf([PLAIN], 32), ""),

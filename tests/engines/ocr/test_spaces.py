@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from tests.cases import each
 from veritensor_ray.engines.ocr.misread_digits import with_digits
 from veritensor_ray.engines.ocr.spaces import settled, spaced
 
@@ -34,7 +35,7 @@ def line(text: str, gaps: Sequence[Gap]) -> tuple[list[float], np.ndarray]:
     return places, np.stack(columns, axis=1)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "gaps", "mark", "expected"),
     [
         pytest.param("ab cd", (3, 14, 3), "", "ab cd", id="a space"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.engines.pii.helpers import ENGINE
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block, Identity, to_batch
@@ -20,7 +21,7 @@ def told(text: str, column: str | None = None, media_type: str = "text/plain") -
     return [(hit.rule.removeprefix("pii."), hit.severity, hit.message) for hit in ENGINE.scan_text(batch)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "detail"),
     [
         ("write to anna.becker@posteo.de", None),
@@ -53,7 +54,7 @@ def test_whose_it_is(text: str, detail: str | None) -> None:
     assert told(text) == [("email", "info" if detail else None, detail)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "address"),
     [
         ("メールアドレスはada@kaldor.comです。", "ada@kaldor.com"),
@@ -96,7 +97,7 @@ def test_addresses_that_follow_each_other_are_two(text: str, addresses: list[str
     assert [text[hit.start : hit.end] for hit in ENGINE.scan_text(text_batch([text]))] == addresses
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "Message-ID: <CEC2D796-D8FC-11D6-AD37-0030657C53EA@ianbell.com>",
@@ -120,7 +121,7 @@ def test_nobody_reads_it(text: str) -> None:
     assert told(text) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("column", "text", "expected"),
     [
         ("from", "Anna Becker <anna@posteo.de>", [("mail-header", None, None)]),

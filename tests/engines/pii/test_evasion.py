@@ -6,11 +6,12 @@ import re
 
 import pytest
 
+from tests.cases import each
 from tests.engines.pii.helpers import found
 from veritensor_ray.core.origins import Mapped
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         ("anna.becker (at) posteo [dot] de", [("email", "anna.becker (at) posteo [dot] de")]),

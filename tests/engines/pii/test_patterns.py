@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.engines.pii.helpers import engine, found
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block, Identity, to_batch
@@ -12,7 +13,7 @@ from veritensor_ray.testing import text_batch
 Expected = list[tuple[str, str]]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         # e-mail
@@ -113,7 +114,7 @@ def test_finds(text: str, expected: Expected) -> None:
     assert found(text) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         # documentation, files, remotes, versions
@@ -180,7 +181,7 @@ def test_leaves_alone(text: str) -> None:
     assert found(text) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("column", "text", "expected"),
     [
         ("card_number", "4532015112830366.0", [("payment-card", "4532015112830366")]),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.engines.pii.helpers import ENGINE, found
 from veritensor_ray.engines.pii.reserved import TEST_ISSUERS, account_of_no_bank, bank_part, phone_of_no_plan, published_card
 from veritensor_ray.masking.iban_form import IBAN_COUNTRIES
 from veritensor_ray.testing import text_batch
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "is_one"),
     [
         ("+49 000 1234567", True),

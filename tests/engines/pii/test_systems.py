@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.engines.pii.helpers import ENGINE, engine, found
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block, Identity, to_batch
@@ -11,7 +12,7 @@ from veritensor_ray.engines.pii.systems import clock, known
 from veritensor_ray.testing import text_batch
 
 
-@pytest.mark.parametrize(
+@each(
     ("left", "value", "right", "expected"),
     [
         ("", "1732456789012", "", "time"),
@@ -44,7 +45,7 @@ def test_clock(digits: str, expected: bool) -> None:
     assert clock(digits) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "page 295109912611193",  # a page's id that passes the check of a French number

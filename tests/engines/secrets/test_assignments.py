@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.engines.secrets.building import batch, engine, found, with_checksum
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "text"),
     [
         ("a.py", 'password = "kzqgwmrpe"'),
@@ -127,7 +128,7 @@ def test_a_literal_under_a_telling_name_is_found(path: str, text: str) -> None:
     assert found(text, path)
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "text"),
     [
         ("a.py", "password = getpass.getpass()"),
@@ -246,7 +247,7 @@ def test_what_merely_looks_like_one_is_left_alone(path: str, text: str) -> None:
     assert found(text, path) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("column", "text", "rule"),
     [
         ("password", "kQ83jdLs2", "password"),
@@ -304,7 +305,7 @@ def test_name_and_value_side_by_side_are_an_assignment() -> None:
 WORTH = "7f3e9a52-81c4-4d0b-9e66-0a1b7c55d2f8"
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "text", "rule"),
     [
         ("a.js", f'clientSecret: "{WORTH}"', "generic-key"),
@@ -328,7 +329,7 @@ def test_a_uuid_is_low_and_found_only_under_a_name_that_says_what_it_opens(path:
     assert all(hit.severity == "low" for hit in engine().scan_text(batch([text], path)))
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "text", "value"),
     [
         ("a.py", 'login(username="bob", password="grün tee")', "grün tee"),

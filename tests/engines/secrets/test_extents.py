@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.engines.secrets.building import ALNUM, batch, engine, found
 from veritensor_ray.engines.secrets.extents import RunEnds
 
@@ -92,7 +93,7 @@ def test_a_value_ends_where_its_format_ends_it(name: str) -> None:
     assert len(wrong) <= len(some) * 0.12, wrong
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "text", "value"),
     [
         ("a.txt", "PASSWORD=Tr0ub4dor&3xyzzy", "Tr0ub4dor&3xyzzy"),
@@ -115,7 +116,7 @@ def test_what_ends_a_value(path: str, text: str, value: str) -> None:
     assert [one for _, one in found(text, path)] == [value]
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "text"),
     [
         ("a.md", "password: f(x)"),

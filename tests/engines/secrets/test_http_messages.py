@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.secrets_sets import scan_folder
+from tests.cases import each
 from tests.engines.secrets.building import ALNUM, HEX, batch, engine, found, letters
 
 
@@ -19,7 +20,7 @@ def pair(text: str, encoding: str = "utf-8") -> str:
 BASIC, KEY, SESSION = pair("admin:s3cr3tPass9"), letters(ALNUM, 24), letters(HEX, 32)
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "text"),
     [
         ("a.http", "Authorization: Basic {}"),
@@ -35,7 +36,7 @@ BASIC, KEY, SESSION = pair("admin:s3cr3tPass9"), letters(ALNUM, 24), letters(HEX
         ("a.rb", '"Authorization\\": \\"Basic {}\\""'),
     ],
 )
-@pytest.mark.parametrize("token", [BASIC, pair("admin:pässwört1"), pair("admin:pässwört1", "latin-1"), letters(ALNUM, 38) + "Q="])
+@each("token", [BASIC, pair("admin:pässwört1"), pair("admin:pässwört1", "latin-1"), letters(ALNUM, 38) + "Q="])
 def test_basic_credentials_are_found_in_every_language(path: str, text: str, token: str) -> None:
     assert found(text.format(token), path) == [("http-authorization", token)]
 

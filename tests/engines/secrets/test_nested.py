@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.cases import each
 from tests.engines.secrets.building import ALNUM, HEX, batch, engine, found, letters, with_checksum
 from veritensor_ray.core.origins import Mapped
 from veritensor_ray.engines.secrets import nested
@@ -22,8 +23,8 @@ def levels(value: object, count: int) -> str:
     return json.dumps(value)
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3])
-@pytest.mark.parametrize("path", ["a.json", "cassette.yml", "a.py", "a.sh", "a.js"])
+@each("count", [0, 1, 2, 3])
+@each("path", ["a.json", "cassette.yml", "a.py", "a.sh", "a.js"])
 def test_a_password_is_found_at_each_level(path: str, count: int) -> None:
     assert found(levels(OBJECT, count), path) == [("password", PASSWORD)]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.engines.secrets.building import batch
 from veritensor_ray.core.config import Settings
 from veritensor_ray.engines import automaton
@@ -85,7 +86,7 @@ def test_findings_are_those_of_looking_behind_every_name(path: str, texts: list[
     assert sum(map(len, fast)) > 20
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "hopeless"),
     [
         ("key of the kingdom", True),

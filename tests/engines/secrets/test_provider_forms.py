@@ -9,6 +9,7 @@ import string
 
 import pytest
 
+from tests.cases import each
 from tests.engines.secrets.building import ALNUM, HEX, batch, engine, found, letters
 from veritensor_ray.masking.secret_kinds import checksums
 
@@ -115,8 +116,8 @@ FORMS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("rule", "token", "other"), FORMS, ids=[f"{rule}-{token[:9]}" for rule, token, _ in FORMS])
-@pytest.mark.parametrize("around", ["x: {} y", '"{}",', "a\n{}\nb"])
+@each(("rule", "token", "other"), FORMS, ids=[f"{rule}-{token[:9]}" for rule, token, _ in FORMS])
+@each("around", ["x: {} y", '"{}",', "a\n{}\nb"])
 def test_the_form_of_a_provider_is_found_and_what_misses_it_is_not(rule: str, token: str, other: str, around: str) -> None:
     assert (rule, token) in found(around.format(token))
     assert rule not in dict(found(around.format(other)))

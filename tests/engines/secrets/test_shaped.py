@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.clock import AtMost
 from tests.engines.secrets.building import ALNUM, batch, engine, found, letters
 
@@ -20,8 +21,8 @@ def pem(kind: str, body: str = LINES, newline: str = "\n") -> str:
     return f"-----BEGIN {kind}-----\n{body}\n-----END {kind}-----".replace("\n", newline)
 
 
-@pytest.mark.parametrize("kind", ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY", "PGP PRIVATE KEY BLOCK"])
-@pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n", '\\n" +\n  "'])
+@each("kind", ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY", "PGP PRIVATE KEY BLOCK"])
+@each("newline", ["\n", "\r\n", "\\n", '\\n" +\n  "'])
 def test_private_keys_are_found_whole(kind: str, newline: str) -> None:
     key = pem(kind, newline=newline)
     assert found(f'x "{key}" y') == [("private-key", key)]
@@ -114,7 +115,7 @@ def test_a_private_key_in_base64() -> None:
     assert found(f"key: {text}") == [("private-key", text)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "rule"),
     [
         ("postgres://app:k3Jd82mQ@db.internal/main", "connection-string"),
@@ -138,7 +139,7 @@ def test_addresses(text: str, rule: str | None) -> None:
     assert [name for name, _ in found(text)] == ([rule] if rule else [])
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "rule"),
     [
         (f"Authorization: Bearer {letters(ALNUM, 40)}", "http-authorization"),

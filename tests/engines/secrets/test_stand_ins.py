@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from tests.cases import each
 from tests.engines.secrets.building import ALNUM, found, letters
 
 PLACES = [
@@ -34,8 +35,8 @@ PLACEHOLDERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "form"), PLACES)
-@pytest.mark.parametrize("value", PLACEHOLDERS + DOCUMENTED)
+@each(("path", "form"), PLACES)
+@each("value", PLACEHOLDERS + DOCUMENTED)
 def test_a_placeholder_and_a_documented_example_are_silent(path: str, form: str, value: str) -> None:
     assert found(form.format(value), path) == []
 

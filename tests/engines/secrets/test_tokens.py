@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from tests.cases import each
 from tests.engines.secrets.building import ALNUM, HEX, batch, engine, found, letters, with_checksum
 from veritensor_ray.engines.secrets import secret_search
 from veritensor_ray.masking.secret_kinds import checksums
@@ -73,18 +74,18 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "token"), EXAMPLES, ids=[f"{rule}-{token[:8]}" for rule, token in EXAMPLES])
-@pytest.mark.parametrize("around", ["{}", 'x = "{}"', "see {} there", "é漢 ({})", "a\n{}\nb"])
+@each(("rule", "token"), EXAMPLES, ids=[f"{rule}-{token[:8]}" for rule, token in EXAMPLES])
+@each("around", ["{}", 'x = "{}"', "see {} there", "é漢 ({})", "a\n{}\nb"])
 def test_a_token_is_found_wherever_it_stands(rule: str, token: str, around: str) -> None:
     assert (rule, token) in found(around.format(token))
 
 
-@pytest.mark.parametrize(("rule", "token"), [row for row in EXAMPLES if row[0] not in ("mail-service-key", "webhook", "azure-key")])
+@each(("rule", "token"), [row for row in EXAMPLES if row[0] not in ("mail-service-key", "webhook", "azure-key")])
 def test_a_token_within_a_longer_word_is_none(rule: str, token: str) -> None:
     assert (rule, token) not in found(f"q9{token}q9")
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "AKIAIOSFODNN7EXAMPLE",
@@ -146,7 +147,7 @@ def test_the_secret_near_a_key_id_is_high_and_names_the_id_masked(between: str) 
         assert len(hits) == 2
 
 
-@pytest.mark.parametrize("before", range(960, 1040, 7))
+@each("before", range(960, 1040, 7))
 def test_the_secret_is_found_wherever_in_the_text_it_begins(before: int) -> None:
     text = f"{'x ' * before}{AWS_ID} {AWS_SECRET} {AWS_ID[::-1]}"
     assert ("aws-secret-key", AWS_SECRET) in found(text, "a.txt")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from tests.cases import each
 from veritensor_ray.core.config import Limits, Settings
 from veritensor_ray.core.errors import UsageError
 from veritensor_ray.core.segments import Block, Identity, to_batch
@@ -42,7 +43,7 @@ def spans(texts: Sequence[str | None], wanted: str, compiled: RuleSet = WORDS) -
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("rule", "texts", "expected"),
     [
         ("word", [], []),

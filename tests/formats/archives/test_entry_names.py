@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.cases import each
 from veritensor_ray.formats.archives.entry_names import hazards, link_hazard
 from veritensor_ray.formats.archives.entry_report import ArchiveReport
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "expected"),
     [
         ("a/b.txt", []),
@@ -44,7 +43,7 @@ def test_names(name: str, expected: list[str]) -> None:
     assert hazards(name) == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "target", "hard", "expected"),
     [
         ("lib/a.so", "a.so.1", False, None),

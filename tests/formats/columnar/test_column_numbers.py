@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
+from tests.cases import each
 from tests.formats.residue.accounts import both, texts
 
 CARD = 4539578763621486
@@ -45,16 +45,16 @@ COLUMNS: dict[str, Callable[[int], Any]] = {
 }
 
 
-@pytest.mark.parametrize("write", [parquet, arrow])
-@pytest.mark.parametrize("column", COLUMNS.values(), ids=COLUMNS)
+@each("write", [parquet, arrow])
+@each("column", COLUMNS.values(), ids=COLUMNS)
 def test_a_long_number_is_a_text(column: Callable[[int], Any], write: Callable[[pa.Table], bytes]) -> None:
     name = f"a.{write.__name__}"
     assert texts(both(write(pa.table({"a": column(CARD)})), name)[0]) == [str(CARD)]
     assert texts(both(write(pa.table({"a": column(1234)})), name)[0]) == []
 
 
-@pytest.mark.parametrize("compression", [None, "zstd"])
-@pytest.mark.parametrize("kind", ["u1", "i1", "<i2", "<i4", "<f8"])
+@each("compression", [None, "zstd"])
+@each("kind", ["u1", "i1", "<i2", "<i4", "<f8"])
 def test_numbers_whose_bytes_are_letters_are_a_text(kind: str, compression: str | None) -> None:
     numbers = np.frombuffer(LETTERS[:32], kind)
     for column in (pa.array(numbers), pa.array([numbers.tolist()], pa.list_(pa.from_numpy_dtype(numbers.dtype)))):

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.cases import each
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.media_types import ARROW_FILE, CSV, JSONL, PARQUET
 from veritensor_ray.core.segments import Block, Identity, one_batch
@@ -84,7 +85,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "value", "expected"), VALUES, ids=[str(one[0]) for one in VALUES])
+@each(("kind", "value", "expected"), VALUES, ids=[str(one[0]) for one in VALUES])
 def test_values_of_every_type(kind: pa.DataType, value: Any, expected: str) -> None:
     table = pa.table({"id": pa.array([value], kind), "text": ["t"]})
     assert keys(read_arrow_file, arrow(table), Kind(ARROW_FILE), ("id",))[0, "t"] == [["id", expected]]
@@ -104,8 +105,8 @@ def labelled(names: Any, kind: str = "ClassLabel", dtype: pa.DataType | None = N
     return table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
 
-@pytest.mark.parametrize("reader", [(read_parquet, parquet, PARQUET), (read_arrow_file, arrow, ARROW_FILE)], ids=["parquet", "arrow"])
-@pytest.mark.parametrize(
+@each("reader", [(read_parquet, parquet, PARQUET), (read_arrow_file, arrow, ARROW_FILE)], ids=["parquet", "arrow"])
+@each(
     ("table", "expected"),
     [
         (labelled(["ham", "Größe"]), ["0 (ham)", "1 (Größe)", "2", "-1", None]),

@@ -17,6 +17,7 @@ import lz4.frame
 import pytest
 import zstandard
 
+from tests.cases import each
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.formats.common.budget import Budget
@@ -211,7 +212,7 @@ def gz(flags: int, head: bytes) -> bytes:
     return plain[:3] + bytes([flags]) + plain[4:10] + head + plain[10:]
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "data", "beside"),
     [
         ("gzip", gz(0, b""), b""),

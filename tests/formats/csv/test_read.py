@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.formats.reading import flat, read, reader_source, split, until_error
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.formats.common.kind import Kind
@@ -19,7 +20,7 @@ CSV, TSV = Kind("text/csv", "utf-8"), Kind("text/tab-separated-values", "utf-8")
 HEADER = [("name", None, 1, "name"), ("age", None, 1, "age")]
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "rows"),
     [
         ("name,age\nada,36\n", [*HEADER, ("ada", 0, 2, "name"), ("36", 0, 2, "age")]),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.cleaning.marked import rewritten
 from tests.formats.editing.ordering import Text, cleaned, order, over_bytes
 from veritensor_ray.core.config import Limits
@@ -36,7 +37,7 @@ def at(column: str, row: int | None, start: int, text: str, action: Action = MAS
     return order(Unit(part=part, row=row, column=column), start, start + len(text), text, action)
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "after", "column", "row", "start", "text", "new", "action"),
     [
         (b"a,b\r\n1,x@y z\n", b"a,b\r\n1,[X] z\n", "b", 0, 0, "x@y", "[X]", MASK),

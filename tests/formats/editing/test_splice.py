@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.formats.editing.ordering import over_bytes
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.media_types import PLAIN
@@ -57,7 +58,7 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("sizes")
-@pytest.mark.parametrize(
+@each(
     ("data", "edits", "after"),
     [
         (b"one two three", [(4, 7, "2")], b"one 2 three"),
@@ -77,7 +78,7 @@ def test_edits(data: bytes, edits: list[tuple[int, int, str]], after: bytes) -> 
 
 
 @pytest.mark.usefixtures("sizes")
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@each("encoding", ENCODINGS)
 def test_every_encoding_and_line_end(encoding: str) -> None:
     bom = BOMS.get(encoding, b"")
     before = "first\r\nmail jo@example.org, please\rlast\n"
@@ -116,7 +117,7 @@ def test_text_and_lines_are_what_readers_see(data: bytes, encoding: str) -> None
 
 
 @pytest.mark.usefixtures("sizes")
-@pytest.mark.parametrize(
+@each(
     ("start", "end", "after"),
     [
         (0, 1, "[X]ab日cd"),  # within a character: all of it

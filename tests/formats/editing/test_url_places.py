@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import pytest
-
+from tests.cases import each
 from veritensor_ray.formats.editing.actions import Action
 from veritensor_ray.formats.editing.edits import Order, Orders, Unit, applied
 from veritensor_ray.formats.editing.marks import Mark
@@ -25,7 +24,7 @@ def replaced(value: str, found: str, rule: str, action: Action = Action.MASK) ->
     return applied(value, Orders([Order(0, mark, action, False)], frozenset(), lambda *_: "[X]").edits(Unit(), value))
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "found", "rule", "expected"),
     [
         (

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import each
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.origins import Origin
 from veritensor_ray.core.segments import Block, Gap
@@ -53,7 +54,7 @@ def _uuencoded(text: str) -> str:
     return f"begin 644 note.txt\n{''.join(lines)}`\nend\n"
 
 
-@pytest.mark.parametrize(
+@each(
     ("via", "encode", "expected"),
     [
         ("base64", _base64, EVIL),
@@ -100,7 +101,7 @@ def _uuencoded(text: str) -> str:
         ("base64+html-entities", lambda t: _base64("".join(f"&#{ord(c)};" for c in t)), EVIL),
     ],
 )
-@pytest.mark.parametrize("before", ["", "words\nand more words: "])
+@each("before", ["", "words\nand more words: "])
 def test_what_is_under_an_encoding_is_found_and_points_at_it(via: str, encode: Callable[[str], str], expected: str, before: str) -> None:
     text = encode(EVIL)
     found = [entry for entry in under(f"{before}{text} end") if entry[0] == via]
@@ -160,7 +161,7 @@ def test_a_file_written_as_text_is_a_member(content: bytes, encode: Callable[[by
     assert (member.file.read(), member.name.startswith("4/data/")) == (content, True)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         EVIL,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.cases import each
 from tests.cleaning.marked import rewritten
 from tests.formats.images.test_read import behind_the_pixels, chunk, saved, with_segment
 from tests.formats.reading import reader_source
@@ -86,7 +87,7 @@ def _picture(mode: str = "RGB") -> Image.Image:
     return Image.fromarray((across[..., None] + noise).clip(0, 255).astype(np.uint8)).convert(mode)
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "mode", "options"),
     [
         *(("PNG", mode, {}) for mode in ("RGB", "L", "P")),

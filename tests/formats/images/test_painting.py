@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from tests.cases import each
 from veritensor_ray.formats.editing.actions import CannotRewriteError
 from veritensor_ray.formats.images.painting import PaintedBox, painted
 
@@ -25,7 +26,7 @@ def noise(mode: str, size: tuple[int, int] = (90, 40)) -> Image.Image:
     return image.quantize(40) if mode == "P" else image.convert(mode)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@each("mode", MODES)
 def test_a_box_gets_one_color_and_nothing_else_changes(mode: str) -> None:
     image = noise(mode)
     before = np.array(image)

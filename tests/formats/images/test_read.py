@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image, PngImagePlugin
 
+from tests.cases import each
 from tests.formats.reading import flat, members, read
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
@@ -49,7 +50,7 @@ def _exif(text: str) -> Image.Exif:
 PNG = saved("PNG")
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "data", "texts"),
     [
         ("png", PNG, []),
@@ -139,7 +140,7 @@ def _user_comment(value: bytes) -> Image.Exif:
 GIF_COMMENTS = saved("GIF")[:-1] + b"\x21\xfe\x09look here\x00\x21\xfe\x0alook there\x00;"
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "data", "texts"),
     [
         ("png", behind_the_pixels(chunk(b"tEXt", b"Comment\x00look here")), [("look here", "Comment")]),
@@ -175,8 +176,8 @@ def test_metadata_anywhere(kind: str, data: bytes, texts: list[tuple[str, str]])
     assert (flat(blocks[1:], "column"), gaps) == (texts, [])
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF"])
-@pytest.mark.parametrize(
+@each("kind", ["PNG", "JPEG", "GIF"])
+@each(
     ("rest", "is_member", "is_notice"),
     [
         (b"PK\x03\x04 and an archive behind the picture", True, True),

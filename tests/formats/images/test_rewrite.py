@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, ImageSequence, JpegImagePlugin, PngImagePlugin
 
+from tests.cases import each
 from tests.formats.editing.ordering import cleaned, order, over_bytes
 from tests.formats.images.test_painting import noise
 from veritensor_ray.core.errors import ReadError
@@ -211,8 +212,8 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize("found", [True, False])
-@pytest.mark.parametrize(("kind", "options", "column"), PLAIN)
+@each("found", [True, False])
+@each(("kind", "options", "column"), PLAIN)
 def test_metadata_goes_and_pixels_are_the_same(kind: str, options: dict[str, Any], column: str, found: bool) -> None:
     data = saved(noise("P" if kind == "GIF" else "RGB"), kind, **options)
     made, counts = rewritten(data, *([said(column)] if found else []), strip=() if found else [Strippable.METADATA])

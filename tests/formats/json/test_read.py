@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.formats.reading import flat, read, reader_source, reasons, split, until_error
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
@@ -24,7 +25,7 @@ LONG = "a key that is long enough to hold an order"
 GZIP = "application/gzip"
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "rows"),
     [
         ('"just a string"', [("just a string", None, "")]),
@@ -121,7 +122,7 @@ def test_a_giant_string_and_many_small_ones() -> None:
     assert max(len(block.texts) for block in blocks) <= 4096
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "encoding", "gaps"),
     [
         (b"", "utf-8", 0),
@@ -132,7 +133,7 @@ def test_a_giant_string_and_many_small_ones() -> None:
         (b" " * 200_000 + b"x", "utf-8", 1),
     ],
 )
-@pytest.mark.parametrize("name", ["application/json", "application/x-ipynb+json"])
+@each("name", ["application/json", "application/x-ipynb+json"])
 def test_what_is_blank_is_no_damage(data: bytes, encoding: str, gaps: int, name: str) -> None:
     _, found = read(data, Kind(name, encoding), name_says=name)
     assert len(found) == gaps
@@ -145,7 +146,7 @@ def test_rows_are_counted() -> None:
         assert (source.counts.rows, source.counts.lines) == (rows, lines)
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "rows"),
     [
         ('{"a": "x"}\n{"a": "y"}\n', [("x", 0, 1, "a"), ("y", 1, 2, "a")]),
@@ -299,7 +300,7 @@ def said(blocks: list[Block]) -> list[tuple[str, str]]:
 ORDER = {"role": "user", "content": "order"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("record", "expected"),
     [
         ({"messages": [{"role": "system", "content": "a"}, {"content": "b", "role": "user"}]}, [("a", "system"), ("b", "user")]),

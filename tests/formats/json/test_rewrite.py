@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.formats.editing.ordering import cleaned, covering, order, over_bytes, texts_of
 from veritensor_ray.core.config import Limits
 from veritensor_ray.formats.common import streams
@@ -34,7 +35,7 @@ def all_masked(data: bytes, kind: Kind, mask: str = "[X]") -> bytes:
     return out
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "after"),
     [
         ('"only a string"', '"[X]"'),
@@ -58,12 +59,12 @@ def all_masked(data: bytes, kind: Kind, mask: str = "[X]") -> bytes:
         ('{"": "x", "[]": ["y"], "a.b": {"c": "z"}}', '{"": "[X]", "[]": ["[X]"], "a.b": {"c": "[X]"}}'),
     ],
 )
-@pytest.mark.parametrize("kind", [JSON, LINES])
+@each("kind", [JSON, LINES])
 def test_strings_are_changed_and_nothing_else(kind: Kind, before: str, after: str) -> None:
     assert all_masked(before.encode(), kind).decode() == after
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "mask", "after"),
     [
         (r'{"a": "gr\u00fcn"}', "é😀", r'{"a": "\u00e9\ud83d\ude00"}'),
@@ -73,7 +74,7 @@ def test_strings_are_changed_and_nothing_else(kind: Kind, before: str, after: st
         ('{"a": "x"}', 'say "\\"\n\x00', r'{"a": "say \"\\\"\n\u0000"}'),
     ],
 )
-@pytest.mark.parametrize("kind", [JSON, LINES])
+@each("kind", [JSON, LINES])
 def test_the_new_text_is_escaped_as_the_old_one_was(kind: Kind, before: str, mask: str, after: str) -> None:
     assert all_masked(before.encode(), kind, mask).decode() == after
 
@@ -130,7 +131,7 @@ def test_items_of_an_array_are_dropped_with_a_comma(rows: list[int], after: str)
     assert [row.row for row in orders.account.rows] == rows
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "rows", "after"),
     [
         ("{}\n[]\n1\n", [1], "{}\n1\n"),
@@ -140,7 +141,7 @@ def test_items_of_an_array_are_dropped_with_a_comma(rows: list[int], after: str)
         ("{}", [0], ""),
     ],
 )
-@pytest.mark.parametrize(("codec", "bom"), [("utf-8", b""), ("utf-8", b"\xef\xbb\xbf"), ("utf-16-le", b"\xff\xfe")])
+@each(("codec", "bom"), [("utf-8", b""), ("utf-8", b"\xef\xbb\xbf"), ("utf-16-le", b"\xff\xfe")])
 def test_lines_are_dropped_with_their_ends(data: str, rows: list[int], after: str, codec: str, bom: bytes) -> None:
     given = [order(Unit(row=row, column="x"), text="", action=Action.DROP_ROW) for row in rows]
     out, orders = cleaned(rewrite_jsonl, bom + data.encode(codec), Kind(LINES.media_type, codec, len(bom)), given)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
+from tests.cases import each
 from veritensor_ray.formats.json.speakers import spoken
 
 
-@pytest.mark.parametrize(
+@each(
     ("turn", "expected"),
     [
         ([("role", "user"), ("content", "x")], ("content", "user")),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.formats.mail import ole_builder
 from tests.formats.mail.test_outlook import PACKED, RTF, WHOLE, message, prop, table, within
 from tests.formats.reading import reader_source
@@ -62,7 +63,7 @@ def test_the_same_message_becomes_the_same_bytes() -> None:
     assert written(left) == written(left)
 
 
-@pytest.mark.parametrize(
+@each(
     ("streams", "fields"),
     [
         (

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.formats.reading import flat, members, read, reader_source, reasons, until_error
 from veritensor_ray.core.errors import LimitExceeded, ReadError
 from veritensor_ray.core.segments import Block, Gap
@@ -68,7 +69,7 @@ def test_a_message_of_the_standard_library() -> None:
 TEXT = "Grüße, 5 = 5\r\nzweite Zeile\r\n"
 
 
-@pytest.mark.parametrize(
+@each(
     ("fields", "body", "text", "via"),
     [
         (b"", b"plain\r\ntext", "plain\r\ntext", None),
@@ -153,7 +154,7 @@ def test_parts_have_their_path_and_nothing_around_them_is_lost() -> None:
     assert data.splitlines()[line - 1] == b"X-Secret: odd"
 
 
-@pytest.mark.parametrize(
+@each(
     "data",
     [
         multipart(PLAIN + b"lost").replace(b"--XX--", b""),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
+from tests.cases import each
 from veritensor_ray.formats.recognition import sniff
 
 HEADER = b"Received: from a by b;\r\n\tMon, 1 Jan 2024\r\nFrom: a@example.org\r\nSubject: x\r\n"
 LINE = b"From a@example.org Mon Jan  1 10:00:00 2024\n"
 
 
-@pytest.mark.parametrize(
+@each(
     ("head", "extension", "media_type"),
     [
         (HEADER + b"\r\ntext", "", "message/rfc822"),

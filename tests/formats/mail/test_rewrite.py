@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.cleaning.marked import rewritten
 from tests.formats.archives.ar.test_read import row_of
 from tests.formats.archives.packed import zipped
@@ -100,7 +101,7 @@ def masked(data: bytes, *values: str) -> bytes:
 _AT = ADDRESS.replace("@", "%40")
 
 
-@pytest.mark.parametrize(
+@each(
     ("old", "new"),
     [
         (f"Subject: to {ADDRESS} here", "Subject: to [EMAIL] here"),
@@ -133,12 +134,12 @@ def test_fields(old: str, new: str) -> None:
     assert email.message_from_bytes(changed, policy=SMTP).items()  # parsed field by field
 
 
-@pytest.mark.parametrize(
+@each(
     ("codec", "words"),
     [("utf-8", "Gr\u00fc\u00dfe \u6570\u636e"), ("iso-8859-1", "Gr\u00fc\u00dfe"), ("cp1252", "\u201cGr\u00fc\u00dfe\u201d"), ("koi8-r", "\u041f\u0440\u0438\u0432\u0435\u0442"), ("shift_jis", "\u8868\u793a\u30bd"),
      ("iso-2022-jp", "\u65e5\u672c\u8a9e"), ("gb18030", "\u6570\u636e\U0001f600"), ("big5", "\u529f\u8a31"), ("euc-kr", "\ud55c\uad6d"), ("windows-1256", "\u0645\u0631\u062d\u0628\u0627"), ("utf-16", "\u00fc"), ("utf-7", "\u00fc")],
 )  # fmt: skip
-@pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64", "binary"])
+@each("encoding", ["8bit", "quoted-printable", "base64", "binary"])
 def test_bodies_of_every_charset_and_encoding(codec: str, words: str, encoding: str) -> None:
     text = f"{words} {words}\r\n{words} to {ADDRESS}, {words}\r\n\r\n{words}\r\n"
     if codec == "utf-16" and encoding == "8bit":

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.clock import AtMost
 from tests.formats.markup.origins import by_view, check, harmless, items, texts
 from tests.formats.reading import members, read, reader_source, until_error
@@ -21,7 +22,7 @@ from veritensor_ray.formats.recognition import sniff
 HTML, XHTML = "text/html", "application/xhtml+xml"
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "expected"),
     [
         ("", []),
@@ -111,14 +112,14 @@ HIDDEN = [
 ]
 
 
-@pytest.mark.parametrize("source", HIDDEN)
+@each("source", HIDDEN)
 def test_what_he_does_not_see(source: str) -> None:
     rows = by_view(source.encode(), HTML)
     assert rows.get("hidden") == ["X"]
     assert "X" not in rows.get("visible", [])
 
 
-@pytest.mark.parametrize(
+@each(
     "source",
     [
         '<p style="display:block;opacity:1;left:0;font-size:12px">X</p>',

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from tests.cases import each
 from tests.formats.editing.ordering import cleaned, order, over_bytes
 from veritensor_ray.core import media_types
 from veritensor_ray.formats.common.kind import Kind
@@ -31,7 +32,7 @@ def masked(text: str, value: str = MAIL, mask: str = "[X]", kind: Kind = HTML, e
     return data.decode(encoding)
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "value", "mask", "after"),
     [
         ("<p>jo@ex.org</p>", MAIL, "[X]", "<p>[X]</p>"),

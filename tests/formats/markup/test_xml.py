@@ -6,6 +6,7 @@ import tracemalloc
 
 import pytest
 
+from tests.cases import each
 from tests.formats.markup.origins import by_view, check, items, texts
 from veritensor_ray.core.segments import Block
 
@@ -18,7 +19,7 @@ def visible(source: str) -> list[tuple[str, str | None]]:
     return [(text, column) for view, text, column in texts(found) if view == "visible"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "expected"),
     [
         ("<a>x</a>", [("x", "a")]),

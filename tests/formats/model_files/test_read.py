@@ -17,6 +17,7 @@ import onnx.helper
 import pytest
 from safetensors.numpy import save
 
+from tests.cases import each
 from tests.formats.model_files.building import GGUF_ARRAY, GGUF_STRING, gguf
 from tests.formats.reading import flat, members, read, reader_source, reasons, until_error
 from veritensor_ray.core.config import Limits
@@ -125,7 +126,7 @@ def test_onnx() -> None:
     assert any("labels" in text.split("\n") for text, column, _ in rows if column == "names")
 
 
-@pytest.mark.parametrize(
+@each(
     ("array", "expected"),
     [
         (np.array(["first", "", "zwölf"]), [("first", 0, "array"), ("zwölf", 2, "array")]),

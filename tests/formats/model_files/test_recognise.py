@@ -8,8 +8,8 @@ import struct
 from collections import OrderedDict
 
 import onnx.helper
-import pytest
 
+from tests.cases import each
 from veritensor_ray.formats.common.kind import HEAD_BYTES
 from veritensor_ray.formats.recognition import sniff
 
@@ -18,7 +18,7 @@ ONNX = onnx.helper.make_model(
 ).SerializeToString()
 
 
-@pytest.mark.parametrize(
+@each(
     ("head", "media_type"),
     [
         *((pickle.dumps(value, protocol), "application/x-pickle") for value in (OrderedDict(a=1), {"a": [1, "b"], "c": ["d", "e"]}) for protocol in range(6)),
@@ -34,12 +34,12 @@ ONNX = onnx.helper.make_model(
         (b"IHNf" + struct.pack("<iqqq?i", 8, 2, 1 << 20, 1 << 20, True, 1), "application/x-faiss"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("extension", ["", ".txt", ".bin"])
+@each("extension", ["", ".txt", ".bin"])
 def test_known(head: bytes, media_type: str, extension: str) -> None:
     assert sniff(head[:HEAD_BYTES], extension, whole=len(head) <= HEAD_BYTES).media_type == media_type
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "class Foo:\n    pass\n",

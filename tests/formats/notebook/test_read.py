@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.formats.images.test_read import PNG
 from tests.formats.reading import flat, read, reasons
 from veritensor_ray.core.errors import LimitExceeded
@@ -30,7 +31,7 @@ def code(*outputs: Any, source: Any = "1", **more: Any) -> dict[str, Any]:
 S = ("1", "cell 0", "source", "visible")
 
 
-@pytest.mark.parametrize(
+@each(
     ("cell", "rows"),
     [
         (code(source="a\nb"), [("a\nb", "cell 0", "source", "visible")]),
@@ -56,7 +57,7 @@ def test_cells(cell: Any, rows: list[tuple[str, ...]]) -> None:
 WRONG = "hidden in the wrong type"
 
 
-@pytest.mark.parametrize(
+@each(
     "cell",
     [
         WRONG,

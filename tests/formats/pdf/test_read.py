@@ -16,6 +16,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
+from tests.cases import each
 from tests.formats.pdf.building import FONT, packed_objects, pdf, stream, text, write
 from tests.formats.reading import flat, members, read, reader_source, reasons, until_error
 from veritensor_ray.core.config import Limits
@@ -63,7 +64,7 @@ OFF = b"/OCProperties<</OCGs[6 0 R]/D<</OFF[6 0 R]>>>>"
 FORM = b"/Type/XObject/Subtype/Form/BBox[0 0 300 300]/Resources<</Font<</F1 5 0 R>>>>"
 
 
-@pytest.mark.parametrize(
+@each(
     "data",
     [
         pdf(text(UNSEEN, before="3 Tr")),
@@ -96,7 +97,7 @@ def test_text_that_cannot_be_seen_is_hidden(data: bytes) -> None:
     assert views(data).get("hidden") == [UNSEEN] and "visible" not in views(data)
 
 
-@pytest.mark.parametrize(
+@each(
     "data",
     [
         pdf(text(SEEN)),
@@ -160,7 +161,7 @@ JS = b"<</S/JavaScript/JS(%b)>>" % SCRIPT.replace("(", "\\(").replace(")", "\\)"
 SIXTEEN = b"<</S/JavaScript/JS<FEFF%b>>>" % SCRIPT.encode("utf-16-be").hex().encode()
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "page"),
     [
         (pdf(catalog=b"/OpenAction" + JS), None),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from tests.cases import each
 from tests.formats.images.test_read import saved
 from tests.formats.residue.accounts import PLANTED, found
 from veritensor_ray.formats.residue.among_numbers import streams_among_numbers, texts_among_numbers
@@ -35,8 +36,8 @@ def test_letters_in_numbers_of_any_width_are_text(code: str, name: str | None) -
     assert NOISE + data[at : at + size] + NOISE in (data, NOISE + in_units(TEXT, code).lstrip(b"\0") + NOISE)
 
 
-@pytest.mark.parametrize("code", ["<B", "<H", ">H", "<I", ">I", "<Q", ">Q"])
-@pytest.mark.parametrize("before", range(9))
+@each("code", ["<B", "<H", ">H", "<I", ">I", "<Q", ">Q"])
+@each("before", range(9))
 def test_letters_are_found_wherever_they_stand_in_a_large_tensor(code: str, before: int) -> None:
     noise = np.random.default_rng(before).standard_normal(4096).tobytes()
     data = noise + noise[:before] + NOISE + in_units(TEXT, code) + NOISE + noise
@@ -92,8 +93,8 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-@pytest.mark.parametrize(("name", "build"), BUILDS.values(), ids=BUILDS)
+@each("form", FORMS.values(), ids=FORMS)
+@each(("name", "build"), BUILDS.values(), ids=BUILDS)
 def test_values_are_searched(name: str, build: Callable[[bytes], bytes], form: bytes) -> None:
     assert not found(build(b"\x01\x02\x80"), name)
     assert found(build(form), name)

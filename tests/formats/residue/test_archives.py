@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.formats.archives.packed import bsd_ar, gnu_ar
 from tests.formats.archives.sevenzip.test_read import packed
 from tests.formats.residue.accounts import PLANTED, both, found
@@ -100,6 +101,6 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "made"), PLACES.values(), ids=PLACES)
+@each(("name", "made"), PLACES.values(), ids=PLACES)
 def test_text_in_places_that_no_program_shows_is_found(name: str, made: Callable[[], bytes]) -> None:
     assert found(made(), name)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.cases import each
 from tests.cleaning.marked import rewritten
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Limits
@@ -40,7 +41,7 @@ def found(data: bytes) -> list[FoundString | Gap]:
     return list(LegacyStrings(Budget(Limits(), len(data))).among(data))
 
 
-@pytest.mark.parametrize("encoding", TEXTS)
+@each("encoding", TEXTS)
 def test_a_text_among_other_bytes_is_found(encoding: str) -> None:
     written = TEXTS[encoding].encode(encoding)
     (one,) = found(NOISE + written + NOISE[::-1])

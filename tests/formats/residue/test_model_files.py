@@ -12,9 +12,9 @@ import h5py
 import joblib
 import numpy as np
 import onnx
-import pytest
 import safetensors.numpy
 
+from tests.cases import each
 from tests.formats.model_files.building import GGUF_ARRAY, GGUF_STRING, gguf
 from tests.formats.residue.accounts import PLANTED, both, found
 from veritensor_ray.formats.records.recognise import masked_sum
@@ -152,7 +152,7 @@ WRITTEN: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@each("name", WRITTEN)
 def test_nothing_is_left_of_what_libraries_write(name: str) -> None:
     given, left = both(WRITTEN[name](), name)
     assert given or name in ("a.npy", "fortran.npy", "a.faiss")
@@ -233,6 +233,6 @@ PLACES: dict[str, tuple[str, Callable[[], bytes]]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "made"), PLACES.values(), ids=PLACES)
+@each(("name", "made"), PLACES.values(), ids=PLACES)
 def test_text_in_places_that_no_program_shows_is_found(name: str, made: Callable[[], bytes]) -> None:
     assert found(made(), name)

@@ -1,13 +1,12 @@
 import random
 
-import pytest
-
+from tests.cases import each
 from veritensor_ray.formats.residue.strings import FoundString, strings
 
 NOISE = bytes(range(128, 192)) + bytes(8)
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "found"),
     [
         (b"eight ch", [FoundString(0, 8, "eight ch")]),

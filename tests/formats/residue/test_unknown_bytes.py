@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.cases import each
 from tests.formats.archives.packed import zipped
 from tests.formats.images.test_read import behind_the_pixels, chunk, saved, with_segment
 from tests.formats.pdf.building import pdf, text
@@ -70,8 +71,8 @@ def test_noise_where_nothing_should_be_is_a_gap(name: str, build: Callable[[byte
     )
 
 
-@pytest.mark.parametrize("hidden", NOTHING.values(), ids=NOTHING)
-@pytest.mark.parametrize(("name", "build"), PLACES.values(), ids=PLACES)
+@each("hidden", NOTHING.values(), ids=NOTHING)
+@each(("name", "build"), PLACES.values(), ids=PLACES)
 def test_padding_and_text_are_none(name: str, build: Callable[[bytes], bytes], hidden: bytes) -> None:
     outcome, _ = residue(name, build(hidden))
     assert [gap for gap in outcome.gaps if gap.coverage is None] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from veritensor_ray.core import bounds
 from veritensor_ray.core.segments import Block, Gap
 from veritensor_ray.formats.residue.xml_tokens import Tokens
@@ -19,7 +20,7 @@ def left(xml: str, *given: str, encoding: str = "utf-8", step: int = 7) -> list[
     return [line for item in tokens.residue() if isinstance(item, Block) for line in str(item.texts[0]).split("\n")]
 
 
-@pytest.mark.parametrize(
+@each(
     ("xml", "said"),
     [
         (f'<a b="{ADDRESS}"/>', [ADDRESS]),

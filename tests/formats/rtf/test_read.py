@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.clock import AtMost
 from tests.formats.markup.origins import by_view, check, harmless, items, texts
 from tests.formats.reading import members, reader_source, until_error
@@ -32,7 +33,7 @@ def rtf(body: str) -> bytes:
     ).encode("latin-1")
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "expected"),
     [
         (r"plain \b bold\b0  text\par next", {"visible": ["plain bold text", "next"]}),

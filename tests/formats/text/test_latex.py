@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.clock import AtMost
 from tests.formats.markup.origins import by_view, check, harmless, items
 from veritensor_ray.core.segments import Block
@@ -11,7 +12,7 @@ from veritensor_ray.core.segments import Block
 TEX = "text/x-tex"
 
 
-@pytest.mark.parametrize(
+@each(
     ("source", "expected"),
     [
         ("one \\emph{two}\nthree\n\nfour", {"visible": ["one \\emph{two}\nthree", "four"]}),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cases import each
 from tests.formats.reading import flat, read, reader_source, reasons, split, until_error
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded, ReadError
@@ -18,7 +19,7 @@ UTF8 = Kind("text/plain", "utf-8")
 SMALL = Limits(segment_chars=4096, overlap_chars=16)
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "kind", "text", "byte_offset", "via", "gaps"),
     [
         (b"one\ntwo", UTF8, "one\ntwo", 0, None, []),

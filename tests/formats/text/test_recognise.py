@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cases import each
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.recognition import sniff
 from veritensor_ray.formats.text.recognise import wide_encoding
@@ -30,9 +31,9 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
-@pytest.mark.parametrize("name", TEXTS)
-@pytest.mark.parametrize("times", [1, 2000])
+@each("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@each("name", TEXTS)
+@each("times", [1, 2000])
 def test_texts_are_found(name: str, codec: str, times: int) -> None:
     head = (TEXTS[name] * times).encode(codec)[:65536]
     assert sniff(head, ".txt", whole=times == 1) == Kind("text/plain", codec)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from tests.cases import each
 from tests.formats.editing.ordering import cleaned, order
 from veritensor_ray.core import media_types
 from veritensor_ray.core.config import Limits
@@ -43,7 +44,7 @@ def stripped(text: str, media_type: str, *kinds: Strippable) -> str:
     return cleaned(rewrite_text, text.encode(), Kind(media_type, "utf-8"), [], strip=kinds)[0].decode()
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "after"),
     [
         ("a: jo@ex.org  # hi\n", "a: '[EMAIL]'  # hi\n"),
@@ -67,7 +68,7 @@ def test_yaml_values_stay_texts(before: str, after: str) -> None:
     assert masked(before, media_types.YAML) == after
 
 
-@pytest.mark.parametrize(
+@each(
     ("before", "value", "mask", "after"),
     [
         ("a: 4111111111111111\n", "4111111111111111", "4000000000000000", "a: 4000000000000000\n"),  # a number stays one

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import PurePosixPath
 
-import pytest
-
+from tests.cases import each
 from tests.formats.reading import flat, split
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.format_table import declared_type
@@ -40,7 +39,7 @@ def _source(name: str, content: bytes) -> Source:
     return Source(io.BytesIO(content), sniff(content, extension), Limits(), extension, name_says=declared_type(extension), name=name)
 
 
-@pytest.mark.parametrize("name", FILES)
+@each("name", FILES)
 def test_read_as_it_stands(name: str) -> None:
     media_type, content = FILES[name]
     source = _source(name, content.encode())
@@ -49,7 +48,7 @@ def test_read_as_it_stands(name: str) -> None:
     assert (flat(blocks, "line", "start", "byte_offset"), gaps) == ([(content, 1, 0, 0)], [])
 
 
-@pytest.mark.parametrize(
+@each(
     "content",
     [
         '{"a": "look here"} {"b": "and there"}',
@@ -62,7 +61,7 @@ def test_read_as_it_stands(name: str) -> None:
     ],
     ids=["one line", "indented", "lines", "RFC 7464", "JSON5", "cut off", "arrays"],
 )
-@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.txt", "a"])
+@each("name", ["a.json", "a.jsonl", "a.txt", "a"])
 def test_what_looks_like_json_is_read_whole(content: str, name: str) -> None:
     blocks, _ = split(_source(name, content.encode()))
     found = "\n".join(flat(blocks))

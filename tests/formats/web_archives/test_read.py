@@ -12,6 +12,7 @@ import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from tests.cases import each
 from tests.formats.reading import flat, members, read, reader_source, split, until_error
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.formats.common.kind import Kind
@@ -44,7 +45,7 @@ def raw_deflate(data: bytes) -> bytes:
 CHUNKED = b"9\r\n" + PAGE[:9] + b"\r\n" + f"{len(PAGE) - 9:x};x=y\r\n".encode() + PAGE[9:] + b"\r\n0\r\n\r\n"
 
 
-@pytest.mark.parametrize(
+@each(
     ("body", "fields", "content"),
     [
         (PAGE, [], PAGE),

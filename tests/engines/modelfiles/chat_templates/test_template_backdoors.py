@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.configuration.attacks_and_twins import alarms, worst
 from veritensor_ray.engines.modelfiles.chat_templates import template_backdoors, template_words
 from veritensor_ray.engines.modelfiles.chat_templates.template_findings import BACKDOOR, BOMB
@@ -89,13 +90,13 @@ def test_a_first_message_that_is_dropped_for_a_fixed_text(attack: str, twin: str
     assert check(twin) == []
 
 
-@pytest.mark.parametrize(("attack", "twin"), [pytest.param(*case[1:], id=case[0]) for case in BACKDOORS])
+@each(("attack", "twin"), [pytest.param(*case[1:], id=case[0]) for case in BACKDOORS])
 def test_backdoors(attack: str, twin: str) -> None:
     assert BACKDOOR in {one.rule for one in check(LOOP.replace("BODY", attack))}
     assert check(LOOP.replace("BODY", twin)) == []
 
 
-@pytest.mark.parametrize(("attack", "twin"), [pytest.param(*case[1:], id=case[0]) for case in BOMBS])
+@each(("attack", "twin"), [pytest.param(*case[1:], id=case[0]) for case in BOMBS])
 def test_bombs(attack: str, twin: str) -> None:
     assert {one.rule for one in check(attack)} == {BOMB}
     assert check(twin) == []
@@ -163,7 +164,7 @@ def gguf(key: str, template: str) -> bytes:
     return b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", len(key)) + key.encode() + struct.pack("<IQ", 8, len(text)) + text
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "place"),
     [
         ("tokenizer_config.json", lambda text: json.dumps({"chat_template": text})),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.clock import AtMost
 from veritensor_ray.engines.modelfiles.chat_templates import templates
 from veritensor_ray.engines.modelfiles.chat_templates.template_findings import BOMB, ESCAPE, FILES, UNREADABLE
@@ -54,7 +55,7 @@ def test_ordinary_templates(template: str) -> None:
     assert check(template) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("template", "what"),
     [
         ("{{ ''.__class__.__mro__ }}", "__class__"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.building import judged
 from tests.engines.modelfiles.configuration.attacks_and_twins import alarms, worst
 
@@ -106,7 +107,7 @@ CASES: list[tuple[str, str, Any, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "attack", "twin"), [pytest.param(*case[1:], id=case[0]) for case in CASES])
+@each(("name", "attack", "twin"), [pytest.param(*case[1:], id=case[0]) for case in CASES])
 def test_attacks_are_found_and_twins_are_not(name: str, attack: Any, twin: Any) -> None:
     assert alarms(name, attack)
     assert not alarms(name, twin), worst(name, twin)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import each
 from veritensor_ray.engines import automaton
 from veritensor_ray.engines.modelfiles.configuration import config_words
 
@@ -19,7 +20,7 @@ def test_a_search_finds_what_the_automaton_finds(data: bytes) -> None:
     assert config_words.searched(data) == config_words._automaton().holds(data)
 
 
-@pytest.mark.parametrize("word", [*config_words._WORDS])
+@each("word", [*config_words._WORDS])
 def test_every_word_is_worth_it(word: str) -> None:
     assert config_words.worth_parsing(b"some text, " + word.encode() + b" and more")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.building import scan
 from veritensor_ray.core.detection import Hit
 from veritensor_ray.core.segments import Gap
@@ -21,7 +22,7 @@ def judged(name: str, value: Any) -> list[tuple[str, str | None, str | None]]:
     return [(hit.rule.removeprefix("modelfiles."), hit.severity, hit.evidence) for hit in scan(data, name) if isinstance(hit, Hit)]
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "value", "expected"),
     [
         ("config.json", {"auto_map": {"AutoModel": "m.C"}}, [("remote-code", None, "m.C")]),

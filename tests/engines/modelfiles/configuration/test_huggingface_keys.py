@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.configuration.attacks_and_twins import alarms, worst
 from veritensor_ray.engines.modelfiles.configuration.regex_bombs import is_bomb
 
@@ -101,7 +102,7 @@ CASES += [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "attack", "twin"), [pytest.param(*case[1:], id=case[0]) for case in CASES])
+@each(("name", "attack", "twin"), [pytest.param(*case[1:], id=case[0]) for case in CASES])
 def test_attacks_are_found_and_twins_are_not(name: str, attack: Any, twin: Any) -> None:
     assert alarms(name, attack)
     assert not alarms(name, twin), worst(name, twin)
@@ -113,7 +114,7 @@ GPT4O = r"""[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo
 DEEPSEEK = "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"
 
 
-@pytest.mark.parametrize(
+@each(
     ("pattern", "bomb"),
     [
         ("(a+)+$", True),

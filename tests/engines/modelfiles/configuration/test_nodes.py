@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from veritensor_ray.engines.modelfiles.configuration.nodes import (
     ListNode,
     MapNode,
@@ -34,7 +35,7 @@ def read(data: bytes, kind: str) -> list[Any]:
 PYTHON = "tag:yaml.org,2002:python/object/apply:os.system"
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "data", "expected"),
     [
         ("json", b'{"a": [1, -2.5, true, null, "x"]}', [[("a", [1, -2.5, True, None, "x"])]]),

@@ -9,6 +9,7 @@ import onnx
 import onnx.helper
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.graphs.assembling import field, scanned
 
 CODE, FILES, NETWORK, EXTERNAL = "graph-code", "graph-file-access", "graph-network-access", "onnx-external-data"
@@ -48,14 +49,14 @@ PYTHON = [
 ]
 
 
-@pytest.mark.parametrize("node", [*PYTHON, *map(nested, PYTHON[:3])], ids=lambda node: f"{node.domain}.{node.op_type}")
+@each("node", [*PYTHON, *map(nested, PYTHON[:3])], ids=lambda node: f"{node.domain}.{node.op_type}")
 def test_python(node: Any) -> None:
     verdict, hits = scanned(model(node), "model.onnx")
     assert verdict == "dangerous"
     assert f"{CODE} high" in hits
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "expected"),
     [
         (model(op("EPContext", "com.microsoft", embed_mode=0, ep_cache_context="../../lib/evil.bin")), f"{FILES} high"),

@@ -8,6 +8,7 @@ import struct
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.graphs.assembling import Flat, alarms, core_ml, field, fields, paddle, paddle_op, scanned, tflite
 from veritensor_ray.engines.modelfiles.graphs.found import operators
 
@@ -20,7 +21,7 @@ CODE, FILES, NETWORK, CUSTOM, MALFORMED = (
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "expected"),
     [
         (tflite((32, "FlexReadFile")), {FILES}),
@@ -134,7 +135,7 @@ def openvino(layer: str, head: str = "") -> bytes:
     return f'<?xml version="1.0"?>{head}<net name="m" version="11"><layers>{layer}</layers><edges/></net>'.encode()
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "expected"),
     [
         (openvino('<layer id="0" name="x" type="Parameter" version="opset1"><data shape="1,3" element_type="f32"/></layer>'), set()),
@@ -159,7 +160,7 @@ def test_openvino(data: bytes, expected: set[str]) -> None:
     assert alarms(data, "model.xml") == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("op", "expected"),
     [
         (paddle_op("py_func"), {CODE}),
@@ -229,7 +230,7 @@ def mil(operation: str, blob: str = "") -> bytes:
     return field(2, field(1, "main") + field(2, field(2, "CoreML7") + field(3, field(1, "CoreML7") + field(2, field(3, made)))))
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "verdict", "expected"),
     [
         (core_ml(500, field(1, RELU)), "inert", set()),

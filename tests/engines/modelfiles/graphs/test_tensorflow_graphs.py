@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.graphs.assembling import (
     alarms,
     constant,
@@ -50,17 +51,15 @@ READERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("operator", READERS)
-@pytest.mark.parametrize("path", OUTSIDE)
+@each("operator", READERS)
+@each("path", OUTSIDE)
 def test_constant_paths(operator: str, path: str) -> None:
     data = saved_model(graph(X, Y, constant("path", path), node("z", operator, ["path"])))
     assert scanned(data, "saved_model.pb") == ("dangerous", {f"{READERS[operator]} high"})
 
 
-@pytest.mark.parametrize(
-    "wrap", [lambda body: saved_model(body), lambda body: meta_graph(body), lambda body: body], ids=["saved", "meta", "frozen"]
-)
-@pytest.mark.parametrize(
+@each("wrap", [lambda body: saved_model(body), lambda body: meta_graph(body), lambda body: body], ids=["saved", "meta", "frozen"])
+@each(
     ("nodes", "expected"),
     [
         ([node("p", "PyFunc", ["x"], {"token": text_value("pyfunc_0")})], {f"{CODE} high"}),
@@ -98,7 +97,7 @@ def test_paths_that_reach_functions(path: str) -> None:
     }
 
 
-@pytest.mark.parametrize(
+@each(
     "data",
     [
         saved_model(graph(X, Y)),

@@ -8,6 +8,7 @@ import pickle
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.graphs.assembling import alarms, everything, scanned
 from veritensor_ray.core import bounds
 from veritensor_ray.core.segments import Gap
@@ -20,7 +21,7 @@ CODE, FILES, CUSTOM = "graph-code", "graph-file-access", "graph-custom-operators
 SCRIPT = "class M(Module):\n  __parameters__ = []\n  def forward(self: __torch__.M,\n    x: Tensor) -> Tensor:\n    _0 = {}\n    return x\n"
 
 
-@pytest.mark.parametrize(
+@each(
     ("call", "expected"),
     [
         ("torch.from_file('/etc/passwd', False, 10)", {FILES}),
@@ -83,8 +84,8 @@ SOURCES = [
 ]
 
 
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize(("path", "member"), [("m.pt", "m/code.py"), ("m.keras", "evil.py"), ("a.zip", "x/m.pt!/p/__init__.py")])
+@each("source", SOURCES)
+@each(("path", "member"), [("m.pt", "m/code.py"), ("m.keras", "evil.py"), ("a.zip", "x/m.pt!/p/__init__.py")])
 def test_python_source(source: str, path: str, member: str) -> None:
     assert alarms(source.encode(), path, member) == {CODE}
 

@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.graphs.assembling import alarms, everything, field, graph, node, saved_model, scanned
 from veritensor_ray.engines.base import Hit
 
@@ -132,8 +133,8 @@ ATTACKS: list[tuple[Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize(("attack", "rule"), ATTACKS, ids=[str(number) for number in range(len(ATTACKS))])
+@each("place", PLACES)
+@each(("attack", "rule"), ATTACKS, ids=[str(number) for number in range(len(ATTACKS))])
 def test_attacks(attack: Any, rule: str, place: Place) -> None:
     data, path, member = place(model(attack))
     assert rule in alarms(data, path, member)
@@ -160,8 +161,8 @@ BENIGN: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("twin", BENIGN, ids=[str(number) for number in range(len(BENIGN))])
+@each("place", PLACES)
+@each("twin", BENIGN, ids=[str(number) for number in range(len(BENIGN))])
 def test_benign_twins(twin: Any, place: Place) -> None:
     assert scanned(*place(model(twin))) == ("inert", set())
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.building import Calls, dumps, judged, scan, stack_global, text
 from veritensor_ray.core.detection import Hit
 from veritensor_ray.engines.modelfiles.modelfile_rules import RULES
@@ -45,7 +46,7 @@ def attribute(module: str, name: str, member: str, args: bytes) -> bytes:
 SEQUENTIAL = ("torch.nn.modules.container", "Sequential")
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "expected"),
     [
         # A class of a trusted package, with and without a text that says what it is for.
@@ -95,7 +96,7 @@ KERAS = ("keras.src.models.sequential", "Sequential._unpickle_model")
 MEMORY = stack_global("_io", "BytesIO") + b")R"
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "expected"),
     [
         # The result of a call is called, or an operator is applied: harmless with plain values only.
@@ -143,7 +144,7 @@ def test_what_libraries_keep_for_later_is_inert(value: Any) -> None:
         assert verdict(pickle.dumps(value, protocol)) == ("none", "inert")
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "looks_like"),
     [
         ("https://example.org", "an address"),

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.cases import each
 from tests.engines.modelfiles.building import dumps, npy, scan
 from veritensor_ray.engines.modelfiles.naming.dangerous import IN_C
 from veritensor_ray.engines.modelfiles.naming.harmless import EXACT
@@ -68,7 +69,7 @@ def test_what_torch_loads_without_trust_is_harmless() -> None:
         assert policy.judge(module, attribute) == "harmless", name
 
 
-@pytest.mark.parametrize(
+@each(
     ("module", "name", "verdict"),
     [
         ("os", "system", "dangerous"),
@@ -274,7 +275,7 @@ def test_files_that_numpy_ships() -> None:
         assert scan(path.read_bytes(), path.name) == [], path
 
 
-@pytest.mark.parametrize(
+@each(
     ("runs", "acts"),
     [
         ("torch.utils.collect_env.run", "torch.utils.collect_env.get_env_info"),

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from picklescan.scanner import scan_pickle_bytes
 
+from tests.cases import each
 from tests.clock import AtMost
 from tests.engines.modelfiles.building import Calls, attack, dumps, found, npy, scan, stack_global, text
 from veritensor_ray.core.detection import Hit
@@ -32,13 +33,13 @@ SYSTEM = ("dangerous-pickle", "posix.system")
 CALL = stack_global("posix", "system") + text("touch canary") + b"\x85R"
 
 
-@pytest.mark.parametrize("protocol", range(6))
-@pytest.mark.parametrize("around", [lambda x: x, lambda x: [1, {"a": x}], lambda x: (b"\x00" * 5000, "t" * 70000, x)])
+@each("protocol", range(6))
+@each("around", [lambda x: x, lambda x: [1, {"a": x}], lambda x: (b"\x00" * 5000, "t" * 70000, x)])
 def test_every_protocol(protocol: int, around: Callable[[Any], Any]) -> None:
     assert SYSTEM in found(dumps(around(attack()), protocol))
 
 
-@pytest.mark.parametrize(
+@each(
     ("function", "args", "name"),
     [
         (subprocess.Popen, (["touch", "canary"],), "subprocess.Popen"),

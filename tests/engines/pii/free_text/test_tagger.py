@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tests.cases import each
 from veritensor_ray.core.errors import ModelError
 from veritensor_ray.engines.pii.free_text import tagger as module
 from veritensor_ray.engines.pii.free_text.tagger import DILATIONS, KINDS, TAGS, Tagged, Tagger, TaggerNetwork, Verge, verges_of
@@ -127,7 +128,7 @@ def test_bounds_are_raised_to_the_threshold_of_a_user() -> None:
     assert verges_of({"tagger": GOOD}, {"person": 0.95})["person"] == Verge(0.4, 0.95)
 
 
-@pytest.mark.parametrize(
+@each(
     "bounds",
     [
         None,

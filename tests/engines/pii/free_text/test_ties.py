@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.cases import each
 from tests.engines.pii.test_engine import reading
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.segments import Block, Identity, to_batch
@@ -103,12 +104,12 @@ def said(text: str) -> set[tuple[str | None, str]]:
     return {(span.severity, span.detail) for span in graded({0: found}, {0: Cell(0, None, None, plain)})[0] if span.rule == "medical"}
 
 
-@pytest.mark.parametrize(("tie", "text"), [(tie, text) for tie, texts in TIED.items() for text in texts])
+@each(("tie", "text"), [(tie, text) for tie, texts in TIED.items() for text in texts])
 def test_somebodys(tie: str, text: str) -> None:
     assert said(text) == {("high", tie)}
 
 
-@pytest.mark.parametrize("text", NOBODYS)
+@each("text", NOBODYS)
 def test_nobodys(text: str) -> None:
     assert said(text) == {("info", "no connection to a person found")}
 

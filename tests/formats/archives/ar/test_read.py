@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.formats.archives.gathering import AR, DEB, fuzzed, gather
 from tests.formats.archives.packed import ar_entry, bsd_ar, gnu_ar, run, taped
 from veritensor_ray.core.config import Limits
@@ -88,7 +89,7 @@ def test_packages_by_dpkg(tmp_path: Path) -> None:
     assert (found.notices, found.gaps, found.error) == ([], [], None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("entry", "member"),
     [
         (ar_entry(b"a.txt", b"x"), "a.txt"),
@@ -133,7 +134,7 @@ WHOLE = gnu_ar(("a.txt", b"words!"), ("a name of its own.txt", b"more words"))
 AT = WHOLE.index(b"/0 ")  # the header of the last file
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "members", "gap"),
     [
         (WHOLE[:-4], [b"words!", b"more w"], "the archive ends in the middle of a name of its own.txt"),

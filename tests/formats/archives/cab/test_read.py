@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.formats.archives.ar.test_read import row_of
 from tests.formats.archives.gathering import CAB, fuzzed, gather
 from tests.formats.archives.packed import cab, cab_block
@@ -57,7 +58,7 @@ def test_cabinets_by_gcab(data: bytes, files: list[tuple[str, bytes]]) -> None:
     assert (found.members, found.gaps, found.notices, found.error) == (files, [], [], None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "members", "said"),
     [
         (cab((0, [cab_block(b"one"), cab_block(b"two")], [("a", 1, 4)])), [b"o", b"netw", b"o"], []),

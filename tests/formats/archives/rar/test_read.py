@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.formats.archives.ar.test_read import row_of
 from tests.formats.archives.gathering import RAR, fuzzed, gather
 from tests.formats.archives.packed import RAR_END, old_rar, old_rar_entry, old_rar_header, rar, rar_entry, rar_header, seven
@@ -44,7 +45,7 @@ class TestReadingRar(ReaderContract):
         super().test_large_files_are_not_held()
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "members", "gaps", "notices"),
     [
         ("rar3-subdirs", SUBFOLDERS, [], []),
@@ -89,7 +90,7 @@ def link(target: str) -> bytes:
     return seven(len(record)) + record
 
 
-@pytest.mark.parametrize(
+@each(
     ("archive", "members", "kinds", "said"),
     [
         (rar(rar_entry("../a", b"x")), [b"x"], {"unsafe-path"}, []),

@@ -15,6 +15,7 @@ import py7zr
 import py7zr.properties as p7z
 import pytest
 
+from tests.cases import each
 from tests.formats.archives.gathering import SEVENZIP, fuzzed, gather
 from tests.formats.reading import reader_source
 from veritensor_ray.core.config import Limits
@@ -190,7 +191,7 @@ def archive(header: bytes, body: bytes = b"") -> bytes:
     return b"7z\xbc\xaf\x27\x1c\x00\x04" + struct.pack("<I", zlib.crc32(front)) + front + body + header
 
 
-@pytest.mark.parametrize(
+@each(
     "header",
     [
         b"",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.formats.archives.gathering import TAR, fuzzed, gather
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded
@@ -87,7 +88,7 @@ def test_sparse_files_have_their_zeros(tmp_path: Path, options: list[str]) -> No
         fuzzed(data[:2048], TAR, 3)
 
 
-@pytest.mark.parametrize(
+@each(
     ("made", "kinds"),
     [
         (info("a", tarfile.SYMTYPE, "b"), set()),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from veritensor_ray.formats.archives.tar.samples import SampleKeys, sample_key
 
 PAIRS = ["0/a.txt", "0/a.json", "0/b.json", "0/b.txt"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("names", "expected"),
     [
         (PAIRS, {"0/a": 0, "0/b": 1}),

@@ -17,6 +17,7 @@ import inflate64
 import pytest
 import zstandard
 
+from tests.cases import each
 from tests.formats.archives.gathering import ZIP, fuzzed, gather
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.errors import LimitExceeded
@@ -257,7 +258,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", HOSTILE)
+@each("case", HOSTILE)
 def test_hostile_archives(case: str) -> None:
     data, kinds, names, gaps = HOSTILE[case]
     found = gather(data, ZIP)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 
-import pytest
-
+from tests.cases import each
 from veritensor_ray.core.config import Limits
 from veritensor_ray.core.media_types import ZIP
 from veritensor_ray.formats.archives.zip.zip_entries import ZipArchive
@@ -37,12 +36,12 @@ def archive(made: io.BytesIO, wide: bool = False) -> bytes:
     return made.getvalue()
 
 
-@pytest.mark.parametrize(
+@each(
     "data",
     [archive(io.BytesIO()), archive(Unseekable()), archive(io.BytesIO(), wide=True), b"#!/bin/sh\n" + archive(io.BytesIO())],
     ids=["plain", "streamed", "wide", "behind other data"],
 )
-@pytest.mark.parametrize(
+@each(
     ("changed", "removed", "expected"),
     [
         ({}, set(), {"a": b"a" * 1000, "b": b"b" * 1000, "c": b"c" * 1000}),
@@ -76,9 +75,9 @@ def with_gaps(made: io.BytesIO, wide: bool = False) -> bytes:
     return made.getvalue()
 
 
-@pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize("made", [io.BytesIO, Unseekable])
-@pytest.mark.parametrize(
+@each("wide", [False, True])
+@each("made", [io.BytesIO, Unseekable])
+@each(
     ("changed", "removed", "expected"),
     [
         ({1: b"new"}, set(), {"a": b"a" * 1000, "b": b"new", "c": b"c" * 1000}),

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.cases import each
 from tests.formats.images.test_read import PNG, chunk
 from tests.formats.reading import flat, members, read, reader_source, split, until_error
 from veritensor_ray.core.config import Limits
@@ -70,7 +71,7 @@ ONLY_ARROW = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "array", "rows"),
     [pytest.param(kind, *COLUMNS[name], id=f"{kind.media_type[16:]} {name}") for kind in (PARQUET, FILE, STREAM) for name in COLUMNS]
     + [pytest.param(kind, *ONLY_ARROW[name], id=f"{kind.media_type[16:]} {name}") for kind in (FILE, STREAM) for name in ONLY_ARROW],
@@ -151,8 +152,8 @@ NESTED = {
 }
 
 
-@pytest.mark.parametrize("kind", [FILE, STREAM])
-@pytest.mark.parametrize("name", NESTED)
+@each("kind", [FILE, STREAM])
+@each("name", NESTED)
 def test_arrow_with_invalid_utf8_is_mended_and_said(kind: Kind, name: str) -> None:
     data = written(pa.table({"c": NESTED[name]("!!look here")}), kind).replace(b"!!look", b"\xff\xfelook")
     blocks, gaps = read(data, kind)
@@ -373,7 +374,7 @@ CONVERSATIONS = [
 ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "name", "column", "expected"),
     [
         *((kind, *case) for kind in (PARQUET, FILE, STREAM) for case in CONVERSATIONS),

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pytest
 
+from tests.cases import each
 from tests.cleaning.marked import rewritten
 from tests.formats.columnar.parquet.test_rewrite import columns_of
 from tests.formats.editing.ordering import cleaned, order, texts_of
@@ -94,8 +95,8 @@ def test_rows_are_left_out(kind: str) -> None:
     assert [batch.num_rows for batch in read(made, kind)] == [5, 7, 1]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
+@each("kind", KINDS)
+@each(
     ("values", "orders", "mask", "expected", "dictionary"),
     [
         # the only row of a value: the new value takes its place
@@ -212,7 +213,7 @@ def test_a_file_without_anything_to_do_is_the_same(kind: str) -> None:
     assert clean(data, kind, [], strip=[*Strippable])[0] == data
 
 
-@pytest.mark.parametrize("seed", range(20))
+@each("seed", range(20))
 def test_damaged_files_are_refused_or_rewritten(seed: int) -> None:
     some = random.Random(seed)
     kind = some.choice(KINDS)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 import zstandard
 
+from tests.cases import each
 from tests.formats.images.test_read import PNG
 from tests.formats.reading import flat, members, read, reader_source, split, until_error
 from veritensor_ray.core.errors import LimitExceeded, ReadError
@@ -46,7 +47,7 @@ INNER = {"type": "record", "name": "Inner", "fields": [{"name": "t", "type": "st
 TREE = {"type": "record", "name": "Tree", "fields": [{"name": "t", "type": "string"}, {"name": "next", "type": ["null", "Tree"]}]}
 
 
-@pytest.mark.parametrize(
+@each(
     ("kind", "values", "rows"),
     [
         ("string", ["x", "", "é"], [("x", 0, "c"), ("é", 2, "c")]),

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import orc
 
+from tests.cases import each
 from tests.formats.images.test_read import PNG
 from tests.formats.reading import flat, members, read, reader_source, split, until_error
 from veritensor_ray.core.config import Limits
@@ -50,8 +51,8 @@ COLUMNS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", COLUMNS)
-@pytest.mark.parametrize("codec", ["uncompressed", "zlib", "snappy", "lz4", "zstd"])
+@each("name", COLUMNS)
+@each("codec", ["uncompressed", "zlib", "snappy", "lz4", "zstd"])
 def test_every_type(name: str, codec: str) -> None:
     array, rows = COLUMNS[name]
     data = written(pa.table({"n": pa.array(range(len(array))), "c": array}), compression=codec)

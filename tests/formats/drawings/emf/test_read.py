@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from tests.cases import each
 from tests.formats.reading import reader_source
 from veritensor_ray.core.errors import ReadError
 from veritensor_ray.core.format_table import format_of
@@ -107,7 +108,7 @@ class TestReadingDrawings(ReaderContract):
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("records", "lines"),
     [
         ([drawn("Hello")], ["Hello"]),
@@ -146,7 +147,7 @@ def test_the_description_is_metadata() -> None:
     assert Drawing(head + END).about == "A program\nThe title"
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "lines", "said"),
     [
         (emf(drawn("Hello"))[:-4], ["Hello"], ["the drawing ends early: its last record is missing"]),

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from tests.cases import each
 from tests.formats.archives.ar.test_read import row_of
 from tests.formats.reading import reader_source
 from veritensor_ray.core.errors import ReadError
@@ -72,7 +73,7 @@ class TestReadingMetafiles(ReaderContract):
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("records", "lines"),
     [
         ([text_out("Hello")], ["Hello"]),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from PIL import ImageColor
 
+from tests.cases import each
 from veritensor_ray.formats.common.colors import BLACK, WHITE, Color, same
 from veritensor_ray.formats.markup.css.css_colors import parsed
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
         ("white", WHITE),
@@ -24,7 +25,7 @@ from veritensor_ray.formats.markup.css.css_colors import parsed
         ("no colour", None),
     ],
 )
-@pytest.mark.parametrize("asked", [False, True])
+@each("asked", [False, True])
 def test_colour(text: str, expected: Color | None, asked: bool) -> None:
     """Pillow changes its table of names when somebody asks it for one."""
     parsed.cache_clear()

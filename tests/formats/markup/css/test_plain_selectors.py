@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import cssselect2
-import pytest
 import tinycss2
 
+from tests.cases import each
 from veritensor_ray.formats.markup.css.plain_selectors import PlainSelector
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "certain"),
     [
         ("a", True), ("*", True), (".b", True), ("*.b", True), ("#c", True), ("\\61", True), ("A.B#c.d", False), ("a b>c + d~*.e", False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.clock import AtMost
 from tests.formats.markup.origins import by_view, items
 from veritensor_ray.core import bounds
@@ -155,14 +156,14 @@ WAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", WAYS)
+@each("way", WAYS)
 def test_what_hides(way: str) -> None:
     rows = by_view(WAYS[way][0].encode(), HTML)
     assert rows.get("hidden") == ["X"]
     assert "X" not in rows.get("visible", [])
 
 
-@pytest.mark.parametrize("way", WAYS)
+@each("way", WAYS)
 def test_what_looks_like_it_and_hides_nothing(way: str) -> None:
     found = items(WAYS[way][1].encode(), HTML)
     assert [text for item in found if not isinstance(item, Gap) and item.view == "visible" for text in item.texts] == ["X"]  # type: ignore[union-attr]

@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 
+from tests.cases import each
 from tests.formats.media.building import (
     COVER,
     FRAME,
@@ -52,7 +53,7 @@ def test_files_by_ffmpeg(name: str) -> None:
     assert found.unclaimed == b""
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "body", "texts"),
     [
         ("TIT2", b"\0plain", ["plain"]),
@@ -195,7 +196,7 @@ def test_bytes_between_frames_are_no_sound() -> None:
     assert found.unclaimed == b"between the framesbehind"
 
 
-@pytest.mark.parametrize(
+@each(
     ("header", "size"),
     [
         (b"\xff\xfb\x90\x44", 417),  # version 1, layer III, 128 kbit/s, 44.1 kHz

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from tests.cases import each
 from tests.formats.media.building import (
     COVER,
     MediaContract,
@@ -82,7 +83,7 @@ FREE = box(
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + b"<x>about</x>"
 
 
-@pytest.mark.parametrize(
+@each(
     ("inside", "texts"),
     [
         (listed(item(b"\xa9nam", "Größe".encode())), [("©nam", "Größe")]),

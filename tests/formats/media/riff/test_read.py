@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from tests.cases import each
 from tests.formats.media.building import MediaContract, avi, chunk, frame, heard, id3, info, real, riff, row_for, wav
 from veritensor_ray.core.media_types import AVI, WAV
 from veritensor_ray.formats.media.riff import structure
@@ -38,7 +39,7 @@ BROADCAST = (
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("part", "texts"),
     [
         (chunk(b"LIST", b"INFO" + chunk(b"INAM", "Größe\0".encode())), [("INAM", "Größe")]),

@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pytest
 
+from tests.cases import each
 from tests.formats.model_files.torch.checkpoints import PAYLOAD, Command
 from veritensor_ray.core import bounds
 from veritensor_ray.core.config import Limits
@@ -84,8 +85,8 @@ def planted(data: bytes) -> bytes:
     return data[:at] + PAYLOAD + b"tR0" + data[at:]
 
 
-@pytest.mark.parametrize("name", VALUES)
-@pytest.mark.parametrize("protocol", range(6))
+@each("name", VALUES)
+@each("protocol", range(6))
 def test_pickles_of_every_protocol(name: str, protocol: int) -> None:
     value = VALUES[name]
     said, found = converted(planted(pickle.dumps(value, protocol)))
@@ -94,8 +95,8 @@ def test_pickles_of_every_protocol(name: str, protocol: int) -> None:
     assert_same(found, expected)
 
 
-@pytest.mark.parametrize("name", VALUES)
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@each("name", VALUES)
+@each("protocol", [2, 3, 4, 5])
 def test_dumps_of_joblib(name: str, protocol: int) -> None:
     assert_same(converted(dumped(VALUES[name], protocol=protocol), "a.joblib")[1], flat(VALUES[name]))
 
@@ -148,8 +149,8 @@ REFUSED: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "reason"), REFUSED)
-@pytest.mark.parametrize("dump", [pickle.dumps, dumped])
+@each(("value", "reason"), REFUSED)
+@each("dump", [pickle.dumps, dumped])
 def test_everything_else_is_refused_with_a_reason(value: Any, reason: str, dump: Callable[[Any], bytes]) -> None:
     if dump is dumped and reason.startswith("'a' is an array") and not isinstance(value["a"], Own):
         reason = reason.replace("'a' is", "it holds").removesuffix(", not an array")  # nobody knows where the pickle goes on
@@ -184,7 +185,7 @@ def test_damaged_and_dangerous_files_are_refused() -> None:
         converted(pickle.dumps(many))
 
 
-@pytest.mark.parametrize("at", range(0, 400, 7))
+@each("at", range(0, 400, 7))
 def test_a_changed_byte_never_makes_another_array(at: int) -> None:
     data = bytearray(dumped(VALUES["containers"]))
     data[at % len(data)] ^= 0x15

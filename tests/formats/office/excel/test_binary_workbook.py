@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.formats.office.building import package, relations
 from tests.formats.office.excel.binary_building import binary_record, cell, row, shared, wide, xlsb
 from tests.formats.office.ole.biff_building import CALL, EXEC, call
@@ -57,7 +58,7 @@ def rk(value: int, flags: int = 2) -> bytes:
     return struct.pack("<i", value << 2 | flags)
 
 
-@pytest.mark.parametrize(
+@each(
     ("record", "text"),
     [
         (shared(2, 0), "first"),
@@ -148,7 +149,7 @@ OTHER_CELL = b"\x3a" + struct.pack("<HIH", 0, 4, 2)
 AREA = struct.pack("<IIII", 4, 4, 2, 2)
 
 
-@pytest.mark.parametrize(
+@each(
     ("record", "expected"),
     [
         (cell(8, 2, wide("") + tokens(*CALC)), 'EXEC("calc.exe")'),
@@ -161,7 +162,7 @@ AREA = struct.pack("<IIII", 4, 4, 2, 2)
         (cell(10, 2, b"\1" + tokens(b"\x43\1\0\0\0", call(255, 1))), "get()"),
     ],
 )
-@pytest.mark.parametrize("starts", [True, False])
+@each("starts", [True, False])
 def test_macro_sheets(record: bytes, expected: str, starts: bool) -> None:
     names = binary_record(357) + binary_record(362, struct.pack("<IIii", 1, 0, 0, 0))
     names += binary_record(39, bytes(9) + wide("get") + bytes(8))

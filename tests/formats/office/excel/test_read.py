@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.formats.office.building import FILES, XLSX, relations, xlsx
 from tests.formats.reading import flat, read, reasons
 
@@ -51,7 +52,7 @@ def test_cells_without_a_text(cell: str) -> None:
     assert cells(row(cell)) == []
 
 
-@pytest.mark.parametrize(
+@each(
     ("sheet", "view"),
     [
         (row('<c r="B1" t="s"><v>0</v></c>'), "visible"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.formats.office.building import ole
 from tests.formats.reading import flat, read
 from veritensor_ray.formats.common.kind import Kind
@@ -17,7 +18,7 @@ def book(path: str, sheets: int = 0, wide: bool = False) -> bytes:
     return sheets.to_bytes(2, "little") + len(path).to_bytes(2, "little") + coded
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "items", "expected"),
     [
         ("\x01refs\x03airport.xls", [], ("external workbook", "refs\\airport.xls", "external-relation")),
@@ -37,8 +38,8 @@ def book(path: str, sheets: int = 0, wide: bool = False) -> bytes:
         ("\x01", [], None),
     ],
 )
-@pytest.mark.parametrize("wide", [False, True])
-@pytest.mark.parametrize("sheets", [0, 3])
+@each("wide", [False, True])
+@each("sheets", [0, 3])
 def test_kinds(path: str, items: list[int], expected: tuple[str, str, str] | None, wide: bool, sheets: int) -> None:
     link = supporting_book(book(path, sheets, wide))
     if link is not None:

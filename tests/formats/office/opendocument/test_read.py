@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.formats.office.building import FILES, FLAT, ODP, ODS, ODT, manifest, opendocument
 from tests.formats.office.building import flat as flat_xml
 from tests.formats.reading import flat, members, read, reasons
@@ -36,7 +37,7 @@ def texts(kind: str, body: str, *fields: str, **parts: str | bytes) -> list[Any]
     return flat(read(opendocument(kind, body, STYLES, **parts), {"text": ODT, "spreadsheet": ODS, "presentation": ODP}[kind])[0], *fields)
 
 
-@pytest.mark.parametrize(
+@each(
     ("paragraph", "expected"),
     [
         ("one <text:span>sent</text:span>ence", [("one sentence", "visible")]),
@@ -91,7 +92,7 @@ def cell(text: str, attributes: str = "") -> str:
     return f"<table:table-cell {attributes}><text:p>{text}</text:p></table:table-cell>"
 
 
-@pytest.mark.parametrize(
+@each(
     ("table", "expected"),
     [
         (sheet(f"<table:table-row>{cell('a')}{cell('b')}</table:table-row>"), [("a", "One", 0, "A", "visible"), ("b", "One", 0, "B", "visible")]),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
+from tests.cases import each
 from tests.formats.office.building import FILES, PPTX, pptx, relations, shape
 from tests.formats.reading import flat, read
 
@@ -17,7 +16,7 @@ def texts(data: bytes, *fields: str) -> list[Any]:
     return flat(read(data, PPTX)[0], *fields)
 
 
-@pytest.mark.parametrize(
+@each(
     ("shapes", "expected"),
     [
         (shape("seen", INSIDE), [("seen", "visible")]),

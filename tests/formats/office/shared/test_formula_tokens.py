@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from tests.cases import each
 from tests.formats.office.ole import biff_building as old
 from veritensor_ray.formats.office.shared.formula_tokens import BINARY_WORKBOOK, EXCEL_5, EXCEL_97, BookNames, formula_text, functions
 
@@ -19,7 +20,7 @@ def written(tokens: bytes, layout: object = EXCEL_97) -> str:
     return text
 
 
-@pytest.mark.parametrize(
+@each(
     ("tokens", "text"),
     [
         (A + B + b"\x03" + C + b"\x05", "1+2*3"),

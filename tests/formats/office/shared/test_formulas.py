@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.formats.reading import flat, read
 from veritensor_ray.formats.common.kind import Kind
 from veritensor_ray.formats.office.shared.formulas import cell_notice, cell_notices
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "notice"),
     [
         ("=cmd|'/C calc'!A0", "dde"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from veritensor_ray.formats.office.shared.macro_sheets import add_macro_formula, macro_sheet_title, spelled, starts_itself
 from veritensor_ray.formats.office.shared.text_blocks import EVIDENCE, Texts
 
@@ -25,7 +26,7 @@ def test_names_that_start_by_themselves(name: str, expected: bool) -> None:
     assert starts_itself(name) is expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("formula", "itself", "notice"),
     [
         ('EXEC("calc.exe")', True, "macro-suspicious"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.formats.office.building import DOCX, FILES, W, docx, package, relations
 from tests.formats.reading import flat, members, read, reader_source
 from veritensor_ray.core.segments import Block
@@ -37,7 +38,7 @@ def test_paragraphs_are_numbered_as_people_count_them() -> None:
     assert ("top", "header1", 1) in texts(body, "part", "paragraph", header1__xml=header)
 
 
-@pytest.mark.parametrize(
+@each(
     ("paragraph", "expected"),
     [
         (run("one ") + run("sentence", "<w:b/>"), [("one sentence", "visible")]),
@@ -123,7 +124,7 @@ def field(instruction: str) -> str:
     return f'<w:p><w:r><w:fldChar w:fldCharType="begin"/></w:r>{pieces}<w:r><w:fldChar w:fldCharType="separate"/></w:r>{run("shown")}<w:r><w:fldChar w:fldCharType="end"/></w:r></w:p>'
 
 
-@pytest.mark.parametrize(
+@each(
     ("instruction", "notice"),
     [
         (r'DDEAUTO c:\\windows\\system32\\cmd.exe "/k calc.exe"', "dde"),
