@@ -8,12 +8,13 @@ from typing import Any
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.core.config import Settings
 from veritensor_ray.core.errors import OutputConflict
+from veritensor_ray.findings.collect import collect
 from veritensor_ray.findings.sweep_state import LATEST
-from veritensor_ray.jobs.cluster import connection
 from veritensor_ray.jobs.run_checks import CheckedRun, check_same, ready
 from veritensor_ray.jobs.run_reporting import Reporter, Silent
 from veritensor_ray.jobs.run_requests import Run, requests
-from veritensor_ray.jobs.run_steps import changed_since, collected, info, plan, scan
+from veritensor_ray.jobs.run_steps import changed_since, collected, expected, info, plan, scan
+from veritensor_ray.jobs.scheduling.placement import placed
 from veritensor_ray.results.attestation import attest
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -77,13 +78,11 @@ def _resumable(store: OutputStore, parts: dict[str, Any]) -> Run | None:
 
 
 def _scanned(ready: CheckedRun, run: Run) -> dict[str, Any]:
-    from veritensor_ray.actors.tasks import collect_audit
-
     ready.report.stage("start")
-    with connection.running(ready.settings):
-        spent = scan(ready, run)
+    with placed(ready.settings, expected(run)) as placement:
+        spent = scan(ready, run, placement)
         ready.lease.check()
-        return collected(ready, collect_audit, info(ready, run, spent), ready.context.site_key, ready.judge)
+        return collected(ready, placement, collect, info(ready, run, spent, placement.name), ready.context.site_key, ready.judge)
 
 
 def default_output(sources: list[str], job: str = "audit") -> str:

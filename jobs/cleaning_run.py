@@ -10,21 +10,25 @@ import contextlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from veritensor_ray.bundle.active_bundle import activate
+from veritensor_ray.cleaning.amend import amend
 from veritensor_ray.cleaning.cleaning_context import AGAIN, Cleaning, pseudonym_key
 from veritensor_ray.cleaning.cleaning_policy import CleanPolicy, load_clean_policy
 from veritensor_ray.cleaning.copy_manifest import AFTER, BEFORE, CORPUS, MANIFEST_NAME, QUARANTINE, ROWS_NAME, Result
+from veritensor_ray.cleaning.copy_publishing import publish
 from veritensor_ray.cleaning.copy_statement import attest_copy, run_of
+from veritensor_ray.cleaning.names.late_names import late_names
+from veritensor_ray.cleaning.names.new_names import new_names
 from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.cleaning.remaining_findings import below, number, remaining
 from veritensor_ray.core.config import SEVERITIES, Settings
-from veritensor_ray.core.errors import CannotRunError, IncompleteOutput, OutputConflict, StoreError, VeritensorError
+from veritensor_ray.core.errors import IncompleteOutput, OutputConflict, StoreError
 from veritensor_ray.core.safe_imports import Guard
 from veritensor_ray.core.signing import load_private_key
 from veritensor_ray.core.uris import real_bases
@@ -36,6 +40,7 @@ from veritensor_ray.jobs.audit_run import audit
 from veritensor_ray.jobs.cluster import connection
 from veritensor_ray.jobs.copy_destination import check_clean, check_destination
 from veritensor_ray.jobs.run_reporting import Reporter, Silent
+from veritensor_ray.jobs.scheduling.placement import Placement, placed
 from veritensor_ray.jobs.sweep_run import sweep
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.results.attestation import NAME as ATTESTATION
@@ -98,7 +103,7 @@ class _Cleaning:
             before = self._earlier()
             if before is not None:
                 return before
-            with connection.running(self._settings):
+            with connection.kept(self._settings):
                 return self._cleaned(held)
 
     def _cleaned(self, held: Lease) -> dict[str, Any]:
@@ -220,20 +225,15 @@ class _Cleaning:
 
     def _publish(self, run: str, held: Lease) -> dict[str, Any]:
         """Put the copies of a run in their places; returns counts for run.json."""
-        from veritensor_ray.actors.tasks import publish_copy
-
         self._report.stage("publish")
         where = self._store.under(BEFORE)
-        summary: dict[str, Any] = self._run(
-            publish_copy, held, self._assembler(run), where.under(f"{SWEEPS}/{run}") if self._sweeps else where
-        )
+        ledger = where.under(f"{SWEEPS}/{run}") if self._sweeps else where
+        summary: dict[str, Any] = self._run(held, lambda placement: (publish, self._assembler(run), ledger, placement.assemble))
         return summary
 
     def _say_new_names(self, run: str, held: Lease) -> None:
         """Say how many links a sweep may have left behind: in files that have not changed, and were not read again."""
-        from veritensor_ray.actors.tasks import count_new_names
-
-        if count := self._run(count_new_names, held, self._assembler(run)):
+        if count := self._run(held, lambda _: (new_names, self._assembler(run))):
             have = "1 file gets a new name" if count == 1 else f"{count:,} files get new names"
             self._report.note(
                 f"{have} in the copy: links to the old name in files that have not changed since the last sweep stay; --fresh reads all files"
@@ -241,9 +241,7 @@ class _Cleaning:
 
     def _look_for_late_names(self, run: str, held: Lease) -> None:
         """Let the audit of the copy look for names that were known too late for references to follow. It then has to read every file."""
-        from veritensor_ray.actors.tasks import late_renames
-
-        late = self._run(late_renames, held, self._assembler(run)) if self._cleaning.renames_files else None
+        late = self._run(held, lambda _: (late_names, self._assembler(run))) if self._cleaning.renames_files else None
         if late is not None:
             are = "name of a file is" if len(late) == 1 else "names of files are"
             self._report.note(
@@ -259,29 +257,17 @@ class _Cleaning:
             run,
         )
 
-    def _run(self, task: Any, held: Lease, *arguments: Any) -> Any:
-        """Run a task that changes the copy. Raises CannotRunError and other VeritensorErrors."""
-        import ray
-
+    def _run(self, held: Lease, step: Callable[[Placement], tuple[Any, ...]]) -> Any:
+        """Run a function with arguments that changes the copy. Raises CannotRunError and other VeritensorErrors."""
         held.check()
-        try:
-            return ray.get(task.remote(*arguments))
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, VeritensorError):
-                raise error.cause from None
-            raise CannotRunError(f"the copy cannot be put together in {self._store.uri}: {error.cause}") from None
-        except ray.exceptions.RayError as error:
-            raise CannotRunError(
-                f"the copy cannot be put together in {self._store.uri}: {type(error).__name__}; repeat the command, and check the logs of the nodes"
-            ) from None
+        with placed(self._settings) as placement:
+            return placement.run(f"the copy cannot be put together in {self._store.uri}", *step(placement))
 
     def _amended(self, run: str, number: int, held: Lease) -> dict[str, Any] | None:
         """Clean files again in whose copies the audit found something, or hold them back, in a round with a number.
 
         Returns the new counts, or None if nothing is done.
         """
-        from veritensor_ray.actors.tasks import amend_copy
-
         rules: dict[str, set[str]] = {}
         for one in remaining(self._store.under(AFTER), self._policy):
             rules.setdefault(f"{CORPUS}/{one['artifact']}", set()).add(one["rule_id"])
@@ -293,7 +279,9 @@ class _Cleaning:
         reasons = {path: f"the audit of its copy still found {', '.join(sorted(some)[:3])}" for path, some in rules.items()}
         settings = self._settings_of_copy()
         copies = Assembler(self._again, settings, tuple(roots(settings.sources, settings.stores)), "")
-        changed: dict[str, Any] | None = self._run(amend_copy, held, self._assembler(run), copies, reasons, number)
+        changed: dict[str, Any] | None = self._run(
+            held, lambda placement: (amend, self._assembler(run), copies, reasons, number, placement.assemble)
+        )
         return changed
 
     def _second(self, summary: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -366,7 +354,7 @@ def _with_changes(run: dict[str, Any], before: Mapping[str, Any]) -> dict[str, A
 
 
 def _of_run(run: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("scan_id", "fingerprint", "finished_at", "bundle_id", "site_key_id", "totals", "status", "severity")
+    names = ("scan_id", "fingerprint", "finished_at", "bundle_id", "site_key_id", "placement", "totals", "status", "severity")
     return {name: run.get(name) for name in names}
 
 

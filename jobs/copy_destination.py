@@ -22,7 +22,7 @@ def check_clean(settings: Settings, dry_run: bool) -> None:
     if not settings.sources:
         raise UsageError("cleaning needs a corpus; name a folder, a file or a URI, such as `veritensor-ray clean CORPUS --to FOLDER`")
     if dry_run:
-        if settings.address:
+        if settings.cluster_address:
             raise UsageError("a dry run works on this machine only; leave out --address, and choose a part of the corpus with --sample")
         return
     if not settings.output:

@@ -247,13 +247,15 @@ def _costs(report: str) -> Counter[str]:
 
 
 def _ray(settings: Settings) -> Iterator[Check]:
-    if (settings.address or "").startswith(("http://", "https://")):
+    if (settings.cluster_address or "").startswith(("http://", "https://")):
         from veritensor_ray.jobs.cluster.remote import JobsClient
 
         client = JobsClient(settings)
         runs = client.list()
         yield Check(
-            "cluster", "ok", f"the Jobs API at {settings.address} answers and lists {len(runs)} runs; `submit` checks the cluster's nodes"
+            "cluster",
+            "ok",
+            f"the Jobs API at {settings.cluster_address} answers and lists {len(runs)} runs; `submit` checks the cluster's nodes",
         )
         yield _outside(client.outside())
         return
@@ -263,9 +265,9 @@ def _ray(settings: Settings) -> Iterator[Check]:
     try:
         answer = ray.get(ray.remote(num_cpus=1)(lambda: os.getpid()).remote(), timeout=60)
         total = ray.cluster_resources()
-        kind = settings.address or "embedded"
+        kind = settings.cluster_address or "embedded"
         yield Check("ray", "ok", f"{ray.__version__}, {kind}: {total.get('CPU', 0):g} CPUs; a task ran in process {answer}")
-        if settings.address:
+        if settings.cluster_address:
             yield _outside(outside_calls.of_joined())
         elif started:
             from veritensor_ray.jobs.cluster import embedded

@@ -75,10 +75,10 @@ def ready(given: Settings, report: Reporter, cleaning: Cleaning | None = None) -
             report.note(untested)
         _check_foreign(store)
         policy = policy_in_force(given, store, key_id(key), report.note)
-        if settings.address:
+        if settings.cluster_address:
             report.stage("join")
             stack.enter_context(connection.running(settings))
-        fleet = preflight.everywhere(given, bundle_id, report.note) if settings.address else preflight.here(settings)
+        fleet = preflight.everywhere(given, bundle_id, report.note) if settings.cluster_address else preflight.here(settings)
         _check_required(policy.required_engines, fleet)
         held = stack.enter_context(lease(store, report.note))
         parts = describe(given, fleet.fingerprints, key_id(key), bundle_id) | ({"clean": cleaning.describe()} if cleaning else {})

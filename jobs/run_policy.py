@@ -30,7 +30,7 @@ def policy_in_force(settings: Settings, store: OutputStore, key_name: str, note:
         return load_policy(settings.policy)
     if there:
         return _kept(settings, store, key_name, note)
-    if Path(NAME).exists() and not settings.address:
+    if Path(NAME).exists() and not settings.cluster_address:
         note(f"{NAME} in the working directory is not used; to use it, name it with --policy {NAME}")
     return Policy()
 

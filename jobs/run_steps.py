@@ -6,15 +6,12 @@ import asyncio
 import json
 import platform
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from veritensor_ray.cleaning.names.renames import Renames
-from veritensor_ray.core.config import Settings
-from veritensor_ray.core.errors import CannotRunError, DeadlineReached, VeritensorError
+from veritensor_ray.core.errors import CannotRunError, DeadlineReached
 from veritensor_ray.corpus.changed_since_audit import changes, of_ledger, of_listing
 from veritensor_ray.corpus.datasets.dataset_folders import NotingDatasets
 from veritensor_ray.corpus.listing import check_source, read_as_now, read_loosely
@@ -29,36 +26,25 @@ from veritensor_ray.corpus.planning import (
     shards_of,
 )
 from veritensor_ray.corpus.tables.table_kinds import Noting
-from veritensor_ray.engines.base import Engine
 from veritensor_ray.findings.schema import LEDGER
 from veritensor_ray.findings.shard_commit import committed
 from veritensor_ray.findings.summary import RunInfo
-from veritensor_ray.jobs.cluster.claim import Claim
-from veritensor_ray.jobs.cluster.machines import Machines
-from veritensor_ray.jobs.cluster.slots import Slots, arithmetic
 from veritensor_ray.jobs.run_checks import CheckedRun
 from veritensor_ray.jobs.run_reporting import Reporter
 from veritensor_ray.jobs.run_requests import Run
-from veritensor_ray.jobs.scheduling.cpu_turns import CpuTurns, Places
+from veritensor_ray.jobs.scheduling.placement import Left, Placement, Spent
+from veritensor_ray.jobs.scheduling.scheduler import Work, run_shards
 from veritensor_ray.jobs.scheduling.shard_progress import RunningShards
-from veritensor_ray.jobs.scheduling.utilisation import Meter
 from veritensor_ray.masking.redaction import name_safe
 from veritensor_ray.masking.secret_kinds.uri_credentials import without_credentials
 from veritensor_ray.pipeline.bounded.process import Splitter, descriptions, snapshots
 from veritensor_ray.pipeline.cleaning_scans.name_scan import with_renames
-from veritensor_ray.pipeline.context import Context, without_weights
+from veritensor_ray.pipeline.context import Context
 from veritensor_ray.pipeline.fingerprint import digest
 from veritensor_ray.pipeline.run_description import run_info, write_run_plan
-from veritensor_ray.pipeline.shard import split_engines
 from veritensor_ray.pipeline.sweep_rescan import Known
-from veritensor_ray.stores.outputs import OutputStore, check_output
+from veritensor_ray.stores.outputs import check_output
 
-if TYPE_CHECKING:
-    from veritensor_ray.jobs.scheduling.actor_pool import Pool
-    from veritensor_ray.jobs.scheduling.scheduler import Work
-
-_NAMES_AT_ONCE = 20_000  # in which one process looks for values
-_FEW_SHARDS = 4  # for each CPU
 _NAMES = ("table", "dataset", "read_loosely")  # what the corpus gives names to
 _EVERY = 2.0  # seconds between reports of how far a run has come
 
@@ -128,44 +114,49 @@ def _next_id(suffix: str, previous: str | None) -> tuple[str, datetime]:
         time.sleep(0.2)
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """The cost of a scan: CPU seconds in calls of model actors, by stage, and how busy the CPUs were."""
-
-    models: dict[str, float] = field(default_factory=dict)
-    utilisation: dict[str, Any] = field(default_factory=dict)
+def expected(run: Run) -> float:
+    """Returns the CPU seconds that the plan of a run expects."""
+    return run.totals.get("effort", 0) / 1000
 
 
-def scan(ready: CheckedRun, run: Run, known: Callable[[], Known | None] = lambda: None) -> Spent:
-    """Scan the shards that are not committed yet. Ray must be running."""
-    done = committed(ready.store, run.id)
+def scan(ready: CheckedRun, run: Run, placement: Placement, known: Callable[[], Known | None] = lambda: None) -> Spent:
+    """Scan the shards that are not committed yet."""
+    store, report, done = ready.store, ready.report, committed(ready.store, run.id)
     if done:
-        ready.report.note(f"resuming run {run.id}: {len(done)} of {run.totals['shards']} shards are committed")
+        report.note(f"resuming run {run.id}: {len(done)} of {run.totals['shards']} shards are committed")
     if len(done) >= run.totals["shards"]:
         return Spent()
-    context = _with_renames(ready, run)
-    with Claim(ready.settings.resources) as claim:
-        return _run(_work(context, ready.store, run, done, ready.report, known(), claim))
+    context = _with_renames(ready, run, placement)
+    with store.open(plan_key(run.id)) as plan:
+        read, spent = planned_work(plan, done) if done else (0, 0.0)
+        left = Left(run.totals["shards"] - len(done), expected(run) - spent)
+        with placement.shards(context, store, run.id, known(), left, report.note) as placed:
+            running = RunningShards(context.site_key)
+            deadline = datetime.fromisoformat(context.settings.deadline) if context.settings.deadline else None
+            work = Work(context, run.id, placed, running, report.committed, report.note, deadline)
+            entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
+            shards = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)
+
+            async def scanned() -> None:
+                await placed.start(report.stage)
+                report.scanning(run.totals["shards"], run.totals["bytes"], len(done), read, left.effort, placed.cpus)
+                report.stage("scan")
+                await _while(run_shards(work, shards), placed.watch(), _reports(running, report))
+
+            try:
+                _run(scanned())
+            except DeadlineReached:
+                late = f"{run.totals['shards'] - len(committed(store, run.id))} of {run.totals['shards']} shards left"
+                raise DeadlineReached(f"the deadline was reached with {late}; the same command resumes with them") from None
+            return placed.spent()
 
 
-def _with_renames(ready: CheckedRun, run: Run) -> Context:
+def _with_renames(ready: CheckedRun, run: Run, placement: Placement) -> Context:
     """Returns the context with the names that files have in the copy, if the run writes one in which names are replaced: links have to follow."""
     context = ready.context
     if context.cleaning is None or not context.cleaning.renames_files:
         return context
-    import ray
-
-    from veritensor_ray.actors.tasks import gather_renames, rename
-
-    reference = ray.put(context)
-    shares = max(1, min(int(ray.cluster_resources().get("CPU", 1)), run.totals["artifacts"] // _NAMES_AT_ONCE))
-    tables = [rename.remote(reference, ready.store, run.id, share, shares) for share in range(shares)]
-    try:
-        renames: Renames | None = ray.get(gather_renames.remote(*tables))
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, VeritensorError):
-            raise error.cause from None
-        raise CannotRunError(f"the names in the corpus cannot be read from the plan in {ready.store.uri}: {error.cause}") from None
+    renames = placement.renames(context, ready.store, run)
     if renames is not None and not renames.complete:
         ready.report.note(
             f"more than {len(renames):,} names of files and folders are replaced (limit renames): references to the others do not follow"
@@ -173,113 +164,15 @@ def _with_renames(ready: CheckedRun, run: Run) -> Context:
     return with_renames(context, renames)
 
 
-def _run(work: Coroutine[Any, Any, Spent]) -> Spent:
+def _run(work: Coroutine[Any, Any, None]) -> None:
     """Run the coroutine to its end, even if a loop is already running, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        asyncio.run(work)
+        return
     with ThreadPoolExecutor(1) as other:
-        return other.submit(asyncio.run, work).result()
-
-
-async def _work(
-    context: Context, store: OutputStore, run: Run, done: set[int], report: Reporter, known: Known | None, claim: Claim
-) -> Spent:
-    """Scan the shards that are not committed yet."""
-    import ray
-
-    from veritensor_ray.jobs.scheduling.scheduler import Work
-
-    settings = context.settings
-    local, models = split_engines(context)
-    stages = _stages(context, models)
-    slots, found = arithmetic(settings, len(stages), report.note, claim.take)
-    if settings.read_rate:
-        context = replace(context, read_rate=settings.read_rate / slots.extract)
-    reference = ray.put(context)
-    turns = CpuTurns({share.machine: share.cpus for share in slots.shares})
-    extractions = Places(turns, {share.machine: share.extract for share in slots.shares})
-    pools = _pools(reference, stages, settings, turns, slots, claim)
-    machines = Machines(settings, found, slots, turns, extractions, pools, claim)
-    work = Work(
-        context=context,
-        reference=reference,
-        store=store,
-        run=run.id,
-        local=local,
-        pools=pools,
-        turns=turns,
-        extractions=extractions,
-        meter=Meter(turns),
-        running=RunningShards(context.site_key),
-        window=lambda: max(1, extractions.count + sum(pool.size for pool in pools)),
-        on_commit=report.committed,
-        on_note=report.note,
-        deadline=datetime.fromisoformat(settings.deadline) if settings.deadline else None,
-        known=None if known is None else ray.put(known),
-        look=machines.look,
-        claim=claim,
-    )
-    try:
-        await _scanned(work, machines, run, done, report, slots.cpus)
-    finally:
-        for pool in pools:
-            pool.close()
-    seconds = {pool.stage: round(pool.cpu_seconds, 3) for pool in pools}
-    called, load = sum(pool.cpu_seconds for pool in pools), sum(pool.load_seconds for pool in pools)
-    for pool in pools:
-        work.meter.known(pool.stage_seconds)
-    return Spent(seconds, work.meter.report(called, load))
-
-
-def _stages(context: Context, models: tuple[str, ...]) -> list[Sequence[Engine]]:
-    """Returns the engines with a model of each stage; the weights stay where they are."""
-    engines = without_weights(context, models)
-    if context.settings.resources.model_pools == "shared":
-        return [engines] if engines else []
-    return [(engine,) for engine in engines]
-
-
-def _pools(
-    reference: Any, stages: Sequence[Sequence[Engine]], settings: Settings, turns: CpuTurns, slots: Slots, claim: Claim
-) -> list[Pool]:
-    """Returns the pool of each stage. None of their actors is started yet."""
-    from veritensor_ray.jobs.scheduling.actor_pool import Pool
-
-    return [
-        Pool(
-            reference,
-            engines,
-            turns,
-            {share.machine: share.actors[stage] for share in slots.shares},
-            slots.call_cpus,
-            settings.resources.model_gpus,
-            claim,
-        )
-        for stage, engines in enumerate(stages)
-    ]
-
-
-async def _scanned(work: Work, machines: Machines, run: Run, done: set[int], report: Reporter, cpus: int) -> None:
-    """Scan the shards of the plan that are not `done`. Raises DeadlineReached with the number of those that are left."""
-    from veritensor_ray.jobs.scheduling.scheduler import run_shards
-
-    shards = run.totals["shards"]
-    if shards - len(done) > _FEW_SHARDS * cpus:  # long enough that a model that does not load should be noticed first
-        report.stage("load models")
-        await asyncio.gather(*(pool.start() for pool in work.pools))
-    try:
-        with work.store.open(plan_key(run.id)) as plan:
-            read, spent = planned_work(plan, done) if done else (0, 0.0)
-            report.scanning(shards, run.totals["bytes"], len(done), read, run.totals.get("effort", 0) / 1000 - spent, cpus)
-            report.stage("scan")
-            entries: Iterator[Shard | PlanRow] = shards_of(read_plan(plan))
-            open_shards = (entry for entry in entries if isinstance(entry, Shard) and entry.id not in done)
-            await _while(run_shards(work, open_shards), machines.watch(), _reports(work.running, report))
-    except DeadlineReached:
-        left = shards - len(committed(work.store, run.id))
-        raise DeadlineReached(f"the deadline was reached with {left} of {shards} shards left; the same command resumes with them") from None
+        other.submit(asyncio.run, work).result()
 
 
 async def _reports(running: RunningShards, report: Reporter) -> None:
@@ -301,8 +194,8 @@ async def _while(work: Coroutine[Any, Any, None], *watches: Coroutine[Any, Any, 
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def info(ready: CheckedRun, run: Run, spent: Spent) -> RunInfo:
-    """Returns the description of the run for its results."""
+def info(ready: CheckedRun, run: Run, spent: Spent, placement: str) -> RunInfo:
+    """Returns the description of the run for its results, with the name of its placement."""
     context, parts = ready.context, ready.parts
     about = {
         "job": context.settings.job,
@@ -312,6 +205,7 @@ def info(ready: CheckedRun, run: Run, spent: Spent) -> RunInfo:
         "bundle_id": parts["bundle"],
         **({"advisories": {one.name.lower(): one.dated for one in ready.ages}} if ready.ages else {}),
         "policy_identity": ready.judge.identity,
+        "placement": placement,
         "model_cpu_seconds": spent.models,
         "utilisation": spent.utilisation,
         "tables": run.tables,
@@ -320,13 +214,8 @@ def info(ready: CheckedRun, run: Run, spent: Spent) -> RunInfo:
     return run_info(context, run.id, about, ready.fleet.engines.values())
 
 
-def collected(ready: CheckedRun, task: Any, *arguments: Any) -> dict[str, Any]:
-    """Returns the result of a collecting task. Raises CannotRunError."""
-    import ray
-
+def collected(ready: CheckedRun, placement: Placement, function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    """Returns the result of a function that collects the results in the output. Raises CannotRunError."""
     ready.report.stage("collect")
-    try:
-        result: dict[str, Any] = ray.get(task.remote(ready.store, *arguments))
-    except ray.exceptions.RayTaskError as error:
-        raise CannotRunError(f"the results cannot be collected in {ready.store.uri}: {error.cause}") from None
+    result: dict[str, Any] = placement.run(f"the results cannot be collected in {ready.store.uri}", function, ready.store, *arguments)
     return result

@@ -12,13 +12,14 @@ from veritensor_ray.core.errors import CannotRunError, OutputConflict, Signature
 from veritensor_ray.core.signing import load_private_key, public_bytes, trust, trust_list
 from veritensor_ray.corpus.listing import Listed
 from veritensor_ray.engines.registry import create
+from veritensor_ray.findings.sweep_collecting import collect_sweep
 from veritensor_ray.findings.sweep_publishing import link, prune, publish
 from veritensor_ray.findings.sweep_state import SWEEPS, Night, folder_of, latest, missed, night, results, surplus
-from veritensor_ray.jobs.cluster import connection
 from veritensor_ray.jobs.run_checks import CheckedRun, ready
 from veritensor_ray.jobs.run_reporting import Reporter, Silent
 from veritensor_ray.jobs.run_requests import Run, requests
-from veritensor_ray.jobs.run_steps import collected, info, plan, scan
+from veritensor_ray.jobs.run_steps import collected, expected, info, plan, scan
+from veritensor_ray.jobs.scheduling.placement import placed
 from veritensor_ray.pipeline.fingerprint import differences
 from veritensor_ray.pipeline.sweep_rescan import Known, Previous, ThisSweep
 from veritensor_ray.results.attestation import NAME as ATTESTATION
@@ -46,8 +47,6 @@ def _complete(output: OutputStore) -> Night:
 
 
 def _swept(ready: CheckedRun, elsewhere: Night | None) -> dict[str, Any]:
-    from veritensor_ray.actors.tasks import collect_night
-
     before = _last(ready)
     run = _resumable(ready, before, elsewhere)
     fresh = ready.settings.fresh if run is None else run.fresh
@@ -61,11 +60,12 @@ def _swept(ready: CheckedRun, elsewhere: Night | None) -> dict[str, Any]:
         ready.report.note(f"sweep {run.id} did not end: resuming its plan of {run.started}")
     _check_mounted(ready, run, before)
     ready.report.stage("start")
-    with connection.running(ready.settings):
-        spent = scan(ready, run, reading.known)
+    with placed(ready.settings, expected(run)) as placement:
+        spent = scan(ready, run, placement, reading.known)
         ready.lease.check()  # a run that took the lease over may have published this very sweep
         taken = elsewhere.store if elsewhere else None
-        result = collected(ready, collect_night, info(ready, run, spent), ready.context.site_key, ready.judge, run.previous, taken)
+        about = info(ready, run, spent, placement.name)
+        result = collected(ready, placement, collect_sweep, about, ready.context.site_key, ready.judge, run.previous, taken)
     _conclude(ready, run, result)
     return result
 

@@ -32,22 +32,25 @@ _ENVIRONMENT = {
 }
 
 
+_kept: list[bool] = []  # for each block of `kept`, whether a Ray was started in it
+
+
 def start(settings: Settings) -> bool:
     """Connect to `address`, or start a local Ray that ends with this process. Returns False if this process already has a Ray.
 
     Raises CannotRunError.
     """
     os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
-    if settings.address and settings.address.startswith(("http://", "https://")):
+    if settings.cluster_address and settings.cluster_address.startswith(("http://", "https://")):
         raise UsageError(
-            f"{settings.address} accepts jobs and cannot be joined: use HOST:6379 or auto to join, or `veritensor-ray submit` to submit the run as a job"
+            f"{settings.cluster_address} accepts jobs and cannot be joined: use HOST:6379 or auto to join, or `veritensor-ray submit` to submit the run as a job"
         )
-    if settings.address and (token := resolve_secret(settings.cluster.token)):
+    if settings.cluster_address and (token := resolve_secret(settings.cluster.token)):
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         _check_driver_path(settings)
         return False
-    if not settings.address:
+    if not settings.cluster_address:
         # this run's own token, in memory only: Ray would write one to the home folder, readable by everyone
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
@@ -55,7 +58,7 @@ def start(settings: Settings) -> bool:
     untested = ray_internals.unproven()
     import ray
 
-    address = _knock(settings) if settings.address else None
+    address = _knock(settings) if settings.cluster_address else None
     if not address:
         ray_internals.reread_token()
     options: dict[str, Any] = {
@@ -75,7 +78,7 @@ def start(settings: Settings) -> bool:
     except CannotRunError:
         raise
     except Exception as error:  # whatever Ray raises, the remedy is the same
-        what = f"join {settings.address}" if settings.address else "start an embedded Ray"
+        what = f"join {settings.cluster_address}" if settings.cluster_address else "start an embedded Ray"
         advice = untested or "`veritensor-ray doctor` checks for the cause"
         raise CannotRunError(f"cannot {what}: {error}. {advice}") from error
     return True
@@ -88,7 +91,7 @@ def _knock(settings: Settings) -> str:
     """
     from veritensor_ray.jobs.cluster.reachability import cluster_token, joinable
 
-    address = str(settings.address)
+    address = str(settings.cluster_address)
     if "://" in address:
         return address  # an address in one of Ray's own forms
     if address == "auto":
@@ -166,11 +169,25 @@ def _own_sigterm() -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def running(settings: Settings) -> Iterator[None]:
-    """Call `start` and `stop` around a block; a nested block does nothing."""
+    """Call `start` and `stop` around a block; a nested block does nothing. Within `kept`, what was started stays for the next block."""
     started = start(settings)
     try:
         yield
     finally:
+        if _kept:
+            _kept[-1] |= started
+        else:
+            stop(settings, started)
+
+
+@contextlib.contextmanager
+def kept(settings: Settings) -> Iterator[None]:
+    """Let the Ray that one run within the block starts serve the following ones too, if there is one."""
+    _kept.append(False)
+    try:
+        yield
+    finally:
+        started = _kept.pop()
         stop(settings, started)
 
 
@@ -195,7 +212,7 @@ def stop(settings: Settings, started: bool) -> None:
     """Undo `start`: shut down or leave the Ray that it started or joined. A Ray that existed before keeps running."""
     if not started:
         return
-    if settings.address:
+    if settings.cluster_address:
         import ray
 
         ray.shutdown()

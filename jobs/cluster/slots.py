@@ -246,7 +246,7 @@ def arithmetic(
 
 def _others(settings: Settings) -> list[str]:
     """Returns who holds the cluster's CPUs and GPUs; an embedded Ray has nobody else."""
-    return holders() if settings.address else []
+    return holders() if settings.cluster_address else []
 
 
 def _settled() -> list[Machine]:

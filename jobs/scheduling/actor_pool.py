@@ -26,11 +26,10 @@ from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.scheduling.cpu_turns import CALL, CpuTurns, Places
-from veritensor_ray.jobs.scheduling.lost_processes import StageLost
+from veritensor_ray.jobs.scheduling.lost_processes import DEATHS, MODEL_DIED, StageLost
 from veritensor_ray.models.shared_answers import Place
 
 T = TypeVar("T")
-_DEATHS = 12  # in a row, without a successful call in between: then artifacts are not the cause
 
 
 @dataclass(slots=True, eq=False)
@@ -179,7 +178,7 @@ class Pool:
             self._died(hosted)
             if self._is_lost(hosted.machine):
                 raise StageLost(self.stage, "the model actor was lost with its node", strike=False) from None
-            raise StageLost(self.stage, "the model actor died while scanning it", strike=hosted.calls[0] is call) from None
+            raise StageLost(self.stage, MODEL_DIED, strike=hosted.calls[0] is call) from None
         except ObjectLostError:
             raise StageLost(self.stage, "a batch was lost with its node", strike=False) from None
         except WorkerCrashedError:
@@ -247,7 +246,7 @@ class Pool:
             hosted.dead = True
             self._hosted[hosted.machine].remove(hosted)
             self._deaths += 1
-            if self._deaths > _DEATHS:
+            if self._deaths > DEATHS:
                 self._broken = CannotRunError(f"stage {self.stage}: actors died {self._deaths} times without finishing a batch")
 
     def _is_lost(self, machine: str) -> bool:

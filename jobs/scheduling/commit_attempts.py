@@ -4,46 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ray.exceptions import RayTaskError, WorkerCrashedError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-from veritensor_ray.actors.tasks import Pass, commit
 from veritensor_ray.cleaning.clean_shard import Careful, rewriting_key
-from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.corpus.planning import Shard
-from veritensor_ray.corpus.stage_times import COMMIT, PROCESSES
-from veritensor_ray.jobs.scheduling.cpu_turns import CALL
-from veritensor_ray.jobs.scheduling.lost_processes import NO_ARTIFACT, PATIENCE, STRIKES, StageLost, died
+from veritensor_ray.jobs.scheduling.lost_processes import CLEAN, PATIENCE, STRIKES, StageLost
+from veritensor_ray.pipeline.extracting import Pass
 
 if TYPE_CHECKING:
     from veritensor_ray.jobs.scheduling.scheduler import Work
 
-CLEAN = "clean"
 _LAST_COMMITS = 20.0  # seconds
 
 
 async def commit_shard(work: Work, shard: Shard, passes: list[Pass]) -> dict[str, Any]:
-    """Commit a shard on the machine that extracted it last: most of its data is there, and a process has just become idle.
+    """Commit a shard.
 
     If the process dies while it rewrites an artifact, it is tried again and leaves a note before each one. An artifact at which it dies
     twice more is held back as it is.
     """
-    machine, care, strikes = passes[-1].machine, None, Counter[int]()
+    care, strikes = None, Counter[int]()
     while True:
-        cpus = await work.turns.take(machine, CALL)
         try:
-            return await _committed(work, shard, passes, machine, care)
+            return await work.placed.commit(shard, passes, care)
         except StageLost as lost:
             if not lost.strike or work.context.cleaning is None:
                 raise
             care = _careful(work, shard, care, strikes, lost)
-        finally:
-            work.turns.give(machine, cpus)
 
 
 def _careful(work: Work, shard: Shard, care: Careful | None, strikes: Counter[int], lost: StageLost) -> Careful:
@@ -61,33 +50,13 @@ def _careful(work: Work, shard: Shard, care: Careful | None, strikes: Counter[in
     return Careful({**care.held, number: lost.reason})
 
 
-async def _committed(work: Work, shard: Shard, passes: list[Pass], machine: str, care: Careful | None) -> dict[str, Any]:
-    reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, care)
-    call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # not a task, which the end of the loop would cancel too
+async def finished(call: asyncio.Future[Any]) -> Any:
+    """Returns the result of a commit. If it is no longer wanted, this waits for a while: it is writing, so any clean-up of the run has to wait."""
     try:
-        numbers = await asyncio.shield(call)
-        work.meter.add("commit", numbers["cpu_seconds"], COMMIT, {PROCESSES: numbers["started"]})
-        return numbers
+        return await asyncio.shield(call)
     except asyncio.CancelledError:
-        until = time.monotonic() + _LAST_COMMITS  # it is writing, so any clean-up of this run has to wait
+        until = time.monotonic() + _LAST_COMMITS
         while not call.done() and (left := until - time.monotonic()) > 0:
             with contextlib.suppress(asyncio.CancelledError):  # both the end of the loop and the end of `run_shards` cancel
                 await asyncio.wait([call], timeout=left)
         raise
-    except WorkerCrashedError:
-        reason = died("rewriting it", work.context.settings.limits.artifact_seconds)
-        raise StageLost(CLEAN, reason, strike=work.context.cleaning is not None) from None
-    except NO_ARTIFACT as error:
-        raise StageLost("commit", type(error).__name__, strike=False) from None
-    except RayTaskError as error:
-        cause = error.cause
-        if isinstance(cause, NO_ARTIFACT):
-            raise StageLost("commit", type(cause).__name__, strike=False) from None
-        if isinstance(cause, VeritensorError):
-            raise cause from None
-        raise CannotRunError(f"shard {shard.id} cannot be committed to {work.store.uri}: {type(cause).__name__}: {cause}") from None
-
-
-@functools.lru_cache(maxsize=4096)
-def _commit_on(machine: str) -> Any:
-    return commit.options(scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=True)) if machine else commit

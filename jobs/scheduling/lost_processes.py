@@ -1,19 +1,12 @@
-"""What it means that Ray lost a process: whether an artifact may be the cause, and how often the work is tried again. It runs nothing."""
+"""What it means that a process is lost: whether an artifact may be the cause, and how often the work is tried again. It runs nothing."""
 
 from __future__ import annotations
 
-from ray.exceptions import (
-    LocalRayletDiedError,
-    NodeDiedError,
-    ObjectLostError,
-    OutOfMemoryError,
-    TaskPlacementGroupRemoved,
-    TaskUnschedulableError,
-)
-
+EXTRACT, CLEAN = "extract", "clean"  # stages without a model
+MODEL_DIED = "the model actor died while scanning it"
+DEATHS = 12  # in a row of what hosts a model, without a result in between: then artifacts are not the cause
 STRIKES = 2  # deaths at one artifact in one stage, each while it was processed alone
 PATIENCE = 20  # times that a shard may be lost without an artifact to blame
-NO_ARTIFACT = (OutOfMemoryError, ObjectLostError, NodeDiedError, LocalRayletDiedError, TaskUnschedulableError, TaskPlacementGroupRemoved)
 
 
 class StageLost(Exception):
@@ -22,8 +15,3 @@ class StageLost(Exception):
     def __init__(self, stage: str, reason: str, strike: bool = True) -> None:
         super().__init__(f"{stage}: {reason}")
         self.stage, self.reason, self.strike = stage, reason, strike
-
-
-def died(doing: str, seconds: float) -> str:
-    """Returns the reason for the ledger when a worker died while `doing` something; a watchdog ends it after so many seconds."""
-    return f"the worker died while {doing} (a crash, or no progress for {seconds:g} s)"

@@ -303,7 +303,7 @@ def killed(options: dict[str, Any], config: Path, chosen: random.Random) -> str:
     config.write_text(yaml.safe_dump({name: value for name, value in options.items() if name not in ("sources", "output", "job")}))
     command = [sys.executable, "-m", "veritensor_ray", "submit", *options["sources"], "--output", options["output"], "--job", "sweep"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    stage = chosen.choice(("listing the corpus", "starting Ray", "loading models", "scanning", "collecting results"))
+    stage = chosen.choice(("listing the corpus", "starting", "loading models", "scanning", "collecting results"))
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen([*command, "--config", str(config)], stdout=log, stderr=log, start_new_session=True, env=environment)
         while stage not in Path(log.name).read_text(errors="replace") and process.poll() is None:

@@ -20,9 +20,9 @@ from veritensor_ray.core.errors import IncompleteOutput, LeaseHeld, OutputConfli
 from veritensor_ray.core.signing import TrustList, load_public_key, new_key, trust
 from veritensor_ray.findings.run_file import CLEAN_KIND
 from veritensor_ray.jobs import cleaning_run as cleaning
-from veritensor_ray.jobs import run_steps
 from veritensor_ray.jobs.cleaning_run import clean
 from veritensor_ray.jobs.run_reporting import Silent
+from veritensor_ray.jobs.scheduling import on_ray
 from veritensor_ray.stores.lease import lease
 from veritensor_ray.stores.outputs import OutputStore
 
@@ -128,7 +128,7 @@ def test_what_a_finished_copy_left_is_not_published_again(
 @pytest.mark.usefixtures("local_ray")
 class TestAudits:
     def test_references_follow_names_that_are_known_before_and_after_the_scan(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(run_steps, "_NAMES_AT_ONCE", 1)  # so that several processes share them
+        monkeypatch.setattr(on_ray, "_NAMES_AT_ONCE", 1)  # so that several processes share them
         name = "ada.lindqvist@kaldor-mail.com"
         secret = "Xk29dkQw81vvLm"  # which only the content makes a secret
         write(case.corpus, {f"mail/{name}.txt": "x", f"{secret}.txt": f"password: {secret}", "a.txt": f"see mail/{name}.txt, {secret}.txt"})

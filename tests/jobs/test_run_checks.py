@@ -16,7 +16,8 @@ from veritensor_ray.jobs import doctor
 from veritensor_ray.jobs.run_checks import ready
 from veritensor_ray.jobs.run_reporting import Silent
 from veritensor_ray.jobs.run_requests import Run
-from veritensor_ray.jobs.run_steps import Spent, info
+from veritensor_ray.jobs.run_steps import info
+from veritensor_ray.jobs.scheduling.placement import Spent
 
 TODAY = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
@@ -55,7 +56,7 @@ def test_a_run_tells_the_ages_of_its_advisories_and_keeps_them(settings: Setting
     heard = Heard()
     with ready(settings, heard) as checked:
         assert [one for one in heard.notes if "KEV" in one] == [AGES, LATE]
-        about = info(checked, Run("run", {}, days_ago(0), "audit"), Spent()).about
+        about = info(checked, Run("run", {}, days_ago(0), "audit"), Spent(), "processes").about
     assert about["advisories"] == {"advisories": days_ago(1)[:10], "kev": days_ago(40)[:10], "epss": None}
 
 
@@ -64,7 +65,7 @@ def test_a_run_without_advisories_says_nothing_of_them(settings: Settings, chang
     heard = Heard()
     with ready(Settings.model_validate(settings.model_dump(exclude_unset=True) | change), heard) as checked:
         assert [one for one in heard.notes if "advisories" in one] == []
-        assert "advisories" not in info(checked, Run("run", {}, days_ago(0), "audit"), Spent()).about
+        assert "advisories" not in info(checked, Run("run", {}, days_ago(0), "audit"), Spent(), "processes").about
 
 
 def test_the_doctor_tells_the_ages(settings: Settings, tmp_path: Path) -> None:

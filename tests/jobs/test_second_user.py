@@ -66,6 +66,8 @@ def test_a_second_user_sees_no_secret_and_opens_no_file(tmp_path: Path) -> None:
             str(tmp_path / "corpus"),
             "--output",
             str(out),
+            "--address",
+            "embedded",
             "--config",
             str(config),
         ]

@@ -12,7 +12,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import groupby
 from typing import BinaryIO
 
@@ -183,10 +183,8 @@ def left(store: OutputStore, work: str) -> Iterator[pa.Table]:
 
 def split(store: OutputStore, work: str) -> Iterator[list[Cleaned]]:
     """Yield the parts of each split artifact, in order."""
-    names = [field.name for field in fields(Cleaned)]
     rows = (row for table in left(store, work) for row in table.filter(pc.greater(table["parts"], 1)).to_pylist())
-    parts = (Cleaned(**{name: row[name] for name in names} | {"result": Result(row["result"])}) for row in rows)
-    for _, some in groupby(parts, key=lambda one: one.artifact):
+    for _, some in groupby(map(Cleaned.of_row, rows), key=lambda one: one.artifact):
         yield sorted(some, key=lambda one: one.part)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -129,6 +129,11 @@ class Cleaned:
     def as_row(self) -> dict[str, Any]:
         """Return the row."""
         return asdict(self) | {"result": self.result.value}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Cleaned:
+        """Return what a row of CLEANED says."""
+        return cls(**{one.name: row[one.name] for one in fields(cls)} | {"result": Result(row["result"])})
 
 
 def blank(

@@ -88,7 +88,7 @@ Sample = Annotated[
 Address = Annotated[
     str | None,
     typer.Option(
-        help="http://HEAD:8265 submits the run to a cluster; HOST:6379 joins a cluster; auto joins the one that this machine belongs to. Default: an embedded Ray on this machine."
+        help="http://HEAD:8265 submits the run to a cluster; HOST:6379 joins a cluster; auto joins the one that this machine belongs to; embedded starts a Ray on this machine; local takes processes without Ray. Default: local for small runs, embedded for others."
     ),
 ]
 Wait = Annotated[bool | None, typer.Option("--wait", help="With an http:// address: follow the run and exit with its exit code.")]

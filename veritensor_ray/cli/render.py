@@ -176,7 +176,12 @@ def summary(out: Console, run: Mapping[str, Any], output: str, gaps: Sequence[Mi
         serious = " --severity high" if {"critical", "high"} & set(run["severity"]) else ""
         serious = " --state new,reopened" if run.get("previous") and run["severity_new"] else serious
         out.print(f"Next:    veritensor-ray findings {quoted(output)}{serious}")
-    out.print(f"Run {run['scan_id']} {'scanned nothing' if nothing_matched(run) else 'complete'} · profile {run['profile']}")
+    out.print(f"Run {run['scan_id']} {'scanned nothing' if nothing_matched(run) else 'complete'} · profile {run['profile']}{ran(run)}")
+
+
+def ran(run: Mapping[str, Any]) -> str:
+    """Returns where a run's steps were placed, for the end of a line; nothing for one of an earlier version, which did not say so."""
+    return f" · {'in' if placement == 'processes' else 'on'} {placement}" if (placement := run.get("placement")) else ""
 
 
 def _gaps(out: Console, output: str, gaps: Sequence[Missing]) -> None:

@@ -337,7 +337,10 @@ class Settings(Section):
     key: StringList = Field([], max_length=8, description="columns of tables whose values are shown beside the row of a finding")
     inventory: StringList = Field([], description="manifest.json of S3 inventories, each of which takes the place of listing its bucket")
     follow_links: bool = Field(False, description="follow symbolic links below a local source")
-    address: str | None = Field(None, description="cluster to run on; default: an embedded Ray that ends with the run")
+    address: str | None = Field(
+        None,
+        description="cluster to run on, or embedded for a Ray that ends with the run, or local for processes without Ray; default: local for small runs, embedded for others",
+    )
     job: Literal["audit", "sweep"] = Field("audit", description="an audit, or a sweep that reads only what changed since the last one")
     fail_on: Severity | None = Field(None, description="exit with 1 if a finding has this severity or a worse one")
     fail_on_all: bool = Field(False, description="with fail_on: count findings of earlier runs too")
@@ -376,6 +379,11 @@ class Settings(Section):
     modelfiles: Modelfiles = Modelfiles()
     stores: dict[str, Store] = Field({}, description="how to reach object stores, by URI prefix")
     _found: str | None = PrivateAttr(None)
+
+    @property
+    def cluster_address(self) -> str | None:
+        """The address, unless it means this machine."""
+        return None if self.address in ("embedded", "local") else self.address
 
     @property
     def found(self) -> str | None:

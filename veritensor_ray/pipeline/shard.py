@@ -13,6 +13,7 @@ import pyarrow as pa
 from veritensor_ray.cleaning.clean_shard import Careful, ShardCleaner, leave
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.core.config import Limits
+from veritensor_ray.core.errors import CannotRunError, VeritensorError
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.core.segments import Gap
 from veritensor_ray.corpus.planning import PlanRow
@@ -40,6 +41,13 @@ def split_engines(context: Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
     present = [name for name in context.engines if name not in absent]
     models = needing_models(without_weights(context, tuple(present)))
     return tuple(name for name in present if name not in models), tuple(models)
+
+
+def model_stages(context: Context, models: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the names of the engines with a model by stage. A stage is named after its engines, with plus signs."""
+    if context.settings.resources.model_pools == "shared":
+        return [models] if models else []
+    return [(name,) for name in models]
 
 
 def read_images(
@@ -149,11 +157,20 @@ class Committing:
     guard: Callable[[Limits], AbstractContextManager[Pulse]] = lambda limits: nullcontext(lambda: None)
 
     def commit(self, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None = None) -> dict[str, Any]:
-        """Write the copies of a shard's artifacts if the run cleans, and then its commit. Returns the numbers of the commit."""
-        if self.context.cleaning is not None:
-            self._clean(self.context.cleaning, rows, outcomes, care)
-        table = commit_table(rows, outcomes, dict(self.context.expected), self.context.site_key)
-        return write_commit(self.store, self.run, rows[0].shard, table)
+        """Write the copies of a shard's artifacts if the run cleans, and then its commit. Returns the numbers of the commit.
+
+        Raises CannotRunError and other VeritensorErrors.
+        """
+        try:
+            if self.context.cleaning is not None:
+                self._clean(self.context.cleaning, rows, outcomes, care)
+            table = commit_table(rows, outcomes, dict(self.context.expected), self.context.site_key)
+            return write_commit(self.store, self.run, rows[0].shard, table)
+        except VeritensorError:
+            raise
+        except Exception as error:
+            what = f"shard {rows[0].shard} cannot be committed to {self.store.uri}"
+            raise CannotRunError(f"{what}: {type(error).__name__}: {error}") from error
 
     def _clean(self, cleaning: Cleaning, rows: Sequence[PlanRow], outcomes: Sequence[Outcome], care: Careful | None) -> None:
         settings = self.context.settings

@@ -103,7 +103,7 @@ HEAVY = ("torch", "torchvision", "transformers", "gliner", "easyocr", "cv2", "ea
 from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.registry import create, needing_models, selected
 from veritensor_ray.jobs import audit_run
-from veritensor_ray.jobs.scheduling import actor_pool as pool, scheduler
+from veritensor_ray.jobs.scheduling import on_ray, scheduler
 from veritensor_ray.jobs.cluster import preflight
 settings = Settings(profile="standard")
 engines = create(settings, selected(settings))

@@ -11,9 +11,9 @@ pytestmark = pytest.mark.ray
 
 @pytest.mark.parametrize("ready", [True, False], ids=["a step that is there", "a step that never comes"])
 async def test_a_step_is_waited_for_until_its_machine_is_lost(ready: bool) -> None:
-    from veritensor_ray.actors.tasks import Step
     from veritensor_ray.jobs.scheduling.lost_processes import StageLost
-    from veritensor_ray.jobs.scheduling.scheduler import _unless
+    from veritensor_ray.jobs.scheduling.on_ray import _unless
+    from veritensor_ray.pipeline.extracting import Step
 
     arrived, ended = asyncio.Event(), list[str]()
     if ready:

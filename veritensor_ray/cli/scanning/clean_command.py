@@ -35,7 +35,7 @@ from veritensor_ray.cli.options import (
 )
 from veritensor_ray.cli.reading.verify_command import Trusted
 from veritensor_ray.cli.scanning.preview_page import check_page, masked, write_page
-from veritensor_ray.cli.scanning.running import files_found, hand_over, reporter_for
+from veritensor_ray.cli.scanning.running import files_found, hand_over, reporter_for, start_early
 from veritensor_ray.cli.signals import ending
 from veritensor_ray.core.wording import counted
 
@@ -169,6 +169,7 @@ def corpus(
     check_page(html, dry_run, reveal, reason, settings)
     if (settings.address or "").startswith(("http://", "https://")):
         raise typer.Exit(hand_over(settings, "clean", [*_flag("--cleaning-policy", cleaning_policy), *_flag("--level", level)]))
+    start_early(settings)
     reporter, close = reporter_for(settings)
     reporter.note(" · ".join((f"profile {settings.profile}", *files_found(settings))))
     try:
@@ -281,7 +282,7 @@ def _say_verified(verified: VerifiedCopy, folder: str, as_json: bool) -> None:
 def _show(run: Mapping[str, Any], folder: str, without: Sequence[NotCopied] = ()) -> None:
     """Print what became of the artifacts, which ones are not in the copy, what was changed, and the verdict."""
     from veritensor_ray.cleaning.copy_manifest import MEANINGS
-    from veritensor_ray.cli.render import console, safe, table
+    from veritensor_ray.cli.render import console, ran, safe, table
     from veritensor_ray.exports.copy_verdict import verdict
     from veritensor_ray.results.run_text import changed_lines
 
@@ -311,7 +312,7 @@ def _show(run: Mapping[str, Any], folder: str, without: Sequence[NotCopied] = ()
     for line in changed_lines(run, "copy"):
         out.print(safe(line))
     out.print(verdict(run, where), soft_wrap=True)
-    out.print(f"Run {run['before']['scan_id']} complete · profile {run['profile']}")
+    out.print(f"Run {run['before']['scan_id']} complete · profile {run['profile']}{ran(run['before'])}")
 
 
 def _not_copied(out: Any, found: Sequence[NotCopied], where_all: str) -> None:

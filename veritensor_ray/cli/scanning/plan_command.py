@@ -22,6 +22,11 @@ from veritensor_ray.cli.options import (
     Sources,
 )
 
+_PLACED = {
+    True: "An audit runs in processes of this machine: it is over before Ray would have started (--address embedded starts Ray)",
+    False: "An audit runs on an embedded Ray (--address local runs it in processes without Ray)",
+}
+
 
 def plan(
     source: Sources = None,
@@ -72,9 +77,10 @@ def plan(
         describe = descriptions(settings)
         rows = plan_rows(settings, names, split, progress, starts=starts, opener=snapshots(settings), describe=describe)
         found = survey(rows, {}, settings, names)
+    effort = sum(kind.effort for kind in found.kinds.values())  # before samples correct it, as a run knows it
     if estimate and found.kinds:
         calibrate(found, settings, site_key(settings.site_key))
-    _show(found, settings)
+    _show(found, settings, effort)
     if "dependencies" in names and (ages := source_ages(settings.dependencies)):
         for sentence in (told(ages), *overdue(ages, settings.dependencies.max_age_days)):
             console().print(safe(sentence))
@@ -83,11 +89,12 @@ def plan(
         console().print(f"\n{safe(said)}")
 
 
-def _show(found: Any, settings: Any) -> None:
+def _show(found: Any, settings: Any, effort: float) -> None:
     from veritensor_ray.cli.render import console, duration, size, table
     from veritensor_ray.core.wording import counted
     from veritensor_ray.engines.registry import create, needing_models
     from veritensor_ray.jobs.cluster.slots import fit_here
+    from veritensor_ray.jobs.scheduling.placement import in_processes
 
     out = console()
     rows = []
@@ -114,3 +121,5 @@ def _show(found: Any, settings: Any) -> None:
         unknown = len(found.kinds) - len(found.measured)
         guessed = f"; {counted(unknown, 'type')} guessed from names and sizes" if unknown else ""
         out.print(f"About {duration(cpu)} of CPU time, {duration(elapsed)} on {slots.cpus} CPUs here{guessed}")
+        if settings.cluster_address is None:
+            out.print(_PLACED[in_processes(settings, effort)])

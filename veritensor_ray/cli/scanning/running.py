@@ -17,6 +17,14 @@ def files_found(settings: Settings) -> Iterator[str]:
         yield f"configuration {settings.found}, found in the working directory"
 
 
+def start_early(settings: Settings) -> None:
+    """Start the process that reads files, which imports what it needs meanwhile; a run that takes Ray ends it again."""
+    from veritensor_ray.pipeline.bounded.process import SHARED
+
+    if settings.cluster_address is None:
+        SHARED.start()
+
+
 def hand_over(settings: Settings, command: str = "submit", more: Sequence[str] = ()) -> int:
     """Submit a run to a cluster; `more` are arguments of the command besides the settings. Returns the run's exit code if the user waits for it, 0 otherwise."""
     from veritensor_ray.cli.scanning.jobs_command import write

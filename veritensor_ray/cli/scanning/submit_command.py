@@ -35,7 +35,7 @@ from veritensor_ray.cli.options import (
     Verbose,
     Wait,
 )
-from veritensor_ray.cli.scanning.running import files_found, hand_over, reporter_for
+from veritensor_ray.cli.scanning.running import files_found, hand_over, reporter_for, start_early
 from veritensor_ray.cli.signals import ending
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.findings.unsuppressed import UNSUPPRESSED
@@ -165,6 +165,7 @@ def submit(
         raise typer.Exit(hand_over(settings, more=["--stats"] if stats else []))
     if settings.output is None and settings.sources:
         settings = settings.model_copy(update={"output": default_output(settings.sources, settings.job)})
+    start_early(settings)
     reporter, close = reporter_for(settings)
     reporter.note(" · ".join((f"profile {settings.profile}", *files_found(settings))))
     try:

@@ -21,8 +21,10 @@ from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.corpus.tables.table_kinds import DATA_FILES, TableFolder, loaded, opened
 from veritensor_ray.engines.base import ForeseeingTranscriber
+from veritensor_ray.pipeline.bounded import shard_steps
 from veritensor_ray.pipeline.bounded.serving import Answer, Bounds, main
-from veritensor_ray.pipeline.context import Context, without_weights, workbench
+from veritensor_ray.pipeline.bounded.shard_steps import load
+from veritensor_ray.pipeline.context import Context, without_weights
 from veritensor_ray.pipeline.explained_verdicts import explained
 from veritensor_ray.pipeline.passages.reading_back import Request, found_again
 from veritensor_ray.pipeline.shard import scan_shard, split_engines
@@ -33,14 +35,8 @@ from veritensor_ray.pipeline.strongest_passages import attack_passages, stronges
 def ready(bounds: Bounds, context: Context) -> Answer:
     """Load the engines and run their self-tests."""
     for names in split_engines(context):
-        _load(bounds, context, names)
+        load(bounds, context, names)
     return {}, b""
-
-
-def _load(bounds: Bounds, context: Context, names: tuple[str, ...]) -> float:
-    """Load some of the engines without limits, once. Returns the CPU seconds that it took."""
-    began, key = time.process_time(), (context.fingerprint, names, context.settings_json, context.expected)
-    return time.process_time() - began if bounds.prepare(key, lambda: workbench(context, names)) else 0.0
 
 
 def scan(
@@ -56,11 +52,11 @@ def scan(
     """
     models, modelled = list[float](), list[float]()
     imports = time.process_time()
-    local = _load(bounds, context, split_engines(context)[0])
+    local = load(bounds, context, split_engines(context)[0])
     bounds.bind()
     with _in_memory(memory):
         started = time.process_time()
-        table = scan_shard(context, rows, bounds.pulse, modelled.append, lambda names: models.append(_load(bounds, context, names)))
+        table = scan_shard(context, rows, bounds.pulse, modelled.append, lambda names: models.append(load(bounds, context, names)))
         seconds = time.process_time() - started - sum(models)
     took = {"seconds": seconds, "modelled": sum(modelled), "imports": imports, "local": local, "models": sum(models)}
     return took, _streamed(table)
@@ -159,10 +155,13 @@ def passage(bounds: Bounds, request: Request) -> Answer:
 
 
 _FUNCTIONS: dict[str, Callable[..., Answer]] = {
+    "assemble": shard_steps.assemble,
     "attacks": attacks,
+    "commit": shard_steps.commit,
     "dataset": dataset,
     "explain": explain,
     "foresee": foresee,
+    "pass": shard_steps.scan,
     "passage": passage,
     "ready": ready,
     "scan": scan,

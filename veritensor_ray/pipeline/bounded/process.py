@@ -17,13 +17,15 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 import veritensor_ray.core.errors as errors
+from veritensor_ray.cleaning.copy_manifest import CLEANED, Cleaned
+from veritensor_ray.cleaning.part_assembly import Assembler
 from veritensor_ray.core.config import Limits, Settings
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.corpus.datasets.dataset_folders import DatasetFolder, Describer, Description, undescribed
@@ -31,6 +33,7 @@ from veritensor_ray.corpus.listing import Listed, Root
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.corpus.tables.table_kinds import DATA_FILES, DataFile, Opener, Snapshot, TableFolder
 from veritensor_ray.findings.schema import COMMIT
+from veritensor_ray.pipeline.bounded.process_limits import died
 from veritensor_ray.pipeline.bounded.serving import HEAD, exactly
 from veritensor_ray.pipeline.context import Context
 
@@ -67,17 +70,19 @@ class Worker:
         with self._lock:
             self._running()
 
-    def call(self, function: str, *arguments: Any, seconds: float, memory: int | None) -> tuple[dict[str, Any], bytes]:
+    def call(
+        self, function: str, *arguments: Any, seconds: float, memory: int | None, told: Callable[[Any], None] = lambda said: None
+    ) -> tuple[dict[str, Any], bytes]:
         """Call `function` of the module and return its answer: a mapping of small values, and bytes.
 
-        The call may run for `seconds` without progress and allocate `memory` bytes. Raises Died, or the VeritensorError raised in the
-        child.
+        The call may run for `seconds` without progress and allocate `memory` bytes. `told` receives the small values that the child tells
+        before it answers. Raises Died, or the VeritensorError raised in the child.
         """
         request = pickle.dumps((function, arguments, seconds, memory))
         with self._lock:
             process = self._running()
             try:
-                answer, data = self._exchanged(process, request)
+                answer, data = self._exchanged(process, request, told)
             except (OSError, EOFError, ValueError):
                 raise self._died(process, seconds) from None
             except BaseException:  # an interrupt leaves an answer in the pipe that no later call should read
@@ -114,18 +119,21 @@ class Worker:
         return self._process
 
     @staticmethod
-    def _exchanged(process: subprocess.Popen[bytes], request: bytes) -> tuple[dict[str, Any], bytes]:
+    def _exchanged(process: subprocess.Popen[bytes], request: bytes, told: Callable[[Any], None]) -> tuple[dict[str, Any], bytes]:
         assert process.stdin is not None  # noqa: S101  # both are pipes
         assert process.stdout is not None  # noqa: S101
         process.stdin.write(HEAD.pack(len(request), 0) + request)
         process.stdin.flush()
-        first, second = HEAD.unpack(exactly(process.stdout, HEAD.size))
-        if first + second > _LARGEST:
-            raise ValueError("the answer is too long")
-        answer = json.loads(exactly(process.stdout, first))
-        if not isinstance(answer, dict):
-            raise ValueError("the answer is not a mapping")  # noqa: TRY004  # this reports bad input, not a caller's mistake
-        return answer, exactly(process.stdout, second)
+        while True:
+            first, second = HEAD.unpack(exactly(process.stdout, HEAD.size))
+            if first + second > _LARGEST:
+                raise ValueError("the answer is too long")
+            answer = json.loads(exactly(process.stdout, first))
+            if not isinstance(answer, dict):
+                raise ValueError("the answer is not a mapping")  # noqa: TRY004  # this reports bad input, not a caller's mistake
+            if "told" not in answer:
+                return answer, exactly(process.stdout, second)
+            told(answer["told"])
 
     def _died(self, process: subprocess.Popen[bytes], seconds: float) -> Died:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -245,6 +253,19 @@ def explain(context: Context, row: PlanRow) -> tuple[pa.Table, dict[str, Any]]:
     limits = context.settings.limits
     explanation, data = SHARED.call("explain", context, row, seconds=limits.artifact_seconds, memory=limits.worker_memory)
     return _committed(data), explanation
+
+
+def assembled(assembler: Assembler, split: Iterable[list[Cleaned]]) -> Iterator[Cleaned]:
+    """Assemble split artifacts in the child. If it dies of one twice, that one is held back as it is."""
+    limits = assembler.settings.limits
+    for parts in split:
+        for held in (None, None, died("putting its parts together", limits.artifact_seconds)):
+            with contextlib.suppress(Died):
+                _, data = SHARED.call("assemble", assembler, parts, held, seconds=limits.artifact_seconds, memory=limits.worker_memory)
+                break
+        else:
+            raise errors.CannotRunError(f"{parts[0].artifact} cannot be held back: the worker died of that, too")
+        yield Cleaned.of_row(_validated(data, CLEANED).to_pylist()[0])
 
 
 def _committed(data: bytes) -> pa.Table:

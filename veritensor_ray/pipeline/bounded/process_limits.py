@@ -167,6 +167,11 @@ def _control_groups(root: Path) -> list[int]:
     return found
 
 
+def died(doing: str, seconds: float) -> str:
+    """Return the reason for the ledger when a process died while `doing` something; a watchdog ends it after so many seconds."""
+    return f"the worker died while {doing} (a crash, or no progress for {seconds:g} s)"
+
+
 @contextlib.contextmanager
 def guarded(limits: Limits) -> Iterator[Callable[[], None]]:
     """Watch over the reading of hostile bytes, and bound its memory."""
