@@ -65,11 +65,17 @@ def test_nothing_passes_unseen() -> None:
 
     with pytest.raises(BaseExceptionGroup, match="2 of 3 cases failed"):
         test()
-    for wrong in ([], [(1, 2)], [pytest.param(1, marks=pytest.mark.slow)]):
+
+    def one(what: object) -> None:
+        assert what
+
+    for wrong in ([], [pytest.param(1, 2)], [pytest.param(1, marks=pytest.mark.slow)]):
         with pytest.raises(AssertionError):
-            each(("one",), wrong)(test)
+            each("what", wrong)(one)()
+    with pytest.raises(ValueError, match="longer than"):
+        each("what", [len, len], ["a"])(one)()
     with pytest.raises(AssertionError, match="does not take all"):
-        each("another", [1])(test)
+        each("another", [1])(one)
 
 
 def test_a_library_that_is_left_out_leaves_out_the_test() -> None:
@@ -87,3 +93,20 @@ def test_fixtures_come_from_pytest(one: int, tmp_path: Path) -> None:
     assert tmp_path.is_dir()
     assert one in (1, 2)
     assert list(inspect.signature(test_fixtures_come_from_pytest).parameters) == ["tmp_path"]
+
+
+def test_rows_of_a_function_are_made_once_when_the_test_runs() -> None:
+    made: list[int] = []
+
+    def rows() -> list[int]:
+        made.append(len(made))
+        return [1, 2]
+
+    @each("other", ["a", "b"])
+    @each("one", rows)
+    def test(one: int, other: str) -> None:
+        assert one < 3
+
+    assert made == []
+    test()
+    assert made == [0]

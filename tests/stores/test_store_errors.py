@@ -5,8 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
+from tests.cases import each
 from veritensor_ray.core.reasons import ReasonCode
 from veritensor_ray.stores.filesystems import denied
 from veritensor_ray.stores.store_errors import slowed, store_code
@@ -55,9 +54,9 @@ KMS = "User: arn:aws:iam::1:user/x is not authorized to perform: kms:Decrypt on 
 NO_KMS = "User: arn:aws:iam::1:user/KMS is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b/kms:y KMS"
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "code", "words"),
-    [
+    lambda: [
         (from_s3("InvalidObjectState"), "archived", "it is archived. Restore it in its store"),
         (from_azure("BlobArchived"), "archived", "it is archived. Restore it in its store"),
         (from_azure("BlobBeingRehydrated"), "archived", "it is archived. Restore it in its store"),
@@ -90,9 +89,9 @@ def test_a_trouble_has_a_remedy(error: Exception, code: str, words: str) -> None
     assert re.search(words, denied("s3://b/k", "read", error))
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "wait"),
-    [
+    lambda: [
         (from_s3("SlowDown", headers={"retry-after": "7"}), 7.0),
         (from_s3("503"), "ours"),
         (from_s3("TooManyRequestsException"), "ours"),

@@ -10,8 +10,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-import onnx
-import onnx.helper
 import pytest
 from safetensors.numpy import save
 
@@ -85,6 +83,8 @@ def test_gguf_templates_and_lengths() -> None:
 
 
 def model(location: str = "weights.bin", domain: str = "", functions: bool = False) -> bytes:
+    import onnx.helper
+
     tensor = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [2], [1.0, 2.0])
     tensor.ClearField("float_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
@@ -105,9 +105,9 @@ def model(location: str = "weights.bin", domain: str = "", functions: bool = Fal
     return data
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "expected"),
-    [
+    lambda: [
         (model(), []),
         (model("sub/weights.bin"), []),
         (model("../../etc/passwd"), ("onnx-external-data", "../../etc/passwd")),
@@ -149,6 +149,8 @@ def test_a_template_with_words_of_its_own_is_not_proven(template: str, verdict: 
 
 
 def test_real_onnx_models_raise_nothing() -> None:
+    import onnx
+
     folder = Path(onnx.__file__).parent / "backend/test/data"
     models = sorted(folder.rglob("*.onnx"))
     assert len(models) > 50
@@ -192,9 +194,9 @@ def test_hdf5() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "name"),
-    [
+    lambda: [
         (save({"a": np.ones(4, np.float32)}, {"k": "v"}), "a.safetensors"),
         (gguf([("tokenizer.chat_template", GGUF_STRING, "{{ x.__class__ }}"), ("n", 4, 7)]), "a.gguf"),
         (model("../x", "evil"), "a.onnx"),

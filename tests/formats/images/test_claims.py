@@ -135,9 +135,9 @@ def test_entries_that_name_the_same_bytes_are_looked_at_a_few_times(
     assert len(found.ranges) < 10 * entries
 
 
-@pytest.mark.parametrize(
+@each(
     ("data", "bound"),
-    [
+    lambda: [
         pytest.param(png(1, bytes(4) + b"x" * 1000), None, id="little behind the pixels"),
         pytest.param(png(1, bytes(4) + b"x" * (5 << 20)), "image_text_bytes", id="much behind the pixels"),
         pytest.param(png(5000, bytes(5000 * 15001) + ADDRESS), None, id="a large image"),

@@ -12,8 +12,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-import onnx
-import onnx.helper
 import pytest
 from safetensors.numpy import save
 
@@ -60,6 +58,8 @@ def hdf5() -> bytes:
 
 
 def model() -> bytes:
+    import onnx.helper
+
     texts = onnx.helper.make_tensor("labels", onnx.TensorProto.STRING, [2], [b"cat", "h\u00fcnd".encode()])
     node = onnx.helper.make_node("Foo", ["a"], ["b"], doc_string="a node", note="an attribute")
     graph = onnx.helper.make_graph([node], "graph", [], [], [texts], doc_string="the graph")
@@ -288,9 +288,9 @@ def test_faiss_has_no_text() -> None:
     assert read(data, kind("faiss")) == ([], [])
 
 
-@pytest.mark.parametrize(
+@each(
     "data",
-    [
+    lambda: [
         save({"a": np.ones(2)}, {"k": "v"}),
         gguf([("k", GGUF_STRING, "v"), ("t", GGUF_ARRAY, ["a"])], ["w"]),
         model(),

@@ -7,20 +7,21 @@ import random
 import struct
 from collections import OrderedDict
 
-import onnx.helper
-
 from tests.cases import each
 from veritensor_ray.formats.common.kind import HEAD_BYTES
 from veritensor_ray.formats.recognition import sniff
 
-ONNX = onnx.helper.make_model(
-    onnx.helper.make_graph([onnx.helper.make_node("Relu", ["a"], ["b"])], "g", [], []), producer_name="p"
-).SerializeToString()
+
+def onnx_model() -> bytes:
+    import onnx.helper
+
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["a"], ["b"])], "g", [], [])
+    return bytes(onnx.helper.make_model(graph, producer_name="p").SerializeToString())
 
 
 @each(
     ("head", "media_type"),
-    [
+    lambda: [
         *((pickle.dumps(value, protocol), "application/x-pickle") for value in (OrderedDict(a=1), {"a": [1, "b"], "c": ["d", "e"]}) for protocol in range(6)),
         (b"cos\nsystem\n(S'x'\ntR.", "application/x-pickle"),
         (b"(S'x'\nios\nsystem\n.", "application/x-pickle"),
@@ -30,7 +31,7 @@ ONNX = onnx.helper.make_model(
         (pickle.dumps([f"text {n}" for n in range(20_000)], 0), "application/x-pickle"),
         (b"\x80\x01}q\x00U\x01aq\x01K\x01s.", "application/x-pickle"),
         (b"\x80\x04Vtext\np0\n0Vx\np1\n.", "application/x-pickle"),
-        (ONNX, "application/x-onnx"),
+        (onnx_model(), "application/x-onnx"),
         (b"IHNf" + struct.pack("<iqqq?i", 8, 2, 1 << 20, 1 << 20, True, 1), "application/x-faiss"),
     ],
 )  # fmt: skip

@@ -11,7 +11,6 @@ from typing import Any
 import h5py
 import joblib
 import numpy as np
-import onnx
 import safetensors.numpy
 
 from tests.cases import each
@@ -34,6 +33,8 @@ def safe(metadata: dict[str, str] | None = None) -> bytes:
 
 
 def onnx_model() -> bytes:
+    import onnx
+
     made = onnx.helper
     weights = onnx.numpy_helper.from_array(NUMBERS, "weights")
     listed = made.make_tensor("listed", onnx.TensorProto.FLOAT, [3], [1.0, 2.0, 3.0])

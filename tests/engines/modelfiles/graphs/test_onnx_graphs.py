@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import onnx
-import onnx.helper
-import pytest
-
 from tests.cases import each
 from tests.engines.modelfiles.graphs.assembling import field, scanned
 
@@ -18,6 +14,8 @@ CODE, FILES, NETWORK, EXTERNAL = "graph-code", "graph-file-access", "graph-netwo
 def model(
     *nodes: Any, external: Sequence[tuple[str, str]] = (), props: Mapping[str, str] | None = None, domains: Sequence[str] = ()
 ) -> bytes:
+    import onnx.helper
+
     tensor = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [1], [1.0])
     if external:
         tensor.ClearField("float_data")
@@ -32,6 +30,8 @@ def model(
 
 def nested(node: Any) -> Any:
     """A node in a subgraph of a subgraph."""
+    import onnx.helper
+
     inner = onnx.helper.make_graph(
         [onnx.helper.make_node("If", ["c"], ["z"], then_branch=onnx.helper.make_graph([node], "i", [], []))], "o", [], []
     )
@@ -39,17 +39,21 @@ def nested(node: Any) -> Any:
 
 
 def op(name: str, domain: str = "", **attributes: Any) -> Any:
+    import onnx.helper
+
     return onnx.helper.make_node(name, ["w"], ["z"], domain=domain, **attributes)
 
 
-PYTHON = [
-    op(name, domain)
-    for name in ("PythonOp", "PyOp", "PyCustomOpDef", "PythonOpGrad")
-    for domain in ("", "com.microsoft", "ai.onnx.contrib", "evil")
-]
+def python_nodes() -> list[Any]:
+    nodes = [
+        op(name, domain)
+        for name in ("PythonOp", "PyOp", "PyCustomOpDef", "PythonOpGrad")
+        for domain in ("", "com.microsoft", "ai.onnx.contrib", "evil")
+    ]
+    return [*nodes, *map(nested, nodes[:3])]
 
 
-@each("node", [*PYTHON, *map(nested, PYTHON[:3])], ids=lambda node: f"{node.domain}.{node.op_type}")
+@each("node", python_nodes, ids=lambda node: f"{node.domain}.{node.op_type}")
 def test_python(node: Any) -> None:
     verdict, hits = scanned(model(node), "model.onnx")
     assert verdict == "dangerous"
@@ -58,7 +62,7 @@ def test_python(node: Any) -> None:
 
 @each(
     ("data", "expected"),
-    [
+    lambda: [
         (model(op("EPContext", "com.microsoft", embed_mode=0, ep_cache_context="../../lib/evil.bin")), f"{FILES} high"),
         (model(op("EPContext", "com.microsoft", embed_mode=0, ep_cache_context="/opt/evil.so")), f"{FILES} high"),
         (model(op("EPContext", "com.microsoft", embed_mode=1, ep_cache_context="bytes", onnx_model_filename="../x.onnx")), f"{FILES} high"),
@@ -89,9 +93,9 @@ def test_findings(data: bytes, expected: str) -> None:
     assert expected in scanned(data, "model.onnx")[1]
 
 
-@pytest.mark.parametrize(
+@each(
     "data",
-    [
+    lambda: [
         model(),
         model(nested(op("Relu"))),
         model(op("FusedMatMul", "com.microsoft")),
@@ -106,6 +110,8 @@ def test_benign_twins(data: bytes) -> None:
 
 
 def test_an_operator_that_no_list_has_is_unknown() -> None:
+    import onnx.helper
+
     assert scanned(model(op("Evil", "evil.ops")), "a.onnx")[0] == "unknown"
     assert scanned(model(op("NotYetInTheStandard")), "a.onnx")[0] == "unknown"
     assert scanned(model(op("EPContext", "com.microsoft", embed_mode=1, ep_cache_context="x")), "a.onnx")[0] == "unknown"
