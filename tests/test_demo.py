@@ -155,7 +155,7 @@ def test_the_summary_says_first_what_was_not_covered(demo: Demo) -> None:
     places = [out.index(words) for words in ("\nNot fully checked", "\nFindings", "\nResults:", "\nRun ")]
     assert places == sorted(places)
     assert demo.first.stderr.splitlines()[0].endswith("profile embedded")
-    assert out.splitlines()[-1].endswith("profile embedded")
+    assert out.splitlines()[-1].endswith("profile embedded · in processes")
 
 
 def test_a_cleaned_copy_accounts_for_every_file_and_ends_with_zero(demo: Demo) -> None:

@@ -22,7 +22,7 @@ from ray.exceptions import (
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from veritensor_ray.actors.model_actors import ModelActor
-from veritensor_ray.core.errors import CannotRunError, VeritensorError
+from veritensor_ray.core.errors import CannotRunError, VeritensorError, told
 from veritensor_ray.engines.base import Engine, TextEngine, Transcriber
 from veritensor_ray.jobs.cluster.claim import Claim
 from veritensor_ray.jobs.scheduling.cpu_turns import CALL, CpuTurns, Places
@@ -184,7 +184,7 @@ class Pool:
         except WorkerCrashedError:
             raise  # the extraction died before it handed over the batch
         except RayError as error:
-            raise StageLost(self.stage, str(error).strip().rpartition("\n")[2][:200]) from None
+            raise StageLost(self.stage, told(error.cause if isinstance(error, RayTaskError) else error)) from None
         finally:
             if not hosted.dead:  # for a dead actor, the first call has to remain known
                 hosted.calls.remove(call)

@@ -27,7 +27,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from veritensor_ray.actors.tasks import assembled, commit, extract, gather_renames, rename, step
 from veritensor_ray.cleaning.clean_shard import Careful
 from veritensor_ray.cleaning.names.renames import Renames
-from veritensor_ray.core.errors import CannotRunError, VeritensorError
+from veritensor_ray.core.errors import CannotRunError, VeritensorError, told
 from veritensor_ray.corpus.planning import PlanRow, Shard
 from veritensor_ray.corpus.stage_times import COMMIT, EXTRACTION, PROCESSES
 from veritensor_ray.jobs.cluster import ray_internals
@@ -325,7 +325,7 @@ def _lost(error: RayError, limit: float) -> StageLost:
     cause = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, VeritensorError):
         raise cause from None
-    return StageLost(EXTRACT, f"{type(cause).__name__}: {cause}"[:200])
+    return StageLost(EXTRACT, told(cause))
 
 
 async def _committed(work: _Shards, shard: Shard, passes: list[Pass], machine: str, care: Careful | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from veritensor_ray.cleaning.clean_shard import Careful
 from veritensor_ray.cleaning.copy_manifest import CLEANED, Cleaned
 from veritensor_ray.cleaning.part_assembly import Assembler
-from veritensor_ray.core.errors import CannotRunError, VeritensorError
+from veritensor_ray.core.errors import CannotRunError, VeritensorError, told
 from veritensor_ray.corpus.planning import PlanRow
 from veritensor_ray.corpus.stage_times import StageTimes
 from veritensor_ray.findings.outcome import Outcome
@@ -64,7 +64,7 @@ def scan(bounds: Bounds, given: bytes, rows: Sequence[PlanRow], kept_out: Sequen
     except Exception as error:
         if isinstance(error, VeritensorError) and (passing.loading or passing.stage == EXTRACT):
             raise
-        return {"lost": [passing.stage, f"{type(error).__name__}: {error}"[:200]]}, b""
+        return {"lost": [passing.stage, told(error)]}, b""
     return passing.numbers(), pickle.dumps(passing.outcomes)
 
 
@@ -150,7 +150,7 @@ class _Passing:
         except VeritensorError:
             raise
         except Exception as error:
-            raise CannotRunError(f"stage {self.stage}: {type(error).__name__}: {error}") from error
+            raise CannotRunError(f"stage {self.stage}: {told(error)}") from error
         self._load += ProcessorTime.unreported()
         self.loading = False
         yield self.at()
