@@ -8,7 +8,7 @@ QUICK := tests/core tests/masking tests/formats tests/engines tests/cleaning tes
 unexport PYTHONDONTWRITEBYTECODE # without compiled modules, each process of the tests rewrites all assertions again
 E2E := $(BIN)/python -m pytest -m e2e --capture=no
 
-.PHONY: demo test test-offline durations quick quick-elsewhere clock coverage rest sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci account account-ci bench bench-adversarial bench-models bench-pickles bench-readers clean help
+.PHONY: demo test test-all test-offline durations quick quick-elsewhere clock coverage rest sweeps-ci sweeps-sim e2e-cluster e2e-images e2e-offline screenshots licences wheel wheel-check sbom release audit-lock docs lint format faults faults-ci account account-ci bench bench-adversarial bench-models bench-pickles bench-readers clean help
 
 help:
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -35,14 +35,17 @@ demo: $(VENV)/.base ## Audit a generated sample corpus with the embedded models,
 	@echo "The corpus is in $(DEMO)/corpus; the planted findings are listed in $(DEMO)/corpus.expected.json"
 	@echo "A report to read and print: $(BIN)/veritensor-ray report $(DEMO)/audit"
 
-test: $(VENV)/.dev ## Run the default suite, in a network namespace if possible; TESTS=... selects a part.
+test: $(VENV)/.dev ## Run what a change of the code can break, in a network namespace if possible; TESTS=... selects a part.
 	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
-test-offline: $(VENV)/.dev ## Run the same suite, but fail if the network cannot be cut off.
-	bash scripts/isolated --require $(BIN)/python -m pytest $(PARALLEL) $(TESTS)
+test-all: $(VENV)/.dev ## Run all tests: also those of pages, examples, scripts and tools, and audits both on Ray and in processes.
+	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) --everything $(TESTS)
+
+test-offline: $(VENV)/.dev ## Run all tests, but fail if the network cannot be cut off.
+	bash scripts/isolated --require $(BIN)/python -m pytest $(PARALLEL) --everything $(TESTS)
 
 durations: $(VENV)/.dev ## Measure what tests take, in tests/durations.json, by which a parallel run orders its files; TESTS=... renews a part.
-	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) --durations-to tests/durations.json $(TESTS)
+	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) --everything --durations-to tests/durations.json $(TESTS)
 
 quick: $(VENV)/.dev ## Test readers, engines and formats, without Ray, models or servers.
 	$(BIN)/python -m pytest $(PARALLEL) -m "not ray and not slow" $(QUICK)
@@ -58,8 +61,8 @@ coverage: $(VENV)/.dev ## Measure the branch coverage of the quick tests and fai
 	$(BIN)/python -m coverage report
 
 rest: $(VENV)/.dev ## Run the tests that `make coverage` leaves out; together they are the whole suite.
-	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) $(QUICK:%=--ignore=%)
-	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) -m "ray or slow" $(QUICK)
+	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) --everything $(QUICK:%=--ignore=%)
+	bash scripts/isolated $(BIN)/python -m pytest $(PARALLEL) --everything -m "ray or slow" $(QUICK)
 
 lint: $(VENV)/.dev ## Check format, lint, types, import contracts, spelling, wording and licences; report all that failed.
 	bash scripts/lint $(BIN)
@@ -114,7 +117,7 @@ sbom: wheel ## Write bills of materials for the wheel with each lock to dist/.
 			--wheel dist/veritensor_ray-*.whl --output dist/sbom.$$lock.json; done
 
 # What has to pass before anything is built for a release.
-RELEASE_CHECKS ?= lint test quick-elsewhere clock coverage faults-ci sweeps-ci wheel-check
+RELEASE_CHECKS ?= lint test-all quick-elsewhere clock coverage faults-ci sweeps-ci wheel-check
 release: $(VENV)/.dev ## Check everything, then build and sign a release in dist/; SIGN_KEY=FILE is an ed25519 key (veritensor-ray keys new).
 	@test -r "$(SIGN_KEY)" || { echo "release: give the signing key: make release SIGN_KEY=FILE" >&2; exit 2; }
 	$(BIN)/python -m tools.release

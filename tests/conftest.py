@@ -21,6 +21,24 @@ hypothesis.settings.register_profile("steady", deadline=None, derandomize=not os
 hypothesis.settings.load_profile("steady")
 
 
+ROOT = Path(__file__).parent
+PLACEMENTS = ("processes", "Ray")
+LONGER = (  # what a change of the code seldom breaks alone; `make test-all` and CI run it
+    "bench",
+    "deploy",
+    "docs/test_airgap.py",
+    "docs/test_audit.py",
+    "docs/test_clean.py",
+    "docs/test_operations.py",
+    "docs/test_sources.py",
+    "docs/test_triage.py",
+    "scripts",
+    "test_examples.py",
+    "test_examples_scanner.py",
+    "tools",
+    "training",
+)
+
 OPTIONS = {
     "screenshots": "folder for the pictures of the documentation; default: they are only taken",
     "audit": "output of an audit for the pictures; default: a small one",
@@ -33,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("pictures")
     for name, said in OPTIONS.items():
         group.addoption(f"--{name}", type=Path, default=None, help=said)
+    parser.addoption("--everything", action="store_true", help="also the tests of `LONGER`, and audits on both placements")
     parser.addoption("--durations-to", type=Path, default=None, help="file for what each test takes, as tests/durations.json has it")
 
 
@@ -55,12 +74,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = getattr(item, "fixturenames", ())
         if "at_most" in fixtures:
             item.add_marker("clock")
-        if "local_ray" in fixtures:
+        if "local_ray" in fixtures or ("anywhere" in fixtures and "[Ray" in item.nodeid):
             item.add_marker("ray")
     if "clock" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("clock") and not item.get_closest_marker("results")]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what is in `LONGER`, unless it is asked for by --everything, or by its name."""
+    if config.option.everything or not any(collection_path == ROOT / name for name in LONGER):
+        return None
+    named = [Path(config.invocation_params.dir, arg.partition("::")[0]).resolve() for arg in config.args]
+    return None if any(collection_path in (one, *one.parents) for one in named) else True
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What asks for `anywhere` runs in processes, and with --everything on Ray too."""
+    if "anywhere" in metafunc.fixturenames:
+        metafunc.parametrize("anywhere", PLACEMENTS if metafunc.config.option.everything else PLACEMENTS[:1], indirect=True)
+
+
+@pytest.fixture
+def anywhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audits of this process run in processes that are kept, or on an embedded Ray: their results are the same."""
+    from veritensor_ray.jobs.scheduling import placement
+
+    if request.param == "Ray":
+        request.getfixturevalue("local_ray")
+    else:
+        monkeypatch.setattr(placement, "_joined", lambda: False)
 
 
 @pytest.fixture(autouse=True)

@@ -25,9 +25,9 @@ class Needs(IntEnum):
     DIVIDING = 3  # nothing either, and they are slow
 
 
-def needs_of(text: str) -> Needs:
-    """What the tests of a file need, by its text."""
-    if "local_ray" in text:
+def needs_of(text: str, everything: bool = False) -> Needs:
+    """What the tests of a file need, by its text. With `everything`, audits that may run anywhere also run on Ray."""
+    if "local_ray" in text or (everything and '"anywhere"' in text):
         return Needs.SHARED_RAY
     if "mark.ray" in text:
         return Needs.RAYS_OF_THEIR_OWN
@@ -46,7 +46,7 @@ class Distribution(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no t
 
     def __init__(self, config: pytest.Config, log: Any, durations: Durations | None = None) -> None:
         super().__init__(config, log)
-        self._needs = functools.cache(lambda file: needs_of((config.rootpath / file).read_text()))
+        self._needs = functools.cache(lambda file: needs_of((config.rootpath / file).read_text(), config.option.everything))
         self._durations = durations or Durations.kept()
         self._sharing: Any = None  # the process with the Ray that files share
 

@@ -95,7 +95,7 @@ class Run:
 
 
 def _configuration(folder: Path, processes: int) -> Any:
-    options = {"tx": ["popen"] * processes, "loadscopereorder": True}
+    options = {"tx": ["popen"] * processes, "loadscopereorder": True, "everything": False}
     return SimpleNamespace(rootpath=folder, option=SimpleNamespace(**options), getvalue=options.get, getoption=options.get)
 
 

@@ -495,7 +495,24 @@ def test_nothing_that_a_run_on_ray_leaves_says_or_exports_holds_one(tmp_path: Pa
             return done.stdout + done.stderr
 
         engines = ",".join(WITHOUT_MODELS)
-        texts = [("submit", said("submit", str(tmp_path / "corpus"), "--output", out, "--engines", engines, "--rules", rules, "-v"))]
+        texts = [
+            (
+                "submit",
+                said(
+                    "submit",
+                    str(tmp_path / "corpus"),
+                    "--output",
+                    out,
+                    "--engines",
+                    engines,
+                    "--rules",
+                    rules,
+                    "--address",
+                    "embedded",
+                    "-v",
+                ),
+            )
+        ]
         texts += [(kind, said("findings", out, "--format", kind)) for kind in ("csv", "jsonl")]
         assert all(len(text) > 500 for _, text in texts)
         texts += [

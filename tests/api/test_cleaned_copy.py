@@ -28,8 +28,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.ray
-@pytest.mark.usefixtures("local_ray")
 def test_a_copy_and_what_is_known_about_it(corpus: Path) -> None:
     to = corpus.parent / "copy"
     copy = vr.clean(corpus, to, cleaning_policy=KEEP, **OPTIONS)
@@ -46,8 +44,6 @@ def test_a_copy_and_what_is_known_about_it(corpus: Path) -> None:
     assert vr.clean(corpus, to, cleaning_policy=KEEP, **OPTIONS).run == copy.run, "the same call again does nothing"
 
 
-@pytest.mark.ray
-@pytest.mark.usefixtures("local_ray")
 def test_a_dry_run_writes_nothing(corpus: Path) -> None:
     before = sorted(corpus.parent.rglob("*"))
     copy = vr.clean(corpus, dry_run=True, **OPTIONS)

@@ -42,7 +42,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> Path:
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus whose names and texts try to own whoever looks at the report."""
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.jobs.audit_run import audit
@@ -269,10 +269,7 @@ def test_what_an_artifact_says_itself_is_said_once(coverage: str, capsys: pytest
         assert NOTHING not in shown
 
 
-@pytest.mark.ray
-def test_an_empty_corpus_is_no_clean_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], local_ray: None
-) -> None:
+def test_an_empty_corpus_is_no_clean_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "corpus").mkdir()
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "submit", "corpus", "--engines", "signatures") == 3
@@ -283,9 +280,8 @@ def test_an_empty_corpus_is_no_clean_one(
     assert call(monkeypatch, "submit", "corpus", "--engines", "signatures", "--include", "*.nope", "--allow-partial") == 0
 
 
-@pytest.mark.ray
 def test_a_repeated_command_says_that_the_corpus_has_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], local_ray: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus, command = tmp_path / "corpus", ("submit", "corpus", "--engines", "signatures")
     corpus.mkdir()
@@ -311,9 +307,8 @@ def test_a_repeated_command_says_that_the_corpus_has_changed(
     assert call(monkeypatch, *command, "--fail-on", "low") == 1
 
 
-@pytest.mark.ray
 def test_submit_tells_what_was_not_covered_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], local_ray: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
@@ -332,7 +327,6 @@ def test_submit_tells_what_was_not_covered_first(
     assert {json.loads(line)["event"] for line in err.splitlines()} >= {"stage", "scanning", "committed"}
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize("kind", PLAIN)
 def test_reports_are_harmless(kind: str, audited: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "findings", str(audited), "--format", kind) == 0
@@ -352,7 +346,6 @@ def test_reports_are_harmless(kind: str, audited: Path, monkeypatch: pytest.Monk
         assert "[bold]markup[bold].md:1" in out
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize(
     ("filters", "says"),
     [
@@ -373,7 +366,6 @@ def test_unknown_names_are_no_clean_corpus(
     assert not shown.out
 
 
-@pytest.mark.ray
 def test_an_engine_that_did_not_run_is_no_clean_corpus(
     audited: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -382,7 +374,7 @@ def test_an_engine_that_did_not_run_is_no_clean_corpus(
 
 
 @pytest.fixture(scope="module")
-def secrets_in_archives(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> Path:
+def secrets_in_archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two passwords of one length, which look alike when masked, and one of them twice."""
     from veritensor_ray.core.config import load_settings
     from veritensor_ray.jobs.audit_run import audit
@@ -399,7 +391,6 @@ def secrets_in_archives(tmp_path_factory: pytest.TempPathFactory, local_ray: Non
     return base / "out"
 
 
-@pytest.mark.ray
 def test_different_secrets_are_different_lines(
     secrets_in_archives: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -412,7 +403,6 @@ def test_different_secrets_are_different_lines(
     assert capsys.readouterr().out.count("secrets.password") == 4
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize("kind", KINDS)
 def test_exports_have_the_member_and_the_place(
     kind: str, secrets_in_archives: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -428,7 +418,6 @@ def test_exports_have_the_member_and_the_place(
     assert {"line", "row", "column", "page", "part", "byte_offset", "view"} <= set(place)
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize(
     ("filters", "count"),
     [
@@ -498,7 +487,7 @@ def test_doctor_tries_everything(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 
 def test_a_deadline_is_said_and_ends_with_3_whatever_is_allowed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, local_ray: None
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "a.txt").write_text(ATTACK)
     command = ("submit", str(tmp_path / "a.txt"), "--output", str(tmp_path / "out"), "--engines", "signatures", "--deadline", "0s")
@@ -541,9 +530,8 @@ def test_a_planted_configuration_runs_nothing(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.ray
 def test_files_that_nobody_named_are_in_the_first_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], local_ray: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("here", "corpus"):
         (tmp_path / name).mkdir()
@@ -555,7 +543,6 @@ def test_files_that_nobody_named_are_in_the_first_line(
     assert first.endswith(f"profile embedded · configuration {tmp_path}/here/veritensor-ray.yaml, found in the working directory")
 
 
-@pytest.mark.ray
 def test_sigterm_ends_a_run_in_order(tmp_path: Path) -> None:
     """Whoever stops a service sends SIGTERM, and reads the exit code."""
     (tmp_path / "corpus").mkdir()

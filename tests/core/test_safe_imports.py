@@ -79,7 +79,17 @@ CODE = {
     "scan": "import veritensor_ray as vr\nassert vr.scan('.', {output!r}, engines=['signatures'], include=['a.txt']).run['status']['scanned'] == 1\n",
 }
 START = {
-    "submit": (str(Path(sys.executable).with_name("veritensor-ray")), "submit", ".", "--engines", "signatures", "--output", "{output}"),
+    "submit": (
+        str(Path(sys.executable).with_name("veritensor-ray")),
+        "submit",
+        ".",
+        "--engines",
+        "signatures",
+        "--output",
+        "{output}",
+        "--address",
+        "embedded",
+    ),
     "plan": ("-P", "-m", "veritensor_ray", "plan", ".", "--engines", "signatures"),
     "inspect-files": ("-P", "-m", "veritensor_ray", "inspect", "a.txt", "--engines", "signatures"),
     "engines": ("-P", "-m", "veritensor_ray", "engines"),

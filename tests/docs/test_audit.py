@@ -18,7 +18,6 @@ def test_commands() -> None:
     assert not [wrong for block in BLOCKS for wrong in wrong_commands(block.text)]
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_the_guide_from_the_corpus_to_the_suppression(tmp_path: Path) -> None:
     said, work = ran(BLOCKS, tmp_path), tmp_path / "work"

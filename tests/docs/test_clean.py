@@ -25,7 +25,6 @@ def test_commands() -> None:
     assert not [wrong for block in COMMANDS for wrong in wrong_commands(block.text)]
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_a_chat_dataset_an_office_folder_and_a_bucket(endpoint: str, tmp_path: Path) -> None:
     work = tmp_path / "work"

@@ -79,7 +79,6 @@ def test_a_plan_of_versions(tmp_path: Path, endpoint: str) -> None:
     assert "came later, or older versions were removed" in said, said
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "expected"), RUNS.items(), ids=RUNS)
 def test_an_audit_of_a_table(tmp_path: Path, kind: str, expected: tuple[str, str, list[list[str]], int, dict[str, int]]) -> None:
@@ -96,7 +95,6 @@ def test_an_audit_of_a_table(tmp_path: Path, kind: str, expected: tuple[str, str
 HUGGING_FACE = [block for block in blocks(ROOT / "docs" / "sources.md") if block.mark == ("test", "huggingface")]
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_an_audit_of_a_saved_dataset(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")

@@ -26,7 +26,6 @@ def test_commands() -> None:
     assert f"at least {KEPT} of them are at or above the threshold" in text
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_the_guide_from_three_thousand_findings_to_none(tmp_path: Path) -> None:
     said = run(COMMANDS, tmp_path)

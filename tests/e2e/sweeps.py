@@ -305,7 +305,13 @@ def killed(options: dict[str, Any], config: Path, chosen: random.Random) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     stage = chosen.choice(("listing the corpus", "starting", "loading models", "scanning", "collecting results"))
     with tempfile.NamedTemporaryFile() as log:
-        process = subprocess.Popen([*command, "--config", str(config)], stdout=log, stderr=log, start_new_session=True, env=environment)
+        process = subprocess.Popen(
+            [*command, "--config", str(config), "--address", chosen.choice(("embedded", "local"))],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=environment,
+        )
         while stage not in Path(log.name).read_text(errors="replace") and process.poll() is None:
             time.sleep(0.02)
         moment = time.monotonic() + chosen.uniform(0, 2.5)

@@ -70,15 +70,9 @@ rules:
   - {rule: fake-local.findme, action: strip}
 """
 VICTIMS = ("driver", "worker", "actor")
-WORKERS = (
-    "ray::extract",
-    "ray::commit",
-    "ray::assemble",
-    "ray::publish_copy",
-    "ray::amend_copy",
-    "ray::collect_audit",
-    "ray::collect_night",
-)
+WORKERS = ("ray::extract", "ray::commit", "ray::assemble", "ray::step")
+CHILD = "veritensor_ray.pipeline.bounded.child"  # what does the work of a run without Ray
+PLACES = ("embedded", "local")  # in turns: an undisturbed run on Ray, and one in processes that is killed, end alike
 PER_RUN = 5  # kills in one run
 
 
@@ -94,12 +88,13 @@ def make_corpus(folder: Path, artifacts: int, seed: int, bad: Mapping[str, tuple
         (folder / f"{number * 3 % 20:02d}" / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def start(corpus: Path, output: Path, config: Path, home: Path, policy: Path | None = None) -> subprocess.Popen[bytes]:
+def start(
+    corpus: Path, output: Path, config: Path, home: Path, policy: Path | None = None, address: str = PLACES[0]
+) -> subprocess.Popen[bytes]:
     """The command that a user would type, in a process group of its own. With a policy, it cleans."""
     what = ["submit", str(corpus), "--output", str(output)] if policy is None else ["clean", str(corpus), "--to", str(output)]
-    command = [sys.executable, "-m", "veritensor_ray", *what, "--config", str(config)] + (
-        ["--cleaning-policy", str(policy)] if policy else []
-    )
+    command = [sys.executable, "-m", "veritensor_ray", *what, "--config", str(config), "--address", address]
+    command += ["--cleaning-policy", str(policy)] if policy else []
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "VERITENSOR_"))}
     environment = kept | {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
     with (home / "log.txt").open("ab") as log:
@@ -114,7 +109,8 @@ def victims(driver: psutil.Process, kind: str) -> list[psutil.Process]:
     found = []
     for process in driver.children(recursive=True):
         try:
-            if any(part.startswith(names) for part in process.cmdline()[:1]):
+            command = process.cmdline()
+            if any(part.startswith(names) for part in command[:1]) or (kind == "worker" and CHILD in command):
                 found.append(process)
         except psutil.Error:
             continue
@@ -122,7 +118,7 @@ def victims(driver: psutil.Process, kind: str) -> list[psutil.Process]:
 
 
 def run_with_kills(
-    arguments: dict[str, Path], kills: int, chosen: random.Random, kinds: Sequence[str] = VICTIMS, longest: float = 9.0
+    arguments: dict[str, Any], kills: int, chosen: random.Random, kinds: Sequence[str] = VICTIMS, longest: float = 9.0
 ) -> list[str]:
     """Run to the end, killing on the way; a dead driver is started again by the same command. Returns who was killed."""
     killed: list[str] = []
@@ -191,9 +187,11 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tmp_pat
         left, number = option("kills"), 0
         while left > 0:
             output = tmp_path / f"run-{number}"
-            killed = run_with_kills(run | {"output": output}, min(left, PER_RUN), chosen)
+            place = PLACES[number % len(PLACES)]
+            kinds = VICTIMS if place == "embedded" else VICTIMS[:2]
+            killed = run_with_kills(run | {"output": output, "address": place}, min(left, PER_RUN), chosen, kinds)
             wrong = faults(expected, outcome(output), artifacts)
-            check(f"run {number} ends as it does, with {', '.join(killed) or 'nobody'} killed", not wrong, wrong or "")
+            check(f"run {number}, {place}, ends as it does, with {', '.join(killed) or 'nobody'} killed", not wrong, wrong or "")
             left -= max(1, len(killed))
             number += 1
 
@@ -253,8 +251,9 @@ def test_a_cleaning_that_is_killed_again_and_again_ends_as_an_undisturbed_one(tm
         left, number = option("kills"), 0
         while left > 0:
             output = tmp_path / f"run-{number}"
-            killed = run_with_kills(run | {"output": output}, min(left, PER_RUN), chosen, ("driver", "worker"), 25.0)
+            place = PLACES[number % len(PLACES)]
+            killed = run_with_kills(run | {"output": output, "address": place}, min(left, PER_RUN), chosen, VICTIMS[:2], 25.0)
             wrong = clean_faults(expected, copy_of(output), artifacts)
-            check(f"cleaning {number} ends as it does, with {', '.join(killed) or 'nobody'} killed", not wrong, wrong or "")
+            check(f"cleaning {number}, {place}, ends as it does, with {', '.join(killed) or 'nobody'} killed", not wrong, wrong or "")
             left -= max(1, len(killed))
             number += 1

@@ -46,7 +46,17 @@ def audit(folder: Path) -> tuple[Seen, dict[str, Any]]:
     subprocess.run([sys.executable, str(ROOT / "scripts/make_demo_corpus.py"), str(folder / "corpus")], check=True, capture_output=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VERITENSOR_", "RAY_", "HF_", "TRANSFORMERS_"))}
     home = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config"), "XDG_CACHE_HOME": str(folder / "cache")}
-    command = [sys.executable, "-m", "veritensor_ray", "submit", str(folder / "corpus"), "--output", str(folder / "audit")]
+    command = [
+        sys.executable,
+        "-m",
+        "veritensor_ray",
+        "submit",
+        str(folder / "corpus"),
+        "--output",
+        str(folder / "audit"),
+        "--address",
+        "embedded",
+    ]
     began = time.monotonic()
     done = traced([*command, "--allow-partial"], folder / "audit.strace", kept | home, TIMEOUT)
     if done.returncode:

@@ -124,8 +124,7 @@ def test_what_a_finished_copy_left_is_not_published_again(
     assert [name for name in store.names("_work") if name != ".lease"] == [*published, "3-c"]
 
 
-@pytest.mark.ray
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("anywhere")
 class TestAudits:
     def test_references_follow_names_that_are_known_before_and_after_the_scan(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(on_ray, "_NAMES_AT_ONCE", 1)  # so that several processes share them
@@ -247,8 +246,7 @@ class TestAudits:
         assert (run["verdict"], run["level"], run["below"], run["results"]) == ("clean", "medium", [], {"copied": 2, "quarantined": 3})
 
 
-@pytest.mark.ray
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("anywhere")
 class TestSweeps:
     def test_nights(self, case: Case) -> None:
         first = case.clean(job="sweep")
@@ -316,8 +314,7 @@ class TestSweeps:
         assert verify_copy(OutputStore(str(case.dest)), None).files == 6
 
 
-@pytest.mark.ray
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("anywhere")
 def test_from_a_bucket_into_a_bucket_and_into_a_folder(case: Case, endpoint: str, tmp_path: Path) -> None:
     """Two nights, of which the second is interrupted before its copies are in their places; then once into a folder."""
     import boto3

@@ -91,8 +91,7 @@ def test_an_audit_is_not_mixed_with_it(here: Path) -> None:
         audit(settings(here, "audit"))
 
 
-@pytest.mark.ray
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("anywhere")
 def test_a_sweep_goes_on_from_it(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Findings keep their ids and their history; nothing is taken over from rows that lack a column."""
     known = settings(here, "sweep")

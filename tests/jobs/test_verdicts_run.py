@@ -21,7 +21,7 @@ from veritensor_ray.jobs.cleaning_run import clean
 from veritensor_ray.jobs.run_reporting import Silent
 from veritensor_ray.jobs.sweep_run import sweep
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
+pytestmark = pytest.mark.usefixtures("anywhere")
 
 VERDICTS = (
     "select artifact, c.verdict as verdict, c.verdict_reasons as reasons from ledger, unnest(coverage) t(c) where c.engine = 'modelfiles'"

@@ -400,10 +400,9 @@ IN_THE_ACTOR: dict[str, tuple[Callable[[Path], object], str, tuple[str, ...]]] =
 }
 
 
-@pytest.mark.ray
 @pytest.mark.skipif("injection" not in ENGINES, reason="the engine injection is not registered")
 @pytest.mark.parametrize("fault", IN_THE_ACTOR)
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("anywhere")
 def test_the_actor_refuses_before_the_first_shard(
     fault: str, home: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -430,8 +429,7 @@ def test_the_program_itself_ends_with_4_and_one_line(originals: dict[str, Path],
         assert not (base / "out").exists()
 
 
-@pytest.mark.ray
-@pytest.mark.usefixtures("local_ray")
+@pytest.mark.usefixtures("anywhere")
 def test_engines_that_are_missing_are_missed_in_every_artifact(
     corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

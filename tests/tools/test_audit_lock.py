@@ -13,8 +13,6 @@ from tools.audit_lock import main, unchecked
 HASH = " \\\n    --hash=sha256:" + "0" * 64 + "\n"
 
 
-@pytest.mark.ray
-@pytest.mark.usefixtures("local_ray")
 def test_an_old_pin_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flaw = record("GHSA-0000-0000-0001", severity=[{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}])
     advisories = archive(tmp_path / "all.zip", [flaw])

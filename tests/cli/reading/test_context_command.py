@@ -86,7 +86,7 @@ FILES: dict[str, bytes] = {
 
 
 @pytest.fixture(scope="module")
-def audit(tmp_path_factory: pytest.TempPathFactory, local_ray: None) -> vr.Audit:
+def audit(tmp_path_factory: pytest.TempPathFactory) -> vr.Audit:
     corpus = tmp_path_factory.mktemp("context") / "corpus"
     corpus.mkdir()
     for name, data in FILES.items():
@@ -107,7 +107,6 @@ def corpus(audit: vr.Audit, name: str) -> Path:
     return Path(audit.run["sources"][0]) / name
 
 
-@pytest.mark.ray
 def test_every_finding_with_a_place_is_found_again(audit: vr.Audit) -> None:
     seen = audit.findings.to_pylist()
     assert {row["artifact"].replace("\\xe9", "\udce9") for row in seen} == set(FILES)
@@ -124,7 +123,6 @@ def test_every_finding_with_a_place_is_found_again(audit: vr.Audit) -> None:
     assert audit.accesses() == []
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize(
     ("artifact", "rule", "lines", "cells"),
     [
@@ -152,7 +150,6 @@ def test_what_is_shown_in_clear(artifact: str, rule: str, lines: list[str], cell
     assert cells.items() <= dict(passage.cells).items()
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize(
     ("artifact", "rule", "line", "cells"),
     [
@@ -168,7 +165,6 @@ def test_what_is_masked(artifact: str, rule: str, line: str, cells: dict[str, st
     assert cells.items() <= dict(passage.cells).items()
 
 
-@pytest.mark.ray
 def test_what_other_findings_cover_is_masked_in_the_whole_passage(audit: vr.Audit) -> None:
     (found,) = rows(audit, "letter.txt", "signatures.override")
     passage = audit.context(found["finding_id"], lines=9)
@@ -176,15 +172,13 @@ def test_what_other_findings_cover_is_masked_in_the_whole_passage(audit: vr.Audi
     assert whole == LETTER.replace(NAME, "Z******* Q****").replace(MAIL, "a" + "*" * 20).replace("Bo", "B*")
 
 
-@pytest.mark.ray
 def test_a_place_that_is_only_counted_is_masked_however_it_is_spaced(audit: vr.Audit) -> None:
     passage = audit.context(one(audit, "spaces.txt", "signatures.override"), lines=0)
     assert str(passage) == f"{ATTACK} of Z*******   Q****, Z******* Q****"
 
 
-@pytest.mark.ray
 def test_where_not_all_that_was_found_has_a_row_every_word_is_masked(
-    local_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = f"by Zebediah Quill and Zebediah Stone\nand Zebediah Brook\n{ATTACK}.\n"
     (tmp_path / "letter.txt").write_text(text)
@@ -199,7 +193,6 @@ def test_where_not_all_that_was_found_has_a_row_every_word_is_masked(
     assert (str(clear), clear.blind) == (text, False)
 
 
-@pytest.mark.ray
 def test_what_stands_under_base64_is_found_in_it(audit: vr.Audit) -> None:
     ((found, place),) = [
         (row["finding_id"], number)
@@ -212,7 +205,6 @@ def test_what_stands_under_base64_is_found_in_it(audit: vr.Audit) -> None:
     assert (passage.before, passage.text, passage.after) == (f"so {ATTACK.lower()}, says ", NAME, ", okay?")
 
 
-@pytest.mark.ray
 def test_two_members_whose_masked_names_look_the_same(audit: vr.Audit, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [row for row in rows(audit, "archive.zip", "pii.custom-staff") if row["location"]["line"] == 2]
     shown = {row["member"]: audit.context(row["finding_id"], reveal=True, reason="a test").before for row in found}
@@ -224,7 +216,6 @@ def test_two_members_whose_masked_names_look_the_same(audit: vr.Audit, monkeypat
         audit.context(found[0]["finding_id"])
 
 
-@pytest.mark.ray
 def test_bytes_are_shown_as_a_dump(audit: vr.Audit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     found = one(audit, "model.pkl", "modelfiles")
     data = FILES["model.pkl"]
@@ -241,7 +232,6 @@ def test_bytes_are_shown_as_a_dump(audit: vr.Audit, monkeypatch: pytest.MonkeyPa
     assert bytes.fromhex(numbers[1]) == row
 
 
-@pytest.mark.ray
 def test_how_much_is_shown(audit: vr.Audit) -> None:
     found = one(audit, "big.txt", "signatures.override")
     for lines in (0, 1, 100):
@@ -252,7 +242,6 @@ def test_how_much_is_shown(audit: vr.Audit) -> None:
             audit.context(found, lines=lines)
 
 
-@pytest.mark.ray
 def test_what_the_command_shows(audit: vr.Audit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     found = one(audit, "hostile.txt", "signatures.override")
     assert call(monkeypatch, "context", audit.store.uri, found[:12]) == 0
@@ -269,7 +258,6 @@ def test_what_the_command_shows(audit: vr.Audit, monkeypatch: pytest.MonkeyPatch
     assert shown["before"] == "safe\n\x1b[2J\u202eevil "
 
 
-@pytest.mark.ray
 def test_a_notebook_shows_it_escaped(audit: vr.Audit) -> None:
     page = audit.context(one(audit, "hostile.txt", "signatures.override"))._repr_html_()
     assert f"<mark>{FOUND}</mark>s" in page
@@ -278,7 +266,6 @@ def test_a_notebook_shows_it_escaped(audit: vr.Audit) -> None:
     assert "<img" not in page
 
 
-@pytest.mark.ray
 def test_who_reveals_is_noted_first(
     audit: vr.Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -307,7 +294,6 @@ def test_who_reveals_is_noted_first(
     check(copy.store, trust(TrustList(tmp_path / "trusted.json"), *load_public_key(tmp_path / "key.pub")))
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize("obstacle", ["folder", "link", "pipe"])
 def test_nothing_is_shown_where_it_cannot_be_noted(obstacle: str, audit: vr.Audit, tmp_path: Path) -> None:
     output = tmp_path / "out"
@@ -337,7 +323,6 @@ def _piped(path: Path) -> None:
     os.mkfifo(path)
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize(
     ("artifact", "change", "says"),
     [
@@ -357,7 +342,6 @@ def test_what_changed_is_not_shown(artifact: str, change: Callable[[Path], Any],
     assert audit.accesses() == before
 
 
-@pytest.mark.ray
 def test_a_place_that_readers_do_not_give_any_more(audit: vr.Audit, tmp_path: Path) -> None:
     """As when another version reads the artifact: its row says something else than what stands there now."""
     import pyarrow.parquet as pq
@@ -372,7 +356,6 @@ def test_a_place_that_readers_do_not_give_any_more(audit: vr.Audit, tmp_path: Pa
         vr.open(output).context(one(audit, "letter.txt", "pii.custom-staff"))
 
 
-@pytest.mark.ray
 def test_the_option_of_earlier_versions_names_the_same_output(
     audit: vr.Audit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -383,7 +366,6 @@ def test_the_option_of_earlier_versions_names_the_same_output(
     assert said[0] == said[1]
 
 
-@pytest.mark.ray
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -410,7 +392,6 @@ def test_mistakes(
     assert says in capsys.readouterr().err
 
 
-@pytest.mark.ray
 def test_a_death_of_the_reading_process_is_told(audit: vr.Audit, tmp_path: Path) -> None:
     output = tmp_path / "out"
     shutil.copytree(audit.store.uri, output)

@@ -353,8 +353,7 @@ def test_latest_json_leads_nowhere_else(
     assert says in capsys.readouterr().err
 
 
-@pytest.mark.ray
-def test_two_real_nights(tmp_path: Path, local_ray: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_real_nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Through the command line alone: sweep, look, compare, sign, verify, purge."""
     corpus = tmp_path / "corpus"
     (corpus / "d").mkdir(parents=True)
