@@ -1,6 +1,6 @@
 """Nothing leaves the machine: what Python's audit hooks see while models load and scan, in a process of its own and in a Ray actor.
 
-`make test` runs all tests in a network namespace where one can be made; see docs/offline.md.
+`make test` runs tests in a network namespace where one can be made; see docs/offline.md.
 """
 
 from __future__ import annotations
