@@ -23,6 +23,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import veritensor_ray
+from bench.local_run import LocalRun
 from veritensor_ray.api import Scanner
 from veritensor_ray.api import open as open_audit
 from veritensor_ray.cleaning.cleaning_context import Cleaning
@@ -33,7 +34,6 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.findings.sweep_publishing import publish as publish_sweep
 from veritensor_ray.findings.sweep_state import folder_of, latest
 from veritensor_ray.pipeline.context import Context
-from veritensor_ray.pipeline.local_run import LocalRun
 from veritensor_ray.pipeline.run_description import local_context, planned_shards
 from veritensor_ray.pipeline.shard import scan_shard
 from veritensor_ray.policy.judge import Judge, load_policy

@@ -29,6 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bench.local_run import LocalRun
 from tests.cleaning.in_process import InProcess
 from tests.engines.secrets.building import ALNUM, letters
 from tests.engines.secrets.test_shaped import LINES, pem
@@ -38,7 +39,6 @@ from tests.pipeline.test_members import packed, taped
 from veritensor_ray.core.config import Settings
 from veritensor_ray.engines.base import FileInfo, Hit, Needs, Rule
 from veritensor_ray.models.model_store import ModelStore
-from veritensor_ray.pipeline.local_run import LocalRun
 from veritensor_ray.pipeline.run_description import local_context
 from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.stores.outputs import OutputStore

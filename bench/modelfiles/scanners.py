@@ -38,7 +38,7 @@ def ours(folder: Path) -> Report:
     """Audit the folder in this process with the engine and the readers. Members of archives count for the archive."""
     import pyarrow.parquet as pq
 
-    from veritensor_ray.pipeline.local_run import LocalRun
+    from bench.local_run import LocalRun
     from veritensor_ray.pipeline.run_description import local_context
     from veritensor_ray.policy.judge import Judge
     from veritensor_ray.policy.policy_file import load_policy

@@ -63,7 +63,7 @@ class InProcesses:
     @contextlib.contextmanager
     def shards(
         self, context: Context, store: OutputStore, run: str, known: Known | None, left: Left, note: Callable[[str], None]
-    ) -> Iterator[_Shards]:
+    ) -> Iterator[_ShardsHere]:
         """Hold as many processes as there are CPUs and memory for, and work. They start when they are needed, and end with the block."""
         room = fit_here(context.settings, len(split_engines(context)[1])).extract
         count = max(1, min(room, left.shards, math.ceil(left.effort / _START)))
@@ -72,13 +72,13 @@ class InProcesses:
         workers = [SHARED, *(Worker() for _ in range(count - 1))]  # what is loaded already is used again
         with ThreadPoolExecutor(count) as threads:
             try:
-                yield _Shards(context, pickle.dumps((context, store, run, known)), workers, threads)
+                yield _ShardsHere(context, pickle.dumps((context, store, run, known)), workers, threads)
             finally:
                 for worker in workers[1:]:
                     worker.kill()
 
 
-class _Shards:
+class _ShardsHere:
     def __init__(self, context: Context, shared: bytes, workers: list[Worker], threads: ThreadPoolExecutor) -> None:
         self._context, self._shared, self._idle, self._threads = context, shared, workers.copy(), threads
         self.cpus = len(workers)

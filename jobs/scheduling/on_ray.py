@@ -79,7 +79,7 @@ class OnRay:
     @contextlib.contextmanager
     def shards(
         self, context: Context, store: OutputStore, run: str, known: Known | None, left: Left, note: Callable[[str], None]
-    ) -> Iterator[_Shards]:
+    ) -> Iterator[_ShardsOnRay]:
         """Hold the CPUs and GPUs of the run, and work on them. The actors end with the block."""
         settings = context.settings
         local, models = split_engines(context)
@@ -103,7 +103,7 @@ class OnRay:
                 )
                 for stage, engines in enumerate(stages)
             ]
-            shards = _Shards(
+            shards = _ShardsOnRay(
                 context=context,
                 reference=reference,
                 store=store,
@@ -138,7 +138,7 @@ def _got(failing: str, reference: ray.ObjectRef[Any]) -> Any:
 
 
 @dataclass(frozen=True)
-class _Shards:
+class _ShardsOnRay:
     context: Context
     reference: ray.ObjectRef[Any]  # the context in the object store
     store: OutputStore
@@ -218,7 +218,7 @@ class _Shards:
 
 
 async def _extracted(
-    work: _Shards, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: Calls, progress: RunningShard
+    work: _ShardsOnRay, rows: Sequence[PlanRow], machine: str, pools: Sequence[Pool], calls: Calls, progress: RunningShard
 ) -> ray.ObjectRef[Any]:
     """Returns a reference to the outcomes. Between two batches the extraction pauses and holds no CPU, so that waiting models get one."""
     cpus, stream = 0.0, None
@@ -328,7 +328,7 @@ def _lost(error: RayError, limit: float) -> StageLost:
     return StageLost(EXTRACT, told(cause))
 
 
-async def _committed(work: _Shards, shard: Shard, passes: list[Pass], machine: str, care: Careful | None) -> dict[str, Any]:
+async def _committed(work: _ShardsOnRay, shard: Shard, passes: list[Pass], machine: str, care: Careful | None) -> dict[str, Any]:
     reference = _commit_on(machine).remote(work.reference, work.store, work.run, shard.rows, passes, care)
     call: asyncio.Future[dict[str, Any]] = asyncio.wrap_future(reference.future())  # not a task, which the end of the loop would cancel too
     try:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from bench.local_run import LocalRun
 from tests.cleaning import misbehaving  # noqa: F401  # files that say so are not rewritten
 from veritensor_ray.cleaning.cleaning_context import Cleaning
 from veritensor_ray.cleaning.cleaning_policy import CleanPolicy, parse
@@ -23,7 +24,6 @@ from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.listing import roots
 from veritensor_ray.corpus.planning import Shard
 from veritensor_ray.findings.run_file import CLEAN_KIND
-from veritensor_ray.pipeline.local_run import LocalRun
 from veritensor_ray.pipeline.run_description import local_context
 from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.results.attestation import results_digest

@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from bench.local_run import LocalRun
 from veritensor_ray.core.config import Settings
 from veritensor_ray.corpus.planning import plan_key, read_plan, write_plan
 from veritensor_ray.findings.sweep_publishing import publish
 from veritensor_ray.findings.sweep_state import folder_of, latest
-from veritensor_ray.pipeline.local_run import LocalRun
 from veritensor_ray.pipeline.run_description import local_context
 from veritensor_ray.policy.judge import Judge, load_policy
 from veritensor_ray.stores.outputs import OutputStore

@@ -1,4 +1,4 @@
-"""A whole run in this process, composed of the steps that a cluster run spreads over many. It does not depend on Ray."""
+"""A whole run in this process, for measurements and tests that look at its steps. No process protects it from hostile files."""
 
 from __future__ import annotations
 
