@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import random
 import struct
@@ -138,9 +139,15 @@ def test_a_wrong_checksum_is_told() -> None:
     assert found.gaps == [("a", "its checksum does not match its data")]
 
 
+@functools.cache
+def _numbers() -> bytes:
+    chance = random.Random(1)
+    return b" ".join(b"%x" % chance.getrandbits(60) for _ in range(40_000))
+
+
 @pytest.mark.parametrize("method", [one for one in FILTERS if "bzip2" not in one])  # of a block of bzip2, all is needed
 def test_a_damaged_folder_is_read_up_to_the_damage_and_hides_no_other(method: str) -> None:
-    text = b" ".join(b"%x" % random.Random(at).getrandbits(60) for at in range(40_000))
+    text = _numbers()
     out = io.BytesIO(packed({"a": text, "b": b"x" * 99}, FILTERS[method]))
     size = len(out.getvalue()) - 300  # with room for the header
     with py7zr.SevenZipFile(out, "a") as archive:

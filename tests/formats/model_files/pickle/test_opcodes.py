@@ -74,13 +74,13 @@ def test_memo_counts_as_unpicklers_do(puts: list[int], count: int) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"\x80\x04" + b"]\x94" * 200_000,
-        b"\x80\x04" + b"(" * 200_000,
-        b"\x80\x04" + b"(N" * 200_000,
-        b"\x80\x04N" + b"\x85" * 200_000,
-        b"\x80\x04" + b"".join(b"\x8c\x06%06x\x94" % n for n in range(100_000)),
-        b"\x80\x04" + b"".join(b"cm\nn%d\n" % n for n in range(60_000)),
-        b"\x80\x04]" + b"]a2" * 100_000,
+        b"\x80\x04" + b"]\x94" * 40_000,
+        b"\x80\x04" + b"(" * 40_000,
+        b"\x80\x04" + b"(N" * 40_000,
+        b"\x80\x04N" + b"\x85" * 40_000,
+        b"\x80\x04" + b"".join(b"\x8c\x06%06x\x94" % n for n in range(20_000)),
+        b"\x80\x04" + b"".join(b"cm\nn%d\n" % n for n in range(12_000)),
+        b"\x80\x04]" + b"]a2" * 20_000,
         b"V" + b"x" * 30_000_000 + b"\n.",
     ],
     ids=["lists", "marks", "full marks", "tuples", "strings", "names", "nested", "line"],
@@ -90,7 +90,7 @@ def test_memory_is_bounded(data: bytes) -> None:
     try:
         for _ in Pickles(io.BytesIO(data)).events():
             pass
-        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+        assert tracemalloc.get_traced_memory()[1] < 12_000_000
     finally:
         tracemalloc.stop()
 
