@@ -245,20 +245,20 @@ def test_a_lease_that_nobody_renews_is_taken_over_after_its_lifetime(make: Make,
 def test_a_clock_that_is_wrong_takes_nothing_from_a_run_that_is_alive(s3: Make, quick: None) -> None:
     """The holder's time of day is years behind: by this machine's clock its lease ended long ago."""
     store = s3("state")
-    with lease(store), contextlib.ExitStack() as stack:
+    holder = replace(elsewhere(), expires=datetime(2001, 1, 1, tzinfo=UTC))
+    put(store, holder.data())
+    with contextlib.ExitStack() as stack:
         stop = threading.Event()
 
         def renew() -> None:
-            holder = replace(elsewhere(), expires=datetime(2001, 1, 1, tzinfo=UTC))
+            renewals = holder.renewals
             while not stop.wait(0.2):
-                holder = replace(holder, renewals=holder.renewals + 1)
-                put(store, holder.data())
+                put(store, replace(holder, renewals=(renewals := renewals + 1)).data())
 
         thread = threading.Thread(target=renew)
         thread.start()
         stack.callback(thread.join)
         stack.callback(stop.set)
-        time.sleep(0.5)
         with pytest.raises(LeaseHeld, match="process 7 on elsewhere"), lease(store):
             pass
 
