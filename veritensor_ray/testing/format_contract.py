@@ -243,9 +243,14 @@ class Padded(io.BufferedReader):
         return super().read(size)
 
 
+_AT_ONCE = 1 << 20  # bytes that one call reads at most
+
+
 class _Endless(io.RawIOBase):
     def __init__(self, data: bytes, following: bytes, size: int) -> None:
-        self._data, self._following, self._size, self._at = data, following, size, 0
+        self._data, self._size, self._at = data, size, 0
+        self._period = len(following)
+        self._following = memoryview(following * (2 + _AT_ONCE // len(following)))  # any piece of it begins within the first period
 
     def readable(self) -> bool:
         return True
@@ -260,10 +265,10 @@ class _Endless(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int:
         size = max(0, min(len(buffer), self._size - self._at))
         if self._at < len(self._data):
-            known = self._data[self._at : self._at + size]
+            known: bytes | memoryview = self._data[self._at : self._at + size]
         else:
-            first = (self._at - len(self._data)) % len(self._following)
-            known = (self._following * (size // len(self._following) + 2))[first : first + size]
+            first = (self._at - len(self._data)) % self._period
+            known = self._following[first : first + min(size, _AT_ONCE)]
         buffer[: len(known)] = known
         self._at += len(known)
         return len(known)
