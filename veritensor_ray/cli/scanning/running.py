@@ -18,10 +18,13 @@ def files_found(settings: Settings) -> Iterator[str]:
 
 
 def start_early(settings: Settings) -> None:
-    """Start the process that reads files, which imports what it needs meanwhile; a run that takes Ray ends it again."""
+    """Start the process that reads files, which imports what it needs meanwhile; a run that takes Ray ends it again.
+
+    An output with complete results needs none, as a rule.
+    """
     from veritensor_ray.pipeline.bounded.process import SHARED
 
-    if settings.cluster_address is None:
+    if settings.cluster_address is None and (settings.fresh or not Path(str(settings.output), "run.json").exists()):
         SHARED.start()
 
 
