@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import platform
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -115,8 +116,8 @@ def _next_id(suffix: str, previous: str | None) -> tuple[str, datetime]:
 
 
 def expected(run: Run) -> float:
-    """Returns the CPU seconds that the plan of a run expects."""
-    return run.totals.get("effort", 0) / 1000
+    """Returns the CPU seconds that the plan of a run expects; the plan of an earlier version may not say."""
+    return run.totals.get("effort", math.inf) / 1000
 
 
 def scan(ready: CheckedRun, run: Run, placement: Placement, known: Callable[[], Known | None] = lambda: None) -> Spent:
@@ -129,7 +130,7 @@ def scan(ready: CheckedRun, run: Run, placement: Placement, known: Callable[[], 
     context = _with_renames(ready, run, placement)
     with store.open(plan_key(run.id)) as plan:
         read, spent = planned_work(plan, done) if done else (0, 0.0)
-        left = Left(run.totals["shards"] - len(done), expected(run) - spent)
+        left = Left(run.totals["shards"] - len(done), run.totals.get("effort", 0) / 1000 - spent)
         with placement.shards(context, store, run.id, known(), left, report.note) as placed:
             running = RunningShards(context.site_key)
             deadline = datetime.fromisoformat(context.settings.deadline) if context.settings.deadline else None

@@ -66,7 +66,7 @@ class InProcesses:
     ) -> Iterator[_ShardsHere]:
         """Hold as many processes as there are CPUs and memory for, and work. They start when they are needed, and end with the block."""
         room = fit_here(context.settings, len(split_engines(context)[1])).extract
-        count = max(1, min(room, left.shards, math.ceil(left.effort / _START)))
+        count = max(1, math.ceil(min(room, left.shards, left.effort / _START)))
         if context.settings.read_rate:
             context = replace(context, read_rate=context.settings.read_rate / count)
         workers = [SHARED, *(Worker() for _ in range(count - 1))]  # what is loaded already is used again
