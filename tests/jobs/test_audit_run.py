@@ -321,13 +321,13 @@ def test_two_runs_have_the_same_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
-        ({"sources": ["/no/such/place"]}, StoreError, "/no/such/place does not exist"),
+        ({"corpus": "/no/such/place"}, StoreError, "/no/such/place does not exist"),
         ({"output": "/proc/nothing/here"}, CannotRunError, "not writable"),
         ({"engines": ["signature"]}, UsageError, "did you mean signatures"),
         ({"address": "http://head:8265"}, UsageError, "cannot be joined"),
         ({"since": "yesterday"}, UsageError, "ISO date"),
         ({"rules": ["/no/rules"]}, UsageError, "/no/rules is not a folder"),
-        ({"sources": ["s3://user:secret@bucket/x"]}, UsageError, "must not contain credentials"),
+        ({"corpus": "s3://user:secret@bucket/x"}, UsageError, "must not contain credentials"),
         ({"resources": {"model_gpus": 1.0}, **FAKES}, CannotRunError, "GPUs"),
         ({"resources": {"cpus": 64}}, CannotRunError, "64 extractions need 64 CPUs"),
         ({"resources": {"cpus": 64}, "cluster": {"wait_resources": "1s"}}, CannotRunError, "64 extractions need 64 CPUs"),
@@ -338,7 +338,7 @@ def test_two_runs_have_the_same_ids(tmp_path: Path) -> None:
 def test_what_cannot_run_says_why(tmp_path: Path, options: dict[str, Any], error: type[VeritensorError], says: str) -> None:
     corpus = make_corpus(tmp_path / "corpus", 1)
     with pytest.raises(error, match=says.replace("(", r"\(")):
-        run(options.pop("sources", [corpus])[0], options.pop("output", tmp_path / "out"), **options)
+        run(**{"corpus": corpus, "output": tmp_path / "out"} | options)
 
 
 def test_an_output_of_something_else_is_refused(tmp_path: Path) -> None:
