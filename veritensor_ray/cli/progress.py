@@ -21,7 +21,7 @@ _NAME = 60  # characters of a name in a line
 _STAGES = {
     "plan": "listing the corpus",
     "join": "joining the cluster",
-    "start": "starting",
+    "start": "starting workers",
     "load models": "loading models",
     "scan": "scanning",
     "collect": "collecting results",
