@@ -186,7 +186,8 @@ class BucketInventory:
 
 def _is_full(error: Exception) -> bool:
     """Return whether an error says that the disk of this machine is full, and nothing of an inventory."""
-    return isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException) or getattr(error, "errno", None) in (ENOSPC, EDQUOT)
+    full = duckdb.IOException | duckdb.OutOfMemoryException | duckdb.TransactionException  # the last if a commit finds no room
+    return isinstance(error, full) or getattr(error, "errno", None) in (ENOSPC, EDQUOT)
 
 
 class InventoryRows:
